@@ -19,6 +19,13 @@ outputs are those of ONNX Runtime on one CPU thread:
     encoder   transformer encoder block, dynamic batch and sequence, integer inputs
               (cases `encoder` at batch 1 and `encoder_batch2` with padding)
 
+    types     several element types and rank 0 among the inputs and the outputs
+    half      float16 weights, input and output
+    external  weights in `external.onnx.data`
+
+`broken/` holds models that must be refused, at load or at the latest in the first inference,
+each with its reason in `broken_models`. They have no reference tensors.
+
 `--check` compares models and inputs byte by byte, and the outputs within a tolerance:
 ONNX Runtime picks its kernels by the CPU, so the last bits depend on the machine.
 """
@@ -39,7 +46,7 @@ OPSET = 17
 IR_VERSION = 8
 OUTPUT_TOLERANCE = dict(rtol=1e-4, atol=1e-5)
 # Files of this directory that are not generated.
-SOURCES = {"generate.py", "requirements.txt"}
+SOURCES = {".gitattributes", "generate.py", "requirements.txt"}
 
 F32, F16 = TensorProto.FLOAT, TensorProto.FLOAT16
 I32, I64, BOOL = TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL
@@ -240,9 +247,161 @@ def encoder():
     return g.model()
 
 
+def types():
+    g = Graph("types", 4)
+    floats = g.input("floats", F32, [2, 3])
+    ints = g.input("ints", I32, [2, 3])
+    longs = g.input("longs", I64, [4])
+    flags = g.input("flags", BOOL, [2, 3])
+    scale = g.input("scale", F32, [])
+
+    scaled = g.node("Mul", [floats, scale], "scaled")
+    as_floats = g.node("Cast", [ints], "ints.float", to=F32)
+    g.node("Where", [flags, scaled, as_floats], "selected")
+    g.node("Add", [ints, g.const("two", np.array(2, dtype=np.int32))], "ints_plus_two")
+    g.node("Mul", [longs, g.const("three", np.array(3, dtype=np.int64))], "longs_times_three")
+    g.node("ArgMax", [floats], "argmax", axis=1, keepdims=0)
+    over = g.node("Greater", [floats, scale], "over")
+    g.node("And", [over, flags], "over_and_flagged")
+    g.node("ReduceSum", [scaled], "total", keepdims=0)
+    g.output("selected", F32, [2, 3])
+    g.output("ints_plus_two", I32, [2, 3])
+    g.output("longs_times_three", I64, [4])
+    g.output("argmax", I64, [2])
+    g.output("over_and_flagged", BOOL, [2, 3])
+    g.output("total", F32, [])
+    return g.model()
+
+
+def half():
+    g = Graph("half", 5)
+    x = g.input("x", F16, ["batch", 16])
+    x = g.node("MatMul", [x, g.weight("hidden.weight", [16, 32], 16, np.float16)], "product")
+    x = g.node("Add", [x, g.bias("hidden.bias", 32, np.float16)], "hidden")
+    x = g.node("Relu", [x], "hidden.relu")
+    weight = g.weight("head.weight", [32, 8], 32, np.float16)
+    g.node("Gemm", [x, weight, g.bias("head.bias", 8, np.float16)], "y")
+    g.output("y", F16, ["batch", 8])
+    return g.model()
+
+
+EXTERNAL_DATA = "external.onnx.data"
+
+
+def external():
+    """The model, and the contents of its data file."""
+    g = Graph("external", 6)
+    x = g.input("x", F32, ["batch", 64])
+    w1, w2 = (g.uniform([64, 64], math.sqrt(6 / 64)) for _ in range(2))
+    x = g.node("MatMul", [x, "hidden.weight"], "hidden")
+    x = g.node("Relu", [x], "hidden.relu")
+    g.node("MatMul", [x, "head.weight"], "y")
+    g.output("y", F32, ["batch", 64])
+    data = w1.tobytes() + w2.tobytes()
+    g.initializers += [
+        external_tensor("hidden.weight", w1.shape, EXTERNAL_DATA, 0),
+        external_tensor("head.weight", w2.shape, EXTERNAL_DATA, w1.nbytes),
+    ]
+    return g.model(), data
+
+
+def external_tensor(name, shape, location, offset):
+    """A float32 initializer whose data are in another file."""
+    tensor = TensorProto(name=name, data_type=F32, dims=shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    length = 4 * math.prod(shape)
+    for key, value in ("location", location), ("offset", offset), ("length", length):
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
 def models():
     """The good models by name."""
-    return {"cnn": cnn(), "mlp": mlp(), "encoder": encoder()}
+    return {
+        "cnn": cnn(),
+        "mlp": mlp(),
+        "encoder": encoder(),
+        "types": types(),
+        "half": half(),
+        "external": external()[0],
+    }
+
+
+def tiny(weight=None, location=None):
+    """y = relu(x · w), which the broken models break; the weight is a file's if located."""
+    g = Graph("tiny", 7)
+    x = g.input("x", F32, [2, 3])
+    weight = g.uniform([3, 4], 1) if weight is None else weight
+    if location is None:
+        g.const("w", weight)
+    else:
+        g.initializers.append(external_tensor("w", weight.shape, location, 0))
+    x = g.node("MatMul", [x, "w"], "product", "product_node")
+    g.node("Relu", [x], "y", "relu_node")
+    g.output("y", F32, [2, 4])
+    return g
+
+
+# One flipped bit of the serialized `tiny` model each: a run of bytes that occurs there once,
+# the byte within it, and the bit.
+BIT_FLIPS = {
+    # The length of a node's first input name, "x": now far beyond the end of the file.
+    "length": (b"\x0a\x01x\x0a\x01w", 1, 7),
+    # The key of the weight: a wire type that does not exist.
+    "wire_type": (b"*;\x08\x03\x08\x04\x10\x01", 0, 2),
+    # The weight's shape: [67, 4], with the data of [3, 4].
+    "dimension": (b"*;\x08\x03\x08\x04\x10\x01", 3, 6),
+    # The weight's element type: int16 for float32.
+    "element_type": (b"*;\x08\x03\x08\x04\x10\x01", 7, 2),
+}
+
+
+def broken_models():
+    """What must be refused: (name, contents of the file)."""
+
+    def graph(nodes):
+        g = Graph("broken", 8)
+        x = g.input("x", F32, [2, 3])
+        for op, inputs, output, name in nodes:
+            g.node(op, inputs, output, name)
+        g.output("y", F32, [2, 3])
+        return serialize(g.model())
+
+    # Two nodes that need each other's output.
+    yield "cycle", graph([
+        ("Add", ["x", "b"], "a", "first_node"),
+        ("Relu", ["a"], "b", "second_node"),
+        ("Relu", ["b"], "y", "last_node"),
+    ])
+    # A node reads a tensor that is no input, no weight and no node's output.
+    yield "missing_tensor", graph([("Add", ["x", "nowhere"], "y", "add_node")])
+    yield "unsupported_op", graph([
+        ("Relu", ["x"], "a", "good_node"),
+        ("NoSuchOp", ["a"], "y", "bad_node"),
+    ])
+    # [2, 3] times [4, 5].
+    wrong = tiny(weight=np.zeros([4, 5], dtype=np.float32))
+    del wrong.outputs[:]
+    wrong.output("y", F32, [2, 5])
+    yield "wrong_shape", serialize(wrong.model())
+    no_outputs = tiny()
+    del no_outputs.outputs[:]
+    yield "no_outputs", serialize(no_outputs.model())
+
+    yield "missing_external", serialize(tiny(location="no_such_file.data").model())
+    # Both files exist, but a model must not reach outside its own directory.
+    yield "escaping_external", serialize(tiny(location=f"../{EXTERNAL_DATA}").model())
+    yield "absolute_external", serialize(tiny(location="/etc/passwd").model())
+
+    good = serialize(tiny().model())
+    yield "truncated", good[: len(good) * 2 // 3]
+    yield "empty", b""
+    yield "garbage", np.random.RandomState(9).bytes(512)
+    for name, (found, byte, bit) in BIT_FLIPS.items():
+        assert good.count(found) == 1
+        flipped = bytearray(good)
+        flipped[good.index(found) + byte] ^= 1 << bit
+        yield f"bitflip_{name}", bytes(flipped)
 
 
 def reference_inputs():
@@ -261,6 +420,15 @@ def reference_inputs():
         "token_ids": tokens(2, 7),
         "attention_mask": np.array([[1] * 7, [1] * 4 + [0] * 3], dtype=np.int64),
     }
+    yield "types", "types", {
+        "floats": f32(2, 3),
+        "ints": random.randint(-100, 100, [2, 3]).astype(np.int32),
+        "longs": random.randint(-100, 100, [4]).astype(np.int64),
+        "flags": random.randint(0, 2, [2, 3]).astype(np.bool_),
+        "scale": np.array(0.25, dtype=np.float32),
+    }
+    yield "half", "half", {"x": f32(1, 16).astype(np.float16)}
+    yield "external", "external", {"x": f32(1, 64)}
 
 
 def run_onnxruntime(path, inputs):
@@ -273,10 +441,15 @@ def run_onnxruntime(path, inputs):
 
 
 def generate(directory):
+    (directory / EXTERNAL_DATA).write_bytes(external()[1])
     for name, model in models().items():
         path = directory / f"{name}.onnx"
         path.write_bytes(serialize(model))
         onnx.checker.check_model(path, full_check=True)
+
+    (directory / "broken").mkdir(exist_ok=True)
+    for name, data in broken_models():
+        (directory / "broken" / f"{name}.onnx").write_bytes(data)
 
     for case, name, inputs in reference_inputs():
         folder = directory / "reference" / case
