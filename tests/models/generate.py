@@ -44,7 +44,8 @@ from onnx import TensorProto, helper, numpy_helper
 HERE = Path(__file__).resolve().parent
 OPSET = 17
 IR_VERSION = 8
-OUTPUT_TOLERANCE = dict(rtol=1e-4, atol=1e-5)
+# Of outputs made on different machines, by element type; the other types have to be equal.
+OUTPUT_TOLERANCE = {"float32": 1e-4, "float16": 4e-3}
 # Files of this directory that are not generated.
 SOURCES = {".gitattributes", "generate.py", "requirements.txt"}
 
@@ -471,11 +472,10 @@ def generated_files(directory):
 def same(name, made, committed):
     if Path(name).name.startswith("out_"):
         a, b = np.load(made), np.load(committed)
-        return (
-            a.dtype == b.dtype
-            and a.shape == b.shape
-            and np.allclose(a.astype(np.float64), b.astype(np.float64), **OUTPUT_TOLERANCE)
-        )
+        if a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        tolerance = OUTPUT_TOLERANCE.get(a.dtype.name, 0)
+        return np.allclose(a.astype(np.float64), b.astype(np.float64), tolerance, tolerance / 10)
     return made.read_bytes() == committed.read_bytes()
 
 
