@@ -385,6 +385,14 @@ def broken_models():
     del wrong.outputs[:]
     wrong.output("y", F32, [2, 5])
     yield "wrong_shape", serialize(wrong.model())
+    # A transposition to a dimension that x does not have. A runtime that merges it into the
+    # multiplication may find out only there: rten 0.27 panics in the first inference.
+    g = Graph("broken", 8)
+    x = g.input("x", F32, [2, 3])
+    x_t = g.node("Transpose", [x], "x_t", "transpose_node", perm=[9, 0])
+    g.node("MatMul", [x_t, x], "y", "product_node")
+    g.output("y", F32, [3, 3])
+    yield "bad_permutation", serialize(g.model())
     no_outputs = tiny()
     del no_outputs.outputs[:]
     yield "no_outputs", serialize(no_outputs.model())
