@@ -1,1 +1,3 @@
-
+pub mod rng;
+pub mod stats;
+pub mod steady;

@@ -1,0 +1,65 @@
+//! The statistics behind a verdict. Numbers in, numbers out: no clock, no files, no printing, no domain types; whatever is
+//! random takes a seed. Nothing here panics or returns NaN on numbers that a user, a file or a device could produce: an
+//! input that cannot be used is a [`StatError`], and data that cannot settle the question are an `Inconclusive` ruling.
+//!
+//! The unit of replication is the fresh process (Kalibera & Jones, *Rigorous benchmarking in reasonable time*, ISMM 2013):
+//! iterations inside one process are correlated and share its memory layout, clocks and tactics, so they only make that
+//! process's summary precise. Effects are differences of logarithms, oriented so that + means worse; `exp_m1` of one is
+//! the relative change that people read.
+//!
+//! | module | makes | from |
+//! |---|---|---|
+//! | [`mod@describe`] | mean, sd, quantiles, n_eff, outlier labels | the samples of one process, in time order |
+//! | [`autocorrelation`] | lag-1 autocorrelation, effective sample size | any series in time order |
+//! | [`interval`] | `[lo est hi]` of a mean | one summary per process |
+//! | [`estimate`] | [`Estimate`]: effect, standard error, degrees of freedom; its intervals and p values | – |
+//! | [`mod@paired`] | [`Estimate`] | two arms that ran as pairs |
+//! | [`mod@welch`] | [`Estimate`] | two arms that did not (a stored record) |
+//! | [`sessions`] | σ_session | five or more stored sessions |
+//! | [`mod@decide`] | [`Ruling`]: THE decision | an [`Estimate`], cross-checks and a [`Rule`] |
+//! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
+//! | [`dist`] | quantiles and tails of t and normal | – |
+
+pub mod autocorrelation;
+pub mod decide;
+pub mod describe;
+pub mod dist;
+pub mod estimate;
+pub mod interval;
+pub mod paired;
+pub mod power;
+mod sample;
+pub mod sessions;
+pub mod welch;
+
+pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
+pub use describe::{Description, Labels, QUANTILES, describe, is_judged, share_over};
+pub use estimate::{Estimate, Orientation};
+pub use interval::{Interval, geometric_mean_interval};
+pub use paired::{log_ratios, paired_t};
+pub use power::{minimum_detectable_effect, required_units};
+pub use sessions::{SessionSpread, session_spread};
+pub use welch::welch;
+
+/// Why numbers cannot be used. Callers add which case, metric and arm it was.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StatError {
+    #[error("{what} needs at least {needed}, got {got}")]
+    TooFew {
+        what: &'static str,
+        needed: usize,
+        got: usize,
+    },
+    #[error("value {index} is not a finite number")]
+    NotFinite { index: usize },
+    #[error("value {index} is {value}, and only a positive number has a logarithm")]
+    NotPositive { index: usize, value: f64 },
+    #[error("paired arms must have the same number of processes, got {base} and {head}")]
+    Unpaired { base: usize, head: usize },
+    #[error("{name} is {value}, outside {range}")]
+    OutOfRange {
+        name: &'static str,
+        value: f64,
+        range: &'static str,
+    },
+}
