@@ -1,0 +1,194 @@
+//! Makes, from the tree of a commit, the source-tree key that baselines are found by, and the bytes of files in it.
+//!
+//! It must never write an object: the key is a tree that need not exist in the repository.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorCode, ObjectType, Oid, Tree};
+
+use super::{GitError, Repo, folder_names};
+
+/// A regular file in the tree of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeFile {
+    /// From the repository's root.
+    pub path: PathBuf,
+    /// The blob's id: equal ids, equal bytes.
+    pub id: String,
+}
+
+impl Repo {
+    /// The id that the tree of `rev` would have without the folder `exclude` (relative to the repository's root).
+    /// It stays the same when baselines are added, and when the commit is amended, or squashed onto the same parent.
+    pub fn src_tree(&self, rev: &str, exclude: &Path) -> Result<String, GitError> {
+        let names = folder_names(exclude)?;
+        if names.is_empty() {
+            return Err(GitError::NotRelative { path: exclude.to_owned() });
+        }
+        let tree = self.tree_of(rev)?;
+        let left = match self.without(&tree, &names)? {
+            Some(id) => id,
+            None => hash_tree(&[]).map_err(self.failed("hash the empty tree"))?,
+        };
+        Ok(left.to_string())
+    }
+
+    /// The regular files below the folder `under` (empty: the root) in the tree of `rev`, sorted by path.
+    /// None if there is no such folder; links and submodules are left out. Reads no file contents.
+    pub fn tree_files(&self, rev: &str, under: &Path) -> Result<Vec<TreeFile>, GitError> {
+        let names = folder_names(under)?;
+        let mut tree = self.tree_of(rev)?;
+        for name in &names {
+            let Some(entry) =
+                tree.get_name_bytes(name).filter(|e| e.kind() == Some(ObjectType::Tree)).map(|e| e.id())
+            else {
+                return Ok(Vec::new());
+            };
+            tree = self.tree(entry)?;
+        }
+        let root: PathBuf = names.iter().map(|name| OsStr::from_bytes(name)).collect();
+        let (mut files, mut folders) = (Vec::new(), vec![(root, tree)]);
+        while let Some((folder, tree)) = folders.pop() {
+            for entry in &tree {
+                let path = folder.join(OsStr::from_bytes(entry.name_bytes()));
+                match Kind::of(entry.filemode_raw()) {
+                    Kind::Folder => folders.push((path, self.tree(entry.id())?)),
+                    Kind::File { .. } => files.push(TreeFile { path, id: entry.id().to_string() }),
+                    Kind::Link | Kind::Submodule => {}
+                }
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// [`Repo::tree_files`], each with its bytes.
+    pub fn read_tree_files(&self, rev: &str, under: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, GitError> {
+        let files = self.tree_files(rev, under)?;
+        files.into_iter().map(|file| Ok((file.path, self.read_object(&file.id)?))).collect()
+    }
+
+    /// The bytes of the file at `path` (relative to the repository's root) in the tree of `rev`; `None` if there is none.
+    /// Of a symbolic link, the bytes are its target.
+    pub fn read_blob(&self, rev: &str, path: &Path) -> Result<Option<Vec<u8>>, GitError> {
+        folder_names(path)?;
+        let tree = self.tree_of(rev)?;
+        let id = match tree.get_path(path) {
+            Ok(entry) if entry.kind() == Some(ObjectType::Blob) => entry.id(),
+            Ok(_) => return Ok(None),
+            Err(e) if e.code() == ErrorCode::NotFound => return Ok(None),
+            Err(e) => return Err(self.failed(format!("find {} in {rev}", path.display()))(e)),
+        };
+        self.blob(id, &path.display().to_string()).map(Some)
+    }
+
+    /// The bytes of a [`TreeFile::id`].
+    pub fn read_object(&self, id: &str) -> Result<Vec<u8>, GitError> {
+        let oid = Oid::from_str(id).map_err(self.failed(format!("read object `{id}`")))?;
+        self.blob(oid, "a file")
+    }
+
+    pub(super) fn blob(&self, oid: Oid, needed_for: &str) -> Result<Vec<u8>, GitError> {
+        match self.inner.find_blob(oid) {
+            Ok(blob) => Ok(blob.content().to_vec()),
+            Err(e) => Err(self.missing_or(oid, needed_for, e)),
+        }
+    }
+
+    pub(super) fn tree(&self, oid: Oid) -> Result<Tree<'_>, GitError> {
+        self.inner.find_tree(oid).map_err(|e| self.missing_or(oid, "a folder", e))
+    }
+
+    pub(super) fn tree_of(&self, rev: &str) -> Result<Tree<'_>, GitError> {
+        let oid = self.commit_oid(rev)?;
+        let commit = self.inner.find_commit(oid).map_err(self.failed(format!("read commit {oid}")))?;
+        self.tree(commit.tree_id())
+    }
+
+    /// The id of `tree` without what `names` leads to, or `None` when nothing is left: git stores no empty folder,
+    /// so one that only held the excluded folder goes too.
+    fn without(&self, tree: &Tree<'_>, names: &[&[u8]]) -> Result<Option<Oid>, GitError> {
+        let Some((first, rest)) = names.split_first() else {
+            return Ok(None);
+        };
+        let Some(found) = tree.get_name_bytes(first) else {
+            return Ok(Some(tree.id()));
+        };
+        let replacement = match (rest.is_empty(), found.kind()) {
+            (true, _) => None,
+            (false, Some(ObjectType::Tree)) => self.without(&self.tree(found.id())?, rest)?,
+            (false, _) => Some(found.id()),
+        };
+        if replacement == Some(found.id()) {
+            return Ok(Some(tree.id()));
+        }
+        let mut kept = Vec::with_capacity(tree.len());
+        for entry in tree {
+            let id = if entry.name_bytes() == *first { replacement } else { Some(entry.id()) };
+            kept.extend(id.map(|id| (entry.filemode_raw(), entry.name_bytes().to_vec(), id)));
+        }
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        hash_tree(&kept).map(Some).map_err(self.failed("hash the source tree"))
+    }
+
+    fn missing_or(&self, oid: Oid, needed_for: &str, error: git2::Error) -> GitError {
+        match error.code() {
+            ErrorCode::NotFound => GitError::MissingObject {
+                repo: self.workdir.clone(),
+                id: oid.to_string(),
+                needed_for: needed_for.to_owned(),
+                next: "in a partial clone (`--filter`), `git fetch --refetch --no-filter` gets everything; \
+                       otherwise `git fsck` says what is damaged"
+                    .to_owned(),
+            },
+            _ => self.failed(format!("read object {oid} ({needed_for})"))(error),
+        }
+    }
+}
+
+/// What an entry of a tree is, by its mode.
+pub(super) enum Kind {
+    File { executable: bool },
+    Folder,
+    Link,
+    Submodule,
+}
+
+impl Kind {
+    pub(super) fn of(mode: i32) -> Kind {
+        // The file types that git stores, as in stat(2); anything else is treated as git does, as a regular file.
+        match mode & 0o170_000 {
+            0o040_000 => Kind::Folder,
+            0o120_000 => Kind::Link,
+            0o160_000 => Kind::Submodule,
+            _ => Kind::File { executable: mode & 0o100 != 0 },
+        }
+    }
+}
+
+/// The id that git gives to a tree of these (mode, name, id), which must be in git's order.
+fn hash_tree(entries: &[(i32, Vec<u8>, Oid)]) -> Result<Oid, git2::Error> {
+    let mut bytes = Vec::new();
+    for (mode, name, id) in entries {
+        bytes.extend_from_slice(format!("{mode:o} ").as_bytes());
+        bytes.extend_from_slice(name);
+        bytes.push(0);
+        bytes.extend_from_slice(id.as_bytes());
+    }
+    Oid::hash_object(ObjectType::Tree, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_tree_has_the_id_that_every_git_knows() {
+        let id = hash_tree(&[]).map(|oid| oid.to_string());
+        assert_eq!(id.as_deref(), Ok("4b825dc642cb6eb9a060e54bf8d69288fbee4904"));
+    }
+}
