@@ -1,3 +1,74 @@
+//! `cargo trt-perf` builds inference engines in one phase, measures only the load-and-infer phase in fresh
+//! processes, keeps the summaries per git commit, and says with statistics whether latency or throughput changed.
+//!
+//! # Words
+//! - **model**: an ONNX file. **engine**: what the build phase makes from it.
+//! - **case**: model × shapes × scenario; its id is `package/model/variant/scenario`. Its *definition hash* covers
+//!   what is asked, its *engine inputs hash* what answers. Two measurements compare when the definition is the same.
+//! - **scenario**: `latency` (one request in flight), `throughput` (closed loop at an operating point).
+//! - **operating point**: batch, streams, requests in flight per stream, CUDA graph on or off.
+//! - **worker**: a fresh child process in which native code runs. **parent**: everything else; it never opens a
+//!   native inference library.
+//! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
+//!   `baselines/`).
+//! - **device key**: what makes numbers comparable at all.
+//!
+//! # Flow
+//! ```text
+//! config -> cases -> engines -> samples -> summaries -> record -> comparison -> report
+//!  parent    parent   worker     worker     parent       parent    parent        parent
+//! ```
+//! The build worker and the measure worker are different processes, always.
+//!
+//! # Map, in the order in which files may use each other
+//! | file | makes | from |
+//! |---|---|---|
+//! | [`error`] | failures with a next step | – |
+//! | [`units`] | durations, rates, percent | – |
+//! | [`rng`] | seeded numbers | a seed |
+//! | [`stats`] | estimates, tests, decisions | numbers |
+//! | [`steady`] | warm-up truncation, trend | samples |
+//! | [`tensor`] | tensors and `.npy` | bytes |
+//! | [`config`] | models and settings | Cargo manifests |
+//! | [`case`] | cases | configuration |
+//! | [`inputs`] | the tensors a case feeds | seed, `.npy` |
+//! | [`engine`] | the engine file | bytes |
+//! | [`onnx`] | a checked model | an ONNX file; in the build worker |
+//! | [`backend`] | engines and sessions | models, engines; in workers |
+//! | [`worker`] | a fresh process and its messages | a job |
+//! | [`build`] | an engine | a model; in the build worker |
+//! | [`measure`] | samples | an engine; in the measure worker |
+//! | [`device`] | device key, facts, warnings | this machine |
+//! | [`summarize`] | a summary | samples |
+//! | [`record`] | records and their files' text | summaries |
+//! | [`compare`] | THE verdict | two records |
+//! | [`git`] | revisions, trees | the repository |
+//! | [`baseline`] | record files | `baselines/` |
+//! | [`session`] | the order of the stages | all of the above |
+//! | [`report`] | text for people and machines | records, comparisons |
+//! | [`cli`] | verbs, the only place that prints | all of the above |
+
+pub mod backend;
+pub mod baseline;
+pub mod build;
+pub mod case;
+pub mod cli;
+pub mod compare;
+pub mod config;
+pub mod device;
+pub mod engine;
+pub mod error;
+pub mod git;
+pub mod inputs;
+pub mod measure;
+pub mod onnx;
+pub mod record;
+pub mod report;
 pub mod rng;
+pub mod session;
 pub mod stats;
 pub mod steady;
+pub mod summarize;
+pub mod tensor;
+pub mod units;
+pub mod worker;

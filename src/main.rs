@@ -1,1 +1,16 @@
-fn main(){}
+//! The exit code; a worker's arguments go straight to the worker.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|a| a == trt_perf::worker::WORKER_ARG) {
+        let parent = args.get(2).and_then(|p| p.to_str()).and_then(|p| p.parse().ok());
+        return trt_perf::cli::worker(parent);
+    }
+    // `cargo trt-perf run` starts `cargo-trt-perf trt-perf run`.
+    if args.get(1).is_some_and(|a| a == "trt-perf") {
+        args.remove(1);
+    }
+    trt_perf::cli::main(args)
+}

@@ -21,10 +21,7 @@ impl Rng {
     pub fn new(seed: u64) -> Self {
         let mut mix = seed;
         let state = std::array::from_fn(|_| splitmix64(&mut mix));
-        Self {
-            state,
-            spare_normal: None,
-        }
+        Self { state, spare_normal: None }
     }
 
     /// A generator for sub-stream `stream` of `seed`: pair 3 draws the same numbers whether or not pair 2 was discarded.
@@ -178,19 +175,15 @@ mod tests {
         for _ in 0..70_000 {
             counts[rng.below(7) as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|&c| (9_600..10_400).contains(&c)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c| (9_600..10_400).contains(&c)), "{counts:?}");
         assert_eq!((rng.below(0), rng.below(1)), (0, 0));
         assert!(rng.below(u64::MAX) < u64::MAX);
     }
 
     #[test]
     fn streams_of_one_seed_differ() {
-        let heads: std::collections::BTreeSet<u64> = (0..1000)
-            .map(|stream| Rng::stream(9, stream).next_u64())
-            .collect();
+        let heads: std::collections::BTreeSet<u64> =
+            (0..1000).map(|stream| Rng::stream(9, stream).next_u64()).collect();
         assert_eq!(heads.len(), 1000);
     }
 }

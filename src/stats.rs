@@ -45,11 +45,7 @@ pub use welch::welch;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StatError {
     #[error("{what} needs at least {needed}, got {got}")]
-    TooFew {
-        what: &'static str,
-        needed: usize,
-        got: usize,
-    },
+    TooFew { what: &'static str, needed: usize, got: usize },
     #[error("value {index} is not a finite number")]
     NotFinite { index: usize },
     #[error("value {index} is {value}, and only a positive number has a logarithm")]
@@ -57,9 +53,5 @@ pub enum StatError {
     #[error("paired arms must have the same number of processes, got {base} and {head}")]
     Unpaired { base: usize, head: usize },
     #[error("{name} is {value}, outside {range}")]
-    OutOfRange {
-        name: &'static str,
-        value: f64,
-        range: &'static str,
-    },
+    OutOfRange { name: &'static str, value: f64, range: &'static str },
 }

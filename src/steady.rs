@@ -53,10 +53,7 @@ pub fn truncate(samples: &[u64]) -> Truncation {
     let blocks = block_means(samples);
     let m = blocks.len();
     if samples.len() < MIN_SAMPLES {
-        return Truncation {
-            dropped: 0,
-            at_cap: false,
-        };
+        return Truncation { dropped: 0, at_cap: false };
     }
     // Deviations from the last block mean keep the running sums small against the spread.
     let origin = blocks[m - 1];
@@ -73,10 +70,7 @@ pub fn truncate(samples: &[u64]) -> Truncation {
             (best, least) = (d, criterion);
         }
     }
-    Truncation {
-        dropped: best * BLOCK,
-        at_cap: best == cap,
-    }
+    Truncation { dropped: best * BLOCK, at_cap: best == cap }
 }
 
 /// Least-squares line through the samples against their number, its slope tested with the effective sample size of the
@@ -88,24 +82,15 @@ pub fn trend(samples: &[u64]) -> Trend {
     let n = samples.len() as f64;
     let mean = samples.iter().map(|&s| u128::from(s)).sum::<u128>() as f64 / n.max(1.0);
     if samples.len() < MIN_SAMPLES || mean <= 0.0 {
-        return Trend {
-            change_frac: 0.0,
-            p: 1.0,
-        };
+        return Trend { change_frac: 0.0, p: 1.0 };
     }
     let middle = (n - 1.0) / 2.0;
     let time_squares = n * (n * n - 1.0) / 12.0;
-    let products: f64 = samples
-        .iter()
-        .enumerate()
-        .map(|(i, &s)| (i as f64 - middle) * (s as f64 - mean))
-        .sum();
+    let products: f64 =
+        samples.iter().enumerate().map(|(i, &s)| (i as f64 - middle) * (s as f64 - mean)).sum();
     let slope = products / time_squares;
-    let residuals: Vec<f64> = samples
-        .iter()
-        .enumerate()
-        .map(|(i, &s)| s as f64 - mean - slope * (i as f64 - middle))
-        .collect();
+    let residuals: Vec<f64> =
+        samples.iter().enumerate().map(|(i, &s)| s as f64 - mean - slope * (i as f64 - middle)).collect();
     let change_frac = slope * (n - 1.0) / mean;
 
     let n_eff = autocorrelation(&residuals).n_eff;
@@ -167,10 +152,7 @@ mod tests {
         let slow_start = |t: f64| if t < 0.2 { 1.5 } else { 1.0 };
         for seed in 0..20 {
             let cut = truncate(&trace(1000, 0.3, seed, slow_start));
-            assert!(
-                (200..300).contains(&cut.dropped) && !cut.at_cap,
-                "{seed}: {cut:?}"
-            );
+            assert!((200..300).contains(&cut.dropped) && !cut.at_cap, "{seed}: {cut:?}");
         }
     }
 
@@ -185,10 +167,7 @@ mod tests {
 
     #[test]
     fn nothing_is_dropped_without_a_reason() {
-        let untouched = Truncation {
-            dropped: 0,
-            at_cap: false,
-        };
+        let untouched = Truncation { dropped: 0, at_cap: false };
         for samples in [&[][..], &[5], &[9, 1, 1, 1, 1, 1, 1], &[7; 1000], &[0; 100]] {
             assert_eq!(truncate(samples), untouched);
             assert!(!trend(samples).is_non_stationary());
@@ -202,56 +181,36 @@ mod tests {
     #[test]
     fn steady_traces_pass_and_still_warming_ones_do_not() {
         let passes = |rho: f64, shape: &dyn Fn(f64) -> f64| {
-            (0..200)
-                .filter(|&seed| is_steady(&trace(400, rho, seed, shape)))
-                .count()
+            (0..200).filter(|&seed| is_steady(&trace(400, rho, seed, shape))).count()
         };
         for rho in [0.0, 0.5, 0.9] {
-            assert!(
-                passes(rho, &|_| 1.0) > 150,
-                "{rho}: {}",
-                passes(rho, &|_| 1.0)
-            );
+            assert!(passes(rho, &|_| 1.0) > 150, "{rho}: {}", passes(rho, &|_| 1.0));
         }
         assert_eq!(passes(0.0, &|t| 1.3 - 0.3 * t), 0);
         assert_eq!(passes(0.0, &|t| 1.0 + (-t / 0.4).exp()), 0);
-        assert!(
-            !is_steady(&[]) && !is_steady(&[1; MIN_SAMPLES - 1]) && is_steady(&[1; MIN_SAMPLES])
-        );
+        assert!(!is_steady(&[]) && !is_steady(&[1; MIN_SAMPLES - 1]) && is_steady(&[1; MIN_SAMPLES]));
     }
 
     #[test]
     fn a_trend_must_be_large_and_real_to_count() {
         let flagged = |n: usize, rho: f64, drift: f64| {
             (0..200)
-                .filter(|&seed| {
-                    trend(&trace(n, rho, seed, |t| 1.0 + drift * t)).is_non_stationary()
-                })
+                .filter(|&seed| trend(&trace(n, rho, seed, |t| 1.0 + drift * t)).is_non_stationary())
                 .count()
         };
         assert_eq!(flagged(2000, 0.0, 0.02), 200);
         assert_eq!(flagged(20_000, 0.0, 0.003), 0);
         for rho in [0.0, 0.5, 0.9] {
-            assert!(
-                flagged(500, rho, 0.0) <= 8,
-                "{rho}: {}",
-                flagged(500, rho, 0.0)
-            );
+            assert!(flagged(500, rho, 0.0) <= 8, "{rho}: {}", flagged(500, rho, 0.0));
         }
     }
 
     #[test]
     fn the_fitted_change_is_the_simulated_one() {
         let got = trend(&trace(20_000, 0.0, 3, |t| 1.0 + 0.02 * t));
-        assert!(
-            (got.change_frac - 0.02 / 1.01).abs() < 0.001 && got.p < 1e-6,
-            "{got:?}"
-        );
+        assert!((got.change_frac - 0.02 / 1.01).abs() < 0.001 && got.p < 1e-6, "{got:?}");
         let exact: Vec<u64> = (1000..2000).collect();
         let got = trend(&exact);
-        assert!(
-            (got.change_frac - 999.0 / 1499.5).abs() < 1e-9 && got.p < 1e-9,
-            "{got:?}"
-        );
+        assert!((got.change_frac - 999.0 / 1499.5).abs() < 1e-9 && got.p < 1e-9, "{got:?}");
     }
 }

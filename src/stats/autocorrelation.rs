@@ -32,10 +32,7 @@ pub fn autocorrelation(values: &[f64]) -> Autocorrelation {
     let variance = sample::squares_about(values, mean) / n.max(1) as f64;
     // Rounding leaves a constant series with a variance of about (ε·mean)².
     if variance <= (1e-14 * mean) * (1e-14 * mean) || !variance.is_finite() {
-        return Autocorrelation {
-            lag1: 0.0,
-            n_eff: n as f64,
-        };
+        return Autocorrelation { lag1: 0.0, n_eff: n as f64 };
     }
     let centred: Vec<f64> = values.iter().map(|v| v - mean).collect();
     let lag1 = (autocovariance(&centred, 1) / variance).clamp(-1.0, 1.0);
@@ -78,12 +75,7 @@ fn autocovariance(centred: &[f64], lag: usize) -> f64 {
     let mut sums = [0.0_f64; 4];
     let (a, b) = (&centred[..later.len()], later);
     let (a4, b4) = (a.chunks_exact(4), b.chunks_exact(4));
-    let rest: f64 = a4
-        .remainder()
-        .iter()
-        .zip(b4.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let rest: f64 = a4.remainder().iter().zip(b4.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in a4.zip(b4) {
         for i in 0..4 {
             sums[i] += x[i] * y[i];
@@ -116,10 +108,7 @@ mod tests {
                 let got = autocorrelation(&ar1(n, rho, 11));
                 let expected = n as f64 * (1.0 - rho) / (1.0 + rho);
                 assert!((got.lag1 - rho).abs() < 0.03, "{n} {rho}: {got:?}");
-                assert!(
-                    (got.n_eff / expected - 1.0).abs() < tolerance,
-                    "{n} {rho}: {got:?} for {expected}"
-                );
+                assert!((got.n_eff / expected - 1.0).abs() < tolerance, "{n} {rho}: {got:?} for {expected}");
             }
         }
     }

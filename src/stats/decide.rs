@@ -74,22 +74,12 @@ pub struct Rule {
 impl Rule {
     /// The default for mean, median and throughput: 95 % confidence, 90 % power.
     pub fn new(margin: f64) -> Self {
-        Self {
-            margin,
-            alpha: 0.05,
-            power: 0.9,
-            min_units: MIN_UNITS,
-            needs_exact: false,
-        }
+        Self { margin, alpha: 0.05, power: 0.9, min_units: MIN_UNITS, needs_exact: false }
     }
 
     /// The default for p99 and beyond: eight pairs and an exact test.
     pub fn for_tail(margin: f64) -> Self {
-        Self {
-            min_units: MIN_CHECKED_UNITS,
-            needs_exact: true,
-            ..Self::new(margin)
-        }
+        Self { min_units: MIN_CHECKED_UNITS, needs_exact: true, ..Self::new(margin) }
     }
 
     /// The same rule at another threshold: that of a sequential look.
@@ -169,11 +159,7 @@ impl Ruling {
     /// The same numbers, no longer decided.
     #[must_use]
     pub fn withheld(self, doubt: Doubt) -> Self {
-        Self {
-            decision: Decision::Inconclusive,
-            doubt: Some(doubt),
-            ..self
-        }
+        Self { decision: Decision::Inconclusive, doubt: Some(doubt), ..self }
     }
 }
 
@@ -185,11 +171,7 @@ impl Ruling {
 /// claim both support is then `Unchanged`, and that is the ruling.
 ///
 /// Fails only on a rule outside its ranges.
-pub fn decide(
-    estimate: &Estimate,
-    checks: &[CrossCheck],
-    rule: &Rule,
-) -> Result<Ruling, StatError> {
+pub fn decide(estimate: &Estimate, checks: &[CrossCheck], rule: &Rule) -> Result<Ruling, StatError> {
     rule.check()?;
     let (decision, doubt) = judge(estimate, checks, rule);
     let settle = || units_to_settle(estimate, rule.margin, rule.alpha, rule.power);
@@ -204,13 +186,9 @@ pub fn decide(
         mde: minimum_detectable_effect(estimate, rule.margin, rule.alpha, rule.power),
         units_to_settle: match doubt {
             Some(Doubt::TooFewUnits) => Some(rule.min_units),
-            Some(Doubt::TooWide | Doubt::TestsDisagree) => settle().map(|n| {
-                n.max(if rule.needs_exact {
-                    units_to_reach(rule.alpha)
-                } else {
-                    0
-                })
-            }),
+            Some(Doubt::TooWide | Doubt::TestsDisagree) => {
+                settle().map(|n| n.max(if rule.needs_exact { units_to_reach(rule.alpha) } else { 0 }))
+            }
             Some(Doubt::NoExactTest) => Some(units_to_reach(rule.alpha)),
             Some(Doubt::NoSpread | Doubt::Multiplicity) | None => None,
         },
@@ -229,10 +207,7 @@ fn judge(estimate: &Estimate, checks: &[CrossCheck], rule: &Rule) -> (Decision, 
     if claim == Decision::Inconclusive {
         return doubtful(Doubt::TooWide);
     }
-    let mut speaking = checks
-        .iter()
-        .filter(|c| c.can_speak(estimate.n, rule.alpha))
-        .peekable();
+    let mut speaking = checks.iter().filter(|c| c.can_speak(estimate.n, rule.alpha)).peekable();
     if rule.needs_exact && speaking.peek().is_none() {
         return doubtful(Doubt::NoExactTest);
     }
@@ -276,14 +251,7 @@ mod tests {
     use super::*;
 
     fn estimate(effect: f64, se: f64, n: usize) -> Estimate {
-        Estimate {
-            effect,
-            se,
-            df: n as f64 - 1.0,
-            sd: se * (n as f64).sqrt(),
-            n,
-            fixed_var: 0.0,
-        }
+        Estimate { effect, se, df: n as f64 - 1.0, sd: se * (n as f64).sqrt(), n, fixed_var: 0.0 }
     }
 
     fn agreeing() -> CrossCheck {
@@ -300,10 +268,7 @@ mod tests {
 
     fn ruled(e: Estimate, checks: &[CrossCheck], rule: Rule) -> (Decision, Option<Doubt>) {
         let ruling = decide(&e, checks, &rule).expect("a valid rule");
-        assert_eq!(
-            ruling.doubt.is_some(),
-            ruling.decision == Decision::Inconclusive
-        );
+        assert_eq!(ruling.doubt.is_some(), ruling.decision == Decision::Inconclusive);
         (ruling.decision, ruling.doubt)
     }
 
@@ -330,69 +295,38 @@ mod tests {
             let got = ruled(estimate(effect, se, 5), &[], Rule::new(0.01));
             assert_eq!(got, (expected, doubt), "{effect} {se}");
             let mirror = ruled(estimate(-effect, se, 5), &[], Rule::new(0.01));
-            assert_eq!(
-                mirror,
-                (expected.mirrored(), doubt),
-                "{effect} {se} mirrored"
-            );
+            assert_eq!(mirror, (expected.mirrored(), doubt), "{effect} {se} mirrored");
         }
     }
 
     #[test]
     fn exact_tests_speak_only_from_eight_pairs_on() {
         let rule = Rule::new(0.01);
-        let against = CrossCheck {
-            p_above_margin: 0.2,
-            ..agreeing()
-        };
+        let against = CrossCheck { p_above_margin: 0.2, ..agreeing() };
         let regressed = (Decision::Regressed, None);
         let disputed = (Decision::Inconclusive, Some(Doubt::TestsDisagree));
         assert_eq!(ruled(estimate(0.05, 0.001, 7), &[against], rule), regressed);
         assert_eq!(ruled(estimate(0.05, 0.001, 8), &[against], rule), disputed);
-        assert_eq!(
-            ruled(estimate(0.05, 0.001, 8), &[agreeing(), against], rule),
-            disputed
-        );
-        assert_eq!(
-            ruled(estimate(0.05, 0.001, 8), &[agreeing()], rule),
-            regressed
-        );
-        let mute = CrossCheck {
-            p_floor: 0.06,
-            ..against
-        };
+        assert_eq!(ruled(estimate(0.05, 0.001, 8), &[agreeing(), against], rule), disputed);
+        assert_eq!(ruled(estimate(0.05, 0.001, 8), &[agreeing()], rule), regressed);
+        let mute = CrossCheck { p_floor: 0.06, ..against };
         assert_eq!(ruled(estimate(0.05, 0.001, 8), &[mute], rule), regressed);
     }
 
     #[test]
     fn a_dispute_about_zero_alone_leaves_unchanged() {
         let rule = Rule::new(0.01);
-        let check = CrossCheck {
-            p_zero: 0.06,
-            ..agreeing()
-        };
-        assert_eq!(
-            ruled(estimate(0.005, 0.001, 8), &[check], rule),
-            (Decision::Unchanged, None)
-        );
+        let check = CrossCheck { p_zero: 0.06, ..agreeing() };
+        assert_eq!(ruled(estimate(0.005, 0.001, 8), &[check], rule), (Decision::Unchanged, None));
     }
 
     #[test]
     fn a_tail_quantile_needs_an_exact_test() {
         let rule = Rule::for_tail(0.03);
         let doubtful = |doubt| (Decision::Inconclusive, Some(doubt));
-        assert_eq!(
-            ruled(estimate(0.2, 0.01, 7), &[agreeing()], rule),
-            doubtful(Doubt::TooFewUnits)
-        );
-        assert_eq!(
-            ruled(estimate(0.2, 0.01, 8), &[], rule),
-            doubtful(Doubt::NoExactTest)
-        );
-        assert_eq!(
-            ruled(estimate(0.2, 0.01, 8), &[agreeing()], rule),
-            (Decision::Regressed, None)
-        );
+        assert_eq!(ruled(estimate(0.2, 0.01, 7), &[agreeing()], rule), doubtful(Doubt::TooFewUnits));
+        assert_eq!(ruled(estimate(0.2, 0.01, 8), &[], rule), doubtful(Doubt::NoExactTest));
+        assert_eq!(ruled(estimate(0.2, 0.01, 8), &[agreeing()], rule), (Decision::Regressed, None));
         assert_eq!((units_to_reach(0.05), units_to_reach(0.0029)), (8, 10));
     }
 
@@ -400,18 +334,9 @@ mod tests {
     fn nothing_to_judge_by_is_inconclusive_and_never_nan() {
         let rule = Rule::new(0.01);
         let doubtful = |doubt| (Decision::Inconclusive, Some(doubt));
-        assert_eq!(
-            ruled(estimate(0.05, 0.001, 2), &[], rule),
-            doubtful(Doubt::TooFewUnits)
-        );
-        assert_eq!(
-            ruled(estimate(0.05, 0.0, 5), &[], rule),
-            doubtful(Doubt::NoSpread)
-        );
-        assert_eq!(
-            ruled(estimate(f64::NAN, 0.1, 5), &[], rule),
-            doubtful(Doubt::NoSpread)
-        );
+        assert_eq!(ruled(estimate(0.05, 0.001, 2), &[], rule), doubtful(Doubt::TooFewUnits));
+        assert_eq!(ruled(estimate(0.05, 0.0, 5), &[], rule), doubtful(Doubt::NoSpread));
+        assert_eq!(ruled(estimate(f64::NAN, 0.1, 5), &[], rule), doubtful(Doubt::NoSpread));
         let bad = [
             Rule::new(0.0),
             Rule::new(f64::NAN),
@@ -420,10 +345,7 @@ mod tests {
             Rule { power: 1.0, ..rule },
         ];
         for rule in bad {
-            assert!(
-                decide(&estimate(0.1, 0.1, 5), &[], &rule).is_err(),
-                "{rule:?}"
-            );
+            assert!(decide(&estimate(0.1, 0.1, 5), &[], &rule).is_err(), "{rule:?}");
         }
     }
 
@@ -431,18 +353,12 @@ mod tests {
     fn an_inconclusive_ruling_says_how_many_pairs_would_settle_it() {
         let settle = |effect, sd: f64, n: usize| {
             let e = estimate(effect, sd / (n as f64).sqrt(), n);
-            decide(&e, &[], &Rule::new(0.01))
-                .expect("a valid rule")
-                .units_to_settle
+            decide(&e, &[], &Rule::new(0.01)).expect("a valid rule").units_to_settle
         };
         // An effect at the MDE of R = 20 needs 20 pairs: factor .77 of s_d.
         let at_20 = settle(0.01 + 0.7652 * 0.02, 0.02, 5);
         assert!(matches!(at_20, Some(20 | 21)), "{at_20:?}");
-        assert!(
-            settle(0.0, 0.02, 5) > Some(30),
-            "{:?}",
-            settle(0.0, 0.02, 5)
-        );
+        assert!(settle(0.0, 0.02, 5) > Some(30), "{:?}", settle(0.0, 0.02, 5));
         assert_eq!(settle(0.01, 0.02, 5), None);
         assert_eq!(settle(0.05, 0.001, 5), None);
     }

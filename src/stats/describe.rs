@@ -41,9 +41,7 @@ pub struct Description {
 impl Description {
     /// The stored quantile `q`, if it is one of [`QUANTILES`].
     pub fn quantile_ns(&self, q: f64) -> Option<f64> {
-        let index = QUANTILES
-            .iter()
-            .position(|&known| (known - q).abs() < 1e-9)?;
+        let index = QUANTILES.iter().position(|&known| (known - q).abs() < 1e-9)?;
         Some(self.quantiles_ns[index])
     }
 }
@@ -110,8 +108,7 @@ fn labels(sorted: &[u64]) -> Labels {
     let (q1, q3) = (quantile_sorted(sorted, 0.25), quantile_sorted(sorted, 0.75));
     let iqr = q3 - q1;
     let below = |fence: f64| sorted.partition_point(|&s| (s as f64) < fence) as u64;
-    let above =
-        |fence: f64| sorted.len() as u64 - sorted.partition_point(|&s| (s as f64) <= fence) as u64;
+    let above = |fence: f64| sorted.len() as u64 - sorted.partition_point(|&s| (s as f64) <= fence) as u64;
     let (low_severe, high_severe) = (below(q1 - 3.0 * iqr), above(q3 + 3.0 * iqr));
     Labels {
         low_severe,
@@ -151,10 +148,7 @@ mod tests {
         assert!((d.sd_ns - 66.728_528).abs() < 1e-5, "{}", d.sd_ns);
         assert_eq!(d.quantile_ns(0.5), Some(11.5));
         assert_eq!(d.quantile_ns(0.42), None);
-        let expected = Labels {
-            high_severe: 1,
-            ..Labels::default()
-        };
+        let expected = Labels { high_severe: 1, ..Labels::default() };
         assert_eq!(d.labels, expected);
     }
 
@@ -168,13 +162,7 @@ mod tests {
 
     #[test]
     fn one_sample_is_too_few_and_the_largest_are_not_too_large() {
-        let too_few = |got| {
-            Err(StatError::TooFew {
-                what: "a description",
-                needed: 2,
-                got,
-            })
-        };
+        let too_few = |got| Err(StatError::TooFew { what: "a description", needed: 2, got });
         assert_eq!(describe(&[]), too_few(0));
         assert_eq!(describe(&[5]), too_few(1));
         let d = describe(&[u64::MAX, u64::MAX, 0]).expect("three samples");
@@ -208,10 +196,7 @@ mod tests {
         let mut rng = Rng::new(5);
         let samples: Vec<u64> = (0..2000).map(|_| 10_000 + rng.below(500)).collect();
         let scaled: Vec<u64> = samples.iter().map(|s| s * 8).collect();
-        let (a, b) = (
-            describe(&samples).expect("many"),
-            describe(&scaled).expect("many"),
-        );
+        let (a, b) = (describe(&samples).expect("many"), describe(&scaled).expect("many"));
         assert_eq!((a.lag1, a.n_eff, a.labels), (b.lag1, b.n_eff, b.labels));
         assert_eq!((a.mean_ns * 8.0, a.sd_ns * 8.0), (b.mean_ns, b.sd_ns));
         assert_eq!(a.quantiles_ns.map(|q| q * 8.0), b.quantiles_ns);

@@ -88,25 +88,16 @@ mod tests {
             (0.5, 3.0, 0.0),
         ] {
             let got = t_quantile(level, df);
-            assert!(
-                (got - expected).abs() < 2e-6 * expected.max(1.0),
-                "{level} {df}: {got}"
-            );
+            assert!((got - expected).abs() < 2e-6 * expected.max(1.0), "{level} {df}: {got}");
         }
     }
 
     #[test]
     fn quantile_inverts_cdf_and_is_antisymmetric() {
         for df in [1.0, 1.7, 4.0, 13.3, 200.0, 5e3] {
-            for level in [
-                1e-6, 0.001_45, 0.008_15, 0.025, 0.1, 0.3, 0.5, 0.77, 0.9, 0.999,
-            ] {
+            for level in [1e-6, 0.001_45, 0.008_15, 0.025, 0.1, 0.3, 0.5, 0.77, 0.9, 0.999] {
                 let x = t_quantile(level, df);
-                assert!(
-                    (t_cdf(x, df) - level).abs() < 1e-6 * level,
-                    "{level} {df}: {}",
-                    t_cdf(x, df)
-                );
+                assert!((t_cdf(x, df) - level).abs() < 1e-6 * level, "{level} {df}: {}", t_cdf(x, df));
                 assert!((x + t_quantile(1.0 - level, df)).abs() < 1e-6 * x.abs().max(1.0));
             }
         }
@@ -114,24 +105,10 @@ mod tests {
 
     #[test]
     fn nothing_is_nan() {
-        let odd = [
-            f64::NAN,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-            -1.0,
-            0.0,
-            1.0,
-            1e300,
-        ];
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1.0, 1e300];
         for a in odd {
             for b in odd {
-                for got in [
-                    t_cdf(a, b),
-                    t_sf(a, b),
-                    t_quantile(a, b),
-                    normal_cdf(a),
-                    normal_quantile(a),
-                ] {
+                for got in [t_cdf(a, b), t_sf(a, b), t_quantile(a, b), normal_cdf(a), normal_quantile(a)] {
                     assert!(got.is_finite(), "{a} {b}: {got}");
                 }
             }

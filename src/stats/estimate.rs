@@ -39,21 +39,14 @@ impl Estimate {
     pub fn oriented(self, orientation: Orientation) -> Self {
         match orientation {
             Orientation::LowerIsBetter => self,
-            Orientation::HigherIsBetter => Self {
-                effect: -self.effect,
-                ..self
-            },
+            Orientation::HigherIsBetter => Self { effect: -self.effect, ..self },
         }
     }
 
     /// D ± t(df, 1 − α/2)·se, the two-sided interval at confidence 1 − α.
     pub fn interval(&self, alpha: f64) -> Interval {
         let half = dist::t_quantile(1.0 - alpha / 2.0, self.df) * self.se;
-        Interval {
-            lo: self.effect - half,
-            est: self.effect,
-            hi: self.effect + half,
-        }
+        Interval { lo: self.effect - half, est: self.effect, hi: self.effect + half }
     }
 
     /// Two-sided p of H0 "D = 0"; 1 where there is nothing to test with.

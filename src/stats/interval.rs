@@ -19,11 +19,7 @@ impl Interval {
 
     /// Both ends and the estimate through an increasing function: `exp_m1` turns logarithms into relative changes.
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
-        Self {
-            lo: f(self.lo),
-            est: f(self.est),
-            hi: f(self.hi),
-        }
+        Self { lo: f(self.lo), est: f(self.est), hi: f(self.hi) }
     }
 }
 
@@ -57,9 +53,7 @@ mod tests {
     fn matches_a_hand_calculation() {
         // Logarithms 1, 2, 3: mean 2, sd 1, t(2, .975) = 4.302653.
         let values = [1.0_f64, 2.0, 3.0].map(f64::exp);
-        let got = geometric_mean_interval(&values, 0.95)
-            .expect("three values")
-            .map(f64::ln);
+        let got = geometric_mean_interval(&values, 0.95).expect("three values").map(f64::ln);
         let half = 4.302_653 / 3.0_f64.sqrt();
         for (got, expected) in [(got.lo, 2.0 - half), (got.est, 2.0), (got.hi, 2.0 + half)] {
             assert!((got - expected).abs() < 1e-5, "{got} {expected}");
@@ -68,17 +62,10 @@ mod tests {
 
     #[test]
     fn bad_values_are_named() {
-        let err =
-            |values: &[f64]| geometric_mean_interval(values, 0.95).expect_err("cannot be used");
+        let err = |values: &[f64]| geometric_mean_interval(values, 0.95).expect_err("cannot be used");
         assert!(matches!(err(&[1.0]), StatError::TooFew { got: 1, .. }));
         assert_eq!(err(&[1.0, f64::NAN]), StatError::NotFinite { index: 1 });
-        assert_eq!(
-            err(&[1.0, 2.0, 0.0]),
-            StatError::NotPositive {
-                index: 2,
-                value: 0.0
-            }
-        );
+        assert_eq!(err(&[1.0, 2.0, 0.0]), StatError::NotPositive { index: 2, value: 0.0 });
         assert!(geometric_mean_interval(&[1.0, 2.0], 1.0).is_err());
         assert!(geometric_mean_interval(&[1.0, 2.0], f64::NAN).is_err());
     }
@@ -87,10 +74,7 @@ mod tests {
     fn equal_values_make_a_point_and_absurd_ones_stay_finite() {
         let point = geometric_mean_interval(&[8.0, 8.0, 8.0], 0.99).expect("three values");
         assert_eq!((point.lo, point.hi), (point.est, point.est));
-        let wide =
-            geometric_mean_interval(&[f64::MIN_POSITIVE, f64::MAX], 0.99).expect("two values");
-        assert!(
-            wide.lo >= 0.0 && wide.hi.is_finite() && wide.lo <= wide.est && wide.est <= wide.hi
-        );
+        let wide = geometric_mean_interval(&[f64::MIN_POSITIVE, f64::MAX], 0.99).expect("two values");
+        assert!(wide.lo >= 0.0 && wide.hi.is_finite() && wide.lo <= wide.est && wide.est <= wide.hi);
     }
 }

@@ -10,10 +10,7 @@ use super::{StatError, sample};
 /// Summaries in any one unit. Fails if the arms differ in length, or on a value that is not finite and positive.
 pub fn log_ratios(base: &[f64], head: &[f64]) -> Result<Vec<f64>, StatError> {
     if base.len() != head.len() {
-        return Err(StatError::Unpaired {
-            base: base.len(),
-            head: head.len(),
-        });
+        return Err(StatError::Unpaired { base: base.len(), head: head.len() });
     }
     let (base, head) = (sample::logs(base)?, sample::logs(head)?);
     Ok(head.iter().zip(&base).map(|(h, b)| h - b).collect())
@@ -36,25 +33,14 @@ pub fn paired_t(log_ratios: &[f64], resolution_sd: f64) -> Result<Estimate, Stat
         // Finite values whose sum or squares are not: no log ratio of durations is anywhere near.
         return Err(StatError::NotFinite { index: 0 });
     }
-    Ok(Estimate {
-        effect,
-        se: sd / (n as f64).sqrt(),
-        df: (n - 1) as f64,
-        sd,
-        n,
-        fixed_var: 0.0,
-    })
+    Ok(Estimate { effect, se: sd / (n as f64).sqrt(), df: (n - 1) as f64, sd, n, fixed_var: 0.0 })
 }
 
 /// Spread of a log ratio of two durations near `typical_ns` read from a clock with steps of `step_ns`: each arm's rounding
 /// error is uniform with sd step/√12, so that of the ratio is (step/typical)/√6. 0 if either is not positive and finite.
 pub fn rounding_sd(step_ns: f64, typical_ns: f64) -> f64 {
     let share = step_ns / typical_ns;
-    if share.is_finite() && share > 0.0 {
-        share / 6.0_f64.sqrt()
-    } else {
-        0.0
-    }
+    if share.is_finite() && share > 0.0 { share / 6.0_f64.sqrt() } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -69,31 +55,16 @@ mod tests {
         assert!((e.se - 0.003_162_277_7).abs() < 1e-9);
         assert_eq!((e.df, e.n), (4.0, 5));
         let ci = e.interval(0.05);
-        assert!(
-            (ci.lo - 0.011_220_1).abs() < 1e-6 && (ci.hi - 0.028_779_9).abs() < 1e-6,
-            "{ci:?}"
-        );
+        assert!((ci.lo - 0.011_220_1).abs() < 1e-6 && (ci.hi - 0.028_779_9).abs() < 1e-6, "{ci:?}");
         assert!((e.p_zero() - 0.003_198_2).abs() < 1e-6, "{}", e.p_zero());
     }
 
     #[test]
     fn unusable_arms_are_errors() {
-        assert_eq!(
-            log_ratios(&[1.0], &[]),
-            Err(StatError::Unpaired { base: 1, head: 0 })
-        );
-        assert!(matches!(
-            log_ratios(&[1.0, 0.0], &[1.0, 1.0]),
-            Err(StatError::NotPositive { index: 1, .. })
-        ));
-        assert_eq!(
-            log_ratios(&[1.0, 1.0], &[f64::INFINITY, 1.0]),
-            Err(StatError::NotFinite { index: 0 })
-        );
-        assert!(matches!(
-            paired_t(&[0.1], 0.0),
-            Err(StatError::TooFew { got: 1, .. })
-        ));
+        assert_eq!(log_ratios(&[1.0], &[]), Err(StatError::Unpaired { base: 1, head: 0 }));
+        assert!(matches!(log_ratios(&[1.0, 0.0], &[1.0, 1.0]), Err(StatError::NotPositive { index: 1, .. })));
+        assert_eq!(log_ratios(&[1.0, 1.0], &[f64::INFINITY, 1.0]), Err(StatError::NotFinite { index: 0 }));
+        assert!(matches!(paired_t(&[0.1], 0.0), Err(StatError::TooFew { got: 1, .. })));
         assert!(paired_t(&[0.1, f64::NAN], 0.0).is_err());
         assert!(paired_t(&[1e308, 1e308], 0.0).is_err());
         assert!(paired_t(&[0.1, 0.2], f64::NAN).is_err());
@@ -106,11 +77,7 @@ mod tests {
         let e = paired_t(&[0.0; 5], floor).expect("five pairs");
         assert_eq!(e.sd, floor);
         assert_eq!(
-            (
-                rounding_sd(1.0, 0.0),
-                rounding_sd(f64::NAN, 1.0),
-                rounding_sd(-1.0, 1.0)
-            ),
+            (rounding_sd(1.0, 0.0), rounding_sd(f64::NAN, 1.0), rounding_sd(-1.0, 1.0)),
             (0.0, 0.0, 0.0)
         );
     }

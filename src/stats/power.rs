@@ -34,12 +34,7 @@ pub fn required_units(
 /// Fewest units that would settle an inconclusive estimate with probability `power`, if the true effect is the estimated
 /// one: enough to put it beyond the margin if it lies beyond, else enough for both one-sided tests of equivalence. `None`
 /// if it lies on the margin (no number of pairs settles that) or the number is out of reach.
-pub(super) fn units_to_settle(
-    estimate: &Estimate,
-    margin: f64,
-    alpha: f64,
-    power: f64,
-) -> Option<usize> {
+pub(super) fn units_to_settle(estimate: &Estimate, margin: f64, alpha: f64, power: f64) -> Option<usize> {
     let beyond = estimate.effect.abs() - margin;
     let units = if beyond > 0.0 {
         fewest(estimate, beyond, alpha / 2.0, power)
@@ -89,27 +84,13 @@ mod tests {
     use super::*;
 
     fn unit_spread(n: usize) -> Estimate {
-        Estimate {
-            effect: 0.0,
-            se: 1.0 / (n as f64).sqrt(),
-            df: (n - 1) as f64,
-            sd: 1.0,
-            n,
-            fixed_var: 0.0,
-        }
+        Estimate { effect: 0.0, se: 1.0 / (n as f64).sqrt(), df: (n - 1) as f64, sd: 1.0, n, fixed_var: 0.0 }
     }
 
     /// The factors × s_d of the printed minimum detectable effect at 90 % power.
     #[test]
     fn factors_are_the_published_ones() {
-        for (n, expected) in [
-            (5, 1.93),
-            (8, 1.34),
-            (10, 1.15),
-            (15, 0.90),
-            (20, 0.77),
-            (30, 0.61),
-        ] {
+        for (n, expected) in [(5, 1.93), (8, 1.34), (10, 1.15), (15, 0.90), (20, 0.77), (30, 0.61)] {
             let got = minimum_detectable_effect(&unit_spread(n), 0.0, 0.05, 0.9);
             assert!((got - expected).abs() < 0.006, "{n}: {got}");
         }
@@ -124,15 +105,9 @@ mod tests {
             assert_eq!(got, Some(n));
         }
         assert_eq!(required_units(&unit_spread(5), 0.5, 0.5, 0.05, 0.9), None);
-        assert_eq!(
-            required_units(&unit_spread(5), 0.5, f64::NAN, 0.05, 0.9),
-            None
-        );
+        assert_eq!(required_units(&unit_spread(5), 0.5, f64::NAN, 0.05, 0.9), None);
         assert_eq!(required_units(&unit_spread(5), 0.0, 1e-6, 0.05, 0.9), None);
-        let stuck = Estimate {
-            fixed_var: 1.0,
-            ..unit_spread(5)
-        };
+        let stuck = Estimate { fixed_var: 1.0, ..unit_spread(5) };
         assert_eq!(required_units(&stuck, 0.0, 1.0, 0.05, 0.9), None);
     }
 }

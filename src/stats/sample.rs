@@ -36,21 +36,14 @@ pub(super) fn check_not_negative(name: &'static str, value: f64) -> Result<(), S
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    Err(StatError::OutOfRange {
-        name,
-        value,
-        range: "0 and above",
-    })
+    Err(StatError::OutOfRange { name, value, range: "0 and above" })
 }
 
 /// Natural logarithms of positive finite values.
 pub(super) fn logs(values: &[f64]) -> Result<Vec<f64>, StatError> {
     check_finite(values)?;
     match values.iter().position(|&v| v <= 0.0) {
-        Some(index) => Err(StatError::NotPositive {
-            index,
-            value: values[index],
-        }),
+        Some(index) => Err(StatError::NotPositive { index, value: values[index] }),
         None => Ok(values.iter().map(|v| v.ln()).collect()),
     }
 }

@@ -17,10 +17,7 @@ pub struct SessionSpread {
 
 impl SessionSpread {
     /// Both arms ran in one session: nothing to add.
-    pub const NONE: Self = Self {
-        sd: 0.0,
-        df: f64::INFINITY,
-    };
+    pub const NONE: Self = Self { sd: 0.0, df: f64::INFINITY };
 }
 
 /// σ_session² = max(0, (MSB − MSW)/n₀), the method of moments of a one-way random-effects analysis of variance, with
@@ -60,10 +57,7 @@ pub fn session_spread(sessions: &[Vec<f64>]) -> Result<SessionSpread, StatError>
     } else {
         df_between
     };
-    Ok(SessionSpread {
-        sd: variance.sqrt(),
-        df,
-    })
+    Ok(SessionSpread { sd: variance.sqrt(), df })
 }
 
 #[cfg(test)]
@@ -76,9 +70,7 @@ mod tests {
         (0..k)
             .map(|_| {
                 let session = between * rng.normal();
-                (0..n)
-                    .map(|_| (session + within * rng.normal()).exp())
-                    .collect()
+                (0..n).map(|_| (session + within * rng.normal()).exp()).collect()
             })
             .collect()
     }
@@ -102,29 +94,15 @@ mod tests {
     fn too_little_or_unusable_data_are_errors() {
         assert!(matches!(
             session_spread(&simulated(4, 5, 0.01, 0.003, 4)),
-            Err(StatError::TooFew {
-                needed: 5,
-                got: 4,
-                ..
-            })
+            Err(StatError::TooFew { needed: 5, got: 4, .. })
         ));
         assert!(matches!(
             session_spread(&simulated(6, 1, 0.01, 0.003, 5)),
-            Err(StatError::TooFew {
-                needed: 7,
-                got: 6,
-                ..
-            })
+            Err(StatError::TooFew { needed: 7, got: 6, .. })
         ));
         let mut bad = simulated(5, 2, 0.01, 0.003, 6);
         bad[1][0] = -1.0;
-        assert_eq!(
-            session_spread(&bad),
-            Err(StatError::NotPositive {
-                index: 2,
-                value: -1.0
-            })
-        );
+        assert_eq!(session_spread(&bad), Err(StatError::NotPositive { index: 2, value: -1.0 }));
         let flat = session_spread(&vec![vec![2.0, 2.0]; 5]).expect("five sessions");
         assert_eq!((flat.sd, flat.df), (0.0, 4.0));
     }

@@ -60,14 +60,8 @@ fn satterthwaite(parts: &[(f64, f64)]) -> Option<f64> {
         return None;
     }
     // Shares instead of variances: squares of tiny variances would underflow.
-    let sum: f64 = parts
-        .iter()
-        .map(|(v, df)| (v / total) * (v / total) / df)
-        .sum();
-    let least = parts
-        .iter()
-        .map(|&(_, df)| df)
-        .fold(f64::INFINITY, f64::min);
+    let sum: f64 = parts.iter().map(|(v, df)| (v / total) * (v / total) / df).sum();
+    let least = parts.iter().map(|&(_, df)| df).fold(f64::INFINITY, f64::min);
     Some((1.0 / sum).max(least.max(1.0)))
 }
 
@@ -94,16 +88,10 @@ mod tests {
         let alone = welch(&base, &head, SessionSpread::NONE).expect("enough");
         let session = SessionSpread { sd: 0.01, df: 4.0 };
         let with = welch(&base, &head, session).expect("enough");
-        assert!(
-            alone.p_zero() < 0.001 && with.p_zero() > 0.05,
-            "{alone:?} {with:?}"
-        );
+        assert!(alone.p_zero() < 0.001 && with.p_zero() > 0.05, "{alone:?} {with:?}");
         assert!((with.se * with.se - alone.se * alone.se - 2e-4).abs() < 1e-12);
         assert!(with.df < 4.2, "{with:?}");
-        let known = SessionSpread {
-            sd: 0.01,
-            df: f64::INFINITY,
-        };
+        let known = SessionSpread { sd: 0.01, df: f64::INFINITY };
         assert!(welch(&base, &head, known).expect("enough").df > 100.0);
     }
 
@@ -111,27 +99,12 @@ mod tests {
     fn unusable_arms_are_errors() {
         let good = [1.0, 2.0];
         let none = SessionSpread::NONE;
-        assert!(matches!(
-            welch(&good, &[1.0], none),
-            Err(StatError::TooFew { .. })
-        ));
-        assert!(matches!(
-            welch(&[], &good, none),
-            Err(StatError::TooFew { .. })
-        ));
-        assert!(matches!(
-            welch(&good, &[1.0, 0.0], none),
-            Err(StatError::NotPositive { .. })
-        ));
-        assert!(matches!(
-            welch(&[f64::NAN, 1.0], &good, none),
-            Err(StatError::NotFinite { .. })
-        ));
+        assert!(matches!(welch(&good, &[1.0], none), Err(StatError::TooFew { .. })));
+        assert!(matches!(welch(&[], &good, none), Err(StatError::TooFew { .. })));
+        assert!(matches!(welch(&good, &[1.0, 0.0], none), Err(StatError::NotPositive { .. })));
+        assert!(matches!(welch(&[f64::NAN, 1.0], &good, none), Err(StatError::NotFinite { .. })));
         for sd in [f64::NAN, -1.0, f64::INFINITY, 1e200] {
-            assert!(
-                welch(&good, &good, SessionSpread { sd, df: 4.0 }).is_err(),
-                "{sd}"
-            );
+            assert!(welch(&good, &good, SessionSpread { sd, df: 4.0 }).is_err(), "{sd}");
         }
         assert!(welch(&good, &good, SessionSpread { sd: 0.1, df: 0.0 }).is_err());
         let flat = welch(&[3.0, 3.0], &[3.0, 3.0], none).expect("enough");

@@ -1,0 +1,278 @@
+//! `baselines/`: find, load, save, list and prune records. The directory is the index; files are immutable.
+//!
+//! One file per record, `<device-key>/<yyyymmdd>-<commit12>-<record8>.json`, so that two branches never touch the
+//! same path. Written atomically; what cannot be read is named and skipped, never overwritten.
+
+use crate::compare::Metric;
+use crate::error::{Failure, FailureKind, Result};
+use crate::git::Repo;
+use crate::record::{Record, date, wire};
+use crate::stats::{SessionSpread, session_spread};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A record larger than this is worth a warning: it stays in the repository for good.
+pub const WARN_BYTES: usize = 64 << 10;
+/// A record larger than this is refused.
+pub const MAX_BYTES: usize = 256 << 10;
+/// How many records of other commits are opened in search of the same source tree.
+const MAX_OPENED: usize = 200;
+/// How far back ancestors are followed in search of a baseline.
+const MAX_STEPS: usize = 20_000;
+/// How far back the source tree of ancestors is computed.
+const MAX_TREES: usize = 200;
+/// How many stored sessions are opened to learn how much sessions differ.
+const MAX_SESSIONS: usize = 50;
+
+/// A record file, known by its name alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub device_key: String,
+    /// `20261122`.
+    pub date: String,
+    pub commit12: String,
+    pub record8: String,
+    pub path: PathBuf,
+}
+
+/// A folder of records, `baselines/` or `target/trt-perf/results/`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Every record file, newest first, by name only. A folder that is not there is empty.
+    pub fn list(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for device in read_dir(&self.dir)? {
+            let Ok(device_key) = device.file_name().into_string() else { continue };
+            if device_key.starts_with('.') || !device.path().is_dir() {
+                continue;
+            }
+            let files = read_dir(&device.path())?;
+            entries.extend(files.into_iter().filter_map(|f| entry(&device_key, f.path())));
+        }
+        // Dates sort by name; within a day the file's own time decides, and costs a look only then.
+        entries.sort_by(|a, b| {
+            b.date
+                .cmp(&a.date)
+                .then_with(|| modified(&b.path).cmp(&modified(&a.path)))
+                .then_with(|| a.path.cmp(&b.path))
+        });
+        Ok(entries)
+    }
+
+    /// Writes `record` for good and returns its path. `record` gets its id.
+    pub fn save(&self, record: &mut Record) -> Result<PathBuf> {
+        let text = wire::write(record);
+        if text.len() > MAX_BYTES {
+            return Err(Failure::new(
+                FailureKind::Format,
+                format!(
+                    "this record has {} bytes; the largest that may be stored has {MAX_BYTES}",
+                    text.len()
+                ),
+            )
+            .next(
+                "measure fewer cases or processes per record: `cargo trt-perf run FILTER --save-baseline`",
+            ));
+        }
+        let path = self.dir.join(&record.device.key).join(file_name(record));
+        write_new(&path, &text)?;
+        Ok(path)
+    }
+}
+
+/// `<yyyymmdd>-<commit12>-<record8>.json`; twelve zeros where there is no commit.
+pub fn file_name(record: &Record) -> String {
+    let commit = record.source.as_ref().map_or("000000000000", |s| crate::record::short(&s.commit));
+    let day = date(record.created_s).replace('-', "");
+    format!("{day}-{commit}-{}.json", record.id.get(..8).unwrap_or("00000000"))
+}
+
+/// Reads one record file.
+pub fn load(path: &Path) -> Result<Record> {
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => {
+            Failure::new(FailureKind::Format, format!("{} is not text, so it is no record", path.display()))
+        }
+        _ => Failure::io("read the record", path, &e),
+    })?;
+    wire::read(&text).map_err(|f| Failure { message: format!("{} {}", path.display(), f.message), ..f })
+}
+
+fn read_dir(dir: &Path) -> Result<Vec<std::fs::DirEntry>> {
+    match std::fs::read_dir(dir) {
+        Ok(entries) => Ok(entries.flatten().collect()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Failure::io("read the folder", dir, &e)),
+    }
+}
+
+fn modified(path: &Path) -> Option<std::time::SystemTime> {
+    path.metadata().and_then(|m| m.modified()).ok()
+}
+
+fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".json")?;
+    let mut parts = stem.split('-');
+    let (date, commit12, record8) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_hexdigit());
+    let ours = digits(date, 8) && digits(commit12, 12) && digits(record8, 8) && parts.next().is_none();
+    ours.then(|| Entry {
+        device_key: device_key.to_owned(),
+        date: date.into(),
+        commit12: commit12.into(),
+        record8: record8.into(),
+        path: path.clone(),
+    })
+}
+
+/// Temporary file in the same folder, flushed, renamed; an existing file is never replaced.
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        let mut file = tempfile::Builder::new().prefix(".record").tempfile_in(dir)?;
+        file.write_all(text.as_bytes())?;
+        // Temporary files are private; a record is to be committed and read by others.
+        #[cfg(unix)]
+        std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Ok(_) => Ok(()),
+            // The id is a hash of the text: the same name is the same record.
+            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => Err(e.error),
+        }
+    };
+    write().map_err(|e| Failure::io("write the record", path, &e))
+}
+
+/// A stored record that HEAD descends from.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub record: Record,
+    pub path: PathBuf,
+    /// Commits between it and HEAD.
+    pub steps: usize,
+}
+
+/// The stored records of `device_key` whose commit (or, failing that, source tree) is HEAD or an ancestor of it,
+/// nearest first, then newest first. What cannot be read is named in `notes`.
+pub fn candidates(
+    store: &Store,
+    repo: &Repo,
+    head: &str,
+    device_key: &str,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Candidate>> {
+    let entries: Vec<Entry> = store.list()?.into_iter().filter(|e| e.device_key == device_key).collect();
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let git = |e: crate::git::GitError| Failure::new(FailureKind::Io, e.to_string());
+    let wanted: BTreeSet<&str> = entries.iter().map(|e| e.commit12.as_str()).collect();
+    let exclude = repo.relative(store.dir()).map_err(git)?;
+    let mut steps_of: BTreeMap<String, usize> = BTreeMap::new();
+    let mut trees: BTreeMap<String, usize> = BTreeMap::new();
+    for ancestor in repo.ancestors(head).map_err(git)?.take(MAX_STEPS) {
+        let ancestor = ancestor.map_err(git)?;
+        if trees.len() < MAX_TREES {
+            trees.entry(repo.src_tree(&ancestor.id, &exclude).map_err(git)?).or_insert(ancestor.steps);
+        }
+        let short = crate::record::short(&ancestor.id);
+        if wanted.contains(short) {
+            steps_of.insert(short.to_owned(), ancestor.steps);
+            if steps_of.len() == wanted.len() {
+                break;
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let mut opened = 0;
+    for entry in entries {
+        let by_commit = steps_of.get(&entry.commit12).copied();
+        if by_commit.is_none() {
+            opened += 1;
+            if opened > MAX_OPENED {
+                continue;
+            }
+        }
+        match load(&entry.path) {
+            Ok(record) => {
+                let by_tree =
+                    record.source.as_ref().filter(|s| !s.dirty).and_then(|s| trees.get(&s.src_tree)).copied();
+                if let Some(steps) = by_commit.or(by_tree) {
+                    found.push(Candidate { record, path: entry.path, steps });
+                }
+            }
+            Err(e) => notes.push(format!("skipped: {e}")),
+        }
+    }
+    found.sort_by_key(|c| (c.steps, std::cmp::Reverse(c.record.created_s)));
+    Ok(found)
+}
+
+/// How much sessions of the same engine differ, from stored records of this device; `None` below five sessions.
+pub fn stored_spread(
+    records: &[Record],
+    id: &str,
+    inputs_hash: &str,
+    definition: &str,
+    metric: Metric,
+) -> Option<SessionSpread> {
+    let sessions: Vec<Vec<f64>> = records
+        .iter()
+        .filter_map(|r| r.cases.get(id))
+        .filter(|c| c.engine.inputs_hash == inputs_hash && c.definition_hash == definition)
+        .map(|c| c.processes.iter().filter_map(|s| metric.value(s, c.budget)).collect::<Vec<f64>>())
+        .filter(|values| values.len() >= 2)
+        .collect();
+    session_spread(&sessions).ok()
+}
+
+/// The newest readable records of one device in several stores, each record once.
+pub fn recent(stores: &[&Store], device_key: &str) -> Vec<Record> {
+    let mut seen = BTreeSet::new();
+    let entries = stores.iter().filter_map(|s| s.list().ok()).flat_map(|list| {
+        list.into_iter().filter(|e| e.device_key == device_key).take(MAX_SESSIONS).collect::<Vec<_>>()
+    });
+    entries.filter(|e| seen.insert(e.record8.clone())).filter_map(|e| load(&e.path).ok()).collect()
+}
+
+/// What `prune` would delete: of each device everything beyond the newest `keep`, but never the newest record
+/// that still holds some case. Unreadable files are left alone.
+pub fn prunable(store: &Store, keep: usize) -> Result<Vec<Entry>> {
+    let mut per_device: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in store.list()? {
+        per_device.entry(entry.device_key.clone()).or_default().push(entry);
+    }
+    let mut doomed = Vec::new();
+    for entries in per_device.into_values() {
+        let mut held: BTreeSet<String> = BTreeSet::new();
+        for (place, entry) in entries.into_iter().enumerate() {
+            let Ok(record) = load(&entry.path) else { continue };
+            let newest_of_some = record.cases.keys().filter(|id| held.insert((*id).clone())).count() > 0;
+            if place >= keep && !newest_of_some {
+                doomed.push(entry);
+            }
+        }
+    }
+    Ok(doomed)
+}
+
+/// Deletes one record file.
+pub fn delete(entry: &Entry) -> Result<()> {
+    std::fs::remove_file(&entry.path).map_err(|e| Failure::io("delete", &entry.path, &e))
+}

@@ -1,0 +1,167 @@
+//! The build phase: case → engine in the content-addressed cache. Runs in a build worker, never measures.
+
+use crate::backend::{Backend, backend};
+use crate::case::sha256_hex;
+use crate::config::{Shape, dims_text};
+use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::inputs::sensible_range;
+use crate::onnx::{self, ModelDim, ModelFile, ModelInput};
+use crate::worker::child::Reply;
+use crate::worker::protocol::{BuildJob, Built, Message, Stage};
+use sha2::{Digest, Sha256};
+use std::time::Instant;
+
+/// Finds the engine in the cache or builds it.
+pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
+    let model = onnx::read(&job.model)?;
+    let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
+    let backend = backend(job.backend);
+    let made_from = EngineInputs {
+        format: EngineInputs::FORMAT,
+        backend: backend.name().into(),
+        library: backend.library(),
+        model_sha256: model.sha256.clone(),
+        external_sha256: model.external.iter().map(|(n, b)| (n.clone(), sha256_hex(b))).collect(),
+        build: job.build,
+        threads: job.threads,
+        inputs,
+    };
+    let path = engine::path(&job.engines, &made_from.hash());
+    // A cached file that is damaged is built again, not trusted and not complained about.
+    if let Ok((header, parts)) = engine::read(&path) {
+        let engine_bytes = parts.iter().map(|p| p.len() as u64).sum();
+        return Ok(Built { engine: path, engine_bytes, header, cached: true });
+    }
+    reply.send(&Message::Stage { stage: Stage::Build, expected_ns: 0 });
+    let header = build(job, model, made_from, backend.as_ref(), &path)?;
+    let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
+    Ok(Built { engine: path, engine_bytes, header, cached: false })
+}
+
+fn build(
+    job: &BuildJob,
+    model: ModelFile,
+    made_from: EngineInputs,
+    backend: &dyn Backend,
+    path: &std::path::Path,
+) -> Result<EngineHeader> {
+    let (outputs, operators) = (model.outputs.clone(), model.operators.clone());
+    let start = Instant::now();
+    let parts = backend.build(model, &job.build).map_err(|e| e.context(job.model.display()))?;
+    let build_ns = start.elapsed().as_nanos() as u64;
+    let payload: Vec<&[u8]> = parts.iter().map(|(_, b)| b.as_slice()).collect();
+    let mut hash = Sha256::new();
+    payload.iter().for_each(|p| hash.update(p));
+    let header = EngineHeader {
+        inputs_hash: made_from.hash(),
+        made_from,
+        payload_sha256: hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+        parts: parts.iter().map(|(n, b)| (n.clone(), b.len() as u64)).collect(),
+        outputs,
+        operators,
+        build_ns,
+    };
+    engine::write(path, &header, &payload)?;
+    Ok(header)
+}
+
+/// The model's inputs with the shapes of the case put in.
+fn resolve_inputs(job: &BuildJob, model: &ModelFile) -> Result<Vec<InputSpec>> {
+    for name in job.shapes.keys() {
+        if !model.inputs.iter().any(|i| i.name == *name) {
+            let names: Vec<&str> = model.inputs.iter().map(|i| i.name.as_str()).collect();
+            let near = did_you_mean(name, names.iter().copied())
+                .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            return Err(Failure::usage(format!(
+                "a shape is given for `{name}`, which is no input of this model{near}"
+            ))
+            .next(format!("its inputs are {}", names.join(", "))));
+        }
+    }
+    let mut batch_used = job.batch_in_shapes;
+    let inputs = model
+        .inputs
+        .iter()
+        .map(|input| {
+            let shape = match job.shapes.get(&input.name) {
+                Some(shape) => check_shape(input, shape)?,
+                None => declared_shape(input, job.batch, &mut batch_used)?,
+            };
+            let range = sensible_range(&input.name, input.dtype, input.index_bound);
+            Ok(InputSpec { name: input.name.clone(), dtype: input.dtype, shape, range })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    if job.batch.is_some() && !batch_used {
+        return Err(Failure::usage("`batches` is set, but no input has a batch to fill in: all shapes are fixed")
+            .next("take `batches` out, or write the word batch in a shape: shapes = { input = [\"batch\", 3, 224, 224] }"));
+    }
+    Ok(inputs)
+}
+
+/// A configured shape must agree with every dimension that the model fixes.
+fn check_shape(input: &ModelInput, shape: &Shape) -> Result<Shape> {
+    let Some(dims) = &input.dims else { return Ok(shape.clone()) };
+    let fits = |given: &[u64]| {
+        given.len() == dims.len()
+            && given.iter().zip(dims).all(|(g, d)| !matches!(d, ModelDim::Fixed(n) if n != g))
+    };
+    match [&shape.opt, &shape.min, &shape.max].into_iter().find(|given| !fits(given)) {
+        None => Ok(shape.clone()),
+        Some(given) => Err(Failure::usage(format!(
+            "the shape {} given for input `{}` does not fit the model, which declares {}",
+            dims_text(given),
+            input.name,
+            declared_text(dims)
+        ))
+        .next("give every fixed dimension as the model declares it")),
+    }
+}
+
+/// The model's own shape, where it is fixed or only lacks the batch.
+fn declared_shape(input: &ModelInput, batch: Option<u64>, batch_used: &mut bool) -> Result<Shape> {
+    let name = &input.name;
+    let example = |dims: &[ModelDim]| {
+        let dims: Vec<String> = dims
+            .iter()
+            .map(|d| if let ModelDim::Fixed(n) = d { n.to_string() } else { "1".into() })
+            .collect();
+        format!(
+            "give its shape: shapes = {{ \"{name}\" = [{}] }}, or --shape {name}:{}",
+            dims.join(", "),
+            dims.join("x")
+        )
+    };
+    let dims = input.dims.as_ref().ok_or_else(|| {
+        Failure::new(FailureKind::Usage, format!("input `{name}` declares no shape at all"))
+            .next(example(&[ModelDim::Dynamic(String::new())]))
+    })?;
+    let mut fixed = Vec::new();
+    for (at, dim) in dims.iter().enumerate() {
+        fixed.push(match (dim, batch) {
+            (ModelDim::Fixed(n), _) => *n,
+            (ModelDim::Dynamic(_), Some(b)) if at == 0 => {
+                *batch_used = true;
+                b
+            }
+            (ModelDim::Dynamic(symbol), _) => {
+                let symbol = if symbol.is_empty() { String::new() } else { format!(" `{symbol}`") };
+                return Err(Failure::usage(format!("input `{name}` has the dynamic dimension{symbol} (number {at} of {}) and no shape is given", declared_text(dims)))
+                    .next(example(dims)));
+            }
+        });
+    }
+    Ok(Shape::fixed(fixed))
+}
+
+fn declared_text(dims: &[ModelDim]) -> String {
+    let dims: Vec<String> = dims
+        .iter()
+        .map(|d| match d {
+            ModelDim::Fixed(n) => n.to_string(),
+            ModelDim::Dynamic(s) if s.is_empty() => "?".into(),
+            ModelDim::Dynamic(s) => s.clone(),
+        })
+        .collect();
+    format!("[{}]", dims.join(", "))
+}

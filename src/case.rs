@@ -1,0 +1,217 @@
+//! Configuration → cases: model × shapes × scenario, each with an id and a definition hash. Pure.
+//!
+//! The *definition hash* covers what is asked (two measurements compare when it is the same); what answers
+//! (model bytes, build options, backend, library) is hashed as *engine inputs* when the engine is built.
+
+use crate::config::{BackendChoice, BuildOptions, Model, Place, Scenario, Shape, ShapeSpec, Variant};
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Changes whenever a change of this tool makes its numbers differ from those of the last release on the same
+/// code: order of phases, what a sample spans, how inputs are made. Part of every definition hash.
+pub const MEASURING_PROTOCOL: u32 = 1;
+
+/// Where on the latency-throughput curve a case is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct OperatingPoint {
+    /// Inferences per request.
+    pub batch: u64,
+    /// Contexts (for `cpu`: concurrent sessions).
+    pub streams: u64,
+    /// Requests in flight per stream.
+    pub in_flight: u64,
+    /// Whether requests replay a captured CUDA graph.
+    pub cuda_graph: bool,
+}
+
+/// The maximum latency, and the share of requests that must meet it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    pub max_ns: u64,
+    /// 0.99: 99 of 100 requests must take no longer than `max_ns`.
+    pub quantile: f64,
+}
+
+/// How long and how often a case is measured. Not part of its definition: more processes make a better
+/// estimate of the same thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    pub processes: u64,
+    pub warm_up: Nanos,
+    pub measure: Nanos,
+    pub time_limit: Nanos,
+}
+
+/// One thing to measure.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// `package/model/variant/scenario`.
+    pub id: String,
+    pub model: PathBuf,
+    pub scenario: Scenario,
+    pub shapes: BTreeMap<String, Shape>,
+    /// Whether `batches` was configured: then a dynamic first dimension without a shape takes the batch.
+    pub batch_asked: bool,
+    /// Whether a configured shape names the batch.
+    pub batch_in_shapes: bool,
+    pub point: OperatingPoint,
+    pub budget: Option<Budget>,
+    pub inputs: BTreeMap<String, PathBuf>,
+    pub expect: BTreeMap<String, PathBuf>,
+    pub rtol: f64,
+    pub atol: f64,
+    pub allow_non_finite: bool,
+    pub seed: u64,
+    pub backend: BackendChoice,
+    pub build: BuildOptions,
+    /// Intra-op threads per session; part of the engine inputs.
+    pub threads: u64,
+    pub effort: Effort,
+    /// Where it was configured, for messages.
+    pub place: Place,
+}
+
+/// All cases of `models`, in configuration order. `cpus` is how many CPUs this process may use.
+pub fn cases(models: &[Model], cpus: u64) -> Vec<Case> {
+    let mut all = Vec::new();
+    for model in models {
+        for variant in &model.variants {
+            for batch in variant.settings.batches.as_deref().map_or(&[1][..], |b| b) {
+                for scenario in &variant.settings.scenarios {
+                    all.push(case(model, variant, *batch, *scenario, cpus));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: u64) -> Case {
+    let s = &variant.settings;
+    let segment = match (&variant.name, &s.batches) {
+        (Some(name), None) => name.clone(),
+        (Some(name), Some(_)) => format!("{name}-b{batch}"),
+        (None, Some(_)) => format!("b{batch}"),
+        (None, None) => "default".into(),
+    };
+    let streams = match scenario {
+        Scenario::Latency => 1,
+        Scenario::Throughput => s.streams.unwrap_or((cpus / s.threads).max(1)),
+    };
+    Case {
+        id: format!("{}/{}/{segment}/{}", model.package, model.name, scenario.word()),
+        model: model.path.clone(),
+        scenario,
+        shapes: variant.shapes.iter().map(|(name, spec)| (name.clone(), spec.at(batch))).collect(),
+        batch_asked: s.batches.is_some(),
+        batch_in_shapes: variant.shapes.values().any(ShapeSpec::uses_batch),
+        point: OperatingPoint { batch, streams, in_flight: 1, cuda_graph: false },
+        budget: s.max_latency.map(|max| Budget { max_ns: max.0, quantile: s.percentile / 100.0 }),
+        inputs: variant.inputs.clone(),
+        expect: variant.expect.clone(),
+        rtol: s.rtol,
+        atol: s.atol,
+        allow_non_finite: s.allow_non_finite,
+        seed: s.seed,
+        backend: s.backend,
+        build: s.build,
+        threads: s.threads,
+        effort: Effort {
+            processes: s.processes,
+            warm_up: s.warm_up,
+            measure: s.measure,
+            time_limit: s.time_limit,
+        },
+        place: model.place.clone(),
+    }
+}
+
+/// What is asked, resolved against the model: the text that the definition hash is taken of.
+#[derive(Serialize)]
+struct Definition<'a> {
+    protocol: u32,
+    scenario: Scenario,
+    point: OperatingPoint,
+    budget: Option<Budget>,
+    inputs: &'a [InputIdentity],
+    seed: u64,
+}
+
+/// One input as the case feeds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputIdentity {
+    pub name: String,
+    pub dtype: crate::tensor::DType,
+    pub shape: Vec<u64>,
+    /// SHA-256 of the `.npy` file, or `seeded`.
+    pub source: String,
+}
+
+impl Case {
+    /// SHA-256 over everything that is asked of the engine, as 64 hexadecimal digits.
+    ///
+    /// `inputs` are the case's inputs after the model's own types and the shapes were put together.
+    pub fn definition_hash(&self, inputs: &[InputIdentity]) -> String {
+        let definition = Definition {
+            protocol: MEASURING_PROTOCOL,
+            scenario: self.scenario,
+            point: self.point,
+            budget: self.budget,
+            inputs,
+            seed: self.seed,
+        };
+        sha256_json(&definition)
+    }
+
+    /// What a name filter is matched against.
+    pub fn matches(&self, filters: &[String], exact: bool) -> bool {
+        filters.is_empty()
+            || filters.iter().any(|f| if exact { self.id == *f } else { self.id.contains(f.as_str()) })
+    }
+}
+
+/// The cases whose id contains one of `filters` (equals one, if `exact`); all, if there are none.
+pub fn select(cases: Vec<Case>, filters: &[String], exact: bool) -> Result<Vec<Case>> {
+    if cases.is_empty() {
+        return Err(Failure::new(FailureKind::Nothing, "no model is configured in this workspace")
+            .next("write a first table with `cargo trt-perf init`, or name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
+    }
+    let ids: Vec<String> = cases.iter().map(|c| c.id.clone()).collect();
+    let selected: Vec<Case> = cases.into_iter().filter(|c| c.matches(filters, exact)).collect();
+    if selected.is_empty() {
+        let near = filters
+            .iter()
+            .find_map(|f| did_you_mean(f, ids.iter().flat_map(|id| id.split('/').chain([id.as_str()]))));
+        let next = near.map_or_else(
+            || "list them with `cargo trt-perf run --list`".into(),
+            |n| format!("did you mean `{n}`? List them with `cargo trt-perf run --list`"),
+        );
+        return Err(Failure::new(
+            FailureKind::Nothing,
+            format!("no case of {} matches {}", ids.len(), filters.join(", ")),
+        )
+        .next(next));
+    }
+    Ok(selected)
+}
+
+/// SHA-256 of a value's JSON, as hexadecimal digits. Struct fields and maps serialise in a fixed order.
+pub fn sha256_json(value: &impl Serialize) -> String {
+    // Plain data: serialising it into memory cannot fail; an empty text would still hash to a fixed value.
+    sha256_hex(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// SHA-256 as 64 hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut s, b| {
+        // Writing to a String cannot fail.
+        let _ = write!(s, "{b:02x}");
+        s
+    })
+}

@@ -1,0 +1,124 @@
+//! The command line: clap types, one small file per verb, and the only place that prints.
+
+mod args;
+mod baseline;
+mod compare;
+pub mod doctor;
+mod exit;
+pub mod init;
+mod run;
+mod show;
+
+use crate::error::{Failure, FailureKind, Result};
+use crate::worker;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use exit::Exit;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+/// Did this commit make inference slower?
+///
+/// Builds inference engines in one phase, measures only the load-and-infer phase in fresh processes, keeps
+/// baselines per git commit, and compares latency and throughput with statistics.
+#[derive(Parser)]
+#[command(name = "cargo-trt-perf", bin_name = "cargo trt-perf", version, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// The Cargo.toml of the workspace (default: found from the current folder)
+    #[arg(long, global = true, value_name = "PATH")]
+    manifest_path: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build, measure and record the cases; compare with the newest baseline of this commit's history
+    Run(run::RunArgs),
+    /// Compare two records: revisions, record files, or ids as `baseline list` prints them
+    Compare(compare::CompareArgs),
+    /// Keep records in baselines/, to be committed
+    #[command(subcommand)]
+    Baseline(baseline::BaselineVerb),
+    /// What this machine is, what can be measured here, and what would disturb it
+    Doctor(doctor::DoctorArgs),
+    /// Write a first, commented configuration
+    Init(init::InitArgs),
+}
+
+/// Parses the command line, does what it says, and returns the exit code.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // A reader that closed the pipe wants no more.
+            let _ = e.print();
+            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let manifest = cli.manifest_path.as_deref();
+    let outcome = match cli.verb {
+        Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
+        Verb::Compare(args) => compare::run(&args, manifest),
+        Verb::Baseline(verb) => baseline::run(&verb, manifest),
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Init(args) => init::run(&args, manifest),
+    };
+    outcome.unwrap_or_else(|f| report_failure(&f)).into()
+}
+
+/// The worker's side of the executable.
+pub fn worker(parent: Option<u32>) -> ExitCode {
+    match worker::child::run(parent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(f) => {
+            eprintln!("{f}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first Ctrl-C stops the session in good order; the second ends the process.
+fn handle_signals() -> Result<()> {
+    ctrlc::set_handler(|| {
+        if worker::INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(exit::INTERRUPTED.into());
+        }
+    })
+    .map_err(|e| Failure::new(FailureKind::Io, format!("cannot listen for Ctrl-C: {e}")))
+}
+
+fn report_failure(f: &Failure) -> Exit {
+    anstream::eprintln!("{}error{}: {f}", show::BOLD_RED, crate::report::terminal::RESET);
+    Exit::of(f.kind)
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn out(text: &str) {
+    use std::io::Write;
+    let _ = write!(anstream::stdout(), "{text}");
+}
+
+/// Prints a line to standard error.
+fn note(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// A path as people type it: relative to the current folder where it is below it.
+fn shown(path: &Path) -> String {
+    let cwd = std::env::current_dir().ok();
+    let below = cwd.as_deref().and_then(|c| path.strip_prefix(c).ok());
+    below.filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

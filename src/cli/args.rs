@@ -1,0 +1,190 @@
+//! Options that several verbs share, and how settings on the command line become overrides.
+
+use crate::config::{Overrides, ShapeSpec, parse_override};
+use crate::error::{Failure, Result};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What goes to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// Text for people
+    #[default]
+    Human,
+    /// One JSON object a line (trt-perf/message@1; see the README)
+    Json,
+}
+
+/// Settings that override the configuration for this run.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Settings (override the configuration)")]
+pub struct SettingArgs {
+    /// Any setting, such as processes=10 or build.optimize=false; the value is TOML
+    #[arg(long = "config", value_name = "KEY=VALUE")]
+    pub config: Vec<String>,
+    /// Shape of an input, such as input:1x3x224x224; input:scalar for rank 0
+    #[arg(long = "shape", value_name = "NAME:DIMS")]
+    pub shapes: Vec<String>,
+    /// Feed an input from a .npy file instead of seeded random values
+    #[arg(long = "input", value_name = "NAME=FILE")]
+    pub inputs: Vec<String>,
+    /// Check an output against a .npy file
+    #[arg(long = "expect", value_name = "NAME=FILE")]
+    pub expect: Vec<String>,
+    /// Relative tolerance of --expect
+    #[arg(long, value_name = "X")]
+    pub rtol: Option<String>,
+    /// Absolute tolerance of --expect
+    #[arg(long, value_name = "X")]
+    pub atol: Option<String>,
+    /// Backend: auto or cpu
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<String>,
+    /// Scenario: latency or throughput (may be repeated)
+    #[arg(long = "scenario", value_name = "NAME")]
+    pub scenarios: Vec<String>,
+    /// Batch size for dimensions called `batch` (may be repeated)
+    #[arg(long = "batch", value_name = "N")]
+    pub batches: Vec<String>,
+    /// Concurrent sessions in the throughput scenario
+    #[arg(long, value_name = "N")]
+    pub streams: Option<String>,
+    /// Intra-op threads of each session
+    #[arg(long, value_name = "N")]
+    pub threads: Option<String>,
+    /// The budget, such as 5ms
+    #[arg(long, value_name = "TIME")]
+    pub max_latency: Option<String>,
+    /// Percentage of requests that must be within the budget, such as 99
+    #[arg(long, value_name = "P")]
+    pub percentile: Option<String>,
+    /// Fresh measuring processes per case
+    #[arg(long, value_name = "N")]
+    pub processes: Option<String>,
+    /// Warm up for at least this long, and until latencies are steady
+    #[arg(long, value_name = "TIME")]
+    pub warm_up: Option<String>,
+    /// Measure for this long in each process
+    #[arg(long, value_name = "TIME")]
+    pub measure: Option<String>,
+    /// Kill a worker that takes longer
+    #[arg(long, value_name = "TIME")]
+    pub time_limit: Option<String>,
+    /// Seed of the random inputs
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+}
+
+impl SettingArgs {
+    /// The overrides in the order given: --config first, then the options that are short for it.
+    pub fn overrides(&self) -> Result<Overrides> {
+        let mut settings = Map::new();
+        for arg in &self.config {
+            merge(&mut settings, parse_override(arg).map_err(|e| Failure::usage(e).context("--config"))?);
+        }
+        let single = [
+            ("rtol", &self.rtol),
+            ("atol", &self.atol),
+            ("backend", &self.backend),
+            ("streams", &self.streams),
+            ("threads", &self.threads),
+            ("max-latency", &self.max_latency),
+            ("percentile", &self.percentile),
+            ("processes", &self.processes),
+            ("warm-up", &self.warm_up),
+            ("measure", &self.measure),
+            ("time-limit", &self.time_limit),
+            ("seed", &self.seed),
+        ];
+        for (key, value) in single {
+            settings.extend(value.as_deref().map(|v| (key.to_owned(), scalar(v))));
+        }
+        for (key, values) in [("scenarios", &self.scenarios), ("batches", &self.batches)] {
+            if !values.is_empty() {
+                settings.insert(key.into(), values.iter().map(|v| scalar(v)).collect());
+            }
+        }
+        let shapes = self
+            .shapes
+            .iter()
+            .map(|s| ShapeSpec::parse_named(s).map_err(|e| Failure::usage(e).context("--shape")));
+        Ok(Overrides {
+            settings,
+            shapes: shapes.collect::<Result<_>>()?,
+            inputs: files("--input", &self.inputs)?,
+            expect: files("--expect", &self.expect)?,
+        })
+    }
+}
+
+/// A whole number, a number, or a text: the configuration says which of them a key takes.
+fn scalar(text: &str) -> Value {
+    if let Ok(n) = text.parse::<i64>() {
+        return n.into();
+    }
+    text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or_else(|| text.into(), Value::Number)
+}
+
+/// Tables are merged key by key, so that `--config build.a=…` and `--config build.b=…` both count.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+fn files(option: &str, args: &[String]) -> Result<BTreeMap<String, PathBuf>> {
+    args.iter()
+        .map(|arg| {
+            // Tensor names may hold an equals sign as little as files begin with one.
+            let (name, path) =
+                arg.split_once('=').filter(|(n, p)| !n.is_empty() && !p.is_empty()).ok_or_else(|| {
+                    Failure::usage(format!("{option}: `{arg}` is not NAME=FILE"))
+                        .next(format!("write it like {option} image=data/image.npy"))
+                })?;
+            let path = std::path::absolute(path).map_err(|e| Failure::io("find", path.as_ref(), &e))?;
+            Ok((name.to_owned(), path))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn options_are_short_for_config_and_win_over_it() {
+        let args = SettingArgs {
+            config: vec![
+                "processes=3".into(),
+                "build.optimize=false".into(),
+                "build.prepack-weights=false".into(),
+            ],
+            processes: Some("7".into()),
+            measure: Some("2s".into()),
+            batches: vec!["1".into(), "8".into()],
+            percentile: Some("99.9".into()),
+            ..SettingArgs::default()
+        };
+        let o = args.overrides().unwrap();
+        assert_eq!(
+            Value::Object(o.settings),
+            json!({"processes": 7, "measure": "2s", "batches": [1, 8], "percentile": 99.9, "build": {"optimize": false, "prepack-weights": false}})
+        );
+    }
+
+    #[test]
+    fn malformed_options_are_named() {
+        let bad = |args: SettingArgs| args.overrides().unwrap_err().to_string();
+        assert!(bad(SettingArgs { inputs: vec!["x".into()], ..Default::default() }).contains("--input"));
+        assert!(bad(SettingArgs { shapes: vec!["1x3".into()], ..Default::default() }).contains("--shape"));
+        assert!(bad(SettingArgs { config: vec!["x".into()], ..Default::default() }).contains("--config"));
+    }
+}

@@ -1,0 +1,170 @@
+//! `cargo trt-perf baseline …`: records in baselines/.
+
+use super::compare::{resolve, stores};
+use super::exit::Exit;
+use super::run::{plural, size_note};
+use super::{note, out, shown};
+use crate::baseline::{self, Store};
+use crate::config::Project;
+use crate::error::{Failure, FailureKind, Result};
+use crate::git::Repo;
+use crate::record::{Record, short};
+use crate::report::terminal;
+use clap::Subcommand;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+#[derive(Subcommand)]
+pub enum BaselineVerb {
+    /// Store the newest record of HEAD (or the named one) in baselines/, to be committed
+    Save {
+        /// A record file or id; default: the newest result of HEAD
+        record: Option<String>,
+        /// Store it although there were changes beside the commit; the record says so
+        #[arg(long)]
+        allow_dirty: bool,
+    },
+    /// List the stored records, newest first
+    List {
+        /// Only this device key
+        #[arg(long, value_name = "KEY")]
+        device: Option<String>,
+    },
+    /// Print a stored record as a table
+    Show {
+        /// A revision, a record file, or an id as `baseline list` prints them
+        record: String,
+    },
+    /// Delete old records, but never the newest that holds some case
+    Prune {
+        /// How many records to keep per device
+        #[arg(long, value_name = "N")]
+        keep: usize,
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
+    let project = Project::find(manifest)?;
+    match verb {
+        BaselineVerb::Save { record, allow_dirty } => save(&project, record.as_deref(), *allow_dirty),
+        BaselineVerb::List { device } => list(&project, device.as_deref()),
+        BaselineVerb::Show { record } => show(&project, record),
+        BaselineVerb::Prune { keep, dry_run } => prune(&project, *keep, *dry_run),
+    }
+}
+
+fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<Exit> {
+    let mut record = match name {
+        Some(name) => resolve(project, name)?,
+        None => newest_of_head(project)?,
+    };
+    if record.cases.is_empty() {
+        return Err(
+            Failure::usage("this record holds no measured case").next("mend what failed, and run again")
+        );
+    }
+    match &record.source {
+        None => {
+            return Err(Failure::usage("this record belongs to no commit, so it cannot be a baseline")
+                .next("commit, and run again"));
+        }
+        Some(source) if source.dirty && !allow_dirty => {
+            return Err(Failure::usage(format!(
+                "there were changes beside commit {} when this record was made",
+                short(&source.commit)
+            ))
+            .next("commit them and run again; or say --allow-dirty, which the record will tell"));
+        }
+        Some(_) => {}
+    }
+    let path = Store::new(project.baselines()).save(&mut record)?;
+    note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
+    size_note(&path, &record).iter().for_each(|n| note(n));
+    Ok(Exit::Ok)
+}
+
+fn newest_of_head(project: &Project) -> Result<Record> {
+    let git = |e: crate::git::GitError| Failure::usage(format!("cannot save a baseline: {e}"));
+    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
+        Failure::usage(format!("cannot save a baseline: {} is in no git repository", project.root.display()))
+            .next("baselines belong to commits: run `git init` and commit first")
+    })?;
+    let head = repo.head().map_err(git)?.ok_or_else(|| {
+        Failure::usage("cannot save a baseline: this repository has no commit yet")
+            .next("commit first, and run again")
+    })?;
+    let [_, results] = stores(project);
+    let entry = results.list()?.into_iter().find(|e| e.commit12 == short(&head.id));
+    let entry = entry.ok_or_else(|| {
+        Failure::new(FailureKind::Nothing, format!("there is no result of HEAD ({}) yet", short(&head.id)))
+            .next("measure it: `cargo trt-perf run --save-baseline`")
+    })?;
+    baseline::load(&entry.path)
+}
+
+fn list(project: &Project, device: Option<&str>) -> Result<Exit> {
+    let store = Store::new(project.baselines());
+    let entries: Vec<_> =
+        store.list()?.into_iter().filter(|e| device.is_none_or(|d| e.device_key == d)).collect();
+    if entries.is_empty() {
+        note(&format!(
+            "no baselines in {}; make one with `cargo trt-perf run --save-baseline`",
+            shown(store.dir())
+        ));
+        return Ok(Exit::Ok);
+    }
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|e| {
+            format!(
+                "{}  {}-{}-{}  {}  {}\n",
+                e.record8,
+                e.date.get(..4).unwrap_or(""),
+                e.date.get(4..6).unwrap_or(""),
+                e.date.get(6..).unwrap_or(""),
+                e.commit12,
+                e.device_key
+            )
+        })
+        .collect();
+    out(&lines.concat());
+    Ok(Exit::Ok)
+}
+
+fn show(project: &Project, name: &str) -> Result<Exit> {
+    let record = resolve(project, name)?;
+    out(&format!(
+        "record {} of {}\ndevice {} ({})\nmeasured with cargo-trt-perf {}\n",
+        record.id,
+        record.label(),
+        record.device.key,
+        record.device.name,
+        record.tool
+    ));
+    for (key, value) in &record.device.soft {
+        out(&format!("{key} {value}\n"));
+    }
+    out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
+    Ok(Exit::Ok)
+}
+
+fn prune(project: &Project, keep: usize, dry_run: bool) -> Result<Exit> {
+    let store = Store::new(project.baselines());
+    let doomed = baseline::prunable(&store, keep)?;
+    for entry in &doomed {
+        if !dry_run {
+            baseline::delete(entry)?;
+        }
+        out(&format!("{}\n", shown(&entry.path)));
+    }
+    let what = plural(doomed.len(), "record");
+    note(&if dry_run {
+        format!("{what} would be deleted")
+    } else {
+        format!("{what} deleted; git keeps them in the history")
+    });
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,129 @@
+//! Exit codes: one enum, one match.
+
+use crate::error::FailureKind;
+use std::process::ExitCode;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Ok,
+    Usage,
+    Nothing,
+    Regression,
+    Failed,
+    Inconclusive,
+    Invalid,
+    Interrupted,
+}
+
+/// As shells report an interrupt: 128 + SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// Shown below `--help`, and in the README.
+pub const HELP: &str = "\
+Exit codes:
+  0    nothing regressed
+  2    usage: the command line or the configuration makes no sense
+  4    no case selected, or nothing comparable to compare with
+  100  regression (with --fail-on-regression)
+  101  a case could not be built or measured
+  102  inconclusive (with --strict)
+  103  a number cannot be trusted (with --strict)
+  130  stopped by Ctrl-C; what was complete is kept";
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Usage => 2,
+            Self::Nothing => 4,
+            Self::Regression => 100,
+            Self::Failed => 101,
+            Self::Inconclusive => 102,
+            Self::Invalid => 103,
+            Self::Interrupted => INTERRUPTED,
+        }
+    }
+
+    /// How a failure of the whole command ends the process.
+    pub fn of(kind: FailureKind) -> Self {
+        match kind {
+            // A file that was named and is not what it should be is a mistake in the command.
+            FailureKind::Usage | FailureKind::Format => Self::Usage,
+            FailureKind::Nothing => Self::Nothing,
+            FailureKind::Interrupted => Self::Interrupted,
+            FailureKind::Build
+            | FailureKind::Measure
+            | FailureKind::Crash
+            | FailureKind::TimedOut
+            | FailureKind::OutOfMemory
+            | FailureKind::Io => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// What verdicts came to, and which of them the user wants to hear of in the exit code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub measured: usize,
+    pub failed: usize,
+    pub regressed: usize,
+    pub inconclusive: usize,
+    pub invalid: usize,
+    pub interrupted: bool,
+    pub fail_on_regression: bool,
+    pub strict: bool,
+}
+
+impl Tally {
+    pub fn exit(self) -> Exit {
+        match self {
+            t if t.interrupted => Exit::Interrupted,
+            t if t.regressed > 0 && t.fail_on_regression => Exit::Regression,
+            t if t.failed > 0 => Exit::Failed,
+            t if t.invalid > 0 && t.strict => Exit::Invalid,
+            t if t.inconclusive > 0 && t.strict => Exit::Inconclusive,
+            _ => Exit::Ok,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_lists_every_code_with_its_number() {
+        for exit in [
+            Exit::Ok,
+            Exit::Usage,
+            Exit::Nothing,
+            Exit::Regression,
+            Exit::Failed,
+            Exit::Inconclusive,
+            Exit::Invalid,
+            Exit::Interrupted,
+        ] {
+            assert!(
+                HELP.lines().any(|l| l.split_whitespace().next() == Some(&exit.code().to_string())),
+                "{exit:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_regression_outranks_a_failure_and_needs_its_flag() {
+        let t = Tally { regressed: 1, failed: 1, inconclusive: 1, ..Tally::default() };
+        assert_eq!(t.exit(), Exit::Failed);
+        assert_eq!(Tally { fail_on_regression: true, ..t }.exit(), Exit::Regression);
+        assert_eq!(Tally { failed: 0, ..t }.exit(), Exit::Ok);
+        assert_eq!(Tally { failed: 0, strict: true, ..t }.exit(), Exit::Inconclusive);
+        assert_eq!(Tally { interrupted: true, fail_on_regression: true, ..t }.exit(), Exit::Interrupted);
+    }
+}

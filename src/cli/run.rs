@@ -1,0 +1,223 @@
+//! `cargo trt-perf run`.
+
+use super::args::{MessageFormat, SettingArgs};
+use super::exit::{Exit, Tally};
+use super::show::Show;
+use super::{note, out, shown};
+use crate::baseline::{Store, WARN_BYTES};
+use crate::case::{self, Case};
+use crate::compare::Verdict;
+use crate::config::Project;
+use crate::device::{self, Device};
+use crate::error::{Failure, Result};
+use crate::git::Repo;
+use crate::record::Record;
+use crate::session::{self, Outcome};
+use clap::Args;
+use std::path::Path;
+
+/// Builds engines in one phase, measures each case in fresh processes, writes a record below target/trt-perf, and
+/// compares with the newest baseline of this commit's history.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Cases whose id contains one of these; or .onnx files, measured without any configuration
+    #[arg(value_name = "FILTER|MODEL.onnx")]
+    filters: Vec<String>,
+    /// Filters must equal the whole id
+    #[arg(long)]
+    exact: bool,
+    /// Print the ids of the selected cases and stop
+    #[arg(long)]
+    list: bool,
+    /// Only models of this package (may be repeated)
+    #[arg(short, long, value_name = "NAME")]
+    package: Vec<String>,
+    /// Also store the record in baselines/, to be committed
+    #[arg(long)]
+    save_baseline: bool,
+    /// Store a baseline although there are changes beside the commit; the record says so
+    #[arg(long, requires = "save_baseline")]
+    allow_dirty: bool,
+    /// Exit with 100 when a case regressed
+    #[arg(long)]
+    fail_on_regression: bool,
+    /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
+    #[arg(long)]
+    strict: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+    /// Only the table at the end, and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also a line per process, and what each engine is
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let project = Project::find(manifest)?;
+    let cases = select(args, &project)?;
+    if args.list {
+        out(&cases.iter().map(|c| format!("{}\n", c.id)).collect::<String>());
+        return Ok(Exit::Ok);
+    }
+    if args.save_baseline {
+        // Before minutes are spent on a record that could not be stored.
+        savable(&project, args.allow_dirty)?;
+    }
+    // The cpu backend needs no GPU, and asking for one can take a second.
+    let device = Device::with_gpus(Vec::new());
+    let mut show = Show::new(args.message_format, args.quiet, args.verbose);
+    let now = jiff::Timestamp::now().as_second();
+    let mut outcome = session::run(&project, &cases, &device, now, &mut |event| show.event(&event))?;
+    show.done();
+    let tally = tally(args, &outcome);
+    finish(args, &project, &mut outcome, tally)
+}
+
+fn select(args: &RunArgs, project: &Project) -> Result<Vec<Case>> {
+    let overrides = args.settings.overrides()?;
+    let cpus = device::usable_cpus();
+    let (files, filters): (Vec<&String>, Vec<&String>) =
+        args.filters.iter().partition(|f| f.ends_with(".onnx"));
+    let mut cases = Vec::new();
+    if files.is_empty() || !filters.is_empty() {
+        let filters: Vec<String> = filters.into_iter().cloned().collect();
+        let all = case::cases(&project.models(&args.package, &overrides)?, cpus);
+        cases = case::select(all, &filters, args.exact)?;
+    }
+    let models =
+        files.iter().map(|f| project.ad_hoc(Path::new(f), &overrides)).collect::<Result<Vec<_>>>()?;
+    cases.extend(case::cases(&models, cpus));
+    let mut ids = std::collections::BTreeSet::new();
+    if let Some(twice) = cases.iter().find(|c| !ids.insert(c.id.as_str())) {
+        return Err(Failure::usage(format!("two cases have the id {}", twice.id))
+            .next("rename one of the models; ids must differ"));
+    }
+    Ok(cases)
+}
+
+/// Whether a baseline could be stored now.
+fn savable(project: &Project, allow_dirty: bool) -> Result<()> {
+    let git = |e: crate::git::GitError| Failure::usage(format!("cannot save a baseline: {e}"));
+    let Some(repo) = Repo::discover(&project.root).map_err(git)? else {
+        return Err(Failure::usage(format!("cannot save a baseline: {} is in no git repository", project.root.display()))
+            .next("baselines belong to commits: run `git init` and commit first; `cargo trt-perf run` alone needs no repository"));
+    };
+    if repo.head().map_err(git)?.is_none() {
+        return Err(
+            Failure::usage("cannot save a baseline: this repository has no commit yet").next("commit first")
+        );
+    }
+    let dirty = repo.dirty(&repo.relative(&project.baselines()).map_err(git)?).map_err(git)?;
+    if !dirty.is_clean() && !allow_dirty {
+        let examples: Vec<String> = dirty.examples.iter().map(|p| p.path.display().to_string()).collect();
+        let more = if dirty.count > examples.len() {
+            format!(" and {} more", dirty.count - examples.len())
+        } else {
+            String::new()
+        };
+        return Err(Failure::usage(format!("cannot save a baseline: there are changes beside the commit ({}{more})", examples.join(", ")))
+            .next("commit or stash them, so that the numbers belong to a commit; or say --allow-dirty, which the record will tell"));
+    }
+    Ok(())
+}
+
+fn tally(args: &RunArgs, outcome: &Outcome) -> Tally {
+    let mut tally = Tally {
+        measured: outcome.record.cases.len(),
+        failed: outcome.record.failed.len(),
+        interrupted: outcome.interrupted,
+        fail_on_regression: args.fail_on_regression,
+        strict: args.strict,
+        ..Tally::default()
+    };
+    outcome.compared.values().for_each(|c| tally.count(&c.comparison.verdict));
+    tally
+}
+
+impl Tally {
+    /// Adds one case.
+    pub fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Regressed => self.regressed += 1,
+            Verdict::Inconclusive(_) => self.inconclusive += 1,
+            Verdict::Invalid(_) => self.invalid += 1,
+            _ => {}
+        }
+    }
+}
+
+/// The table, where the record is, the baseline, and what to do next.
+fn finish(args: &RunArgs, project: &Project, outcome: &mut Outcome, tally: Tally) -> Result<Exit> {
+    let human = args.message_format == MessageFormat::Human;
+    let measured = !outcome.record.cases.is_empty();
+    if human && (measured || !outcome.record.failed.is_empty()) {
+        out(&format!(
+            "{}{}",
+            if args.quiet { "" } else { "\n" },
+            crate::report::terminal::table(&outcome.record, &outcome.compared)
+        ));
+    }
+    let mut notes = Vec::new();
+    if outcome.interrupted {
+        notes.push(match &outcome.written {
+            Some(path) => format!(
+                "stopped: kept the {} that were complete, in {}",
+                plural(outcome.record.cases.len(), "case"),
+                shown(path)
+            ),
+            None => "stopped: no case was complete, so nothing is kept".into(),
+        });
+    } else {
+        notes.extend(outcome.written.as_ref().map(|p| format!("record: {}", shown(p))));
+    }
+    if args.save_baseline && measured && !outcome.interrupted {
+        let path = Store::new(project.baselines()).save(&mut outcome.record)?;
+        notes.push(format!(
+            "baseline: {} (commit it: git add {})",
+            shown(&path),
+            shown(&project.baselines())
+        ));
+        notes.extend(size_note(&path, &outcome.record));
+    } else if args.save_baseline {
+        notes.push("no baseline was saved: the session was not complete".into());
+    }
+    if !args.save_baseline {
+        notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
+    }
+    let exit = tally.exit();
+    if human && !args.quiet {
+        notes.iter().for_each(|n| note(n));
+    }
+    if !human {
+        notes.iter().for_each(|n| {
+            out(&format!("{}\n", crate::report::json::message("note", serde_json::json!({ "text": n }))))
+        });
+        let fields = serde_json::json!({
+            "record": outcome.written, "id": outcome.record.id, "measured": tally.measured, "failed": tally.failed, "regressed": tally.regressed,
+            "inconclusive": tally.inconclusive, "interrupted": tally.interrupted, "exit_code": exit.code(),
+        });
+        out(&format!("{}\n", crate::report::json::message("session-finished", fields)));
+    }
+    Ok(exit)
+}
+
+/// A warning about a record that is large for a repository.
+pub fn size_note(path: &Path, record: &Record) -> Option<String> {
+    let size = std::fs::metadata(path).map_or(0, |m| m.len());
+    (size > WARN_BYTES as u64).then(|| {
+        format!(
+            "warning: this baseline has {size} bytes ({}); it stays in the repository for good",
+            plural(record.cases.len(), "case")
+        )
+    })
+}
+
+/// `1 case`, `2 cases`.
+pub fn plural(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}

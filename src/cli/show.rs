@@ -1,0 +1,151 @@
+//! A session as it happens: progress bars on a terminal, plain lines elsewhere, or JSON lines.
+
+use super::args::MessageFormat;
+use super::{note, out, shown};
+use crate::report::json;
+use crate::report::terminal::{self, BOLD, DIM, RESET, YELLOW};
+use crate::session::Event;
+use crate::units::time;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+pub const BOLD_RED: &str = "\x1b[1;31m";
+
+/// Shows events.
+pub struct Show {
+    format: MessageFormat,
+    quiet: bool,
+    verbose: bool,
+    /// `None` where standard error is no terminal, or nothing is to be shown.
+    bar: Option<ProgressBar>,
+    processes: u64,
+    /// The case whose line was printed last.
+    announced: String,
+}
+
+impl Show {
+    pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
+        let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
+        Self {
+            format,
+            quiet,
+            verbose,
+            bar: bars.then(ProgressBar::no_length),
+            processes: 0,
+            announced: String::new(),
+        }
+    }
+
+    pub fn event(&mut self, event: &Event) {
+        if self.format == MessageFormat::Json {
+            if let Some(line) = json::event(event) {
+                out(&format!("{line}\n"));
+            }
+            return;
+        }
+        match event {
+            Event::Started { cases, device, backend, why } => {
+                let total: u64 = cases.iter().map(|c| c.effort.processes).sum();
+                self.start(total + cases.len() as u64);
+                let processes =
+                    super::run::plural(total as usize, "process").replace("processs", "processes");
+                self.say(&format!(
+                    "{} on {} · {} ({why}) · {processes}",
+                    super::run::plural(cases.len(), "case"),
+                    device.key,
+                    backend
+                ));
+            }
+            Event::Waiting { folder } => {
+                self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
+            }
+            Event::Stage { id, process, stage, expected } => {
+                self.stage(id, *process, stage.word(), *expected)
+            }
+            Event::Engine { id, built } => {
+                self.step();
+                if self.verbose {
+                    let how = if built.cached {
+                        "from the cache".into()
+                    } else {
+                        format!("built in {}", time(built.header.build_ns as f64))
+                    };
+                    self.say(&format!("engine of {id}: {how}, {}", shown(&built.engine)));
+                }
+            }
+            Event::Process { .. } => self.step(),
+            Event::Case { id, case, comparison } => {
+                if !self.quiet {
+                    self.print(&format!("{}\n", terminal::case_block(id, case, *comparison, self.verbose)));
+                }
+            }
+            Event::Failed { id, failure } => {
+                self.print(&format!("{}\n", terminal::failure_block(id, failure)))
+            }
+            Event::Note { text } => self.say(&format!("{YELLOW}note{RESET}: {text}")),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn done(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn start(&mut self, steps: u64) {
+        self.processes = steps;
+        if let Some(bar) = &self.bar {
+            bar.set_length(steps);
+            // The template is a constant; if indicatif did not like it, its default would do.
+            let style = ProgressStyle::with_template(
+                "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {eta} left",
+            );
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+    }
+
+    fn stage(&mut self, id: &str, process: u64, word: &str, expected: Duration) {
+        if let Some(bar) = &self.bar {
+            let of = if process > 0 { format!(" (process {process})") } else { String::new() };
+            let length =
+                if expected.is_zero() { String::new() } else { format!(" {:.1} s", expected.as_secs_f64()) };
+            bar.set_message(format!("{word}{length} {id}{of}"));
+            return;
+        }
+        // Without a terminal: one line when a case begins to be built or measured, not one per process.
+        let line = if process == 0 { format!("{word} {id}") } else { format!("measuring {id}") };
+        if line != self.announced {
+            self.say(&format!("{DIM}{line}{RESET}"));
+            self.announced = line;
+        }
+    }
+
+    fn step(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+
+    /// A result: to standard output, around the bar.
+    fn print(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| out(text)),
+            None => out(text),
+        }
+    }
+
+    /// A remark: to standard error, around the bar.
+    fn say(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        let text = text.replace(BOLD, "");
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(&text)),
+            None => note(&text),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Two records → a comparison per case: THE verdict. Pure.
+//!
+//! What makes two cases incomparable is decided before any statistics; the decision itself is `stats::decide`.
+//! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
+//! sessions also carry what differs between sessions.
+
+use crate::case::Budget;
+use crate::config::Scenario;
+use crate::record::{CaseRecord, EngineRecord, Record};
+use crate::stats::{self, Decision, Orientation, Rule, Ruling, SessionSpread};
+use crate::summarize::Summary;
+
+/// Margin for mean, median and throughput: changes smaller than this do not matter.
+pub const MARGIN_FRAC: f64 = 0.01;
+/// Margin for tail quantiles, which vary more between processes.
+pub const TAIL_MARGIN_FRAC: f64 = 0.03;
+/// Processes per arm from which a tail quantile is decided (statistics need that many to check each other).
+pub const TAIL_MIN_PROCESSES: usize = 8;
+/// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
+/// machine shows (0.1–1 %), so that a verdict reached with it is not a false alarm.
+pub const ASSUMED_SESSION_SD: f64 = 0.02;
+
+/// What the comparison of a case comes to. Sign and word are oriented: regressed means worse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Regressed,
+    Improved,
+    Unchanged,
+    /// Real, and too small to matter.
+    ChangedWithinMargin,
+    Inconclusive(String),
+    /// The two numbers do not answer the same question.
+    NotComparable(String),
+    /// A number cannot be trusted.
+    Invalid(String),
+}
+
+impl Verdict {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Regressed => "regressed",
+            Self::Improved => "improved",
+            Self::Unchanged => "unchanged",
+            Self::ChangedWithinMargin => "changed within the margin",
+            Self::Inconclusive(_) => "inconclusive",
+            Self::NotComparable(_) => "not comparable",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Inconclusive(r) | Self::NotComparable(r) | Self::Invalid(r) => Some(r),
+            _ => None,
+        }
+    }
+
+    /// Worst first: the order of tables.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Regressed => 0,
+            Self::Invalid(_) => 1,
+            Self::NotComparable(_) => 2,
+            Self::Inconclusive(_) => 3,
+            Self::Improved => 4,
+            Self::ChangedWithinMargin => 5,
+            Self::Unchanged => 6,
+        }
+    }
+}
+
+/// One number of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    Mean,
+    Median,
+    /// The budget's percentile, or p99.
+    Tail,
+    Throughput,
+}
+
+impl Metric {
+    /// Its name in reports; the tail's says which quantile.
+    pub fn name(self, budget: Option<Budget>) -> String {
+        match self {
+            Self::Mean => "mean".into(),
+            Self::Median => "p50".into(),
+            Self::Tail => format!("p{}", trim(tail_quantile(budget) * 100.0)),
+            Self::Throughput => "throughput".into(),
+        }
+    }
+
+    /// Its value in one process; `None` where too few requests support it.
+    pub fn value(self, s: &Summary, budget: Option<Budget>) -> Option<f64> {
+        match self {
+            Self::Mean => Some(s.mean_ns),
+            Self::Median => s.quantile_ns(0.5),
+            Self::Tail => {
+                let q = tail_quantile(budget);
+                s.quantile_ns(q).filter(|_| stats::is_judged(s.requests, q))
+            }
+            Self::Throughput => Some(s.inferences_per_s),
+        }
+    }
+
+    fn orientation(self) -> Orientation {
+        if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
+    }
+
+    fn rule(self) -> Rule {
+        match self {
+            Self::Tail => Rule {
+                min_units: TAIL_MIN_PROCESSES,
+                needs_exact: false,
+                ..Rule::new(TAIL_MARGIN_FRAC.ln_1p())
+            },
+            _ => Rule::new(MARGIN_FRAC.ln_1p()),
+        }
+    }
+}
+
+/// The quantile that is judged: the budget's, if it is one that summaries hold; otherwise 0.99.
+pub fn tail_quantile(budget: Option<Budget>) -> f64 {
+    budget
+        .map(|b| b.quantile)
+        .filter(|q| stats::QUANTILES.iter().any(|x| (x - q).abs() < 1e-9))
+        .unwrap_or(0.99)
+}
+
+fn trim(percent: f64) -> String {
+    let text = format!("{percent:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The metrics that decide a scenario, most important first.
+pub fn metrics(scenario: Scenario) -> &'static [Metric] {
+    match scenario {
+        Scenario::Latency => &[Metric::Mean, Metric::Median, Metric::Tail],
+        Scenario::Throughput => &[Metric::Throughput, Metric::Tail],
+    }
+}
+
+/// One metric of one case, base against head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricComparison {
+    pub metric: Metric,
+    /// Geometric means over processes.
+    pub base: f64,
+    pub head: f64,
+    /// `Err`: why it is shown and not judged.
+    pub ruling: Result<Ruling, String>,
+    /// Relative change of the value itself (not oriented): +0.05 is 5 % more.
+    pub change: Option<stats::Interval>,
+    /// How much sessions differ here was assumed, not measured.
+    pub sessions_assumed: bool,
+}
+
+/// One case, base against head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaseComparison {
+    pub id: String,
+    pub verdict: Verdict,
+    pub metrics: Vec<MetricComparison>,
+    pub budget: Option<Budget>,
+    /// What changed in the engine: model, library, options.
+    pub engine_changes: Vec<String>,
+    /// Outputs are not bit-identical.
+    pub outputs_changed: bool,
+}
+
+/// What is known of how much sessions differ on this device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sessions {
+    /// Estimated from stored sessions.
+    Known(SessionSpread),
+    /// Nothing known: [`ASSUMED_SESSION_SD`].
+    Assumed,
+}
+
+impl Sessions {
+    pub fn spread(self) -> SessionSpread {
+        match self {
+            Self::Known(s) => s,
+            // As if it had been measured exactly: it is an upper bound, not an estimate.
+            Self::Assumed => SessionSpread { sd: ASSUMED_SESSION_SD, df: f64::INFINITY },
+        }
+    }
+}
+
+/// Compares every case of `head` that `base` has too.
+pub fn compare(
+    base: &Record,
+    head: &Record,
+    sessions: &dyn Fn(&str, Metric) -> Sessions,
+) -> Vec<CaseComparison> {
+    head.cases
+        .iter()
+        .filter_map(|(id, head_case)| {
+            let base_case = base.cases.get(id)?;
+            Some(match different_device(base, head) {
+                Some(why) => without_numbers(id, head_case, Verdict::NotComparable(why)),
+                None => compare_case(id, base_case, head_case, &|metric| sessions(id, metric)),
+            })
+        })
+        .collect()
+}
+
+/// Why two records do not compare at all.
+pub fn different_device(base: &Record, head: &Record) -> Option<String> {
+    (base.device.key != head.device.key)
+        .then(|| format!("measured on {}, the base on {}", head.device.key, base.device.key))
+}
+
+/// Soft facts that differ: compared all the same, and said.
+pub fn soft_differences(base: &Record, head: &Record) -> Vec<String> {
+    let keys: std::collections::BTreeSet<&String> =
+        base.device.soft.keys().chain(head.device.soft.keys()).collect();
+    keys.into_iter()
+        .filter_map(|key| {
+            let (b, h) = (base.device.soft.get(key), head.device.soft.get(key));
+            let text = |v: Option<&String>| v.map_or("unknown".to_owned(), Clone::clone);
+            (b != h).then(|| format!("{key}: {} → {}", text(b), text(h)))
+        })
+        .collect()
+}
+
+/// One case whose device is known to be the same.
+pub fn compare_case(
+    id: &str,
+    base: &CaseRecord,
+    head: &CaseRecord,
+    sessions: &dyn Fn(Metric) -> Sessions,
+) -> CaseComparison {
+    if let Some(why) = different_definition(base, head) {
+        return without_numbers(id, head, Verdict::NotComparable(why));
+    }
+    let metrics: Vec<MetricComparison> =
+        metrics(head.scenario).iter().map(|m| compare_metric(*m, base, head, sessions(*m))).collect();
+    CaseComparison {
+        verdict: case_verdict(&metrics, head.budget),
+        engine_changes: engine_changes(&base.engine, &head.engine),
+        outputs_changed: base.outputs != head.outputs,
+        ..without_numbers(id, head, Verdict::Unchanged).with(metrics)
+    }
+}
+
+impl CaseComparison {
+    fn with(self, metrics: Vec<MetricComparison>) -> Self {
+        Self { metrics, ..self }
+    }
+}
+
+fn without_numbers(id: &str, head: &CaseRecord, verdict: Verdict) -> CaseComparison {
+    CaseComparison {
+        id: id.to_owned(),
+        verdict,
+        metrics: Vec::new(),
+        budget: head.budget,
+        engine_changes: Vec::new(),
+        outputs_changed: false,
+    }
+}
+
+/// What is asked must be the same; says what is not.
+fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+    if base.engine.backend != head.engine.backend {
+        return Some(format!("backend {} against {}", head.engine.backend, base.engine.backend));
+    }
+    if base.definition_hash == head.definition_hash {
+        return None;
+    }
+    let mut what = Vec::new();
+    if base.point != head.point {
+        what.push("operating point");
+    }
+    if base.budget != head.budget {
+        what.push("budget");
+    }
+    if base.shapes != head.shapes {
+        what.push("shapes");
+    }
+    if what.is_empty() {
+        what.push("inputs, seed or measuring protocol");
+    }
+    Some(format!("another definition: {} changed", what.join(", ")))
+}
+
+fn compare_metric(
+    metric: Metric,
+    base: &CaseRecord,
+    head: &CaseRecord,
+    sessions: Sessions,
+) -> MetricComparison {
+    let values = |case: &CaseRecord| -> Vec<f64> {
+        case.processes.iter().filter_map(|s| metric.value(s, case.budget)).collect()
+    };
+    let (b, h) = (values(base), values(head));
+    let mean = |v: &[f64]| (v.iter().map(|x| x.ln()).sum::<f64>() / v.len() as f64).exp();
+    let shown = |ruling, change| MetricComparison {
+        metric,
+        base: mean(&b),
+        head: mean(&h),
+        ruling,
+        change,
+        sessions_assumed: sessions == Sessions::Assumed,
+    };
+    if b.len() < base.processes.len() || h.len() < head.processes.len() {
+        return shown(Err("too few requests per process".into()), None);
+    }
+    let rule = metric.rule();
+    let units = b.len().min(h.len());
+    if units < rule.min_units {
+        return shown(Err(format!("needs {} processes, has {units}", rule.min_units)), None);
+    }
+    let estimate = match stats::welch(&b, &h, sessions.spread()) {
+        Ok(e) => e,
+        Err(e) => return shown(Err(e.to_string()), None),
+    };
+    let change = estimate.interval(rule.alpha).map(f64::exp_m1);
+    let ruling =
+        stats::decide(&estimate.oriented(metric.orientation()), &[], &rule).map_err(|e| e.to_string());
+    shown(ruling, Some(change))
+}
+
+/// The worst of the judged metrics: one regression is a regression, one doubt is a doubt.
+fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict {
+    let judged: Vec<(&MetricComparison, &Ruling)> =
+        metrics.iter().filter_map(|m| m.ruling.as_ref().ok().map(|r| (m, r))).collect();
+    let has = |d: Decision| judged.iter().any(|(_, r)| r.decision == d);
+    if judged.is_empty() {
+        let why = metrics
+            .iter()
+            .find_map(|m| m.ruling.as_ref().err().map(|e| format!("{}: {e}", m.metric.name(budget))));
+        return Verdict::Inconclusive(why.unwrap_or_else(|| "nothing to judge".into()));
+    }
+    if has(Decision::Regressed) {
+        return Verdict::Regressed;
+    }
+    if let Some((m, r)) = judged.iter().find(|(_, r)| r.decision == Decision::Inconclusive) {
+        let settle = match r.units_to_settle {
+            Some(n) => format!("; about {n} processes would settle it"),
+            None if m.sessions_assumed => {
+                "; how much sessions differ on this machine is not known (five stored sessions tell)".into()
+            }
+            None => "; sessions on this machine differ too much to settle it from stored numbers".into(),
+        };
+        return Verdict::Inconclusive(format!("{} is too uncertain{settle}", m.metric.name(budget)));
+    }
+    if has(Decision::Improved) {
+        Verdict::Improved
+    } else if has(Decision::ChangedWithinMargin) {
+        Verdict::ChangedWithinMargin
+    } else {
+        Verdict::Unchanged
+    }
+}
+
+fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
+    let mut changes = Vec::new();
+    if base.model_sha256 != head.model_sha256 {
+        changes.push("the model".to_owned());
+    }
+    if base.library != head.library {
+        changes.push(format!("library {} → {}", base.library, head.library));
+    }
+    if base.build != head.build {
+        changes.push("build options".to_owned());
+    }
+    if base.threads != head.threads {
+        changes.push(format!("threads {} → {}", base.threads, head.threads));
+    }
+    if changes.is_empty() && base.inputs_hash != head.inputs_hash {
+        changes.push("the engine's inputs".to_owned());
+    }
+    changes
+}

@@ -1,0 +1,396 @@
+//! `[workspace.metadata.trt-perf]` and `[package.metadata.trt-perf]`, read through `cargo metadata`, as a
+//! validated list of models.
+//!
+//! Makes [`Project`] (where things are) and [`Model`]s (what is asked for). It reads manifests and checks
+//! that files exist; it never opens a model and never runs anything.
+
+mod settings;
+mod shape;
+mod table;
+
+pub use settings::{BackendChoice, BuildOptions, Scenario, Settings, parse_override};
+pub use shape::{Shape, ShapeSpec, dims_text};
+pub use table::Place;
+
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use serde_json::{Map, Value};
+use settings::Layer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use table::{Problems, Table};
+
+/// The package name in the id of a case whose model was named on the command line.
+pub const AD_HOC_PACKAGE: &str = "files";
+
+/// Where things are: the workspace, and the folders this tool writes to.
+#[derive(Debug)]
+pub struct Project {
+    /// Workspace root, or the current folder where there is no Cargo project.
+    pub root: PathBuf,
+    /// `<target directory>/trt-perf`.
+    pub target: PathBuf,
+    /// `None` where there is no Cargo project.
+    metadata: Option<cargo_metadata::Metadata>,
+}
+
+/// What the command line adds to the configuration.
+#[derive(Debug, Default)]
+pub struct Overrides {
+    /// `--config KEY=VALUE` and its short forms, as one table.
+    pub settings: Map<String, Value>,
+    pub shapes: Vec<(String, ShapeSpec)>,
+    pub inputs: BTreeMap<String, PathBuf>,
+    pub expect: BTreeMap<String, PathBuf>,
+}
+
+/// A model as configured.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub package: String,
+    pub name: String,
+    pub path: PathBuf,
+    pub variants: Vec<Variant>,
+    /// For messages about it.
+    pub place: Place,
+}
+
+/// One way a model is asked for: shapes, inputs and settings.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// `None` where the model has no named variants.
+    pub name: Option<String>,
+    pub shapes: BTreeMap<String, ShapeSpec>,
+    /// `.npy` files for inputs; the others are seeded random.
+    pub inputs: BTreeMap<String, PathBuf>,
+    /// `.npy` files the outputs must match within the tolerances.
+    pub expect: BTreeMap<String, PathBuf>,
+    pub settings: Settings,
+}
+
+impl Project {
+    /// The Cargo workspace around `manifest` (or the current folder); a bare folder where there is none.
+    pub fn find(manifest: Option<&Path>) -> Result<Self> {
+        let cwd =
+            std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;
+        let found = manifest.is_some() || cwd.ancestors().any(|d| d.join("Cargo.toml").is_file());
+        if !found {
+            let target =
+                std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| cwd.join("target"), PathBuf::from);
+            return Ok(Self { target: cwd.join(target).join("trt-perf"), root: cwd, metadata: None });
+        }
+        let mut command = cargo_metadata::MetadataCommand::new();
+        command.no_deps();
+        if let Some(path) = manifest {
+            command.manifest_path(path);
+        }
+        let metadata = command.exec().map_err(|e| {
+            Failure::usage(format!("cargo cannot read this project: {}", e.to_string().trim()))
+                .next("run `cargo metadata --no-deps` to see the same error, and mend the manifest it names")
+        })?;
+        Ok(Self {
+            root: metadata.workspace_root.clone().into(),
+            target: metadata.target_directory.join("trt-perf").into(),
+            metadata: Some(metadata),
+        })
+    }
+
+    /// The folder of committed baselines.
+    pub fn baselines(&self) -> PathBuf {
+        self.root.join("baselines")
+    }
+
+    /// Whether there is a Cargo project here at all.
+    pub fn has_cargo(&self) -> bool {
+        self.metadata.is_some()
+    }
+
+    /// Every configured model, of `packages` only if any are named.
+    pub fn models(&self, packages: &[String], overrides: &Overrides) -> Result<Vec<Model>> {
+        let Some(metadata) = &self.metadata else {
+            return Err(Failure::new(
+                FailureKind::Nothing,
+                format!("no Cargo project at {} or above it", self.root.display()),
+            )
+            .next("name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
+        };
+        let members = metadata.workspace_packages();
+        for name in packages {
+            if !members.iter().any(|p| p.name.as_str() == name) {
+                let failure = Failure::usage(format!("there is no package `{name}` in this workspace"));
+                let near = did_you_mean(name, members.iter().map(|p| p.name.as_str()));
+                return Err(failure.next(near.map_or_else(
+                    || "see `cargo metadata --no-deps`".into(),
+                    |n| format!("did you mean `{n}`?"),
+                )));
+            }
+        }
+        let mut problems = Problems::default();
+        let top = command_line_layer(overrides, &mut problems);
+        let place = Place {
+            package: String::new(),
+            manifest: metadata.workspace_root.join("Cargo.toml").into(),
+            table: "[workspace.metadata.trt-perf]".into(),
+        };
+        let workspace = our_table(&metadata.workspace_metadata, &place, &mut problems);
+        let mut table = Table::new(workspace, place, &mut problems);
+        let defaults = Layer::read(&mut table);
+        if table.raw("model").is_some() {
+            table.problem("model", "models belong to packages; write [[package.metadata.trt-perf.model]]");
+        }
+        table.finish();
+        let mut models = Vec::new();
+        for package in
+            members.iter().filter(|p| packages.is_empty() || packages.iter().any(|n| p.name.as_str() == n))
+        {
+            let place = Place {
+                package: package.name.to_string(),
+                manifest: package.manifest_path.clone().into(),
+                table: "[package.metadata.trt-perf]".into(),
+            };
+            let map = our_table(&package.metadata, &place, &mut problems);
+            models.extend(package_models(map, place, (&defaults, &top), overrides, &mut problems));
+        }
+        problems.check()?;
+        Ok(models)
+    }
+
+    /// A model named on the command line, with no configuration but the overrides.
+    pub fn ad_hoc(&self, path: &Path, overrides: &Overrides) -> Result<Model> {
+        let mut problems = Problems::default();
+        let top = command_line_layer(overrides, &mut problems);
+        let path = std::path::absolute(path).map_err(|e| Failure::io("find", path, &e))?;
+        let name = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+        let mut files = OverridesFiles::default();
+        files.apply(overrides);
+        let variant = Variant {
+            name: None,
+            shapes: overrides.shapes.iter().cloned().collect(),
+            inputs: files.inputs,
+            expect: files.expect,
+            settings: top.resolve(),
+        };
+        let place = Place::command_line();
+        check_files(&path, &[&variant], &place, &mut problems);
+        problems.check()?;
+        Ok(Model { package: AD_HOC_PACKAGE.into(), name, path, variants: vec![variant], place })
+    }
+}
+
+fn command_line_layer(overrides: &Overrides, problems: &mut Problems) -> Layer {
+    let mut table = Table::new(overrides.settings.clone(), Place::command_line(), problems);
+    let layer = Layer::read(&mut table);
+    table.finish();
+    layer
+}
+
+/// The `trt-perf` table of a metadata value.
+fn our_table(metadata: &Value, place: &Place, problems: &mut Problems) -> Map<String, Value> {
+    match metadata.get("trt-perf") {
+        None => Map::new(),
+        Some(Value::Object(map)) => map.clone(),
+        Some(other) => {
+            problems.add(place, "trt-perf", format!("is {}, where a table is meant", table::describe(other)));
+            Map::new()
+        }
+    }
+}
+
+/// The models of one package. `layers` are what lies below and above its own table.
+fn package_models(
+    map: Map<String, Value>,
+    place: Place,
+    layers: (&Layer, &Layer),
+    overrides: &Overrides,
+    problems: &mut Problems,
+) -> Vec<Model> {
+    let (below, top) = layers;
+    let mut table = Table::new(map, place.clone(), problems);
+    let package = Layer::read(&mut table).over(below);
+    let tables = table.subs("model");
+    table.finish();
+    let mut seen = BTreeSet::new();
+    let mut models = Vec::new();
+    for (index, map) in tables.into_iter().enumerate() {
+        let label = map
+            .get("name")
+            .and_then(Value::as_str)
+            .map_or_else(|| format!("#{}", index + 1), |n| format!("\"{n}\""));
+        let place = place.table(format!("[[package.metadata.trt-perf.model]] {label}"));
+        let Some(model) = read_model(map, place, (&package, top), overrides, problems) else { continue };
+        if !seen.insert(model.name.clone()) {
+            problems.add(
+                &model.place,
+                "name",
+                "another model of this package has the same name; names must differ",
+            );
+        }
+        models.push(model);
+    }
+    models
+}
+
+fn read_model(
+    map: Map<String, Value>,
+    place: Place,
+    layers: (&Layer, &Layer),
+    overrides: &Overrides,
+    problems: &mut Problems,
+) -> Option<Model> {
+    let (below, top) = layers;
+    let dir = place.manifest.parent().unwrap_or(Path::new("")).to_owned();
+    let mut table = Table::new(map, place.clone(), problems);
+    let name = table.get("name", name_text);
+    let path = table.get("path", table::text);
+    for (key, value) in [("name", name.is_none()), ("path", path.is_none())] {
+        if value && !table.place.table.is_empty() {
+            table.problem(
+                key,
+                "is needed: a model has a name and the path of its .onnx file, relative to its Cargo.toml",
+            );
+        }
+    }
+    let own = Part::read(&mut table, &dir);
+    let variant_tables = table.subs("variant");
+    table.finish();
+    let mut variants = Vec::new();
+    for map in &variant_tables {
+        let place = place.table(format!("{} variant", place.table));
+        let mut table = Table::new(map.clone(), place.clone(), problems);
+        let variant_name = table.get("name", name_text);
+        let part = Part::read(&mut table, &dir).over(&own);
+        if variant_name.is_none() {
+            table.problem("name", "is needed: it becomes part of the case's id");
+        }
+        table.finish();
+        if variants.iter().any(|v: &Variant| v.name == variant_name) {
+            problems.add(
+                &place,
+                "name",
+                "another variant of this model has the same name; names must differ",
+            );
+        }
+        variants.push(part.variant(variant_name, below, top, overrides));
+    }
+    if variant_tables.is_empty() {
+        variants.push(own.variant(None, below, top, overrides));
+    }
+    let (name, path) = (name?, dir.join(path?));
+    check_files(&path, &variants.iter().collect::<Vec<_>>(), &place, problems);
+    Some(Model { package: place.package.clone(), name, path, variants, place })
+}
+
+/// What a model's table and a variant's table have in common.
+#[derive(Clone, Default)]
+struct Part {
+    layer: Layer,
+    shapes: BTreeMap<String, ShapeSpec>,
+    inputs: BTreeMap<String, PathBuf>,
+    expect: BTreeMap<String, PathBuf>,
+}
+
+impl Part {
+    fn read(table: &mut Table, dir: &Path) -> Self {
+        let mut files = |key: &'static str| -> BTreeMap<String, PathBuf> {
+            table
+                .sub(key)
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|(name, v)| match table::text(&v) {
+                    Ok(path) => Some((name, dir.join(path))),
+                    Err(why) => {
+                        table.problem(key, format!("tensor `{name}` {why}: the path of a .npy file"));
+                        None
+                    }
+                })
+                .collect()
+        };
+        let (inputs, expect) = (files("inputs"), files("expect"));
+        let shapes = table.sub("shapes").map(shape::read_shapes);
+        let shapes = match shapes {
+            Some(Err(why)) => {
+                table.problem("shapes", why);
+                Vec::new()
+            }
+            Some(Ok(shapes)) => shapes,
+            None => Vec::new(),
+        };
+        Self { layer: Layer::read(table), shapes: shapes.into_iter().collect(), inputs, expect }
+    }
+
+    fn over(self, below: &Self) -> Self {
+        let merge = |below: &BTreeMap<String, PathBuf>, own| {
+            let mut all = below.clone();
+            all.extend::<BTreeMap<_, _>>(own);
+            all
+        };
+        let mut shapes = below.shapes.clone();
+        shapes.extend(self.shapes);
+        Self {
+            layer: self.layer.over(&below.layer),
+            shapes,
+            inputs: merge(&below.inputs, self.inputs),
+            expect: merge(&below.expect, self.expect),
+        }
+    }
+
+    fn variant(&self, name: Option<String>, below: &Layer, top: &Layer, overrides: &Overrides) -> Variant {
+        let mut shapes = self.shapes.clone();
+        shapes.extend(overrides.shapes.iter().cloned());
+        let mut files = OverridesFiles { inputs: self.inputs.clone(), expect: self.expect.clone() };
+        files.apply(overrides);
+        let settings = top.clone().over(&self.layer.clone().over(below)).resolve();
+        Variant { name, shapes, inputs: files.inputs, expect: files.expect, settings }
+    }
+}
+
+/// Tensor files of one variant, those of the command line on top.
+#[derive(Default)]
+struct OverridesFiles {
+    inputs: BTreeMap<String, PathBuf>,
+    expect: BTreeMap<String, PathBuf>,
+}
+
+impl OverridesFiles {
+    fn apply(&mut self, overrides: &Overrides) {
+        self.inputs.extend(overrides.inputs.clone());
+        self.expect.extend(overrides.expect.clone());
+    }
+}
+
+/// A name becomes part of a case's id and of file names.
+fn name_text(value: &Value) -> Result<String, String> {
+    let name = table::text(value)?;
+    if name.is_empty() || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
+        return Err(format!(
+            "is {name:?}; a name is not empty and has no slash, because it is part of the case's id"
+        ));
+    }
+    Ok(name)
+}
+
+fn check_files(model: &Path, variants: &[&Variant], place: &Place, problems: &mut Problems) {
+    if !model.is_file() {
+        problems.add(place, "path", format!("there is no file {}{}", model.display(), nearby(model)));
+    }
+    for variant in variants {
+        for (key, files) in [("inputs", &variant.inputs), ("expect", &variant.expect)] {
+            for (tensor, path) in files.iter().filter(|(_, p)| !p.is_file()) {
+                problems.add(
+                    place,
+                    key,
+                    format!("there is no file {} for tensor `{tensor}`{}", path.display(), nearby(path)),
+                );
+            }
+        }
+    }
+}
+
+/// "; did you mean …?" from the files that are there.
+fn nearby(path: &Path) -> String {
+    let Some((dir, name)) = path.parent().zip(path.file_name()) else { return String::new() };
+    let names: Vec<String> = std::fs::read_dir(dir)
+        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    did_you_mean(&name.to_string_lossy(), names.iter().map(String::as_str))
+        .map_or_else(String::new, |near| format!("; did you mean {near}?"))
+}

@@ -1,0 +1,317 @@
+//! What people tune: one layer of settings as written, and the settings after all layers are merged.
+//!
+//! Order, later wins: built in, `[workspace.metadata.trt-perf]`, `[package.metadata.trt-perf]`, the model's
+//! own table, its variant's, `--config KEY=VALUE` and the flags that are short for it.
+
+use super::table::{Table, boolean, list, number, parsed, text, whole};
+use crate::error::did_you_mean;
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::str::FromStr;
+
+/// How requests are offered.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// One request in flight.
+    Latency,
+    /// A closed loop at a fixed operating point: every stream always has a request in flight.
+    Throughput,
+}
+
+impl Scenario {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Throughput => "throughput",
+        }
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        [Self::Latency, Self::Throughput]
+            .into_iter()
+            .find(|v| v.word() == s)
+            .ok_or_else(|| unknown_word(s, "scenario", &["latency", "throughput"]))
+    }
+}
+
+/// Which backend is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendChoice {
+    /// The best one that is usable here.
+    Auto,
+    Cpu,
+}
+
+impl FromStr for BackendChoice {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            _ => Err(unknown_word(s, "backend", &["auto", "cpu"])),
+        }
+    }
+}
+
+fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
+    match did_you_mean(word, known.iter().copied()) {
+        Some(near) => format!("`{word}` is not a {what}; did you mean `{near}`?"),
+        None => format!("`{word}` is not a {what}; use {}", known.join(" or ")),
+    }
+}
+
+/// How the engine is made; part of the engine inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuildOptions {
+    /// Graph optimisation (fusion, constant folding). Default on.
+    pub optimize: bool,
+    /// Weights copied into the layout the matrix kernels like. Default on.
+    pub prepack_weights: bool,
+}
+
+/// The settings of a model after all layers are merged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub backend: BackendChoice,
+    pub scenarios: Vec<Scenario>,
+    /// Batch sizes to fill in for the dimension `batch`; `None`: not asked for.
+    pub batches: Option<Vec<u64>>,
+    /// Concurrent sessions in `throughput`; `None`: usable CPUs / threads.
+    pub streams: Option<u64>,
+    /// Intra-op threads of each session.
+    pub threads: u64,
+    /// The budget.
+    pub max_latency: Option<Nanos>,
+    /// The share of requests, in percent, that must be within the budget.
+    pub percentile: f64,
+    /// Fresh measuring processes per case.
+    pub processes: u64,
+    /// At least this long; warming up ends when it is also steady.
+    pub warm_up: Nanos,
+    pub measure: Nanos,
+    /// A worker that takes longer is killed.
+    pub time_limit: Nanos,
+    pub seed: u64,
+    pub rtol: f64,
+    pub atol: f64,
+    /// Outputs may hold NaN or infinity (masked logits do).
+    pub allow_non_finite: bool,
+    pub build: BuildOptions,
+}
+
+/// One layer of settings: what one table (or the command line) says.
+#[derive(Clone, Debug, Default)]
+pub struct Layer {
+    backend: Option<BackendChoice>,
+    scenarios: Option<Vec<Scenario>>,
+    batches: Option<Vec<u64>>,
+    streams: Option<u64>,
+    threads: Option<u64>,
+    max_latency: Option<Nanos>,
+    percentile: Option<f64>,
+    processes: Option<u64>,
+    warm_up: Option<Nanos>,
+    measure: Option<Nanos>,
+    time_limit: Option<Nanos>,
+    seed: Option<u64>,
+    rtol: Option<f64>,
+    atol: Option<f64>,
+    allow_non_finite: Option<bool>,
+    optimize: Option<bool>,
+    prepack_weights: Option<bool>,
+}
+
+impl Layer {
+    /// Reads the settings out of `table`; what is left in it is for the caller.
+    pub fn read(table: &mut Table) -> Self {
+        let mut layer = Self {
+            backend: table.get("backend", parsed),
+            scenarios: table.get("scenarios", list(parsed)),
+            batches: table.get("batches", list(whole(1))),
+            streams: table.get("streams", whole(1)),
+            threads: table.get("threads", whole(1)),
+            max_latency: table.get("max-latency", budget),
+            percentile: table.get("percentile", percentile),
+            processes: table.get("processes", whole(1)),
+            warm_up: table.get("warm-up", parsed),
+            measure: table.get("measure", positive_time),
+            time_limit: table.get("time-limit", positive_time),
+            seed: table.get("seed", whole(0)),
+            rtol: table.get("rtol", tolerance),
+            atol: table.get("atol", tolerance),
+            allow_non_finite: table.get("allow-non-finite", boolean),
+            ..Self::default()
+        };
+        if let Some(map) = table.sub("build") {
+            let place = table.place.table(format!("{} build", table.place.table));
+            let mut build = Table::new(map, place, table.problems);
+            layer.optimize = build.get("optimize", boolean);
+            layer.prepack_weights = build.get("prepack-weights", boolean);
+            build.finish();
+        }
+        layer
+    }
+
+    /// This layer where it says something, otherwise the one `below`.
+    #[must_use]
+    pub fn over(self, below: &Self) -> Self {
+        let b = below.clone();
+        Self {
+            backend: self.backend.or(b.backend),
+            scenarios: self.scenarios.or(b.scenarios),
+            batches: self.batches.or(b.batches),
+            streams: self.streams.or(b.streams),
+            threads: self.threads.or(b.threads),
+            max_latency: self.max_latency.or(b.max_latency),
+            percentile: self.percentile.or(b.percentile),
+            processes: self.processes.or(b.processes),
+            warm_up: self.warm_up.or(b.warm_up),
+            measure: self.measure.or(b.measure),
+            time_limit: self.time_limit.or(b.time_limit),
+            seed: self.seed.or(b.seed),
+            rtol: self.rtol.or(b.rtol),
+            atol: self.atol.or(b.atol),
+            allow_non_finite: self.allow_non_finite.or(b.allow_non_finite),
+            optimize: self.optimize.or(b.optimize),
+            prepack_weights: self.prepack_weights.or(b.prepack_weights),
+        }
+    }
+
+    /// The built-in values where no layer says anything. Also what `init` documents.
+    pub fn resolve(self) -> Settings {
+        Settings {
+            backend: self.backend.unwrap_or(BackendChoice::Auto),
+            scenarios: self.scenarios.unwrap_or_else(|| vec![Scenario::Latency, Scenario::Throughput]),
+            batches: self.batches,
+            streams: self.streams,
+            threads: self.threads.unwrap_or(1),
+            max_latency: self.max_latency,
+            percentile: self.percentile.unwrap_or(99.0),
+            processes: self.processes.unwrap_or(5),
+            warm_up: self.warm_up.unwrap_or(Nanos(200_000_000)),
+            measure: self.measure.unwrap_or(Nanos(1_000_000_000)),
+            time_limit: self.time_limit.unwrap_or(Nanos(600_000_000_000)),
+            seed: self.seed.unwrap_or(1),
+            rtol: self.rtol.unwrap_or(1e-3),
+            atol: self.atol.unwrap_or(1e-4),
+            allow_non_finite: self.allow_non_finite.unwrap_or(false),
+            build: BuildOptions {
+                optimize: self.optimize.unwrap_or(true),
+                prepack_weights: self.prepack_weights.unwrap_or(true),
+            },
+        }
+    }
+}
+
+fn budget(value: &Value) -> Result<Nanos, String> {
+    positive_time(value).map_err(|why| format!("{why}; the budget is a time above zero such as \"5ms\""))
+}
+
+fn positive_time(value: &Value) -> Result<Nanos, String> {
+    match parsed::<Nanos>(value)? {
+        Nanos(0) => Err(format!("`{}` must be above zero", text(value)?)),
+        ns => Ok(ns),
+    }
+}
+
+fn percentile(value: &Value) -> Result<f64, String> {
+    match number(value)? {
+        p if (50.0..100.0).contains(&p) => Ok(p),
+        p => Err(format!("is {p}; a percentile is from 50 to below 100, such as 99 or 99.9")),
+    }
+}
+
+fn tolerance(value: &Value) -> Result<f64, String> {
+    number(value)
+        .and_then(|n| if n >= 0.0 { Ok(n) } else { Err(format!("is {n}; a tolerance is zero or more")) })
+}
+
+/// `KEY=VALUE` as a table with that key. The value is TOML; a bare word counts as text.
+pub fn parse_override(arg: &str) -> Result<Map<String, Value>, String> {
+    let (key, value) =
+        arg.split_once('=').ok_or_else(|| format!("`{arg}` is not KEY=VALUE; write it like processes=10"))?;
+    let (key, value) = (key.trim(), value.trim());
+    let table: toml::Table = format!("{key} = {value}")
+        .parse()
+        .or_else(|_| format!("{key} = {}", toml::Value::String(value.to_owned())).parse())
+        .map_err(|e: toml::de::Error| {
+            format!("`{arg}` is not KEY=VALUE with a TOML value: {}", e.message())
+        })?;
+    match serde_json::to_value(table) {
+        Ok(Value::Object(map)) => Ok(map),
+        _ => Err(format!("`{arg}` is not a setting")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{Place, Problems};
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: Value) -> (Layer, Result<(), crate::error::Failure>) {
+        let mut problems = Problems::default();
+        let Value::Object(map) = value else { panic!("tests pass tables") };
+        let mut table = Table::new(map, Place::command_line(), &mut problems);
+        let layer = Layer::read(&mut table);
+        table.finish();
+        (layer, problems.check())
+    }
+
+    #[test]
+    fn later_layers_win_key_by_key() {
+        let (below, _) = read(json!({"processes": 3, "build": {"optimize": false}}));
+        let (above, _) = read(json!({"processes": 7, "max-latency": "5ms"}));
+        let s = above.over(&below).resolve();
+        assert_eq!((s.processes, s.build.optimize, s.build.prepack_weights), (7, false, true));
+        assert_eq!(s.max_latency, Some(Nanos(5_000_000)));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        for (value, says) in [
+            (json!({"max-latncy": "5ms"}), "did you mean `max-latency`"),
+            (json!({"max-latency": "0ms"}), "must be above zero"),
+            (json!({"max-latency": 5}), "a text is meant"),
+            (json!({"max-latency": "-1ms"}), "out of range"),
+            (json!({"percentile": 101}), "from 50 to below 100"),
+            (json!({"processes": 0}), "at least 1"),
+            (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
+            (json!({"scenarios": []}), "empty list"),
+            (json!({"backend": "tpu"}), "auto or cpu"),
+            (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
+            (json!({"build": 1}), "a table is meant"),
+        ] {
+            let text = read(value.clone()).1.unwrap_err().to_string();
+            assert!(text.contains(says), "{value}: {text}");
+        }
+    }
+
+    #[test]
+    fn overrides_are_toml_or_bare_words() {
+        assert_eq!(
+            parse_override("processes=10"),
+            Ok(json!({"processes": 10}).as_object().cloned().unwrap())
+        );
+        assert_eq!(parse_override("measure=2s"), Ok(json!({"measure": "2s"}).as_object().cloned().unwrap()));
+        assert_eq!(
+            parse_override("batches=[1,8]"),
+            Ok(json!({"batches": [1, 8]}).as_object().cloned().unwrap())
+        );
+        assert_eq!(
+            parse_override("build.optimize=false"),
+            Ok(json!({"build": {"optimize": false}}).as_object().cloned().unwrap())
+        );
+        assert!(parse_override("processes").is_err());
+        assert!(parse_override("=3").is_err());
+    }
+}

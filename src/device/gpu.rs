@@ -1,0 +1,309 @@
+//! The GPU side of a device, through NVML, which is opened at run time: machines without it get a reason instead.
+//!
+//! libcuda is never opened here: whether it is present is asked of NVML, which answers without panicking or leaving a
+//! CUDA context behind. Must never change a setting of a GPU.
+
+use super::{join_key, read, slug};
+use nvml_wrapper::bitmasks::device::ThrottleReasons;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// One GPU, or one MIG instance of one; `None` is what NVML does not say of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// NVML's index of the physical GPU, as `nvidia-smi -i` takes it; CUDA may number GPUs differently.
+    pub index: u32,
+    pub name: String,
+    /// All of its memory; `None` where it shares the host's (GB10, Jetson).
+    pub memory_bytes: Option<u64>,
+    pub driver: String,
+    /// The newest CUDA version the driver supports, such as `12.8`; `None` where libcuda cannot be opened, so CUDA does
+    /// not work here.
+    pub cuda_driver: Option<String>,
+    /// Such as `9.0`.
+    pub compute_capability: Option<String>,
+    /// Whether MIG mode is on; `None` where the GPU has none.
+    pub mig: Option<bool>,
+    pub ecc: Option<bool>,
+    pub persistence: Option<bool>,
+    /// The limit in force, in watts.
+    pub power_limit_w: Option<f64>,
+    /// Under which its numbers are comparable, such as `gpu-nvidia-h200-141g`.
+    pub key: String,
+}
+
+/// What may spoil a measurement on one GPU right now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GpuState {
+    pub index: u32,
+    /// Why its clocks are held down, in words; empty where they are not or NVML does not say.
+    pub throttled: Vec<String>,
+    /// Other processes that compute on it; `None` where NVML does not say. A container may be shown none.
+    pub processes: Option<u64>,
+}
+
+/// The GPUs of this machine, MIG instances in place of a GPU that is split into them, or why there are none, in words a
+/// user can act on.
+pub fn gpus() -> Result<Vec<Gpu>, String> {
+    let nvml = open()?;
+    let driver = nvml.sys_driver_version().map_err(|e| failed(&e))?;
+    // NVML reads this version from libcuda, and fails where there is none.
+    let cuda_driver = nvml.sys_cuda_driver_version().ok().map(cuda_version);
+    let mut gpus = Vec::new();
+    for (index, part, whole) in handles(&nvml)? {
+        let named = |e: NvmlError| format!("GPU {index}: {}", failed(&e));
+        let name = part.name().map_err(named)?;
+        let memory_bytes = memory(&part);
+        let is_instance = part.mig_is_mig_device_handle().unwrap_or(false);
+        let key = if is_instance {
+            key(&whole.name().map_err(named)?, memory(&whole), Some(&profile(&name, &part)))
+        } else {
+            key(&name, memory_bytes, None)
+        };
+        gpus.push(Gpu {
+            index,
+            name,
+            memory_bytes,
+            driver: driver.clone(),
+            cuda_driver: cuda_driver.clone(),
+            // An instance has no say in these: they are the physical GPU's.
+            compute_capability: whole
+                .cuda_compute_capability()
+                .ok()
+                .map(|version| format!("{}.{}", version.major, version.minor)),
+            mig: whole.mig_mode().ok().map(|mode| mode.current == 1),
+            ecc: whole.is_ecc_enabled().ok().map(|ecc| ecc.currently_enabled),
+            persistence: whole.is_in_persistent_mode().ok(),
+            power_limit_w: whole.enforced_power_limit().ok().map(|mw| f64::from(mw) / 1000.0),
+            key,
+        });
+    }
+    Ok(gpus)
+}
+
+/// The state of each GPU now; empty where NVML cannot be asked.
+pub(super) fn states() -> Vec<GpuState> {
+    let Ok(nvml) = open() else { return Vec::new() };
+    let Ok(handles) = handles(&nvml) else { return Vec::new() };
+    let own = std::process::id();
+    let state = |(index, part, whole): (u32, Device, Device)| GpuState {
+        index,
+        throttled: whole.current_throttle_reasons().map(throttled).unwrap_or_default(),
+        processes: part
+            .running_compute_processes()
+            .ok()
+            .map(|all| all.iter().filter(|process| process.pid != own).count() as u64),
+    };
+    handles.into_iter().map(state).collect()
+}
+
+fn open() -> Result<Nvml, String> {
+    Nvml::init().map_err(|error| match error {
+        NvmlError::LibloadingError(_) => {
+            no_library(Path::new("/proc/driver/nvidia/version").exists(), pci_has_nvidia_gpu())
+        }
+        other => failed(&other),
+    })
+}
+
+/// Index, the GPU or its instance, and the physical GPU, for each that this process may use.
+fn handles(nvml: &Nvml) -> Result<Vec<(u32, Device<'_>, Device<'_>)>, String> {
+    let mut out = Vec::new();
+    let mut hidden = 0;
+    for index in 0..nvml.device_count().map_err(|e| failed(&e))? {
+        let named = |e: NvmlError| format!("GPU {index}: {}", failed(&e));
+        let whole = match nvml.device_by_index(index) {
+            Ok(gpu) => gpu,
+            // The count takes in GPUs that this container or user was not given.
+            Err(NvmlError::NoPermission) => {
+                hidden += 1;
+                continue;
+            }
+            Err(error) => return Err(named(error)),
+        };
+        let mut instances = Vec::new();
+        if whole.mig_mode().is_ok_and(|mode| mode.current == 1) {
+            for instance in 0..whole.mig_device_count().unwrap_or(0) {
+                // The count is the most there can be; free places have no handle.
+                if let Ok(part) = whole.mig_device_by_index(instance) {
+                    instances.push((index, part, nvml.device_by_index(index).map_err(named)?));
+                }
+            }
+        }
+        if instances.is_empty() {
+            instances.push((index, nvml.device_by_index(index).map_err(named)?, whole));
+        }
+        out.append(&mut instances);
+    }
+    match (out.is_empty(), hidden) {
+        (false, _) => Ok(out),
+        (true, 0) => Err(
+            "the NVIDIA driver works but shows no GPU; see what `nvidia-smi -L` lists, and in a container \
+                          start it with `--gpus all`"
+                .to_owned(),
+        ),
+        (true, _) => Err(format!(
+            "{hidden} NVIDIA GPU(s) present, but this user may open none; check the permissions of /dev/nvidia*, and in \
+             a container start it with `--gpus all`"
+        )),
+    }
+}
+
+fn memory(gpu: &Device) -> Option<u64> {
+    gpu.memory_info().ok().map(|memory| memory.total).filter(|total| *total > 0)
+}
+
+/// The MIG profile: from the name where it is part of it, else put together as NVIDIA names them.
+fn profile(name: &str, part: &Device) -> String {
+    match (name.split_once(" MIG "), part.attributes()) {
+        (Some((_, profile)), _) => profile.to_owned(),
+        (None, Ok(has)) => {
+            let memory_gb = (has.memory_size_mb + 1023) / 1024;
+            profile_of(has.gpu_instance_slice_count, has.compute_instance_slice_count, memory_gb)
+        }
+        (None, Err(_)) => "unknown".to_owned(),
+    }
+}
+
+/// `1g.18gb`, or `1c.2g.35gb` for a compute instance that has only some of its GPU instance's slices.
+fn profile_of(gpu_slices: u32, compute_slices: u32, memory_gb: u64) -> String {
+    let compute = if compute_slices == gpu_slices { String::new() } else { format!("{compute_slices}c.") };
+    format!("{compute}{gpu_slices}g.{memory_gb}gb")
+}
+
+/// The key of a GPU. Memory is in whole GiB, rounded up: drivers keep a little back, and not always the same.
+fn key(name: &str, memory_bytes: Option<u64>, profile: Option<&str>) -> String {
+    let mut name = slug(name);
+    if name.is_empty() {
+        name = "unknown".to_owned();
+    }
+    let memory = memory_bytes.map(|bytes| format!("{}g", bytes.div_ceil(1 << 30)));
+    let profile = profile.map(|profile| format!("mig-{}", slug(profile)));
+    let suffix: Vec<String> = memory.into_iter().chain(profile).collect();
+    join_key("gpu", &name, &suffix.join("-"))
+}
+
+fn cuda_version(number: i32) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
+}
+
+/// The reasons that make a GPU slower than it would be; being idle and clocks the user has set are none.
+fn throttled(reasons: ThrottleReasons) -> Vec<String> {
+    [
+        (ThrottleReasons::HW_THERMAL_SLOWDOWN, "too hot (hardware slowdown)"),
+        (ThrottleReasons::SW_THERMAL_SLOWDOWN, "too hot (driver slowdown)"),
+        (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "power brake of the power supply"),
+        (ThrottleReasons::HW_SLOWDOWN, "hardware slowdown"),
+        (ThrottleReasons::SW_POWER_CAP, "power limit"),
+        (ThrottleReasons::SYNC_BOOST, "sync boost with a slower GPU"),
+    ]
+    .into_iter()
+    .filter(|(reason, _)| reasons.contains(*reason))
+    .map(|(_, words)| words.to_owned())
+    .collect()
+}
+
+/// Why the NVML library is missing, by what else of NVIDIA is there.
+fn no_library(kernel_driver: bool, card: bool) -> String {
+    match (kernel_driver, card) {
+        (true, _) => "the NVIDIA kernel driver is loaded, but libnvidia-ml.so.1 cannot be opened; in a container, start \
+                      it with `--gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility`, else reinstall the driver's \
+                      libraries"
+            .to_owned(),
+        (false, true) => "an NVIDIA GPU is on the PCI bus, but no NVIDIA driver is installed; install it, then check \
+                          with `nvidia-smi`"
+            .to_owned(),
+        (false, false) => "no NVIDIA GPU or driver on this machine".to_owned(),
+    }
+}
+
+fn failed(error: &NvmlError) -> String {
+    let advice = match error {
+        NvmlError::DriverNotLoaded => "load it with `sudo modprobe nvidia`, then check with `nvidia-smi`",
+        NvmlError::LibRmVersionMismatch => {
+            "the driver was upgraded while loaded: reboot, or reload the nvidia kernel modules"
+        }
+        NvmlError::NoPermission | NvmlError::OperatingSystem => {
+            "check the permissions of /dev/nvidia*, and in a container start it with `--gpus all`"
+        }
+        NvmlError::GpuLost | NvmlError::ResetRequired => {
+            "see `dmesg | grep NVRM`; it needs a reset or a reboot"
+        }
+        NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => {
+            "the driver is too old for this query: R510 or later is needed"
+        }
+        _ => "check what `nvidia-smi` says",
+    };
+    format!("NVML: {error}; {advice}")
+}
+
+/// Whether the PCI bus has a display or 3D controller (class 03) of vendor 10de.
+fn pci_has_nvidia_gpu() -> bool {
+    let Ok(devices) = std::fs::read_dir("/sys/bus/pci/devices") else { return false };
+    let is = |folder: &Path, file: &str, start: &str| {
+        read(&folder.join(file)).is_some_and(|text| text.trim().starts_with(start))
+    };
+    devices
+        .flatten()
+        .map(|device| device.path())
+        .any(|path| is(&path, "vendor", "0x10de") && is(&path, "class", "0x03"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_gpus() {
+        const MIB: u64 = 1 << 20;
+        for (name, memory_mib, profile, expected) in [
+            ("NVIDIA H200", Some(143_771), None, "gpu-nvidia-h200-141g"),
+            ("NVIDIA H100 80GB HBM3", Some(81_559), None, "gpu-nvidia-h100-80gb-hbm3-80g"),
+            ("NVIDIA A100-SXM4-40GB", Some(40_960), None, "gpu-nvidia-a100-sxm4-40gb-40g"),
+            ("NVIDIA A100-SXM4-40GB", Some(40_536), None, "gpu-nvidia-a100-sxm4-40gb-40g"),
+            ("NVIDIA GeForce RTX 4090", Some(24_564), None, "gpu-nvidia-geforce-rtx-4090-24g"),
+            ("NVIDIA H200", Some(143_771), Some("1g.18gb"), "gpu-nvidia-h200-141g-mig-1g-18gb"),
+            ("NVIDIA GB10", None, None, "gpu-nvidia-gb10"),
+            ("", None, None, "gpu-unknown"),
+        ] {
+            assert_eq!(key(name, memory_mib.map(|m| m * MIB), profile), expected);
+        }
+        let long = key(&"NVIDIA Something ".repeat(9), Some(80 << 30), Some("1c.2g.35gb"));
+        assert!(long.len() <= 64 && long.ends_with("-80g-mig-1c-2g-35gb"), "{long}");
+    }
+
+    #[test]
+    fn versions_and_profiles_as_nvidia_writes_them() {
+        assert_eq!(cuda_version(12_080), "12.8");
+        assert_eq!(cuda_version(13_000), "13.0");
+        assert_eq!(profile_of(1, 1, 18), "1g.18gb");
+        assert_eq!(profile_of(2, 1, 35), "1c.2g.35gb");
+    }
+
+    #[test]
+    fn idle_and_set_clocks_are_no_throttling() {
+        let harmless = ThrottleReasons::GPU_IDLE | ThrottleReasons::APPLICATIONS_CLOCKS_SETTING;
+        assert!(throttled(harmless).is_empty());
+        let hot = harmless | ThrottleReasons::HW_THERMAL_SLOWDOWN | ThrottleReasons::HW_SLOWDOWN;
+        assert_eq!(throttled(hot), ["too hot (hardware slowdown)", "hardware slowdown"]);
+    }
+
+    #[test]
+    fn a_missing_gpu_says_what_to_do() {
+        assert!(no_library(true, true).contains("--gpus all"));
+        assert!(no_library(false, true).contains("install"));
+        assert_eq!(no_library(false, false), "no NVIDIA GPU or driver on this machine");
+        assert!(failed(&NvmlError::DriverNotLoaded).contains("modprobe"));
+        assert!(failed(&NvmlError::LibRmVersionMismatch).contains("reboot"));
+    }
+
+    #[test]
+    fn asking_never_panics_and_never_answers_nothing() {
+        match gpus() {
+            Ok(gpus) => assert!(gpus.iter().all(|gpu| gpu.key.starts_with("gpu-")) && !gpus.is_empty()),
+            Err(why) => assert!(!why.is_empty() && !why.contains('\n'), "{why}"),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The engine file: what the build phase hands to the run phase, and nothing else passes between them.
+//!
+//! Layout: magic, format version (u32 LE), header length (u32 LE), header (JSON), SHA-256 of the header, payload.
+//! The header names the hash of the engine inputs and of the payload; a file that does not match is never loaded.
+//! Files are content-addressed by the engine inputs and written atomically, so builds may race.
+
+use crate::case::sha256_hex;
+use crate::config::{BuildOptions, Shape};
+use crate::error::{Failure, FailureKind, Result};
+use crate::inputs::ValueRange;
+use crate::tensor::DType;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"TRTPERF\n";
+/// Changes whenever the layout or the header does; part of the engine inputs hash, so old files are just not found.
+const FORMAT: u32 = 1;
+/// A header larger than this is not ours.
+const MAX_HEADER: usize = 16 << 20;
+
+/// An input of the engine with its shape resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputSpec {
+    pub name: String,
+    pub dtype: DType,
+    pub shape: Shape,
+    /// For seeded values.
+    pub range: ValueRange,
+}
+
+/// What an engine is made from: everything that may change how fast it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineInputs {
+    pub format: u32,
+    pub backend: String,
+    /// Library and version, such as `rten 0.27.0`.
+    pub library: String,
+    pub model_sha256: String,
+    /// SHA-256 of each external weight file.
+    pub external_sha256: BTreeMap<String, String>,
+    pub build: BuildOptions,
+    pub threads: u64,
+    pub inputs: Vec<InputSpec>,
+}
+
+impl EngineInputs {
+    pub const FORMAT: u32 = FORMAT;
+
+    pub fn hash(&self) -> String {
+        crate::case::sha256_json(self)
+    }
+}
+
+/// The header of an engine file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineHeader {
+    pub inputs_hash: String,
+    pub made_from: EngineInputs,
+    pub payload_sha256: String,
+    /// Name and length of each part of the payload, in order.
+    pub parts: Vec<(String, u64)>,
+    pub outputs: Vec<String>,
+    /// How often each operator occurs.
+    pub operators: BTreeMap<String, u64>,
+    pub build_ns: u64,
+}
+
+/// Where the engine with these inputs is, or would be.
+pub fn path(engines: &Path, inputs_hash: &str) -> PathBuf {
+    engines.join(format!("{inputs_hash}.engine"))
+}
+
+/// Writes an engine file: temporary file in the same folder, flushed, renamed.
+pub fn write(path: &Path, header: &EngineHeader, payload: &[&[u8]]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        let json = serde_json::to_vec(header)?;
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(MAGIC)?;
+        file.write_all(&FORMAT.to_le_bytes())?;
+        file.write_all(&(json.len() as u32).to_le_bytes())?;
+        file.write_all(&json)?;
+        file.write_all(&Sha256::digest(&json))?;
+        for part in payload {
+            file.write_all(part)?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| Failure::io("write the engine", path, &e))
+}
+
+/// Reads an engine file and checks both hashes. Returns the header and the parts of the payload.
+pub fn read(path: &Path) -> Result<(EngineHeader, Vec<Vec<u8>>)> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io("read the engine", path, &e))?;
+    parse(&bytes).map_err(|why| {
+        Failure::new(FailureKind::Format, format!("the engine {} {why}", path.display()))
+            .next("delete that file; the next run builds it again")
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<(EngineHeader, Vec<Vec<u8>>), String> {
+    let rest = bytes.strip_prefix(MAGIC).ok_or("is not an engine file of this tool")?;
+    let word = |at: usize| rest.get(at..at + 4).and_then(|w| w.try_into().ok()).map(u32::from_le_bytes);
+    let (format, len) = word(0).zip(word(4)).ok_or("is cut off")?;
+    if format != FORMAT {
+        return Err(format!("has format {format}; this version reads format {FORMAT}"));
+    }
+    let len = len as usize;
+    let json = rest.get(8..8 + len).filter(|_| len <= MAX_HEADER).ok_or("is cut off")?;
+    let payload = &rest[8 + len..];
+    let (digest, payload) = payload.split_at_checked(32).ok_or("is cut off")?;
+    if digest != Sha256::digest(json).as_slice() {
+        return Err("was changed after it was built: its header does not match its hash".into());
+    }
+    let header: EngineHeader =
+        serde_json::from_slice(json).map_err(|e| format!("has a damaged header ({e})"))?;
+    if header.made_from.hash() != header.inputs_hash {
+        return Err("was changed after it was built: its header does not match its inputs hash".into());
+    }
+    if sha256_hex(payload) != header.payload_sha256 {
+        return Err("was changed after it was built: its payload does not match its hash".into());
+    }
+    let mut parts = Vec::new();
+    let mut left = payload;
+    for (_, size) in &header.parts {
+        let (part, tail) = usize::try_from(*size)
+            .ok()
+            .and_then(|n| left.split_at_checked(n))
+            .ok_or("has parts that do not add up")?;
+        parts.push(part.to_vec());
+        left = tail;
+    }
+    if parts.is_empty() || !left.is_empty() {
+        return Err("has parts that do not add up".into());
+    }
+    Ok((header, parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (EngineHeader, Vec<u8>) {
+        let made_from = EngineInputs {
+            format: FORMAT,
+            backend: "cpu".into(),
+            library: "test 1".into(),
+            model_sha256: sha256_hex(b"m"),
+            external_sha256: BTreeMap::new(),
+            build: BuildOptions { optimize: true, prepack_weights: true },
+            threads: 1,
+            inputs: vec![],
+        };
+        let payload = b"abcdef".to_vec();
+        let header = EngineHeader {
+            inputs_hash: made_from.hash(),
+            made_from,
+            payload_sha256: sha256_hex(&payload),
+            parts: vec![("model.onnx".into(), 2), ("w".into(), 4)],
+            outputs: vec!["y".into()],
+            operators: BTreeMap::new(),
+            build_ns: 5,
+        };
+        (header, payload)
+    }
+
+    #[test]
+    fn round_trip_and_every_single_byte_change_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (header, payload) = sample();
+        let path = path(dir.path(), &header.inputs_hash);
+        write(&path, &header, &[&payload]).unwrap();
+        let (read_header, parts) = read(&path).unwrap();
+        assert_eq!((read_header, parts), (header.clone(), vec![b"ab".to_vec(), b"cdef".to_vec()]));
+        let good = std::fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            assert!(parse(&bad).is_err(), "byte {at}");
+            assert!(parse(&good[..at]).is_err(), "cut at {at}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What went wrong, as plain data: a kind, a message that names the thing, and the next step.
+//!
+//! One type for the whole product, because a failure travels: from the worker over the pipe to the
+//! parent, into the report as a row, and through the one exit-code match in `cli::exit`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::Path;
+
+/// The result type of everything that can fail with a [`Failure`].
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// What kind of failure it is; decides the exit code and the word in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The command line or the configuration asks for something that makes no sense.
+    Usage,
+    /// Nothing to do: no case selected, or nothing to compare with.
+    Nothing,
+    /// The model cannot be turned into an engine.
+    Build,
+    /// The engine cannot be loaded, run, or gives wrong outputs.
+    Measure,
+    /// The worker process died from a signal.
+    Crash,
+    /// The worker process did not finish within its time limit.
+    TimedOut,
+    /// The worker process ran out of memory.
+    OutOfMemory,
+    /// A file could not be read or written.
+    Io,
+    /// A file is not what it should be (record, engine, sample file).
+    Format,
+    /// The user asked to stop.
+    Interrupted,
+}
+
+impl FailureKind {
+    /// The word a report shows for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Nothing => "nothing to do",
+            Self::Build => "build failed",
+            Self::Measure => "measuring failed",
+            Self::Crash => "crashed",
+            Self::TimedOut => "timed out",
+            Self::OutOfMemory => "out of memory",
+            Self::Io => "I/O error",
+            Self::Format => "bad file",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A failure: what, where, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// Names the file, case or key, and says what is wrong with it.
+    pub message: String,
+    /// The next step for the reader; empty where the message says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub next: String,
+}
+
+impl Failure {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), next: String::new() }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Usage, message)
+    }
+
+    /// An operating-system error on a path: `doing` is a verb phrase such as "read".
+    pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
+        let failure = Self::new(FailureKind::Io, format!("cannot {doing} {}: {error}", path.display()));
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                failure.next("free some space, or point CARGO_TARGET_DIR at another disk")
+            }
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => failure.next(
+                "check the permissions of that folder, or point CARGO_TARGET_DIR at a folder you may write",
+            ),
+            _ => failure,
+        }
+    }
+
+    /// The same failure with the next step the reader should take.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = next.into();
+        self
+    }
+
+    /// The same failure with `prefix: ` before its message.
+    #[must_use]
+    pub fn context(mut self, prefix: impl fmt::Display) -> Self {
+        self.message = format!("{prefix}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.next.is_empty() {
+            write!(f, "\n  next: {}", self.next)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The nearest of `known` to `word`, close enough to be meant.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&word.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_prints_its_next_step_on_a_line_of_its_own() {
+        let f = Failure::usage("no such case").next("list them with --list");
+        assert_eq!(f.to_string(), "no such case\n  next: list them with --list");
+        assert_eq!(Failure::usage("x").context("key `a`").to_string(), "key `a`: x");
+    }
+
+    #[test]
+    fn suggestions_are_near_or_absent() {
+        let known = ["max-latency", "processes", "percentile"];
+        assert_eq!(did_you_mean("max-latncy", known), Some("max-latency"));
+        assert_eq!(did_you_mean("Proceses", known), Some("processes"));
+        assert_eq!(did_you_mean("zzz", known), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! The tensors a case feeds: seeded random of the right type and range, or `.npy` files.
+//!
+//! The same seed gives the same bytes on every machine, so that both arms of a comparison see the same inputs.
+
+use crate::case::sha256_hex;
+use crate::error::{Failure, FailureKind, Result};
+use crate::rng::Rng;
+use crate::tensor::{DType, Tensor, read_npy};
+use half::f16;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// From which values an integer input is drawn: `0..below`, or always `value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueRange {
+    /// Uniform in [-1, 1).
+    UnitFloat,
+    /// Uniform over 0 to n−1.
+    Below(u64),
+    /// All ones: masks, where random values would hide everything.
+    Ones,
+    /// Every value of the type.
+    Full,
+}
+
+/// A range of values that makes sense for an input with nothing else known about it.
+///
+/// Indices into a table stay inside it (`index_bound`); masks are all ones; bytes take every value; other
+/// integers are 0 or 1, which is valid for token types, flags and small tables alike.
+pub fn sensible_range(name: &str, dtype: DType, index_bound: Option<u64>) -> ValueRange {
+    let mask = name.to_lowercase().contains("mask");
+    match dtype {
+        _ if dtype.is_float() => ValueRange::UnitFloat,
+        DType::Bool | DType::I32 | DType::I64 | DType::U64 if mask => ValueRange::Ones,
+        DType::I32 | DType::I64 | DType::U64 => ValueRange::Below(index_bound.unwrap_or(2).max(1)),
+        DType::Bool => ValueRange::Below(2),
+        _ => ValueRange::Full,
+    }
+}
+
+/// A seeded tensor. The stream depends on `seed` and on the input's `name`, not on the order of inputs.
+pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, seed: u64) -> Tensor {
+    let mut stream = seed;
+    for byte in name.bytes() {
+        // FNV-1a: two inputs of one model must not get the same numbers.
+        stream = (stream ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let mut rng = Rng::new(stream);
+    let count: usize = shape.iter().product();
+    let mut data = Vec::with_capacity(count * dtype.size());
+    for _ in 0..count {
+        push(&mut data, dtype, range, &mut rng);
+    }
+    Tensor { dtype, shape, data }
+}
+
+fn push(data: &mut Vec<u8>, dtype: DType, range: ValueRange, rng: &mut Rng) {
+    let whole = match range {
+        ValueRange::UnitFloat => 0,
+        ValueRange::Below(n) => rng.below(n),
+        ValueRange::Ones => 1,
+        ValueRange::Full => rng.next_u64(),
+    };
+    match dtype {
+        DType::F16 => data.extend(f16::from_f64(unit(rng)).to_le_bytes()),
+        DType::F32 => data.extend((unit(rng) as f32).to_le_bytes()),
+        DType::F64 => data.extend(unit(rng).to_le_bytes()),
+        DType::I8 | DType::U8 => data.push(whole as u8),
+        DType::Bool => data.push(u8::from(whole != 0)),
+        DType::I32 => data.extend((whole as u32).to_le_bytes()),
+        DType::I64 | DType::U64 => data.extend(whole.to_le_bytes()),
+    }
+}
+
+/// Uniform in [-1, 1).
+fn unit(rng: &mut Rng) -> f64 {
+    rng.f64() * 2.0 - 1.0
+}
+
+/// The tensor in a `.npy` file, fitted to what the model asks for.
+///
+/// Widening and narrowing between number types is allowed where every value survives; shapes must be equal.
+pub fn from_file(name: &str, path: &Path, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+    let refuse = |what: String| {
+        Failure::new(FailureKind::Format, format!("input `{name}` from {}: {what}", path.display()))
+    };
+    let tensor = read_npy(path)?;
+    if tensor.shape != shape {
+        return Err(refuse(format!("its shape is {:?}, the case asks for {shape:?}", tensor.shape))
+            .next("give the file's shape in the configuration or with --shape, or write another file"));
+    }
+    if tensor.dtype == dtype {
+        return Ok(tensor);
+    }
+    let mut data = Vec::with_capacity(tensor.len() * dtype.size());
+    for value in tensor.values() {
+        let fits = match dtype {
+            DType::F16 | DType::F32 | DType::F64 => true,
+            DType::Bool => value == 0.0 || value == 1.0,
+            DType::I8 => fits_in(value, i8::MIN.into(), i8::MAX.into()),
+            DType::U8 => fits_in(value, 0.0, u8::MAX.into()),
+            DType::I32 => fits_in(value, i32::MIN.into(), i32::MAX.into()),
+            // 2⁵³: beyond it the f64 on the way here would lose digits.
+            DType::I64 => fits_in(value, -9_007_199_254_740_992.0, 9_007_199_254_740_992.0),
+            DType::U64 => fits_in(value, 0.0, 9_007_199_254_740_992.0),
+        };
+        if !fits {
+            return Err(refuse(format!(
+                "it holds {} and the value {value} does not fit the model's {dtype}",
+                tensor.dtype
+            )));
+        }
+        push_value(&mut data, dtype, value);
+    }
+    Ok(Tensor { dtype, shape: tensor.shape, data })
+}
+
+fn fits_in(value: f64, min: f64, max: f64) -> bool {
+    value.fract() == 0.0 && value >= min && value <= max
+}
+
+fn push_value(data: &mut Vec<u8>, dtype: DType, value: f64) {
+    match dtype {
+        DType::F16 => data.extend(f16::from_f64(value).to_le_bytes()),
+        DType::F32 => data.extend((value as f32).to_le_bytes()),
+        DType::F64 => data.extend(value.to_le_bytes()),
+        DType::I8 => data.push(value as i8 as u8),
+        DType::U8 => data.push(value as u8),
+        DType::Bool => data.push(u8::from(value != 0.0)),
+        DType::I32 => data.extend((value as i32).to_le_bytes()),
+        DType::I64 => data.extend((value as i64).to_le_bytes()),
+        DType::U64 => data.extend((value as u64).to_le_bytes()),
+    }
+}
+
+/// SHA-256 over type, shape and bytes of a tensor: two outputs with the same hash are the same.
+pub fn tensor_hash(t: &Tensor) -> String {
+    let mut bytes = format!("{} {:?} ", t.dtype, t.shape).into_bytes();
+    bytes.extend(&t.data);
+    sha256_hex(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeded_inputs_repeat_and_differ_by_name_and_seed() {
+        let make = |name: &str, seed| seeded(name, DType::F32, vec![4, 4], ValueRange::UnitFloat, seed);
+        assert_eq!(make("a", 1), make("a", 1));
+        assert_ne!(make("a", 1), make("b", 1));
+        assert_ne!(make("a", 1), make("a", 2));
+        assert!(make("a", 1).values().all(|v| (-1.0..1.0).contains(&v)));
+    }
+
+    #[test]
+    fn ranges_are_sensible_per_type() {
+        assert_eq!(sensible_range("input_ids", DType::I64, Some(100)), ValueRange::Below(100));
+        assert_eq!(sensible_range("attention_mask", DType::I64, None), ValueRange::Ones);
+        assert_eq!(sensible_range("flags", DType::Bool, None), ValueRange::Below(2));
+        let ids = seeded("ids", DType::I64, vec![1000], ValueRange::Below(7), 1);
+        let values: Vec<f64> = ids.values().collect();
+        assert!(values.iter().all(|v| (0.0..7.0).contains(v)) && values.contains(&6.0));
+        assert!(seeded("m", DType::Bool, vec![9], ValueRange::Ones, 1).values().all(|v| v == 1.0));
+        let image = seeded("u", DType::U8, vec![4096], ValueRange::Full, 1);
+        assert!(image.values().any(|v| v > 250.0) && image.values().any(|v| v < 5.0));
+    }
+
+    #[test]
+    fn files_are_fitted_or_refused_with_the_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.npy");
+        crate::tensor::write_samples(&path, &[1, 300]).unwrap();
+        let t = from_file("x", &path, DType::I32, &[2]).unwrap();
+        assert_eq!(t.values().collect::<Vec<_>>(), [1.0, 300.0]);
+        let e = from_file("x", &path, DType::U8, &[2]).unwrap_err().to_string();
+        assert!(e.contains("300") && e.contains("u8"), "{e}");
+        assert!(from_file("x", &path, DType::I32, &[3]).unwrap_err().to_string().contains("shape"));
+    }
+}

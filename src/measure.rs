@@ -1,0 +1,265 @@
+//! The run phase: engine → samples. Runs in a measure worker: a fresh process that built nothing.
+//!
+//! Order: read and verify the engine, load it, first request, warm up until steady, measure. Each is its own
+//! number; only the requests of the last phase become samples.
+
+use crate::backend::{Session, backend};
+use crate::engine::{self, EngineHeader};
+use crate::error::{Failure, FailureKind, Result};
+use crate::inputs;
+use crate::steady;
+use crate::tensor::{Tensor, read_npy, write_samples};
+use crate::worker::child::Reply;
+use crate::worker::protocol::{MeasureJob, Measured, Message, OutputFact, Stage};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+/// A phase does at least this many requests per stream, however slow the model (as trtexec's `--iterations`).
+const MIN_REQUESTS: usize = 10;
+/// Warming up ends at this many times its configured length even where latencies still move.
+const WARM_UP_LIMIT: u32 = 5;
+
+/// One request: when it ended, counted from the start of the phase, and how long it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub end_ns: u64,
+    pub latency_ns: u64,
+}
+
+/// Measures one process's worth.
+pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
+    let (header, parts) = engine::read(&job.engine)?;
+    if header.payload_sha256 != job.payload_sha256 {
+        return Err(Failure::new(
+            FailureKind::Format,
+            format!("the engine {} is not the one that was built for this run", job.engine.display()),
+        )
+        .next("run again; do not change files below target/trt-perf while it runs"));
+    }
+    let feeds = feeds(job, &header)?;
+    reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
+    let mut opened = backend(job.backend).open(&header, parts, &job.point, &feeds)?;
+    let start = Instant::now();
+    first(&mut opened.sessions)?.infer()?;
+    let first_ns = nanos(start.elapsed());
+    let outputs = check_outputs(job, &header, first(&mut opened.sessions)?.outputs()?)?;
+    reply.send(&Message::Stage { stage: Stage::WarmUp, expected_ns: job.warm_up_ns });
+    let warm_up = warm_up(&mut opened.sessions, Duration::from_nanos(job.warm_up_ns))?;
+    reply.send(&Message::Stage { stage: Stage::Measure, expected_ns: job.measure_ns });
+    let streams = phase(&mut opened.sessions, Duration::from_nanos(job.measure_ns))?;
+    let requests_per_s = requests_per_s(&streams);
+    let latencies = in_time_order(streams);
+    write_samples(&job.samples, &latencies)?;
+    Ok(Measured {
+        load_ns: opened.load_ns,
+        first_ns,
+        warm_up_requests: warm_up.requests,
+        warm_up_ns: warm_up.ns,
+        steady: warm_up.steady,
+        requests: latencies.len() as u64,
+        requests_per_s,
+        peak_host_bytes: crate::device::peak_host_bytes(),
+        outputs,
+    })
+}
+
+fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {
+    sessions.first_mut().ok_or_else(|| Failure::usage("an operating point needs at least one stream"))
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The input tensors of the case.
+fn feeds(job: &MeasureJob, header: &EngineHeader) -> Result<Vec<(String, Tensor)>> {
+    let specs = &header.made_from.inputs;
+    if let Some(name) = job.inputs.keys().find(|n| !specs.iter().any(|s| s.name == **n)) {
+        let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+        return Err(Failure::usage(format!("a file is given for `{name}`, which is no input of this model"))
+            .next(format!("its inputs are {}", names.join(", "))));
+    }
+    specs
+        .iter()
+        .map(|spec| {
+            let shape: Vec<usize> =
+                spec.shape.opt.iter().map(|d| usize::try_from(*d).unwrap_or(usize::MAX)).collect();
+            let tensor = match job.inputs.get(&spec.name) {
+                Some(path) => inputs::from_file(&spec.name, path, spec.dtype, &shape)?,
+                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, job.seed),
+            };
+            Ok((spec.name.clone(), tensor))
+        })
+        .collect()
+}
+
+/// Outputs must be finite, and equal to the expected ones within |a − b| ≤ atol + rtol·|b| (numpy's allclose).
+fn check_outputs(job: &MeasureJob, header: &EngineHeader, outputs: Vec<Tensor>) -> Result<Vec<OutputFact>> {
+    if let Some(name) = job.expect.keys().find(|n| !header.outputs.contains(n)) {
+        return Err(Failure::usage(format!(
+            "a file is given for `{name}`, which is no output of this model"
+        ))
+        .next(format!("its outputs are {}", header.outputs.join(", "))));
+    }
+    let mut facts = Vec::new();
+    for (name, tensor) in header.outputs.iter().zip(&outputs) {
+        let odd = tensor.values().filter(|v| !v.is_finite()).count();
+        if odd > 0 && !job.allow_non_finite {
+            return Err(Failure::new(FailureKind::Measure, format!("output `{name}` holds {odd} values of {} that are not finite", tensor.len()))
+                .next("give realistic inputs with --input NAME=FILE.npy, or set allow-non-finite = true if that is right for this model"));
+        }
+        if let Some(path) = job.expect.get(name) {
+            compare(name, tensor, &read_npy(path)?, job)?;
+        }
+        facts.push(OutputFact {
+            name: name.clone(),
+            dtype: tensor.dtype.to_string(),
+            shape: tensor.shape.clone(),
+            sha256: inputs::tensor_hash(tensor),
+        });
+    }
+    Ok(facts)
+}
+
+fn compare(name: &str, got: &Tensor, want: &Tensor, job: &MeasureJob) -> Result<()> {
+    let refuse = |what: String| {
+        Failure::new(FailureKind::Measure, format!("output `{name}` is not what was expected: {what}"))
+            .next("check the inputs (--input), or widen the tolerances --rtol and --atol")
+    };
+    if got.shape != want.shape {
+        return Err(refuse(format!("its shape is {:?}, expected {:?}", got.shape, want.shape)));
+    }
+    let worst = got
+        .values()
+        .zip(want.values())
+        .enumerate()
+        .filter(|(_, (g, w))| {
+            // Equal covers equal infinities; NaN is never within a tolerance.
+            let within = g == w || (g - w).abs() <= job.atol + job.rtol * w.abs();
+            !within
+        })
+        .max_by(|(_, (a, b)), (_, (c, d))| (a - b).abs().total_cmp(&(c - d).abs()));
+    match worst {
+        None => Ok(()),
+        Some((at, (g, w))) => {
+            Err(refuse(format!("element {at} is {g}, expected {w} (rtol {}, atol {})", job.rtol, job.atol)))
+        }
+    }
+}
+
+struct WarmUp {
+    requests: u64,
+    ns: u64,
+    steady: bool,
+}
+
+/// Runs at least `least` and until latencies are steady, at most [`WARM_UP_LIMIT`] times as long.
+fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp> {
+    let mut warm = WarmUp { requests: 0, ns: 0, steady: least.is_zero() };
+    let mut latencies = Vec::new();
+    let start = Instant::now();
+    for _ in 0..WARM_UP_LIMIT {
+        if warm.steady {
+            break;
+        }
+        latencies.extend(in_time_order(phase(sessions, least)?));
+        warm.steady = steady::is_steady(&latencies);
+    }
+    warm.requests = latencies.len() as u64;
+    warm.ns = nanos(start.elapsed());
+    Ok(warm)
+}
+
+/// A closed loop for `duration` on every stream at once: each has always exactly one request in flight.
+pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Vec<Vec<Sample>>> {
+    if let [only] = sessions {
+        // No thread: the latency scenario pays nothing for what throughput needs.
+        return Ok(vec![stream(only.as_mut(), duration)?]);
+    }
+    let barrier = Barrier::new(sessions.len());
+    std::thread::scope(|scope| {
+        let barrier = &barrier;
+        let handles: Vec<_> = sessions
+            .iter_mut()
+            .map(|session| {
+                scope.spawn(move || {
+                    barrier.wait();
+                    stream(session.as_mut(), duration)
+                })
+            })
+            .collect();
+        handles
+            .into_iter()
+            .map(|h| {
+                h.join().unwrap_or_else(|_| {
+                    Err(Failure::new(FailureKind::Crash, "a stream of requests panicked"))
+                })
+            })
+            .collect()
+    })
+}
+
+/// Back-to-back requests of one stream. Between two clock reads stands the request and nothing else.
+pub fn stream(session: &mut dyn Session, duration: Duration) -> Result<Vec<Sample>> {
+    // Room for a million requests before the first reallocation; pages are only touched when used.
+    let mut samples = Vec::with_capacity(1 << 20);
+    let start = Instant::now();
+    loop {
+        let before = Instant::now();
+        session.infer()?;
+        let after = Instant::now();
+        let end = after - start;
+        samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
+        if end >= duration && samples.len() >= MIN_REQUESTS {
+            return Ok(samples);
+        }
+    }
+}
+
+/// Σ over streams of requests / time of its last completion: no request is counted in part.
+pub fn requests_per_s(streams: &[Vec<Sample>]) -> f64 {
+    streams
+        .iter()
+        .filter_map(|s| s.last().map(|last| s.len() as f64 / (last.end_ns.max(1) as f64 / 1e9)))
+        .sum()
+}
+
+/// Latencies of all streams in the order in which the requests ended.
+pub fn in_time_order(streams: Vec<Vec<Sample>>) -> Vec<u64> {
+    let mut all: Vec<Sample> = streams.into_iter().flatten().collect();
+    all.sort_by_key(|s| s.end_ns);
+    all.into_iter().map(|s| s.latency_ns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counting(u32);
+    impl Session for Counting {
+        fn infer(&mut self) -> Result<()> {
+            self.0 += 1;
+            if self.0 > 50 { Err(Failure::usage("enough")) } else { Ok(()) }
+        }
+        fn outputs(&self) -> Result<Vec<Tensor>> {
+            Ok(vec![])
+        }
+    }
+
+    #[test]
+    fn a_phase_does_the_minimum_and_passes_errors_on() {
+        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting(0))];
+        let streams = phase(&mut sessions, Duration::ZERO).unwrap();
+        assert_eq!(streams[0].len(), MIN_REQUESTS);
+        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting(0)), Box::new(Counting(49))];
+        assert!(phase(&mut sessions, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn rate_and_order_over_streams() {
+        let s = |end_ns, latency_ns| Sample { end_ns, latency_ns };
+        let streams = vec![vec![s(1_000, 1), s(2_000_000_000, 3)], vec![s(1_500, 2), s(1_000_000_000, 9)]];
+        assert_eq!(requests_per_s(&streams), 1.0 + 2.0);
+        assert_eq!(in_time_order(streams), [1, 2, 9, 3]);
+    }
+}

@@ -1,0 +1,101 @@
+//! A record: everything one session measured, for one source tree on one device. Pure.
+//!
+//! The types here are what the program works with; `record::wire` is what stands in files. A record is
+//! immutable: its id is a hash of its own text.
+
+pub mod wire;
+
+use crate::case::{Budget, OperatingPoint};
+use crate::config::{BuildOptions, Scenario};
+use crate::error::Failure;
+use crate::summarize::Summary;
+use std::collections::BTreeMap;
+
+/// All processes of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// 16 hexadecimal digits; empty until it was written or read.
+    pub id: String,
+    /// Seconds since 1970-01-01 UTC.
+    pub created_s: i64,
+    /// Version of this tool.
+    pub tool: String,
+    /// `None` where there was no repository or no commit.
+    pub source: Option<Source>,
+    pub device: RecordDevice,
+    pub cases: BTreeMap<String, CaseRecord>,
+    /// Cases that could not be built or measured.
+    pub failed: BTreeMap<String, Failure>,
+}
+
+/// Which sources were measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub commit: String,
+    pub branch: Option<String>,
+    /// Tree of the commit without `baselines/`: survives amending and squashing.
+    pub src_tree: String,
+    /// There were changes beside the commit.
+    pub dirty: bool,
+}
+
+/// Where it was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordDevice {
+    /// Numbers compare only where it is the same.
+    pub key: String,
+    pub name: String,
+    /// What may change on a device without making numbers incomparable at once: kernel, governor, driver.
+    pub soft: BTreeMap<String, String>,
+}
+
+/// One case of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaseRecord {
+    pub definition_hash: String,
+    pub scenario: Scenario,
+    pub point: OperatingPoint,
+    pub budget: Option<Budget>,
+    /// Measured shape of each input, as `1x3x224x224`.
+    pub shapes: BTreeMap<String, String>,
+    pub engine: EngineRecord,
+    /// SHA-256 of each output of the first request.
+    pub outputs: BTreeMap<String, String>,
+    pub processes: Vec<Summary>,
+}
+
+/// The engine that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineRecord {
+    pub inputs_hash: String,
+    pub payload_sha256: String,
+    pub model_sha256: String,
+    pub backend: String,
+    pub library: String,
+    pub build: BuildOptions,
+    pub threads: u64,
+    pub build_ns: u64,
+    pub engine_bytes: u64,
+}
+
+impl Record {
+    /// What the record was made of, in one line: `41ab0c3d9e21 (2026-11-22, 4 cases)`.
+    pub fn label(&self) -> String {
+        let commit = self.source.as_ref().map_or("no commit", |s| short(&s.commit));
+        let dirty = if self.source.as_ref().is_some_and(|s| s.dirty) { "+changes" } else { "" };
+        let cases =
+            if self.cases.len() == 1 { "1 case".into() } else { format!("{} cases", self.cases.len()) };
+        format!("{commit}{dirty} ({}, {cases})", date(self.created_s))
+    }
+}
+
+/// The first 12 digits of a commit id.
+pub fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// `2026-11-22`, UTC.
+pub fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "unknown date".into(), |t| t.strftime("%Y-%m-%d").to_string())
+}

@@ -1,0 +1,371 @@
+//! Records as they stand in files: `trt-perf/record@1`, JSON, sorted keys, a line per case, five significant
+//! digits. Versioned: newer versions are refused by name, older ones will be read here.
+
+use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use crate::case::{Budget, OperatingPoint, sha256_hex};
+use crate::config::{BuildOptions, Scenario};
+use crate::error::{Failure, FailureKind, Result};
+use crate::stats::QUANTILES;
+use crate::summarize::Summary;
+use crate::units::round5;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const SCHEMA_PREFIX: &str = "trt-perf/record@";
+const VERSION: u32 = 1;
+/// Hexadecimal digits of a record's id.
+const ID_DIGITS: usize = 16;
+
+/// A record, version 1. Times are nanoseconds, shares are fractions of one.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "trt-perf/record@1")]
+struct RecordV1 {
+    /// Always `trt-perf/record@1`.
+    schema: String,
+    /// First 16 digits of the SHA-256 of this text with the id taken out.
+    id: String,
+    /// RFC 3339, UTC.
+    created: String,
+    /// Version of cargo-trt-perf that measured.
+    tool: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<SourceV1>,
+    device: DeviceV1,
+    /// By case id: package/model/variant/scenario.
+    cases: BTreeMap<String, CaseV1>,
+    /// Cases that could not be built or measured, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    failed: BTreeMap<String, FailureV1>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct SourceV1 {
+    commit: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    branch: Option<String>,
+    /// Tree id of the commit without `baselines/`.
+    src_tree: String,
+    dirty: bool,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct DeviceV1 {
+    /// Records compare only where it is the same.
+    key: String,
+    name: String,
+    /// What may change without making numbers incomparable: kernel, governor, driver.
+    soft: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct CaseV1 {
+    /// SHA-256 over everything that is asked; cases compare only where it is the same.
+    definition: String,
+    scenario: Scenario,
+    batch: u64,
+    streams: u64,
+    in_flight: u64,
+    cuda_graph: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetV1>,
+    shapes: BTreeMap<String, String>,
+    engine: EngineV1,
+    /// SHA-256 of each output of the first request.
+    outputs: BTreeMap<String, String>,
+    /// One summary per fresh process.
+    processes: Vec<SummaryV1>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct BudgetV1 {
+    max_ns: u64,
+    quantile: f64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct EngineV1 {
+    /// SHA-256 over everything the engine was made from.
+    inputs: String,
+    payload_sha256: String,
+    model_sha256: String,
+    backend: String,
+    library: String,
+    optimize: bool,
+    prepack_weights: bool,
+    threads: u64,
+    build_ns: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct SummaryV1 {
+    requests: u64,
+    warm_up_requests: u64,
+    steady: bool,
+    dropped: u64,
+    non_stationary: bool,
+    mean_ns: f64,
+    sd_ns: f64,
+    min_ns: u64,
+    max_ns: u64,
+    /// The 1, 5, 10, 25, 50, 75, 90, 95, 99 and 99.9 % quantiles.
+    quantiles_ns: [f64; QUANTILES.len()],
+    lag1: f64,
+    n_eff: f64,
+    outliers_mild: u64,
+    outliers_severe: u64,
+    inferences_per_s: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over_budget_frac: Option<f64>,
+    load_ns: u64,
+    first_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peak_host_bytes: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct FailureV1 {
+    /// What kind of failure, such as `timed-out`.
+    kind: String,
+    message: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    next: String,
+}
+
+/// The JSON Schema of a record file.
+pub fn schema() -> Value {
+    serde_json::to_value(schemars::schema_for!(RecordV1)).unwrap_or_default()
+}
+
+/// Gives the record its id and returns the text of its file.
+pub fn write(record: &mut Record) -> String {
+    record.id = "0".repeat(ID_DIGITS);
+    let blank = text(record);
+    record.id = id_of(&blank, &record.id);
+    text(record)
+}
+
+/// The hash of a record's text with the id taken out.
+fn id_of(text: &str, id: &str) -> String {
+    let mut hash = sha256_hex(text.replace(&format!("\"id\": \"{id}\""), "").as_bytes());
+    hash.truncate(ID_DIGITS);
+    hash
+}
+
+/// Keys sorted; a line for each key, each case and each failure.
+fn text(record: &Record) -> String {
+    let Ok(Value::Object(top)) = serde_json::to_value(to_wire(record)) else { return String::new() };
+    let lines: Vec<String> = top
+        .iter()
+        .map(|(key, value)| match value {
+            Value::Object(map) if matches!(key.as_str(), "cases" | "failed") && !map.is_empty() => {
+                let rows: Vec<String> =
+                    map.iter().map(|(k, v)| format!("  {}: {v}", Value::from(k.as_str()))).collect();
+                format!(" \"{key}\": {{\n{}\n }}", rows.join(",\n"))
+            }
+            other => format!(" \"{key}\": {other}"),
+        })
+        .collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
+}
+
+/// The record in the text of a file.
+pub fn read(text: &str) -> Result<Record> {
+    let bad = |what: String, next: &str| Failure::new(FailureKind::Format, what).next(next);
+    let value: Value = serde_json::from_str(text).map_err(|e| {
+        let what = if e.is_eof() { "is cut off" } else { "is not JSON" };
+        bad(format!("{what} ({e})"), "restore it from git, or delete it")
+    })?;
+    let version = value.get("schema").and_then(Value::as_str).and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
+    match version.map(str::parse::<u32>) {
+        Some(Ok(VERSION)) => {}
+        Some(Ok(newer)) => {
+            return Err(bad(
+                format!(
+                    "was written by a newer version of this tool (record@{newer}; this one reads record@{VERSION})"
+                ),
+                "update it: cargo install cargo-trt-perf",
+            ));
+        }
+        _ => {
+            return Err(bad(
+                "is not a record of cargo trt-perf (it has no trt-perf/record schema)".into(),
+                "name a file below baselines/ or target/trt-perf/results/",
+            ));
+        }
+    }
+    let wire: RecordV1 = serde_json::from_value(value)
+        .map_err(|e| bad(format!("is a damaged record ({e})"), "restore it from git, or delete it"))?;
+    if id_of(text, &wire.id) != wire.id {
+        return Err(bad(
+            "was changed after it was written: its text does not match its id".into(),
+            "restore it from git, or measure again; records are never edited",
+        ));
+    }
+    from_wire(wire)
+        .map_err(|what| bad(format!("is a damaged record ({what})"), "restore it from git, or delete it"))
+}
+
+fn to_wire(r: &Record) -> RecordV1 {
+    RecordV1 {
+        schema: format!("{SCHEMA_PREFIX}{VERSION}"),
+        id: r.id.clone(),
+        created: jiff::Timestamp::from_second(r.created_s).map(|t| t.to_string()).unwrap_or_default(),
+        tool: r.tool.clone(),
+        source: r.source.clone().map(|s| SourceV1 {
+            commit: s.commit,
+            branch: s.branch,
+            src_tree: s.src_tree,
+            dirty: s.dirty,
+        }),
+        device: DeviceV1 {
+            key: r.device.key.clone(),
+            name: r.device.name.clone(),
+            soft: r.device.soft.clone(),
+        },
+        cases: r.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect(),
+        failed: r.failed.iter().map(|(id, f)| (id.clone(), failure_to_wire(f))).collect(),
+    }
+}
+
+fn case_to_wire(c: &CaseRecord) -> CaseV1 {
+    let e = c.engine.clone();
+    CaseV1 {
+        definition: c.definition_hash.clone(),
+        scenario: c.scenario,
+        batch: c.point.batch,
+        streams: c.point.streams,
+        in_flight: c.point.in_flight,
+        cuda_graph: c.point.cuda_graph,
+        budget: c.budget.map(|b| BudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
+        shapes: c.shapes.clone(),
+        engine: EngineV1 {
+            inputs: e.inputs_hash,
+            payload_sha256: e.payload_sha256,
+            model_sha256: e.model_sha256,
+            backend: e.backend,
+            library: e.library,
+            optimize: e.build.optimize,
+            prepack_weights: e.build.prepack_weights,
+            threads: e.threads,
+            build_ns: e.build_ns,
+            bytes: e.engine_bytes,
+        },
+        outputs: c.outputs.clone(),
+        processes: c.processes.iter().map(summary_to_wire).collect(),
+    }
+}
+
+fn summary_to_wire(s: &Summary) -> SummaryV1 {
+    SummaryV1 {
+        requests: s.requests,
+        warm_up_requests: s.warm_up_requests,
+        steady: s.steady,
+        dropped: s.dropped,
+        non_stationary: s.non_stationary,
+        mean_ns: round5(s.mean_ns),
+        sd_ns: round5(s.sd_ns),
+        min_ns: s.min_ns,
+        max_ns: s.max_ns,
+        quantiles_ns: s.quantiles_ns.map(round5),
+        lag1: round5(s.lag1),
+        n_eff: round5(s.n_eff),
+        outliers_mild: s.outliers_mild,
+        outliers_severe: s.outliers_severe,
+        inferences_per_s: round5(s.inferences_per_s),
+        over_budget_frac: s.over_budget_frac.map(round5),
+        load_ns: s.load_ns,
+        first_ns: s.first_ns,
+        peak_host_bytes: s.peak_host_bytes,
+    }
+}
+
+fn failure_to_wire(f: &Failure) -> FailureV1 {
+    let kind =
+        serde_json::to_value(f.kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    FailureV1 { kind, message: f.message.clone(), next: f.next.clone() }
+}
+
+fn from_wire(w: RecordV1) -> Result<Record, String> {
+    let created: jiff::Timestamp = w.created.parse().map_err(|e| format!("created: {e}"))?;
+    let key_ok = !w.device.key.is_empty()
+        && w.device.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !key_ok {
+        // The key becomes a folder name.
+        return Err(format!("device key {:?}", w.device.key));
+    }
+    Ok(Record {
+        id: w.id,
+        created_s: created.as_second(),
+        tool: w.tool,
+        source: w.source.map(|s| Source {
+            commit: s.commit,
+            branch: s.branch,
+            src_tree: s.src_tree,
+            dirty: s.dirty,
+        }),
+        device: RecordDevice { key: w.device.key, name: w.device.name, soft: w.device.soft },
+        cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),
+        failed: w.failed.into_iter().map(|(id, f)| (id, failure_from_wire(f))).collect(),
+    })
+}
+
+fn case_from_wire(c: CaseV1) -> CaseRecord {
+    CaseRecord {
+        definition_hash: c.definition,
+        scenario: c.scenario,
+        point: OperatingPoint {
+            batch: c.batch,
+            streams: c.streams,
+            in_flight: c.in_flight,
+            cuda_graph: c.cuda_graph,
+        },
+        budget: c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile }),
+        shapes: c.shapes,
+        engine: EngineRecord {
+            inputs_hash: c.engine.inputs,
+            payload_sha256: c.engine.payload_sha256,
+            model_sha256: c.engine.model_sha256,
+            backend: c.engine.backend,
+            library: c.engine.library,
+            build: BuildOptions { optimize: c.engine.optimize, prepack_weights: c.engine.prepack_weights },
+            threads: c.engine.threads,
+            build_ns: c.engine.build_ns,
+            engine_bytes: c.engine.bytes,
+        },
+        outputs: c.outputs,
+        processes: c.processes.into_iter().map(summary_from_wire).collect(),
+    }
+}
+
+fn summary_from_wire(s: SummaryV1) -> Summary {
+    Summary {
+        requests: s.requests,
+        warm_up_requests: s.warm_up_requests,
+        steady: s.steady,
+        dropped: s.dropped,
+        non_stationary: s.non_stationary,
+        mean_ns: s.mean_ns,
+        sd_ns: s.sd_ns,
+        min_ns: s.min_ns,
+        max_ns: s.max_ns,
+        quantiles_ns: s.quantiles_ns,
+        lag1: s.lag1,
+        n_eff: s.n_eff,
+        outliers_mild: s.outliers_mild,
+        outliers_severe: s.outliers_severe,
+        inferences_per_s: s.inferences_per_s,
+        over_budget_frac: s.over_budget_frac,
+        load_ns: s.load_ns,
+        first_ns: s.first_ns,
+        peak_host_bytes: s.peak_host_bytes,
+    }
+}
+
+fn failure_from_wire(f: FailureV1) -> Failure {
+    // A kind this version does not know still is a failure to measure.
+    let kind = serde_json::from_value(Value::from(f.kind)).unwrap_or(FailureKind::Measure);
+    Failure { kind, message: f.message, next: f.next }
+}

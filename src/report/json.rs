@@ -1,0 +1,135 @@
+//! `--message-format json`: one JSON object a line, each with `"schema": "trt-perf/message@1"` and a `reason`.
+//!
+//! | `reason` | when | fields beside `schema` and `reason` |
+//! |---|---|---|
+//! | `session-started` | once, first | `tool`, `backend`, `backend_reason`, `device` (key), `cases` (ids) |
+//! | `stage` | a stage of a worker begins | `case`, `process` (0 while building, then from 1), `stage`, `expected_ns` (0: unknown) |
+//! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
+//! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
+//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
+//! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
+//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why}`), `engine_changes`, `outputs_changed`, `base` (`{label, path, steps}` or null) |
+//! | `note` | something worth knowing | `text` |
+//! | `session-finished` | once, last | `record` (path or null), `id`, `measured`, `failed`, `regressed`, `inconclusive`, `interrupted`, `exit_code` |
+//!
+//! Fields are added within a version; none is renamed or removed. Times are nanoseconds, shares fractions of one.
+
+use super::{Figure, budget_result};
+use crate::compare::{CaseComparison, MetricComparison};
+use crate::record::CaseRecord;
+use crate::session::{Base, Compared, Event};
+use crate::stats::{Interval, is_judged};
+use crate::summarize::Summary;
+use serde_json::{Value, json};
+
+const SCHEMA: &str = "trt-perf/message@1";
+
+/// One line, with schema and reason put in.
+pub fn message(reason: &str, mut fields: Value) -> String {
+    if let Value::Object(map) = &mut fields {
+        map.insert("schema".into(), SCHEMA.into());
+        map.insert("reason".into(), reason.into());
+    }
+    fields.to_string()
+}
+
+/// The line of an event; `None` for events that are only worth a person's while.
+pub fn event(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started { cases, device, backend, why } => message(
+            "session-started",
+            json!({ "tool": env!("CARGO_PKG_VERSION"), "backend": backend, "backend_reason": why, "device": device.key,
+                    "cases": cases.iter().map(|c| c.id.as_str()).collect::<Vec<_>>() }),
+        ),
+        Event::Waiting { folder } => {
+            message("note", json!({ "text": format!("waiting for another session in {}", folder.display()) }))
+        }
+        Event::Stage { id, process, stage, expected } => message(
+            "stage",
+            json!({ "case": id, "process": process, "stage": stage, "expected_ns": expected.as_nanos() as u64 }),
+        ),
+        Event::Engine { id, built } => message(
+            "engine",
+            json!({ "case": id, "engine": built.engine, "inputs": built.header.inputs_hash, "cached": built.cached,
+                    "build_ns": built.header.build_ns, "bytes": built.engine_bytes }),
+        ),
+        Event::Process { id, process, summary } => message(
+            "process",
+            json!({ "case": id, "process": process, "requests": summary.requests, "mean_ns": summary.mean_ns,
+                    "p50_ns": summary.quantile_ns(0.5), "p99_ns": summary.quantile_ns(0.99), "inferences_per_s": summary.inferences_per_s }),
+        ),
+        Event::Case { id, case, comparison } => message("case-finished", case_fields(id, case, *comparison)),
+        Event::Failed { id, failure } => message(
+            "case-failed",
+            json!({ "case": id, "kind": failure.kind, "message": failure.message, "next": failure.next }),
+        ),
+        Event::Note { text } => message("note", json!({ "text": text })),
+    })
+}
+
+fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Value {
+    let over = |value: &dyn Fn(&Summary) -> Option<f64>| {
+        let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
+        if values.len() < case.processes.len() {
+            Value::Null
+        } else {
+            Figure::of(&values).map_or(Value::Null, figure)
+        }
+    };
+    let quantile = |q: f64| over(&|s: &Summary| s.quantile_ns(q).filter(|_| is_judged(s.requests, q)));
+    let budget = budget_result(case).map(|b| {
+        json!({ "max_ns": b.budget.max_ns, "quantile": b.budget.quantile, "over_frac": b.over_frac, "holds": b.holds, "judged": !b.thin })
+    });
+    json!({
+        "case": id,
+        "scenario": case.scenario,
+        "mean_ns": over(&|s| Some(s.mean_ns)),
+        "p50_ns": quantile(0.5),
+        "p90_ns": quantile(0.9),
+        "p99_ns": quantile(0.99),
+        "inferences_per_s": over(&|s| Some(s.inferences_per_s)),
+        "load_ns": over(&|s| Some(s.load_ns as f64)),
+        "first_ns": over(&|s| Some(s.first_ns as f64)),
+        "peak_host_bytes": over(&|s| s.peak_host_bytes.map(|b| b as f64)),
+        "budget": budget,
+        "comparison": compared.map(|c| comparison(&c.comparison, Some(&c.base))),
+    })
+}
+
+fn figure(f: Figure) -> Value {
+    match f {
+        Figure::Interval(i) => interval(i),
+        Figure::Single(v) => json!({ "est": v }),
+    }
+}
+
+fn interval(i: Interval) -> Value {
+    json!({ "lo": i.lo, "est": i.est, "hi": i.hi })
+}
+
+/// The fields of a comparison.
+pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
+    json!({
+        "case": c.id,
+        "verdict": c.verdict.word(),
+        "verdict_reason": c.verdict.reason(),
+        "metrics": c.metrics.iter().map(|m| metric(m, c)).collect::<Vec<_>>(),
+        "engine_changes": c.engine_changes,
+        "outputs_changed": c.outputs_changed,
+        "base": base.map(|b| json!({ "label": b.label, "path": b.path, "steps": b.steps })),
+    })
+}
+
+fn metric(m: &MetricComparison, c: &CaseComparison) -> Value {
+    let ruling = m.ruling.as_ref().ok();
+    json!({
+        "metric": m.metric.name(c.budget),
+        "base": m.base,
+        "head": m.head,
+        "change": m.change.map(interval),
+        "p": ruling.map(|r| r.p_zero),
+        "mde_frac": ruling.map(|r| r.mde.exp_m1()),
+        "judged": ruling.is_some(),
+        "why": m.ruling.as_ref().err(),
+    })
+}

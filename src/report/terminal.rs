@@ -1,0 +1,319 @@
+//! Results as criterion shows them: a block per case, then a table, worst first.
+
+use super::{BudgetResult, Figure, budget_result};
+use crate::compare::{CaseComparison, MARGIN_FRAC, Metric, MetricComparison, TAIL_MARGIN_FRAC, Verdict};
+use crate::config::Scenario;
+use crate::error::Failure;
+use crate::record::{CaseRecord, Record};
+use crate::session::{Base, Compared};
+use crate::summarize::Summary;
+use crate::units::{bytes, change, count, plain_time, rate, share, time};
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+pub const RED: &str = "\x1b[31m";
+pub const GREEN: &str = "\x1b[32m";
+pub const YELLOW: &str = "\x1b[33m";
+pub const BOLD: &str = "\x1b[1m";
+pub const DIM: &str = "\x1b[2m";
+pub const RESET: &str = "\x1b[0m";
+
+/// Where criterion's columns stand: a longer id gets a line of its own.
+const ID_WIDTH: usize = 24;
+
+fn paint(colour: &str, text: &str) -> String {
+    format!("{colour}{text}{RESET}")
+}
+
+/// The colour of a verdict.
+fn colour(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regressed | Verdict::Invalid(_) => RED,
+        Verdict::Improved => GREEN,
+        Verdict::Inconclusive(_) | Verdict::NotComparable(_) => YELLOW,
+        Verdict::Unchanged | Verdict::ChangedWithinMargin => DIM,
+    }
+}
+
+/// The block of one measured case. `verbose` adds a line per process and what the engine is.
+pub fn case_block(id: &str, case: &CaseRecord, compared: Option<&Compared>, verbose: bool) -> String {
+    let mut lines = vec![figure_line("time:", figure(case, |s| Some(s.mean_ns)), time)];
+    lines.push(quantile_line(case));
+    lines.push(figure_line("thrpt:", figure(case, |s| Some(s.inferences_per_s)), rate));
+    lines.extend(budget_result(case).map(|b| budget_line(&b)));
+    lines.push(phase_line(case));
+    if verbose {
+        lines.extend(engine_lines(case));
+        lines.extend(case.processes.iter().enumerate().map(|(i, s)| process_line(i + 1, s)));
+    }
+    lines.extend(compared.map(|c| comparison_lines(&c.comparison, Some(&c.base))).unwrap_or_default());
+    lines.extend(warnings(case));
+    block(id, &lines)
+}
+
+/// The block of one case that was compared without measuring anew.
+pub fn comparison_block(comparison: &CaseComparison) -> String {
+    block(&comparison.id, &comparison_lines(comparison, None))
+}
+
+/// The block of one case that failed.
+pub fn failure_block(id: &str, failure: &Failure) -> String {
+    let mut lines = vec![paint(RED, &format!("{}: {}", failure.kind.word(), failure.message))];
+    if !failure.next.is_empty() {
+        lines.push(format!("next: {}", failure.next));
+    }
+    block(id, &lines)
+}
+
+fn block(id: &str, lines: &[String]) -> String {
+    let mut out = String::new();
+    let mut lead = if id.chars().count() < ID_WIDTH {
+        format!("{BOLD}{id}{RESET}{}", " ".repeat(ID_WIDTH - id.chars().count()))
+    } else {
+        format!("{BOLD}{id}{RESET}\n{}", " ".repeat(ID_WIDTH))
+    };
+    for line in lines {
+        let _ = writeln!(out, "{lead}{line}");
+        lead = " ".repeat(ID_WIDTH);
+    }
+    out
+}
+
+fn figure(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Figure> {
+    let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
+    if values.len() < case.processes.len() { None } else { Figure::of(&values) }
+}
+
+fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64) -> String) -> String {
+    let shown = match figure {
+        Some(Figure::Interval(i)) => {
+            format!("[{} {} {}]", paint(DIM, &show(i.lo)), paint(BOLD, &show(i.est)), paint(DIM, &show(i.hi)))
+        }
+        Some(Figure::Single(v)) => {
+            format!("{} {}", paint(BOLD, &show(v)), paint(DIM, "(one process: no interval)"))
+        }
+        None => paint(DIM, "not measured"),
+    };
+    format!("{label:<8}{shown}")
+}
+
+fn quantile_line(case: &CaseRecord) -> String {
+    let mut parts = Vec::new();
+    for q in [0.5, 0.9, 0.99] {
+        let judged = case.processes.iter().all(|s| crate::stats::is_judged(s.requests, q));
+        let name = format!("p{}", (q * 100.0).round());
+        match figure(case, |s| s.quantile_ns(q)) {
+            Some(f) if judged => parts.push(format!("{name} {}", time(f.estimate()))),
+            _ => parts.push(paint(DIM, &format!("{name} too few requests"))),
+        }
+    }
+    let requests: u64 = case.processes.iter().map(|s| s.requests).sum();
+    let processes = case.processes.len();
+    let plural = if processes == 1 { "process" } else { "processes" };
+    format!(
+        "{:<8}{}  {}",
+        "",
+        parts.join("  "),
+        paint(DIM, &format!("({processes} {plural}, {} requests)", count(requests)))
+    )
+}
+
+fn budget_line(b: &BudgetResult) -> String {
+    let q = share(b.budget.quantile);
+    let asked = format!("{q} within {}", plain_time(b.budget.max_ns as f64));
+    let said = match (b.thin, b.holds) {
+        (true, _) => paint(YELLOW, "too few requests to tell"),
+        (_, true) => paint(GREEN, "holds"),
+        (_, false) => paint(RED, "does not hold"),
+    };
+    format!("{:<8}{asked}: {said}, {} over", "budget:", share(b.over_frac))
+}
+
+fn phase_line(case: &CaseRecord) -> String {
+    let show = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
+        f.map_or_else(|| "unknown".into(), |f| show(f.estimate()))
+    };
+    format!(
+        "{:<8}load {}  first inference {}  peak memory {}",
+        "phases:",
+        show(figure(case, |s| Some(s.load_ns as f64)), &time),
+        show(figure(case, |s| Some(s.first_ns as f64)), &time),
+        show(figure(case, |s| s.peak_host_bytes.map(|b| b as f64)), &|b| bytes(b as u64)),
+    )
+}
+
+fn engine_lines(case: &CaseRecord) -> Vec<String> {
+    let e = &case.engine;
+    let shapes: Vec<String> = case.shapes.iter().map(|(name, s)| format!("{name} {s}")).collect();
+    vec![
+        format!(
+            "{:<8}{} ({}), {} threads, {}, built in {}",
+            "engine:",
+            e.backend,
+            e.library,
+            e.threads,
+            bytes(e.engine_bytes),
+            time(e.build_ns as f64)
+        ),
+        format!(
+            "{:<8}{}, batch {}, {} streams",
+            "point:",
+            shapes.join(", "),
+            case.point.batch,
+            case.point.streams
+        ),
+    ]
+}
+
+fn process_line(number: usize, s: &Summary) -> String {
+    let steady = if s.steady { "" } else { ", not steady after warm-up" };
+    paint(
+        DIM,
+        &format!(
+            "#{number:<7}mean {}  p50 {}  max {}  {} requests (n_eff {}), {} dropped, lag-1 {:.2}, outliers {} mild {} severe{steady}",
+            time(s.mean_ns),
+            time(s.quantile_ns(0.5).unwrap_or(s.mean_ns)),
+            time(s.max_ns as f64),
+            count(s.requests),
+            count(s.n_eff.round() as u64),
+            s.dropped,
+            s.lag1,
+            s.outliers_mild,
+            s.outliers_severe,
+        ),
+    )
+}
+
+fn warnings(case: &CaseRecord) -> Vec<String> {
+    let of = |test: fn(&Summary) -> bool| case.processes.iter().filter(|s| test(s)).count();
+    let total = case.processes.len();
+    let mut lines = Vec::new();
+    if of(|s| !s.steady) > 0 {
+        lines.push(paint(YELLOW, &format!("warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up", of(|s| !s.steady))));
+    }
+    if of(|s| s.non_stationary) > 0 {
+        lines.push(paint(YELLOW, &format!("warning: in {} of {total} processes latency drifted while measuring; look at clocks, heat and other load (`cargo trt-perf doctor`)", of(|s| s.non_stationary))));
+    }
+    lines
+}
+
+/// Change lines, the sentence, and what it was compared with.
+fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
+    let mut lines: Vec<String> = c.metrics.iter().map(|m| change_line(m, c)).collect();
+    lines.push(paint(colour(&c.verdict), &sentence(&c.verdict)));
+    if !c.engine_changes.is_empty() {
+        lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));
+    }
+    if c.outputs_changed {
+        lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
+    }
+    if let Some(base) = base {
+        let ago = match base.steps {
+            0 => "this commit".to_owned(),
+            1 => "1 commit before HEAD".to_owned(),
+            n => format!("{n} commits before HEAD"),
+        };
+        lines.push(paint(DIM, &format!("base: {}, {ago}", base.label)));
+        if !base.soft_differences.is_empty() {
+            lines.push(paint(
+                YELLOW,
+                &format!("advisory: since the base {}", base.soft_differences.join(", ")),
+            ));
+        }
+    }
+    lines
+}
+
+fn change_line(m: &MetricComparison, c: &CaseComparison) -> String {
+    let label = match m.metric {
+        Metric::Mean => "change:".to_owned(),
+        other => format!("  {}:", other.name(c.budget)),
+    };
+    let shown = match (&m.ruling, &m.change) {
+        (Ok(ruling), Some(i)) => {
+            format!(
+                "[{} {} {}] (p = {:.2})",
+                paint(DIM, &change(i.lo)),
+                paint(BOLD, &change(i.est)),
+                paint(DIM, &change(i.hi)),
+                ruling.p_zero
+            )
+        }
+        (Err(why), _) => {
+            let point = if m.base > 0.0 && m.head.is_finite() {
+                change(m.head / m.base - 1.0)
+            } else {
+                "unknown".into()
+            };
+            format!("{point} {}", paint(DIM, &format!("(not judged: {why})")))
+        }
+        (Ok(_), None) => paint(DIM, "unknown"),
+    };
+    format!("{label:<12}{shown}")
+}
+
+/// The verdict as a plain sentence.
+pub fn sentence(verdict: &Verdict) -> String {
+    let margin = format!("±{} (tail ±{})", share(MARGIN_FRAC), share(TAIL_MARGIN_FRAC));
+    match verdict {
+        Verdict::Regressed => "Performance has regressed.".into(),
+        Verdict::Improved => "Performance has improved.".into(),
+        Verdict::Unchanged => format!("No change: any difference is within {margin}."),
+        Verdict::ChangedWithinMargin => format!("A real change, but within {margin}."),
+        Verdict::Inconclusive(why) => format!("Inconclusive: {why}."),
+        Verdict::NotComparable(why) => format!("Not compared: {why}."),
+        Verdict::Invalid(why) => format!("Invalid: {why}."),
+    }
+}
+
+/// The table at the end: a row per case, worst first.
+pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["case", "time", "p99", "thrpt", "budget", "change", "verdict"]);
+    for id in record.failed.keys() {
+        let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
+        table.add_row([id.as_str(), "", "", "", "", "", word]);
+    }
+    let mut rows: Vec<(&String, &CaseRecord)> = record.cases.iter().collect();
+    rows.sort_by_key(|(id, case)| {
+        let missed = budget_result(case).is_some_and(|b| !b.holds);
+        (compared.get(*id).map_or(u8::MAX, |c| c.comparison.verdict.rank()), !missed, (*id).clone())
+    });
+    for (id, case) in rows {
+        table.add_row(row(id, case, compared.get(id)));
+    }
+    for column in table.column_iter_mut().skip(1).take(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let text: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
+    text.join("\n") + "\n"
+}
+
+fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> {
+    let shown = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
+        f.map_or_else(|| "–".into(), |f| show(f.estimate()))
+    };
+    let p99 = figure(case, |s| s.quantile_ns(0.99).filter(|_| crate::stats::is_judged(s.requests, 0.99)));
+    let budget = match budget_result(case) {
+        None => "–",
+        Some(b) if b.thin => "?",
+        Some(b) if b.holds => "holds",
+        Some(_) => "MISSED",
+    };
+    let first = compared.and_then(|c| c.comparison.metrics.first());
+    let metric = if case.scenario == Scenario::Latency { "" } else { " thrpt" };
+    let delta =
+        first.and_then(|m| m.change).map_or_else(|| "–".into(), |i| format!("{}{metric}", change(i.est)));
+    let verdict = compared.map_or("–", |c| c.comparison.verdict.word());
+    vec![
+        id.to_owned(),
+        shown(figure(case, |s| Some(s.mean_ns)), &time),
+        shown(p99, &time),
+        shown(figure(case, |s| Some(s.inferences_per_s)), &rate),
+        budget.into(),
+        delta,
+        verdict.into(),
+    ]
+}

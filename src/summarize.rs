@@ -1,0 +1,112 @@
+//! Samples → [`Summary`]: what one measuring process says about a case. Pure.
+
+use crate::case::{Budget, OperatingPoint};
+use crate::error::{Failure, FailureKind, Result};
+use crate::stats::{self, QUANTILES};
+use crate::steady;
+use crate::worker::protocol::Measured;
+
+/// One process, in numbers. Times are nanoseconds per request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Requests in the summary, after truncation.
+    pub requests: u64,
+    pub warm_up_requests: u64,
+    /// Whether warming up ended because latencies were steady.
+    pub steady: bool,
+    /// Requests dropped from the start of the measured phase (MSER-5).
+    pub dropped: u64,
+    /// A trend moved the mean by more than 0.5 % over the run.
+    pub non_stationary: bool,
+    pub mean_ns: f64,
+    pub sd_ns: f64,
+    pub min_ns: u64,
+    pub max_ns: u64,
+    /// In the order of [`QUANTILES`].
+    pub quantiles_ns: [f64; QUANTILES.len()],
+    pub lag1: f64,
+    pub n_eff: f64,
+    /// Outliers by Tukey's fences: labelled, never removed.
+    pub outliers_mild: u64,
+    pub outliers_severe: u64,
+    /// Requests per second × batch, over all streams.
+    pub inferences_per_s: f64,
+    /// Share of requests over the budget.
+    pub over_budget_frac: Option<f64>,
+    pub load_ns: u64,
+    pub first_ns: u64,
+    pub peak_host_bytes: Option<u64>,
+}
+
+impl Summary {
+    /// The stored quantile `q`; `None` if it is not one of [`QUANTILES`].
+    pub fn quantile_ns(&self, q: f64) -> Option<f64> {
+        QUANTILES.iter().position(|x| (x - q).abs() < 1e-9).map(|i| self.quantiles_ns[i])
+    }
+}
+
+/// Summarises the samples of one process (nanoseconds, in time order).
+pub fn summarize(
+    samples: &[u64],
+    measured: &Measured,
+    point: &OperatingPoint,
+    budget: Option<Budget>,
+) -> Result<Summary> {
+    let truncation = steady::truncate(samples);
+    let kept = samples.get(truncation.dropped..).unwrap_or(samples);
+    let d = stats::describe(kept).map_err(|e| {
+        Failure::new(FailureKind::Measure, format!("the samples cannot be summarised: {e}"))
+            .next("measure longer, with --measure")
+    })?;
+    Ok(Summary {
+        requests: d.n,
+        warm_up_requests: measured.warm_up_requests,
+        steady: measured.steady,
+        dropped: truncation.dropped as u64,
+        non_stationary: steady::trend(kept).is_non_stationary(),
+        mean_ns: d.mean_ns,
+        sd_ns: d.sd_ns,
+        min_ns: d.min_ns,
+        max_ns: d.max_ns,
+        quantiles_ns: d.quantiles_ns,
+        lag1: d.lag1,
+        n_eff: d.n_eff,
+        outliers_mild: d.labels.low_mild + d.labels.high_mild,
+        outliers_severe: d.labels.low_severe + d.labels.high_severe,
+        inferences_per_s: measured.requests_per_s * point.batch as f64,
+        over_budget_frac: budget.map(|b| stats::share_over(kept, b.max_ns)),
+        load_ns: measured.load_ns,
+        first_ns: measured.first_ns,
+        peak_host_bytes: measured.peak_host_bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_holds_what_was_measured() {
+        let samples: Vec<u64> = (0..1000).map(|i| 1000 + (i * 7919) % 100).collect();
+        let measured = Measured {
+            load_ns: 1,
+            first_ns: 2,
+            warm_up_requests: 3,
+            warm_up_ns: 4,
+            steady: true,
+            requests: 1000,
+            requests_per_s: 500.0,
+            peak_host_bytes: None,
+            outputs: vec![],
+        };
+        let point = OperatingPoint { batch: 4, streams: 1, in_flight: 1, cuda_graph: false };
+        let s =
+            summarize(&samples, &measured, &point, Some(Budget { max_ns: 1049, quantile: 0.99 })).unwrap();
+        assert_eq!(s.inferences_per_s, 2000.0);
+        assert_eq!(s.requests + s.dropped, 1000);
+        let over = s.over_budget_frac.unwrap();
+        assert!((over - 0.5).abs() < 0.02, "{over}");
+        assert!(s.quantile_ns(0.5).is_some() && s.quantile_ns(0.42).is_none());
+        assert!(summarize(&[5], &measured, &point, None).is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! Durations, rates and shares: parsed from what people write, printed as criterion prints them.
+//!
+//! Files and wire types hold nanoseconds; percent exists only here, when something is shown.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A duration in whole nanoseconds; on the wire an integer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    pub fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+}
+
+impl From<Duration> for Nanos {
+    fn from(d: Duration) -> Self {
+        // 584 years fit; a longer duration saturates.
+        Self(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl FromStr for Nanos {
+    type Err = String;
+
+    /// `5ms`, `1.5 s`, `200us`, `200µs`, `80ns`, `2min`, `1h`. A bare number is refused: its unit would be a guess.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let t = text.trim();
+        let split = t
+            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')))
+            .ok_or_else(|| format!("`{t}` has no unit; write it like \"5ms\", \"200us\" or \"1.5s\""))?;
+        let (number, unit) = t.split_at(split);
+        let number: f64 = number
+            .parse()
+            .map_err(|_| format!("`{t}` is not a duration; write it like \"5ms\", \"200us\" or \"1.5s\""))?;
+        let scale = match unit.trim() {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" | "sec" => 1e9,
+            "min" | "m" => 60e9,
+            "h" => 3600e9,
+            other => return Err(format!("`{other}` is not a unit of time; use ns, us, ms, s, min or h")),
+        };
+        let ns = number * scale;
+        if !(ns >= 0.0 && ns < u64::MAX as f64) {
+            return Err(format!("`{t}` is out of range: a duration is zero or more"));
+        }
+        Ok(Self(ns.round() as u64))
+    }
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&plain_time(self.0 as f64))
+    }
+}
+
+/// A time with the fewest digits that say it: `5 ms`, `1.5 s`. For things people configured.
+pub fn plain_time(ns: f64) -> String {
+    let (value, unit) = scaled_time(ns);
+    format!("{} {unit}", trim_zeros(&format!("{value:.3}")))
+}
+
+/// A measured time with five significant digits, as criterion prints it: `1.2345 ms`.
+pub fn time(ns: f64) -> String {
+    let (value, unit) = scaled_time(ns);
+    format!("{} {unit}", five_digits(value))
+}
+
+fn scaled_time(ns: f64) -> (f64, &'static str) {
+    match ns {
+        _ if ns < 1e3 => (ns, "ns"),
+        _ if ns < 1e6 => (ns / 1e3, "µs"),
+        _ if ns < 1e9 => (ns / 1e6, "ms"),
+        _ => (ns / 1e9, "s"),
+    }
+}
+
+/// Inferences per second with five significant digits: `812.34 inf/s`, `1.2345 Kinf/s`.
+pub fn rate(per_second: f64) -> String {
+    let (value, unit) = match per_second {
+        r if r < 1e3 => (r, "inf/s"),
+        r if r < 1e6 => (r / 1e3, "Kinf/s"),
+        r => (r / 1e6, "Minf/s"),
+    };
+    format!("{} {unit}", five_digits(value))
+}
+
+/// Bytes in binary units: `23.4 MiB`.
+pub fn bytes(n: u64) -> String {
+    let n = n as f64;
+    match n {
+        _ if n < 1024.0 => format!("{n} B"),
+        _ if n < 1024.0 * 1024.0 => format!("{:.1} KiB", n / 1024.0),
+        _ if n < 1024.0 * 1024.0 * 1024.0 => format!("{:.1} MiB", n / (1024.0 * 1024.0)),
+        _ => format!("{:.2} GiB", n / (1024.0 * 1024.0 * 1024.0)),
+    }
+}
+
+/// A signed relative change as percent: `+1.23%`.
+pub fn change(frac: f64) -> String {
+    let percent = frac * 100.0;
+    let digits = match percent.abs() {
+        p if p >= 100.0 => 1,
+        p if p >= 0.1 => 2,
+        _ => 4,
+    };
+    // A change that rounds to zero has no sign worth showing.
+    let text = format!("{percent:+.digits$}%");
+    if text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { text } else { "0.00%".to_owned() }
+}
+
+/// A share of one as percent: `0.12%`.
+pub fn share(frac: f64) -> String {
+    format!("{}%", trim_zeros(&format!("{:.3}", frac * 100.0)))
+}
+
+/// A count with thousands separators: `12,345`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `value` rounded to five significant digits: what records hold.
+pub fn round5(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    // Through the decimal text, so that the stored number has the shortest form.
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
+fn five_digits(value: f64) -> String {
+    match value.abs() {
+        v if v < 10.0 => format!("{value:.4}"),
+        v if v < 100.0 => format!("{value:.3}"),
+        v if v < 1000.0 => format!("{value:.2}"),
+        v if v < 10_000.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn trim_zeros(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_written() {
+        for (text, ns) in [
+            ("5ms", 5_000_000),
+            ("1.5 s", 1_500_000_000),
+            ("200us", 200_000),
+            ("200µs", 200_000),
+            ("80ns", 80),
+            ("2min", 120_000_000_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(text.parse(), Ok(Nanos(ns)), "{text}");
+        }
+        for text in ["5", "", "ms", "-5ms", "5 parsecs", "1e400s", "nanms"] {
+            assert!(text.parse::<Nanos>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_look_like_criterions() {
+        assert_eq!(time(1_234_567.0), "1.2346 ms");
+        assert_eq!(time(12.3), "12.300 ns");
+        assert_eq!(plain_time(5e6), "5 ms");
+        assert_eq!(plain_time(1_500_000.0), "1.5 ms");
+        assert_eq!(rate(1234.5), "1.2345 Kinf/s");
+        assert_eq!(change(0.0123), "+1.23%");
+        assert_eq!(change(-0.0), "0.00%");
+        assert_eq!(change(2.5), "+250.0%");
+        assert_eq!(share(0.0012), "0.12%");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(bytes(24_536_678), "23.4 MiB");
+    }
+
+    #[test]
+    fn five_significant_digits_survive() {
+        assert_eq!(round5(123_456_789.0), 123_460_000.0);
+        assert_eq!(round5(0.001_234_567), 0.001_234_6);
+        assert_eq!(round5(0.0), 0.0);
+    }
+}

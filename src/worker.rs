@@ -1,0 +1,245 @@
+//! Fresh child processes for native code: start ourselves, pass one job, read messages, limit the time, and
+//! tell apart how it ended. A crash, a hang or a lack of memory is a [`Failure`], never the end of the session.
+
+pub mod child;
+pub mod protocol;
+
+use crate::error::{Failure, FailureKind, Result};
+use protocol::{Job, Message, PROTOCOL};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// The hidden first argument of a worker; the second is the parent's process id.
+pub const WORKER_ARG: &str = "__worker";
+/// How much of a worker's standard error is kept for the report.
+const STDERR_KEPT: usize = 4096;
+/// How often the parent looks for Ctrl-C and the time limit while a worker is silent.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Set once by the signal handler; everything that waits looks at it.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The failure of a session that was told to stop.
+pub fn interrupted() -> Failure {
+    Failure::new(FailureKind::Interrupted, "stopped by the user")
+}
+
+/// Fails once the user asked to stop.
+pub fn check_interrupt() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) }
+}
+
+/// Runs `job` in a fresh process and returns its last message. `on_message` sees every message before that.
+pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&Message)) -> Result<Message> {
+    check_interrupt()?;
+    let oom_before = oom_kills();
+    let mut child = spawn()?;
+    let (messages, stderr) = (pump_stdout(&mut child), pump_stderr(&mut child));
+    if let (Some(mut stdin), Ok(text)) = (child.stdin.take(), serde_json::to_vec(job)) {
+        // A worker that is already dead cannot take its job; how it died is read off below.
+        let _ = stdin.write_all(&text);
+    }
+    let waited = wait(&messages, limit, on_message);
+    if waited.is_err() {
+        // Ours to end: too slow, or the user asked. A worker that is gone already needs no signal.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|e| Failure::io("wait for", "the worker".as_ref(), &e))?;
+    let tail = stderr.recv().unwrap_or_default();
+    match waited? {
+        Some(Message::Failed(failure)) => Err(failure),
+        Some(last) if status.success() => Ok(last),
+        _ => Err(classify(status, &tail, oom_kills() > oom_before)),
+    }
+}
+
+fn spawn() -> Result<Child> {
+    // /proc/self/exe stays right when the file on disk is replaced while a session runs.
+    let exe = std::env::current_exe().map_err(|e| Failure::io("find", "this executable".as_ref(), &e))?;
+    Command::new(&exe)
+        .arg(WORKER_ARG)
+        .arg(std::process::id().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // These would make the cpu backend print or choose its own threads.
+        .env_remove("RTEN_TIMING")
+        .env_remove("RTEN_NUM_THREADS")
+        // Ctrl-C goes to the parent alone, which then decides what is kept.
+        .process_group(0)
+        .spawn()
+        .map_err(|e| Failure::io("start a worker from", &exe, &e))
+}
+
+/// Messages as they come; the channel closes when the worker's output does.
+fn pump_stdout(child: &mut Child) -> Receiver<Result<Message, String>> {
+    let (send, receive) = channel();
+    if let Some(out) = child.stdout.take() {
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines() {
+                let message = line
+                    .map_err(|e| e.to_string())
+                    .and_then(|l| serde_json::from_str(&l).map_err(|e| format!("{e}: {l:.80}")));
+                if send.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    receive
+}
+
+/// The last few kilobytes of standard error, once it is closed.
+fn pump_stderr(child: &mut Child) -> Receiver<String> {
+    let (send, receive) = channel();
+    if let Some(mut err) = child.stderr.take() {
+        std::thread::spawn(move || {
+            let mut kept: VecDeque<u8> = VecDeque::new();
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = err.read(&mut buffer) {
+                kept.extend(&buffer[..n]);
+                let surplus = kept.len().saturating_sub(STDERR_KEPT);
+                kept.drain(..surplus);
+            }
+            let bytes: Vec<u8> = kept.into();
+            let _ = send.send(String::from_utf8_lossy(&bytes).trim().to_owned());
+        });
+    }
+    receive
+}
+
+/// The last message before the worker closed its output; an error when the parent should end it.
+fn wait(
+    messages: &Receiver<Result<Message, String>>,
+    limit: Duration,
+    on_message: &mut dyn FnMut(&Message),
+) -> Result<Option<Message>> {
+    let deadline = Instant::now() + limit;
+    let mut last = None;
+    loop {
+        check_interrupt()?;
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(Failure::new(
+                FailureKind::TimedOut,
+                format!(
+                    "the worker did not finish within {}",
+                    crate::units::plain_time(limit.as_nanos() as f64)
+                ),
+            )
+            .next("give it more with time-limit = \"30min\", or look at what it is doing with --verbose"));
+        }
+        match messages.recv_timeout(POLL.min(deadline - now)) {
+            Ok(Ok(Message::Hello { protocol, .. })) if protocol != PROTOCOL => {
+                return Err(Failure::new(
+                    FailureKind::Crash,
+                    format!("the worker speaks protocol {protocol}, this process {PROTOCOL}"),
+                )
+                .next("the executable was replaced while it ran; run again"));
+            }
+            Ok(Ok(message)) => {
+                on_message(&message);
+                last = Some(message);
+            }
+            Ok(Err(bad)) => {
+                return Err(Failure::new(
+                    FailureKind::Crash,
+                    format!("the worker sent something that is no message ({bad})"),
+                ));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(last),
+        }
+    }
+}
+
+/// How a worker that sent no result ended.
+fn classify(status: ExitStatus, stderr: &str, oom_kill: bool) -> Failure {
+    let memory = stderr.contains("memory allocation of")
+        || stderr.contains("std::bad_alloc")
+        || stderr.contains("out of memory");
+    let said = if stderr.is_empty() { String::new() } else { format!("; it said: {}", last_lines(stderr)) };
+    if memory || (status.signal() == Some(9) && oom_kill) {
+        return Failure::new(FailureKind::OutOfMemory, format!("the worker ran out of memory{said}"))
+            .next("use a smaller batch, fewer streams, or a machine (or container) with more memory");
+    }
+    let how = match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("the worker was ended by {}", signal_name(signal)),
+        (None, Some(0)) => "the worker ended without a result".into(),
+        (None, code) => format!("the worker ended with exit code {}", code.unwrap_or(-1)),
+    };
+    let next = match status.signal() {
+        Some(9) => "something outside killed it; look at `dmesg` for the out-of-memory killer",
+        _ => "run it again with --verbose; if it repeats, the model or the inference library is at fault",
+    };
+    Failure::new(FailureKind::Crash, format!("{how}{said}")).next(next)
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(3)..].join(" / ")
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        _ => return format!("signal {signal}"),
+    };
+    format!("signal {signal} ({name})")
+}
+
+/// How many processes the kernel killed for lack of memory, in this container if it counts there.
+fn oom_kills() -> u64 {
+    let count = |path: &str| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+    };
+    count("/sys/fs/cgroup/memory.events").or_else(|| count("/proc/vmstat")).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_told_apart() {
+        let signal = ExitStatus::from_raw;
+        let exit = |code: i32| ExitStatus::from_raw(code << 8);
+        for (status, stderr, oom, kind, says) in [
+            (signal(11), "", false, FailureKind::Crash, "SIGSEGV"),
+            (signal(9), "", false, FailureKind::Crash, "SIGKILL"),
+            (signal(9), "", true, FailureKind::OutOfMemory, "out of memory"),
+            (signal(6), "memory allocation of 4096 bytes failed", false, FailureKind::OutOfMemory, "4096"),
+            (
+                signal(6),
+                "terminate called after throwing 'std::bad_alloc'",
+                false,
+                FailureKind::OutOfMemory,
+                "bad_alloc",
+            ),
+            (
+                exit(101),
+                "thread 'main' panicked\nat x.rs",
+                false,
+                FailureKind::Crash,
+                "exit code 101; it said: thread 'main' panicked / at x.rs",
+            ),
+            (exit(0), "", false, FailureKind::Crash, "without a result"),
+        ] {
+            let f = classify(status, stderr, oom);
+            assert_eq!(f.kind, kind, "{f}");
+            assert!(f.message.contains(says), "{f}");
+        }
+    }
+}

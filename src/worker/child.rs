@@ -1,0 +1,63 @@
+//! The worker's side: one job in, messages out, then exit. The only place where inference libraries run.
+
+use super::protocol::{Job, Message, PROTOCOL};
+use crate::error::{Failure, FailureKind, Result};
+use crate::{build, measure};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::{Read, Write};
+
+/// The messages' way back to the parent.
+pub struct Reply(File);
+
+impl Reply {
+    /// A parent that is gone reads nothing; the worker is about to be killed anyway, so errors are dropped.
+    pub fn send(&mut self, message: &Message) {
+        if let Ok(mut line) = serde_json::to_vec(message) {
+            line.push(b'\n');
+            let _ = self.0.write_all(&line);
+        }
+    }
+}
+
+/// Runs the job on standard input. `parent` is the process id that started us.
+pub fn run(parent: Option<u32>) -> Result<()> {
+    die_with(parent)?;
+    let mut reply = Reply(take_stdout()?);
+    reply.send(&Message::Hello { protocol: PROTOCOL, pid: std::process::id() });
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|e| Failure::io("read the job from", "standard input".as_ref(), &e))?;
+    let job: Job = serde_json::from_str(&text).map_err(|e| {
+        Failure::usage(format!("this is no job: {e}"))
+            .next("workers are started by `cargo trt-perf run`, not by hand")
+    })?;
+    let outcome = match &job {
+        Job::Build(job) => build::run(job, &mut reply).map(|b| Message::Built(Box::new(b))),
+        Job::Measure(job) => measure::run(job, &mut reply).map(Message::Measured),
+    };
+    reply.send(&outcome.unwrap_or_else(Message::Failed));
+    Ok(())
+}
+
+/// A worker must not outlive its parent, however the parent ends.
+fn die_with(parent: Option<u32>) -> Result<()> {
+    let fail = |what: &str| Failure::new(FailureKind::Crash, format!("the worker {what}"));
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| fail(&format!("cannot tie itself to its parent: {e}")))?;
+    // The parent may have died before the line above took effect.
+    let now = rustix::process::getppid().map(|p| p.as_raw_pid());
+    if parent.is_some() && now != parent.and_then(|p| i32::try_from(p).ok()) {
+        return Err(fail("lost its parent"));
+    }
+    Ok(())
+}
+
+/// Keeps standard output for messages, and sends everything native libraries print to standard error.
+fn take_stdout() -> Result<File> {
+    let fail = |e: rustix::io::Errno| Failure::io("duplicate", "standard output".as_ref(), &e.into());
+    let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(fail)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(fail)?;
+    Ok(File::from(kept))
+}

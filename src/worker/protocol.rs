@@ -1,0 +1,130 @@
+//! What parent and worker say to each other: one job on the worker's standard input, then one JSON message a
+//! line on its duplicated standard output. Raw samples travel as files, never through the pipe.
+
+use crate::backend::BackendKind;
+use crate::case::OperatingPoint;
+use crate::config::{BuildOptions, Shape};
+use crate::engine::EngineHeader;
+use crate::error::Failure;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Parent and worker are the same executable; the number guards against a binary replaced between two spawns.
+pub const PROTOCOL: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    Build(BuildJob),
+    Measure(MeasureJob),
+}
+
+/// Make the engine of a case, or find it in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BuildJob {
+    pub backend: BackendKind,
+    pub model: PathBuf,
+    pub shapes: BTreeMap<String, Shape>,
+    /// Fills a dynamic first dimension without a shape, where `batches` was configured.
+    pub batch: Option<u64>,
+    /// Whether a configured shape names the batch already.
+    pub batch_in_shapes: bool,
+    pub build: BuildOptions,
+    pub threads: u64,
+    /// The cache folder.
+    pub engines: PathBuf,
+}
+
+/// The engine of a case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Built {
+    pub engine: PathBuf,
+    pub engine_bytes: u64,
+    pub header: EngineHeader,
+    pub cached: bool,
+}
+
+/// Load an engine and measure it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MeasureJob {
+    pub backend: BackendKind,
+    pub engine: PathBuf,
+    /// The engine file must hold exactly this payload.
+    pub payload_sha256: String,
+    pub point: OperatingPoint,
+    pub seed: u64,
+    pub inputs: BTreeMap<String, PathBuf>,
+    pub expect: BTreeMap<String, PathBuf>,
+    pub rtol: f64,
+    pub atol: f64,
+    pub allow_non_finite: bool,
+    pub warm_up_ns: u64,
+    pub measure_ns: u64,
+    /// Where the samples go.
+    pub samples: PathBuf,
+}
+
+/// What one measuring process found; the samples are in the file the job named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    pub load_ns: u64,
+    pub first_ns: u64,
+    pub warm_up_requests: u64,
+    pub warm_up_ns: u64,
+    /// Whether warming up ended because latencies were steady (otherwise at its time limit).
+    pub steady: bool,
+    pub requests: u64,
+    /// Requests per second over all streams.
+    pub requests_per_s: f64,
+    /// `None` where the operating system does not tell.
+    pub peak_host_bytes: Option<u64>,
+    pub outputs: Vec<OutputFact>,
+}
+
+/// An output of the first request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFact {
+    pub name: String,
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub sha256: String,
+}
+
+/// One line from the worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    Hello {
+        protocol: u32,
+        pid: u32,
+    },
+    /// A stage begins; `expected_ns` is how long it will take at least, 0 where nobody knows.
+    Stage {
+        stage: Stage,
+        expected_ns: u64,
+    },
+    Built(Box<Built>),
+    Measured(Measured),
+    Failed(Failure),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Build,
+    Load,
+    WarmUp,
+    Measure,
+}
+
+impl Stage {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Build => "building",
+            Self::Load => "loading",
+            Self::WarmUp => "warming up",
+            Self::Measure => "measuring",
+        }
+    }
+}
