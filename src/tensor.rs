@@ -254,7 +254,7 @@ mod tests {
         for cut in 0..good.len() {
             assert!(parse_npy(&good[..cut]).is_err(), "cut at {cut}");
         }
-        let fortran = String::from_utf8_lossy(&good).replace("False", "True ").into_owned();
+        let fortran = String::from_utf8_lossy(&good).replace("False", "True ");
         assert!(parse_npy(fortran.as_bytes()).is_err());
         let text = |s: &str| String::from_utf8_lossy(s.as_bytes()).into_owned();
         assert!(parse_header(&text("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }")).is_err());
