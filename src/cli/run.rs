@@ -217,7 +217,12 @@ pub fn size_note(path: &Path, record: &Record) -> Option<String> {
     })
 }
 
-/// `1 case`, `2 cases`.
+/// `1 case`, `2 cases`, `5 processes`.
 pub fn plural(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+    let ending = match n {
+        1 => "",
+        _ if word.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{n} {word}{ending}")
 }
