@@ -3,6 +3,7 @@
 //! `build` and `open` run in workers only: the parent never opens a native inference library.
 
 mod cpu;
+mod cuda;
 
 use crate::case::OperatingPoint;
 use crate::config::{BackendChoice, BuildOptions};
@@ -63,6 +64,15 @@ pub fn backend(kind: BackendKind) -> Box<dyn Backend> {
     match kind {
         BackendKind::Cpu => Box::new(cpu::Cpu),
     }
+}
+
+/// Every backend with what it is, or why it cannot be used here.
+pub fn known() -> Vec<(String, std::result::Result<String, String>)> {
+    let cpu = backend(BackendKind::Cpu);
+    vec![
+        (cpu.name().to_owned(), Ok(format!("{} (embedded)", cpu.library()))),
+        ("tensorrt".to_owned(), Err(format!("not part of this version; the CUDA driver (libcuda) is {}", if cuda::driver_present() { "here" } else { "not installed" }))),
+    ]
 }
 
 /// Which backend a choice means here, and why.

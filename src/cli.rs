@@ -35,7 +35,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Build, measure and record the cases; compare with the newest baseline of this commit's history
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Compare two records: revisions, record files, or ids as `baseline list` prints them
     Compare(compare::CompareArgs),
     /// Keep records in baselines/, to be committed

@@ -16,7 +16,12 @@
 //! | [`mod@paired`] | [`Estimate`] | two arms that ran as pairs |
 //! | [`mod@welch`] | [`Estimate`] | two arms that did not (a stored record) |
 //! | [`sessions`] | σ_session | five or more stored sessions |
+//! | [`shrinkage`] | [`Prior`]: what the spread usually is | past comparisons on the device |
+//! | [`exact`] | [`CrossCheck`]s, Hodges–Lehmann | oriented log ratios of pairs |
 //! | [`mod@decide`] | [`Ruling`]: THE decision | an [`Estimate`], cross-checks and a [`Rule`] |
+//! | [`judge`] | [`Judgement`]: all of the above in one call | two arms and a question |
+//! | [`multiplicity`] | the same rulings, corrected for their number | all gated rulings of a run |
+//! | [`sequential`] | when to look, and at what threshold | – |
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
@@ -25,20 +30,30 @@ pub mod decide;
 pub mod describe;
 pub mod dist;
 pub mod estimate;
+pub mod exact;
 pub mod interval;
+pub mod judge;
+pub mod multiplicity;
 pub mod paired;
 pub mod power;
 mod sample;
+pub mod sequential;
 pub mod sessions;
+pub mod shrinkage;
 pub mod welch;
 
 pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
 pub use describe::{Description, Labels, QUANTILES, describe, is_judged, share_over};
 pub use estimate::{Estimate, Orientation};
+pub use exact::{HodgesLehmann, hodges_lehmann, sign_flip, signed_rank};
 pub use interval::{Interval, geometric_mean_interval};
+pub use judge::{Judgement, PairedQuestion, judge_pairs, judge_unpaired};
+pub use multiplicity::{benjamini_hochberg, correct};
 pub use paired::{log_ratios, paired_t};
 pub use power::{minimum_detectable_effect, required_units};
+pub use sequential::{LOOKS, look_alpha, next_look};
 pub use sessions::{SessionSpread, session_spread};
+pub use shrinkage::{Prior, fit_prior, moderate};
 pub use welch::welch;
 
 /// Why numbers cannot be used. Callers add which case, metric and arm it was.

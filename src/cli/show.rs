@@ -48,8 +48,7 @@ impl Show {
             Event::Started { cases, device, backend, why } => {
                 let total: u64 = cases.iter().map(|c| c.effort.processes).sum();
                 self.start(total + cases.len() as u64);
-                let processes =
-                    super::run::plural(total as usize, "process");
+                let processes = super::run::plural(total as usize, "process");
                 self.say(&format!(
                     "{} on {} · {} ({why}) · {processes}",
                     super::run::plural(cases.len(), "case"),

@@ -19,6 +19,9 @@ const STEAL_FRAC: f64 = 0.001;
 const SWAP_USED_FRAC: f64 = 0.01;
 /// With less available, the page cache gives up the model's file between processes.
 const LOW_MEMORY_FRAC: f64 = 0.1;
+const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+/// Clock sources that are read through a bus or a system call: a microsecond or more each time.
+const SLOW_CLOCKS: [&str; 4] = ["hpet", "acpi_pm", "jiffies", "refined-jiffies"];
 
 /// One thing that makes numbers from this machine less steady or less comparable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub struct Conditions {
     /// Whether CPUs may exceed their base clock, and the file that says so.
     pub boost: Option<(bool, BoostSwitch)>,
     pub smt: Option<bool>,
+    /// What the kernel reads the time from, such as `tsc`.
+    pub clock_source: Option<String>,
     pub swap_used_bytes: Option<u64>,
     pub available_bytes: Option<u64>,
     pub hypervisor: Option<bool>,
@@ -73,6 +78,7 @@ impl Conditions {
             throttled: cpu::Cgroup::read().and_then(|group| group.throttled),
             boost,
             smt: switch(sys("smt/active")),
+            clock_source: read(Path::new(CLOCK_SOURCE)).map(|name| name.trim().to_owned()),
             swap_used_bytes: swap("SwapTotal")
                 .zip(swap("SwapFree"))
                 .map(|(all, free)| all.saturating_sub(free)),
@@ -184,6 +190,13 @@ fn clocks(device: &Device, now: &Conditions, warn: Warn) {
             "SMT is on: two threads on one core share its units".to_owned(),
             "run on one thread per core (`lscpu -e` shows which, `taskset -c` pins), or \
              `echo off | sudo tee /sys/devices/system/cpu/smt/control`",
+        );
+    }
+    if let Some(name) = now.clock_source.as_deref().filter(|name| SLOW_CLOCKS.contains(name)) {
+        warn(
+            format!("clock source `{name}`: reading the time takes a microsecond or more"),
+            "see available_clocksource in /sys/devices/system/clocksource/clocksource0, and write a faster one (tsc, \
+             kvm-clock) to current_clocksource there",
         );
     }
 }

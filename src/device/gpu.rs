@@ -16,7 +16,7 @@ pub struct Gpu {
     /// NVML's index of the physical GPU, as `nvidia-smi -i` takes it; CUDA may number GPUs differently.
     pub index: u32,
     pub name: String,
-    /// All of its memory; `None` where it shares the host's (GB10, Jetson).
+    /// All of its memory; `None` where NVML does not say, as for GPUs that share the host's (GB10, Jetson).
     pub memory_bytes: Option<u64>,
     pub driver: String,
     /// The newest CUDA version the driver supports, such as `12.8`; `None` where libcuda cannot be opened, so CUDA does
@@ -58,7 +58,8 @@ pub fn gpus() -> Result<Vec<Gpu>, String> {
         let memory_bytes = memory(&part);
         let is_instance = part.mig_is_mig_device_handle().unwrap_or(false);
         let key = if is_instance {
-            key(&whole.name().map_err(named)?, memory(&whole), Some(&profile(&name, &part)))
+            let whole_bytes = memory(&whole);
+            key(&whole.name().map_err(named)?, whole_bytes, Some(&profile(&name, &part, whole_bytes)))
         } else {
             key(&name, memory_bytes, None)
         };
@@ -156,19 +157,26 @@ fn memory(gpu: &Device) -> Option<u64> {
 }
 
 /// The MIG profile: from the name where it is part of it, else put together as NVIDIA names them.
-fn profile(name: &str, part: &Device) -> String {
-    match (name.split_once(" MIG "), part.attributes()) {
-        (Some((_, profile)), _) => profile.to_owned(),
-        (None, Ok(has)) => {
-            let memory_gb = (has.memory_size_mb + 1023) / 1024;
-            profile_of(has.gpu_instance_slice_count, has.compute_instance_slice_count, memory_gb)
-        }
-        (None, Err(_)) => "unknown".to_owned(),
+fn profile(name: &str, part: &Device, whole_bytes: Option<u64>) -> String {
+    if let Some((_, profile)) = name.split_once(" MIG ") {
+        return profile.to_owned();
+    }
+    match (part.attributes(), whole_bytes) {
+        (Ok(has), Some(whole)) => profile_of(
+            has.gpu_instance_slice_count,
+            has.compute_instance_slice_count,
+            has.memory_size_mb.saturating_mul(1 << 20),
+            whole,
+        ),
+        _ => "unknown".to_owned(),
     }
 }
 
-/// `1g.18gb`, or `1c.2g.35gb` for a compute instance that has only some of its GPU instance's slices.
-fn profile_of(gpu_slices: u32, compute_slices: u32, memory_gb: u64) -> String {
+/// `1g.18gb`, or `1c.2g.35gb` for a compute instance that has only some of its GPU instance's slices. The memory in a
+/// profile's name is not what an instance reports but its share of the whole, in eighths, of the whole's GB.
+fn profile_of(gpu_slices: u32, compute_slices: u32, bytes: u64, whole_bytes: u64) -> String {
+    let eighths = bytes.saturating_mul(8).div_ceil(whole_bytes.max(1));
+    let memory_gb = eighths.saturating_mul(whole_bytes.div_ceil(1 << 30)).saturating_add(4) / 8;
     let compute = if compute_slices == gpu_slices { String::new() } else { format!("{compute_slices}c.") };
     format!("{compute}{gpu_slices}g.{memory_gb}gb")
 }
@@ -278,8 +286,11 @@ mod tests {
     fn versions_and_profiles_as_nvidia_writes_them() {
         assert_eq!(cuda_version(12_080), "12.8");
         assert_eq!(cuda_version(13_000), "13.0");
-        assert_eq!(profile_of(1, 1, 18), "1g.18gb");
-        assert_eq!(profile_of(2, 1, 35), "1c.2g.35gb");
+        const MIB: u64 = 1 << 20;
+        assert_eq!(profile_of(1, 1, 16_384 * MIB, 143_771 * MIB), "1g.18gb");
+        assert_eq!(profile_of(2, 1, 33_280 * MIB, 143_771 * MIB), "1c.2g.35gb");
+        assert_eq!(profile_of(1, 1, 4_864 * MIB, 40_960 * MIB), "1g.5gb");
+        assert_eq!(profile_of(1, 1, u64::MAX, 0), "1g.0gb");
     }
 
     #[test]

@@ -20,6 +20,7 @@ fn quiet() -> (Device, Conditions) {
         throttled: Some(0),
         boost: Some((false, BoostSwitch::Cpufreq)),
         smt: Some(false),
+        clock_source: Some("tsc".to_owned()),
         swap_used_bytes: Some(0),
         available_bytes: Some(30 << 30),
         hypervisor: Some(false),
@@ -73,7 +74,7 @@ fn a_quiet_machine_and_a_silent_one_give_no_warning() {
 #[test]
 fn each_trouble_is_named_once() {
     type Spoil = fn(&mut Device, &mut Conditions);
-    let cases: [(Spoil, &str); 18] = [
+    let cases: [(Spoil, &str); 19] = [
         (|_, now| now.load_1min = Some(2.5), "load average 2.50 on 8 CPUs"),
         (|_, now| now.steal_frac = Some(0.0135), "1.35% of its CPU time"),
         (|_, now| now.hypervisor = Some(true), "virtual machine: neighbours"),
@@ -94,6 +95,7 @@ fn each_trouble_is_named_once() {
         (|_, now| now.boost = Some((true, BoostSwitch::Cpufreq)), "boost is on"),
         (|_, now| now.boost = Some((true, BoostSwitch::IntelPstate)), "turbo is on"),
         (|_, now| now.smt = Some(true), "SMT is on"),
+        (|_, now| now.clock_source = Some("hpet".to_owned()), "clock source `hpet`"),
         (|_, now| now.swap_used_bytes = Some(1 << 30), "1.00 GiB of swap in use"),
         (|_, now| now.available_bytes = Some(1 << 30), "only 1.00 GiB of 32.00 GiB memory available"),
         (|_, now| now.gpus[0].throttled = vec!["power limit".to_owned()], "GPU 0 is throttled: power limit"),

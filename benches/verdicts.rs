@@ -1,0 +1,163 @@
+//! Prints the statistical acceptance table: how often our verdicts are false, how often they see a real change, and what
+//! criterion's rule, NVBench's rule and a Mann–Whitney test make of the very same simulated data. Takes a few minutes:
+//! `cargo bench --bench verdicts`. Must never assert: `tests/verdicts.rs` does, on a smaller version.
+
+#[path = "../tests/support/simulate.rs"]
+mod simulate;
+
+use simulate::{Cell, Rates, World, power_at_mde, sequential, stored, suites};
+use trt_perf::stats::Rule;
+
+const SEED: u64 = 20_260_101;
+const COMPARISONS: u32 = 4000;
+const OTHERS: u32 = 400;
+
+fn main() {
+    // Cargo passes this flag to benchmarks only; `cargo test --all-targets` runs the program without it.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        println!("The table takes minutes: cargo bench --bench verdicts");
+        return;
+    }
+    same_code();
+    changed_code();
+    tails();
+    minimum_detectable();
+    looks();
+    many_cases();
+    stored_records();
+}
+
+fn header(title: &str, columns: &str) {
+    println!("\n{title}\n{columns}");
+}
+
+fn percent(rate: f64) -> String {
+    format!("{:6.2} %", 100.0 * rate)
+}
+
+fn others(rates: &Rates) -> String {
+    [rates.criterion_one_process, rates.criterion_pooled, rates.nvbench, rates.mann_whitney]
+        .map(|share| percent(share.rate()))
+        .join("   ")
+}
+
+fn same_code() {
+    header(
+        "Same code in both arms, 5 pairs, margin 1 %: share called changed",
+        "between  rho    paired t (5 %)   verdicts   criterion  crit.pool   NVBench    Mann-Whitney",
+    );
+    let (mut inside, mut cells) = (0, 0);
+    for between in [0.0, 0.003, 0.01, 0.02] {
+        for rho in [0.0, 0.5, 0.9] {
+            let rates = Cell::same_code(between, rho).simulate(COMPARISONS, OTHERS, SEED);
+            let ok = rates.t.is_plausible(0.05, 0.95);
+            cells += 1;
+            inside += u32::from(ok);
+            println!(
+                "{:5.1} %  {rho:3.1}    {} {}   {}   {}",
+                100.0 * between,
+                percent(rates.t.rate()),
+                if ok { "ok   " } else { "(out)" },
+                percent(rates.verdicts()),
+                others(&rates)
+            );
+        }
+    }
+    println!(
+        "paired t inside the 95 % binomial interval of 5 % in {inside} of {cells} cells (11 or 12 expected)"
+    );
+}
+
+fn changed_code() {
+    header(
+        "Code that did change: share called changed (ours: Regressed)",
+        "between  change  margin  pairs   Regressed   criterion  crit.pool   NVBench    Mann-Whitney",
+    );
+    for (between, change, margin, pairs) in
+        [(0.003, 0.05, 0.01, 5), (0.003, 0.02, 0.01, 5), (0.003, 0.01, 0.005, 15), (0.01, 0.05, 0.01, 5)]
+    {
+        // The targets are about the spread between processes, so iterations must not add much to it.
+        let mut cell = Cell::changed(between, change, margin, pairs);
+        cell.world.iterations = 400;
+        let rates = cell.simulate(COMPARISONS, OTHERS, SEED);
+        println!(
+            "{:5.1} %  {:4.1} %  {:4.1} %  {pairs:5}   {}   {}",
+            100.0 * between,
+            100.0 * change,
+            100.0 * margin,
+            percent(rates.regressed.rate()),
+            others(&rates)
+        );
+    }
+}
+
+fn tails() {
+    header("p99 of 2000 iterations, margin 3 %", "between  change  pairs   verdicts   settled");
+    for (change, pairs) in [(0.0, 8), (0.0, 12), (0.1, 8), (0.1, 12)] {
+        let world = World { iterations: 2000, ..World::new(0.01, 0.5) };
+        let rule = Rule::for_tail(0.03_f64.ln_1p());
+        let cell = Cell { world, effect: f64::ln_1p(change), rule, pairs, quantile: Some(0.99) };
+        let rates = cell.simulate(500, 0, SEED);
+        println!(
+            "{:5.1} %  {:4.1} %  {pairs:5}   {}   {}",
+            100.0 * world.between,
+            100.0 * change,
+            percent(rates.verdicts()),
+            percent(rates.settled.rate())
+        );
+    }
+}
+
+fn minimum_detectable() {
+    header(
+        "Power at the minimum detectable effect (nominal 90 %)",
+        "pairs   true spread   spread as printed",
+    );
+    for pairs in [5, 8, 10, 12, 15, 20, 30] {
+        let (truth, printed) = power_at_mde(pairs, if pairs < 20 { 10_000 } else { 2000 }, SEED);
+        println!("{pairs:5}   {}      {}", percent(truth.rate()), percent(printed.rate()));
+    }
+}
+
+fn looks() {
+    header(
+        "Sequential looks at 5, 8, 12, 20 pairs",
+        "overall   same code: p < threshold at any look   on the margin: Regressed   equivalence claimed",
+    );
+    for overall in [0.05, 0.01] {
+        let (any, regressed, equivalent) = sequential(overall, 20_000, SEED);
+        println!(
+            "{}   {}   {}   {}",
+            percent(overall),
+            percent(any.rate()),
+            percent(regressed.rate()),
+            percent(equivalent.rate())
+        );
+    }
+}
+
+fn many_cases() {
+    header("50 unchanged cases: share of runs with any verdict", "between  pairs   uncorrected   corrected");
+    for (between, pairs) in [(0.003, 5), (0.01, 5), (0.02, 5), (0.02, 10)] {
+        let (before, after) = suites(50, pairs, between, 2000, SEED);
+        println!(
+            "{:5.1} %  {pairs:5}   {}      {}",
+            100.0 * between,
+            percent(before.rate()),
+            percent(after.rate())
+        );
+    }
+}
+
+fn stored_records() {
+    header(
+        "Against a stored record of the same code, 5 processes an arm, 0.3 % between them, margin 1 %: verdicts",
+        "sessions differ by   ignoring it   allowing for it (5, 10, 20 past sessions)",
+    );
+    for session in [0.0, 0.005, 0.01, 0.02] {
+        let ignoring = stored(session, 5, 10_000, SEED).0;
+        let allowing =
+            [5, 10, 20].map(|history| percent(stored(session, history, 10_000, SEED).1.rate())).join("   ");
+        println!("{:5.1} %              {}      {allowing}", 100.0 * session, percent(ignoring.rate()));
+    }
+}

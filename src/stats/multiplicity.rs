@@ -1,0 +1,113 @@
+//! Many cases, one run: withholds the rulings that chance alone would be expected to produce among so many. From every
+//! gated ruling of the run. Must never turn a ruling into a decision that it was not.
+
+use super::decide::{Decision, Doubt, Ruling};
+use super::{StatError, sample};
+
+/// Expected share of false ones among the regressions (and, separately, improvements) of a run.
+pub const FALSE_DISCOVERY_RATE: f64 = 0.05;
+
+/// Adjusted p values of the step-up procedure of Y. Benjamini and Y. Hochberg (J. R. Stat. Soc. B 57, 1995): a hypothesis is
+/// rejected at false discovery rate q exactly if its adjusted value is ≤ q. In the order given, each in [0, 1].
+///
+/// Valid for independent and for positively dependent p values, as those of metrics of one case are. Fails on a value that
+/// is not finite or lies outside [0, 1].
+pub fn benjamini_hochberg(p_values: &[f64]) -> Result<Vec<f64>, StatError> {
+    sample::check_finite(p_values)?;
+    if let Some(&value) = p_values.iter().find(|p| !(0.0..=1.0).contains(*p)) {
+        return Err(StatError::OutOfRange { name: "a p value", value, range: "0 to 1" });
+    }
+    let m = p_values.len() as f64;
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[b].total_cmp(&p_values[a]));
+    let mut adjusted = vec![1.0; p_values.len()];
+    let mut least = 1.0_f64;
+    for (above, &index) in order.iter().enumerate() {
+        let rank = m - above as f64;
+        // m/rank first: it is at least 1, so rounding cannot make an adjusted value smaller than its p.
+        least = least.min(p_values[index] * (m / rank));
+        adjusted[index] = least;
+    }
+    Ok(adjusted)
+}
+
+/// Withholds each `Regressed` whose H0 "D ≤ +δ", and each `Improved` whose H0 "D ≥ −δ", is not rejected at false discovery
+/// rate `q` among all of `rulings`; the two directions are two families. Other rulings stay as they are.
+///
+/// The direction filter: a hypothesis whose own ruling did not claim it enters with p = 1. That only makes p values larger,
+/// so the rate still holds, and a metric that was too uncertain to be ruled cannot help another one over the threshold.
+///
+/// Fails on q outside (0, 1).
+pub fn correct(rulings: &mut [Ruling], q: f64) -> Result<(), StatError> {
+    sample::check_open("false discovery rate", q, (0.0, 1.0), "0 to 1")?;
+    let family = |claim: Decision, p: fn(&Ruling) -> f64| {
+        let p_values: Vec<f64> =
+            rulings.iter().map(|ruling| if ruling.decision == claim { p(ruling) } else { 1.0 }).collect();
+        benjamini_hochberg(&p_values)
+    };
+    let worse = family(Decision::Regressed, |r| r.p_regressed)?;
+    let better = family(Decision::Improved, |r| r.p_improved)?;
+    for (ruling, (worse, better)) in rulings.iter_mut().zip(worse.into_iter().zip(better)) {
+        let withheld = match ruling.decision {
+            Decision::Regressed => worse > q,
+            Decision::Improved => better > q,
+            _ => false,
+        };
+        if withheld {
+            *ruling = ruling.clone().withheld(Doubt::Multiplicity);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Estimate, Rule, decide};
+
+    #[test]
+    fn adjusted_values_by_hand() {
+        let got = benjamini_hochberg(&[0.01, 0.04, 0.03, 0.5]).expect("p values");
+        let expected = [0.04, 0.16 / 3.0, 0.16 / 3.0, 0.5];
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-12, "{got} {expected}");
+        }
+        assert_eq!(benjamini_hochberg(&[]), Ok(vec![]));
+        assert_eq!(benjamini_hochberg(&[0.2]), Ok(vec![0.2]));
+        assert!(benjamini_hochberg(&[f64::NAN]).is_err());
+        assert!(benjamini_hochberg(&[1.1]).is_err());
+    }
+
+    fn ruling(effect: f64) -> Ruling {
+        let estimate = Estimate { effect, se: 0.01, df: 4.0, sd: 0.02, n: 5, fixed_var: 0.0 };
+        decide(&estimate, &[], &Rule::new(0.01)).expect("a valid rule")
+    }
+
+    #[test]
+    fn a_lone_weak_regression_is_withheld_and_a_strong_one_stands() {
+        // p ≈ .019 of one and ≈ .0002 of the other, among 40.
+        let mut rulings = vec![ruling(0.0); 38];
+        rulings.extend([ruling(0.04), ruling(0.13)]);
+        assert_eq!((rulings[38].decision, rulings[39].decision), (Decision::Regressed, Decision::Regressed));
+        correct(&mut rulings, FALSE_DISCOVERY_RATE).expect("a valid rate");
+        assert_eq!(
+            (rulings[38].decision, rulings[38].doubt),
+            (Decision::Inconclusive, Some(Doubt::Multiplicity))
+        );
+        assert_eq!(rulings[39].decision, Decision::Regressed);
+
+        let mut mirrored: Vec<Ruling> = vec![ruling(0.0); 38];
+        mirrored.extend([ruling(-0.04), ruling(-0.13)]);
+        correct(&mut mirrored, FALSE_DISCOVERY_RATE).expect("a valid rate");
+        let decisions: Vec<Decision> = mirrored.iter().map(|r| r.decision.mirrored()).collect();
+        assert_eq!(decisions, rulings.iter().map(|r| r.decision).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_case_alone_is_not_corrected() {
+        let mut one = [ruling(0.04)];
+        correct(&mut one, FALSE_DISCOVERY_RATE).expect("a valid rate");
+        assert_eq!(one, [ruling(0.04)]);
+        assert!(correct(&mut one, f64::NAN).is_err());
+    }
+}
