@@ -1,12 +1,13 @@
-//! Prints the statistical acceptance table: how often our verdicts are false, how often they see a real change, and what
-//! criterion's rule, NVBench's rule and a Mann–Whitney test make of the very same simulated data. Takes a few minutes:
-//! `cargo bench --bench verdicts`. Must never assert: `tests/verdicts.rs` does, on a smaller version.
+//! Prints the statistical acceptance table: how often our verdicts are false, how often they see a real
+//! change, and what criterion's rule, NVBench's rule and a Mann–Whitney test make of the very same simulated
+//! data. Takes a few minutes: `cargo bench --bench verdicts`. Must never assert: `tests/verdicts.rs` does, on
+//! a smaller version.
 
 #[path = "../tests/support/simulate.rs"]
 mod simulate;
 
-use simulate::{Cell, Rates, World, power_at_mde, sequential, stored, suites};
-use trt_perf::stats::Rule;
+use simulate::{Cell, Rates, World, moderated, power_at_mde, sequential, stored, suites};
+use trt_perf::stats::{LOOKS, Rule, look_alpha};
 
 const SEED: u64 = 20_260_101;
 const COMPARISONS: u32 = 4000;
@@ -25,6 +26,7 @@ fn main() {
     looks();
     many_cases();
     stored_records();
+    histories();
 }
 
 fn header(title: &str, columns: &str) {
@@ -137,11 +139,23 @@ fn looks() {
 }
 
 fn many_cases() {
-    header("50 unchanged cases: share of runs with any verdict", "between  pairs   uncorrected   corrected");
-    for (between, pairs) in [(0.003, 5), (0.01, 5), (0.02, 5), (0.02, 10)] {
-        let (before, after) = suites(50, pairs, between, 2000, SEED);
+    header(
+        "50 unchanged cases: share of runs with any verdict",
+        "between  pairs        uncorrected   corrected",
+    );
+    let look_alpha = look_alpha(0.05).expect("a simulated rate");
+    for (between, looks, alpha) in [
+        (0.003, &[5][..], 0.05),
+        (0.01, &[5], 0.05),
+        (0.02, &[5], 0.05),
+        (0.02, &[10], 0.05),
+        (0.01, &LOOKS, look_alpha),
+        (0.02, &LOOKS, look_alpha),
+    ] {
+        let (before, after) = suites(50, looks, alpha, between, 1000, SEED);
+        let pairs = looks.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         println!(
-            "{:5.1} %  {pairs:5}   {}      {}",
+            "{:5.1} %  {pairs:<10}   {}      {}",
             100.0 * between,
             percent(before.rate()),
             percent(after.rate())
@@ -159,5 +173,19 @@ fn stored_records() {
         let allowing =
             [5, 10, 20].map(|history| percent(stored(session, history, 10_000, SEED).1.rate())).join("   ");
         println!("{:5.1} %              {}      {allowing}", 100.0 * session, percent(ignoring.rate()));
+    }
+}
+
+fn histories() {
+    header(
+        "Five pairs, 0.5 % between processes, spread moderated by 20 past comparisons: p < 5 %",
+        "spreads vary (log sd)   same code: plain  moderated   +1 %: plain  moderated",
+    );
+    for vary in [0.0, 0.3, 0.7] {
+        let (null_plain, null_with) = moderated(vary, 0.0, 10_000, SEED);
+        let (power_plain, power_with) = moderated(vary, 0.01, 10_000, SEED);
+        let [a, b, c, d] =
+            [null_plain, null_with, power_plain, power_with].map(|share| percent(share.rate()));
+        println!("{vary:5.1}                      {a}    {b}       {c}   {d}");
     }
 }

@@ -1,12 +1,13 @@
 //! Random numbers from a seed, the same ones on every machine and in every version of this crate.
 //!
-//! Makes: a stream of integers, uniforms, normals and exponentials. From: a `u64` seed. Seeds are printed and kept in
-//! records, so that a schedule or a permutation test can be repeated years later; the stream is therefore frozen by a
-//! golden test and must never change. It must never be used where unpredictability matters, and it never reads a clock
-//! or the operating system.
+//! Makes: a stream of integers, uniforms, normals and exponentials. From: a `u64` seed. Seeds are printed and
+//! kept in records, so that a schedule or a permutation test can be repeated years later; the stream is
+//! therefore frozen by a golden test and must never change. It must never be used where unpredictability
+//! matters, and it never reads a clock or the operating system.
 //!
-//! The generator is xoshiro256++ seeded by SplitMix64, as its authors advise: D. Blackman and S. Vigna, *Scrambled linear
-//! pseudorandom number generators*, ACM TOMS 47(4), 2021; reference code at <https://prng.di.unimi.it>.
+//! The generator is xoshiro256++ seeded by SplitMix64, as its authors advise: D. Blackman and S. Vigna,
+//! *Scrambled linear pseudorandom number generators*, ACM TOMS 47(4), 2021; reference code at
+//! <https://prng.di.unimi.it>.
 
 /// A deterministic generator. Copies continue the same stream independently of each other.
 #[derive(Debug, Clone)]
@@ -24,7 +25,8 @@ impl Rng {
         Self { state, spare_normal: None }
     }
 
-    /// A generator for sub-stream `stream` of `seed`: pair 3 draws the same numbers whether or not pair 2 was discarded.
+    /// A generator for sub-stream `stream` of `seed`: pair 3 draws the same numbers whether or not pair 2 was
+    /// discarded.
     pub fn stream(seed: u64, stream: u64) -> Self {
         // One SplitMix64 step spreads neighbouring stream numbers over all 64 bits.
         let mut counter = stream;
@@ -50,7 +52,8 @@ impl Rng {
         (self.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
-    /// Uniform in 0..n without bias (D. Lemire, *Fast random integer generation in an interval*, 2019). 0 when `n` is 0.
+    /// Uniform in 0..n without bias (D. Lemire, *Fast random integer generation in an interval*, 2019). 0
+    /// when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         if n == 0 {
             return 0;
@@ -70,7 +73,8 @@ impl Rng {
         self.next_u64() >> 63 == 1
     }
 
-    /// Standard normal (Marsaglia and Bray's polar method). The same on every platform up to the last bits of `ln`.
+    /// Standard normal (Marsaglia and Bray's polar method). The same on every platform up to the last bits of
+    /// `ln`.
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare_normal.take() {
             return spare;
@@ -87,8 +91,8 @@ impl Rng {
         }
     }
 
-    /// Exponential with mean 1; divide by a rate to get the gaps of a Poisson arrival schedule. Finite and ≥ 0. The same
-    /// on every platform up to the last bits of `ln`.
+    /// Exponential with mean 1; divide by a rate to get the gaps of a Poisson arrival schedule. Finite and ≥
+    /// 0. The same on every platform up to the last bits of `ln`.
     pub fn exponential(&mut self) -> f64 {
         // 1 − u is in (0, 1], so the logarithm is finite.
         -(-self.f64()).ln_1p()
@@ -103,7 +107,8 @@ impl Rng {
     }
 }
 
-/// One step of SplitMix64 (Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014).
+/// One step of SplitMix64 (Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, OOPSLA
+/// 2014).
 fn splitmix64(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

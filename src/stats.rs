@@ -1,11 +1,12 @@
-//! The statistics behind a verdict. Numbers in, numbers out: no clock, no files, no printing, no domain types; whatever is
-//! random takes a seed. Nothing here panics or returns NaN on numbers that a user, a file or a device could produce: an
-//! input that cannot be used is a [`StatError`], and data that cannot settle the question are an `Inconclusive` ruling.
+//! The statistics behind a verdict. Numbers in, numbers out: no clock, no files, no printing, no domain
+//! types; whatever is random takes a seed. Nothing here panics or returns NaN on numbers that a user, a file
+//! or a device could produce: an input that cannot be used is a [`StatError`], and data that cannot settle
+//! the question are an `Inconclusive` ruling.
 //!
-//! The unit of replication is the fresh process (Kalibera & Jones, *Rigorous benchmarking in reasonable time*, ISMM 2013):
-//! iterations inside one process are correlated and share its memory layout, clocks and tactics, so they only make that
-//! process's summary precise. Effects are differences of logarithms, oriented so that + means worse; `exp_m1` of one is
-//! the relative change that people read.
+//! The unit of replication is the fresh process (Kalibera & Jones, *Rigorous benchmarking in reasonable
+//! time*, ISMM 2013): iterations inside one process are correlated and share its memory layout, clocks and
+//! tactics, so they only make that process's summary precise. Effects are differences of logarithms, oriented
+//! so that + means worse; `exp_m1` of one is the relative change that people read.
 //!
 //! | module | makes | from |
 //! |---|---|---|
@@ -48,7 +49,7 @@ pub use estimate::{Estimate, Orientation};
 pub use exact::{HodgesLehmann, hodges_lehmann, sign_flip, signed_rank};
 pub use interval::{Interval, geometric_mean_interval};
 pub use judge::{Judgement, PairedQuestion, judge_pairs, judge_unpaired};
-pub use multiplicity::{benjamini_hochberg, correct};
+pub use multiplicity::{benjamini_hochberg, correct, correct_after_looks};
 pub use paired::{log_ratios, paired_t};
 pub use power::{minimum_detectable_effect, required_units};
 pub use sequential::{LOOKS, look_alpha, next_look};

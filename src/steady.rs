@@ -1,18 +1,19 @@
-//! When a process has warmed up. Makes, from samples in time order: how many to drop at the start, whether what is left
-//! still drifts, and (online, in the measuring worker) whether warm-up may end. Must never drop a sample from the middle
-//! or the end: only a leading run is warm-up.
+//! When a process has warmed up. Makes, from samples in time order: how many to drop at the start, whether
+//! what is left still drifts, and (online, in the measuring worker) whether warm-up may end. Must never drop
+//! a sample from the middle or the end: only a leading run is warm-up.
 
 use crate::stats::autocorrelation::autocorrelation;
 use crate::stats::dist;
 
-/// Samples per block: MSER-5 averages five, which tames single spikes (White, Cobb & Spratt, *A comparison of five
-/// steady-state truncation heuristics for simulation*, Winter Simulation Conference 2000).
+/// Samples per block: MSER-5 averages five, which tames single spikes (White, Cobb & Spratt, *A comparison of
+/// five steady-state truncation heuristics for simulation*, Winter Simulation Conference 2000).
 pub const BLOCK: usize = 5;
 
 /// A trend that moves the mean by less than this share over the run is harmless, however significant.
 pub const MAX_DRIFT_FRAC: f64 = 0.005;
 
-/// A trend less significant than this is not taken for real. Strict, because every process of every run is tested.
+/// A trend less significant than this is not taken for real. Strict, because every process of every run is
+/// tested.
 pub const TREND_ALPHA: f64 = 0.01;
 
 /// Fewer samples cannot be told to be steady: four blocks, of which at most two may be dropped.
@@ -30,7 +31,8 @@ pub struct Truncation {
 /// A straight line through the samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
-    /// Change of the fitted line from the first to the last sample, as a share of the mean; + = getting slower.
+    /// Change of the fitted line from the first to the last sample, as a share of the mean; + = getting
+    /// slower.
     pub change_frac: f64,
     /// Two-sided p of "no trend", with the degrees of freedom that autocorrelation leaves.
     pub p: f64,
@@ -43,12 +45,13 @@ impl Trend {
     }
 }
 
-/// MSER-5: with block means Z_1…Z_m, drop the d ≤ m/2 blocks that minimise Σ_{j>d}(Z_j − Z̄_d)²/(m − d)², the squared
-/// standard error of the mean of what is left (K. P. White, *An effective truncation heuristic for bias reduction in
-/// simulation output*, Simulation 69, 1997). The first minimum wins, so constant samples drop nothing.
+/// MSER-5: with block means Z_1…Z_m, drop the d ≤ m/2 blocks that minimise Σ_{j>d}(Z_j − Z̄_d)²/(m − d)², the
+/// squared standard error of the mean of what is left (K. P. White, *An effective truncation heuristic for
+/// bias reduction in simulation output*, Simulation 69, 1997). The first minimum wins, so constant samples
+/// drop nothing.
 ///
-/// The cut is confined to the first half, as White advises: near the end the criterion is small by chance. Trailing
-/// samples that fill no block are kept. Below four blocks nothing is dropped.
+/// The cut is confined to the first half, as White advises: near the end the criterion is small by chance.
+/// Trailing samples that fill no block are kept. Below four blocks nothing is dropped.
 pub fn truncate(samples: &[u64]) -> Truncation {
     let blocks = block_means(samples);
     let m = blocks.len();
@@ -73,9 +76,9 @@ pub fn truncate(samples: &[u64]) -> Truncation {
     Truncation { dropped: best * BLOCK, at_cap: best == cap }
 }
 
-/// Least-squares line through the samples against their number, its slope tested with the effective sample size of the
-/// residuals: t = slope / (s·√(12/(n²·n_eff))), n_eff − 2 degrees of freedom. Correlated residuals make a naive test call
-/// almost every trace drifting.
+/// Least-squares line through the samples against their number, its slope tested with the effective sample
+/// size of the residuals: t = slope / (s·√(12/(n²·n_eff))), n_eff − 2 degrees of freedom. Correlated
+/// residuals make a naive test call almost every trace drifting.
 ///
 /// Below [`MIN_SAMPLES`] samples, or with fewer than three effective ones, no trend can be told: p = 1.
 pub fn trend(samples: &[u64]) -> Trend {
@@ -109,12 +112,12 @@ pub fn trend(samples: &[u64]) -> Trend {
     Trend { change_frac, p }
 }
 
-/// Whether warm-up may end after `warmup`, the samples so far in time order: MSER-5 finds a cut inside the first half, and
-/// what follows the cut has no real trend of more than [`MAX_DRIFT_FRAC`].
+/// Whether warm-up may end after `warmup`, the samples so far in time order: MSER-5 finds a cut inside the
+/// first half, and what follows the cut has no real trend of more than [`MAX_DRIFT_FRAC`].
 ///
-/// `false` below [`MIN_SAMPLES`]. Takes a few milliseconds per 10⁵ samples; ask after a fixed share of new samples, not
-/// after each, because every question is another chance to say yes. The caller bounds the warm-up in time: a process that
-/// never settles is measured anyway and flagged by [`trend`].
+/// `false` below [`MIN_SAMPLES`]. Takes a few milliseconds per 10⁵ samples; ask after a fixed share of new
+/// samples, not after each, because every question is another chance to say yes. The caller bounds the
+/// warm-up in time: a process that never settles is measured anyway and flagged by [`trend`].
 pub fn is_steady(warmup: &[u64]) -> bool {
     if warmup.len() < MIN_SAMPLES {
         return false;

@@ -1,4 +1,5 @@
-//! What must hold for every input, not just the simulated ones: symmetry, invariance, monotony, and no NaN or panic.
+//! What must hold for every input, not just the simulated ones: symmetry, invariance, monotony, and no NaN or
+//! panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

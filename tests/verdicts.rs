@@ -1,13 +1,14 @@
-//! The statistical acceptance table, asserted on fixed seeds. `benches/verdicts.rs` prints a larger one from the same code.
+//! The statistical acceptance table, asserted on fixed seeds. `benches/verdicts.rs` prints a larger one from
+//! the same code.
 //!
-//! Rates that are checked in many cells are held to limits corrected for their number: twelve 95 % intervals would fail in
-//! every second table by chance.
+//! Rates that are checked in many cells are held to limits corrected for their number: twelve 95 % intervals
+//! would fail in every second table by chance.
 
 #[path = "support/simulate.rs"]
 mod simulate;
 
-use simulate::{Cell, World, power_at_mde, sequential, stored, suites};
-use trt_perf::stats::Rule;
+use simulate::{Cell, World, moderated, power_at_mde, sequential, stored, suites};
+use trt_perf::stats::{LOOKS, Rule, look_alpha};
 
 const SEED: u64 = 7;
 
@@ -95,13 +96,14 @@ fn looking_four_times_costs_nothing() {
 
 #[test]
 fn fifty_unchanged_cases_rarely_raise_an_alarm() {
-    for (between, pairs) in [(0.003, 5), (0.01, 5), (0.02, 5), (0.02, 8)] {
-        let (before, after) = suites(50, pairs, between, 300, SEED);
-        assert!(after.rate() <= 0.06, "{between} {pairs}: {after:?}");
-        assert!(after.hits <= before.hits);
+    for between in [0.003, 0.01, 0.02] {
+        let (before, after) = suites(50, &[5], 0.05, between, 300, SEED);
+        assert!(after.rate() <= 0.06 && after.hits <= before.hits, "{between}: {before:?} {after:?}");
+        assert!(between < 0.02 || before.rate() > 0.2, "nothing to correct: {before:?}");
     }
-    let (before, _) = suites(50, 5, 0.02, 300, SEED);
-    assert!(before.rate() > 0.2, "without correction it is worth having: {before:?}");
+    let alpha = look_alpha(0.05).expect("a simulated rate");
+    let (_, after) = suites(50, &LOOKS, alpha, 0.02, 100, SEED);
+    assert!(after.rate() <= 0.06, "{after:?}");
 }
 
 #[test]
@@ -110,4 +112,14 @@ fn stored_records_need_the_spread_between_sessions() {
     assert!(ignoring.rate() > 0.25 && allowing.rate() < 0.03, "{ignoring:?} {allowing:?}");
     let (ignoring, allowing) = stored(0.0, 5, 2000, SEED);
     assert!(ignoring.rate() < 0.01 && allowing.rate() < 0.01, "{ignoring:?} {allowing:?}");
+}
+
+#[test]
+fn a_history_of_spreads_adds_power_and_keeps_the_level() {
+    for vary in [0.0, 0.3, 0.7] {
+        let (_, level) = moderated(vary, 0.0, 4000, SEED);
+        assert!((level.rate() - 0.05).abs() < 0.01, "{vary}: {level:?}");
+        let (plain, with_history) = moderated(vary, 0.01, 4000, SEED);
+        assert!(with_history.rate() > plain.rate() + 0.02, "{vary}: {plain:?} {with_history:?}");
+    }
 }

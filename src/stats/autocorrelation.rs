@@ -1,14 +1,16 @@
-//! How much a correlated series is worth: lag-1 autocorrelation and effective sample size. From any series in time order.
-//! Must never take longer than a fixed multiple of reading the series (see [`MAX_POINTS`] and [`MAX_LAG`]).
+//! How much a correlated series is worth: lag-1 autocorrelation and effective sample size. From any series in
+//! time order. Must never take longer than a fixed multiple of reading the series (see [`MAX_POINTS`] and
+//! [`MAX_LAG`]).
 
 use super::sample;
 
-/// Autocovariances are summed over at most this many points. A longer series is first averaged in blocks, which leaves
-/// the long-run variance Σγ_k (all that n_eff needs) unchanged and bounds the work.
+/// Autocovariances are summed over at most this many points. A longer series is first averaged in blocks,
+/// which leaves the long-run variance Σγ_k (all that n_eff needs) unchanged and bounds the work.
 pub const MAX_POINTS: usize = 1 << 15;
 
-/// The sum stops at this lag (in blocks) even if Geyer's rule has not. A series still correlated there is drifting, and
-/// its n_eff is an upper bound. With [`MAX_POINTS`] the work is at most 2²⁵ multiplications, about 20 ms.
+/// The sum stops at this lag (in blocks) even if Geyer's rule has not. A series still correlated there is
+/// drifting, and its n_eff is an upper bound. With [`MAX_POINTS`] the work is at most 2²⁵ multiplications,
+/// about 20 ms.
 pub const MAX_LAG: usize = 1 << 10;
 
 /// What one series says about its own dependence.
@@ -20,12 +22,13 @@ pub struct Autocorrelation {
     pub n_eff: f64,
 }
 
-/// n_eff = n / (1 + 2 Σ ρ_k), the sum cut where the sum of two neighbouring autocovariances is first not positive (the
-/// initial positive sequence of C. J. Geyer, *Practical Markov chain Monte Carlo*, Statistical Science 7, 1992).
+/// n_eff = n / (1 + 2 Σ ρ_k), the sum cut where the sum of two neighbouring autocovariances is first not
+/// positive (the initial positive sequence of C. J. Geyer, *Practical Markov chain Monte Carlo*, Statistical
+/// Science 7, 1992).
 ///
-/// Negative correlation can make n_eff exceed n; it is capped at n because that surplus is never needed and rarely real.
-/// A constant series gives lag 1 = 0 and n_eff = n; an empty one gives 0 and 0. Values must be finite: others are taken
-/// as if the series were constant.
+/// Negative correlation can make n_eff exceed n; it is capped at n because that surplus is never needed and
+/// rarely real. A constant series gives lag 1 = 0 and n_eff = n; an empty one gives 0 and 0. Values must be
+/// finite: others are taken as if the series were constant.
 pub fn autocorrelation(values: &[f64]) -> Autocorrelation {
     let n = values.len();
     let mean = sample::mean(values);
@@ -47,7 +50,8 @@ pub fn autocorrelation(values: &[f64]) -> Autocorrelation {
     Autocorrelation { lag1, n_eff }
 }
 
-/// Σ γ_k over all lags, positive and negative, cut by Geyer's rule. `centred` has mean 0 (block means: nearly).
+/// Σ γ_k over all lags, positive and negative, cut by Geyer's rule. `centred` has mean 0 (block means:
+/// nearly).
 fn long_run_variance(centred: &[f64]) -> f64 {
     let variance = autocovariance(centred, 0);
     // Γ_0 = γ_0 + γ_1; Σ over all lags = 2 Σ Γ_m − γ_0.
@@ -62,7 +66,8 @@ fn long_run_variance(centred: &[f64]) -> f64 {
         sum_of_pairs += pair;
         lag += 2;
     }
-    // Strong negative lag-1 correlation can make this tiny or negative; γ_0/n is then far below what can be estimated.
+    // Strong negative lag-1 correlation can make this tiny or negative; γ_0/n is then far below what can be
+    // estimated.
     (2.0 * sum_of_pairs - variance).max(variance * 1e-3)
 }
 
@@ -100,7 +105,8 @@ mod tests {
             .collect()
     }
 
-    /// For an AR(1) series n_eff/n is (1 − ρ)/(1 + ρ), whether or not the series had to be averaged in blocks.
+    /// For an AR(1) series n_eff/n is (1 − ρ)/(1 + ρ), whether or not the series had to be averaged in
+    /// blocks.
     #[test]
     fn effective_size_of_ar1_is_the_textbook_value() {
         for n in [20_000, 120_000] {

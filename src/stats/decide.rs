@@ -1,5 +1,6 @@
-//! THE decision: from an [`Estimate`], exact cross-checks and a [`Rule`] to a [`Ruling`]. The only place where numbers turn
-//! into "regressed". Must never look at raw samples, and must never say "unchanged" because it failed to see a change.
+//! THE decision: from an [`Estimate`], exact cross-checks and a [`Rule`] to a [`Ruling`]. The only place
+//! where numbers turn into "regressed". Must never look at raw samples, and must never say "unchanged"
+//! because it failed to see a change.
 
 use super::estimate::Estimate;
 use super::interval::Interval;
@@ -9,7 +10,8 @@ use super::{StatError, sample};
 /// Fewer pairs than this are never decided: with two, one coincidence of rounding makes any interval narrow.
 pub const MIN_UNITS: usize = 3;
 
-/// Exact tests speak from this many pairs on; below it they cannot reach α/2 at the usual levels (2^(1−5) = .0625).
+/// Exact tests speak from this many pairs on; below it they cannot reach α/2 at the usual levels (2^(1−5) =
+/// .0625).
 pub const MIN_CHECKED_UNITS: usize = 8;
 
 /// What the numbers say. + means worse.
@@ -119,8 +121,8 @@ impl CrossCheck {
         units >= MIN_CHECKED_UNITS && self.p_floor <= alpha
     }
 
-    /// Whether the test supports what `decision` claims. Equivalence claims only "within the margin": whether zero is
-    /// excluded is a second claim, see [`decide`].
+    /// Whether the test supports what `decision` claims. Equivalence claims only "within the margin": whether
+    /// zero is excluded is a second claim, see [`decide`].
     fn supports(&self, decision: Decision, alpha: f64) -> bool {
         match decision {
             Decision::Regressed => self.p_above_margin <= alpha / 2.0,
@@ -163,12 +165,13 @@ impl Ruling {
     }
 }
 
-/// Decides `estimate` by `rule`. The five decisions exclude each other and cover everything; equivalence is shown by two
-/// one-sided tests (D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987), never by failing to reject.
+/// Decides `estimate` by `rule`. The five decisions exclude each other and cover everything; equivalence is
+/// shown by two one-sided tests (D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987), never by failing to
+/// reject.
 ///
-/// Each of `checks` that can reach the threshold must support what the interval claims, else the ruling is inconclusive.
-/// One disagreement is milder: both are within the margin, and the exact test does not exclude zero where t does. The
-/// claim both support is then `Unchanged`, and that is the ruling.
+/// Each of `checks` that can reach the threshold must support what the interval claims, else the ruling is
+/// inconclusive. One disagreement is milder: both are within the margin, and the exact test does not exclude
+/// zero where t does. The claim both support is then `Unchanged`, and that is the ruling.
 ///
 /// Fails only on a rule outside its ranges.
 pub fn decide(estimate: &Estimate, checks: &[CrossCheck], rule: &Rule) -> Result<Ruling, StatError> {

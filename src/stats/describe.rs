@@ -1,5 +1,5 @@
-//! One process in a dozen numbers. Makes a [`Description`] from that process's samples in time order. Must never drop a
-//! sample: outliers are counted and kept.
+//! One process in a dozen numbers. Makes a [`Description`] from that process's samples in time order. Must
+//! never drop a sample: outliers are counted and kept.
 
 use super::autocorrelation::autocorrelation;
 use super::{StatError, sample};
@@ -10,8 +10,8 @@ pub const QUANTILES: [f64; 10] = [0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95
 /// A quantile with fewer samples than this beyond it moves with single samples, and is shown but not judged.
 pub const JUDGED_TAIL: f64 = 10.0;
 
-/// Numbers of samples outside Tukey's fences: beyond 1.5 (mild) or 3 (severe) interquartile ranges from the quartiles
-/// (J. W. Tukey, *Exploratory data analysis*, 1977; the labels are those of criterion.rs).
+/// Numbers of samples outside Tukey's fences: beyond 1.5 (mild) or 3 (severe) interquartile ranges from the
+/// quartiles (J. W. Tukey, *Exploratory data analysis*, 1977; the labels are those of criterion.rs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Labels {
     pub low_severe: u64,
@@ -48,7 +48,8 @@ impl Description {
 
 /// Describes `samples`, durations in nanoseconds in the order they were taken. Fails below two samples.
 ///
-/// A million samples take about 50 ms: one unstable sort and the bounded sum of [`mod@super::autocorrelation`].
+/// A million samples take about 50 ms: one unstable sort and the bounded sum of
+/// [`mod@super::autocorrelation`].
 pub fn describe(samples: &[u64]) -> Result<Description, StatError> {
     sample::check_count("a description", 2, samples.len())?;
     let n = samples.len();
@@ -74,8 +75,8 @@ pub fn describe(samples: &[u64]) -> Result<Description, StatError> {
     })
 }
 
-/// Whether quantile `q` of `n` samples may be judged: at least [`JUDGED_TAIL`] samples on its thinner side. For q ≥ ½
-/// that is n(1 − q) ≥ 10; p99 needs 1000 samples.
+/// Whether quantile `q` of `n` samples may be judged: at least [`JUDGED_TAIL`] samples on its thinner side.
+/// For q ≥ ½ that is n(1 − q) ≥ 10; p99 needs 1000 samples.
 pub fn is_judged(n: u64, q: f64) -> bool {
     // 100·(1 − 0.9) is 9.999…98 in binary; the allowance is far below one sample.
     n as f64 * q.min(1.0 - q) >= JUDGED_TAIL - 1e-6
@@ -87,8 +88,9 @@ pub fn share_over(samples: &[u64], budget_ns: u64) -> f64 {
     over as f64 / samples.len().max(1) as f64
 }
 
-/// Hyndman and Fan's type 8 (median-unbiased whatever the distribution; *Sample quantiles in statistical packages*, The
-/// American Statistician 50, 1996): interpolation at position (n + ⅓)q + ⅓ of the sorted values, counted from 1.
+/// Hyndman and Fan's type 8 (median-unbiased whatever the distribution; *Sample quantiles in statistical
+/// packages*, The American Statistician 50, 1996): interpolation at position (n + ⅓)q + ⅓ of the sorted
+/// values, counted from 1.
 ///
 /// `sorted` must be sorted and not empty (0 if it is); `q` is clamped to [0, 1].
 pub fn quantile_sorted(sorted: &[u64], q: f64) -> f64 {

@@ -1,10 +1,11 @@
-//! Tails and quantiles of the reference distributions, total over their arguments: an argument outside the range is
-//! clamped to it, so that no caller ever sees the NaN or the panic that the underlying library gives there.
+//! Tails and quantiles of the reference distributions, total over their arguments: an argument outside the
+//! range is clamped to it, so that no caller ever sees the NaN or the panic that the underlying library gives
+//! there.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// Above this many degrees of freedom t and normal quantiles agree to 4 digits or more at every level used here, and the
-/// inverse incomplete beta function starts to lose some.
+/// Above this many degrees of freedom t and normal quantiles agree to 4 digits or more at every level used
+/// here, and the inverse incomplete beta function starts to lose some.
 const NORMAL_DF: f64 = 1e5;
 
 /// Levels nearer to 0 or 1 than this are not asked for and not accurate.
@@ -24,7 +25,8 @@ pub fn t_cdf(x: f64, df: f64) -> f64 {
     }
 }
 
-/// P(T > x): the one-sided p value of a t statistic. Exactly `t_cdf(-x, df)`, so that swapping arms mirrors it.
+/// P(T > x): the one-sided p value of a t statistic. Exactly `t_cdf(-x, df)`, so that swapping arms mirrors
+/// it.
 pub fn t_sf(x: f64, df: f64) -> f64 {
     t_cdf(-x, df)
 }

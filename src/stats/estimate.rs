@@ -1,10 +1,12 @@
-//! An effect with its uncertainty: what every comparison boils down to before it is decided. Made by [`mod@super::paired`] or
-//! [`mod@super::welch`]. Must never know how it was made: one decision rule serves both.
+//! An effect with its uncertainty: what every comparison boils down to before it is decided. Made by
+//! [`mod@super::paired`] or [`mod@super::welch`]. Must never know how it was made: one decision rule serves
+//! both.
 
 use super::dist;
 use super::interval::Interval;
 
-/// Spreads of logarithms below this are rounding (1 ns in 1000 s is 10⁻¹²), not measurement: nothing varied at all.
+/// Spreads of logarithms below this are rounding (1 ns in 1000 s is 10⁻¹²), not measurement: nothing varied
+/// at all.
 pub const NO_SPREAD: f64 = 1e-12;
 
 /// Which way a metric gets worse.
@@ -29,7 +31,8 @@ pub struct Estimate {
     pub sd: f64,
     /// Pairs, or processes in the smaller arm.
     pub n: usize,
-    /// The part of se² that more units of the same sessions cannot reduce: 2σ_session² for stored records, else 0.
+    /// The part of se² that more units of the same sessions cannot reduce: 2σ_session² for stored records,
+    /// else 0.
     pub fixed_var: f64,
 }
 
@@ -54,7 +57,8 @@ impl Estimate {
         (2.0 * self.p_above(0.0).min(self.p_below(0.0))).min(1.0)
     }
 
-    /// One-sided p of H0 "D ≤ bound": small means D is above the bound. `p_above(δ)` is the p of a regression.
+    /// One-sided p of H0 "D ≤ bound": small means D is above the bound. `p_above(δ)` is the p of a
+    /// regression.
     pub fn p_above(&self, bound: f64) -> f64 {
         if !self.has_spread() {
             return 1.0;
@@ -62,7 +66,8 @@ impl Estimate {
         dist::t_sf((self.effect - bound) / self.se, self.df)
     }
 
-    /// One-sided p of H0 "D ≥ bound": small means D is below the bound. `p_below(−δ)` is the p of an improvement.
+    /// One-sided p of H0 "D ≥ bound": small means D is below the bound. `p_below(−δ)` is the p of an
+    /// improvement.
     pub fn p_below(&self, bound: f64) -> f64 {
         if !self.has_spread() {
             return 1.0;
@@ -70,7 +75,8 @@ impl Estimate {
         dist::t_sf((bound - self.effect) / self.se, self.df)
     }
 
-    /// Whether there is an uncertainty to judge by: everything finite and the standard error more than rounding.
+    /// Whether there is an uncertainty to judge by: everything finite and the standard error more than
+    /// rounding.
     pub fn has_spread(&self) -> bool {
         self.effect.is_finite() && self.se.is_finite() && self.df >= 1.0 && self.se > NO_SPREAD
     }

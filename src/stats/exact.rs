@@ -1,43 +1,46 @@
-//! Tests that need no normal distribution: sign flips and signed ranks of log ratios, and the Hodges–Lehmann estimate.
-//! Makes [`CrossCheck`]s for [`mod@super::decide`]. From oriented log ratios, one per pair. Must never overrule: an exact test
-//! can only withhold a decision that the t interval would make alone.
+//! Tests that need no normal distribution: sign flips and signed ranks of log ratios, and the Hodges–Lehmann
+//! estimate. Makes [`CrossCheck`]s for [`mod@super::decide`]. From oriented log ratios, one per pair. Must
+//! never overrule: an exact test can only withhold a decision that the t interval would make alone.
 
 use super::decide::CrossCheck;
 use super::interval::Interval;
 use super::{StatError, dist, sample};
 use crate::rng::Rng;
 
-/// Up to this many pairs every one of the 2^R sign patterns is counted; beyond it a random sample of patterns.
+/// Up to this many pairs every one of the 2^R sign patterns is counted; beyond it a random sample of
+/// patterns.
 pub const MAX_EXACT_FLIPS: usize = 32;
 
 /// Patterns drawn beyond [`MAX_EXACT_FLIPS`]: a p of 0.01 is then known to ±0.0002.
 pub const RANDOM_FLIPS: u32 = 100_000;
 
-/// Up to this many pairs the distribution of the signed-rank sum is exact, beyond it normal (error below 10⁻⁴ there).
+/// Up to this many pairs the distribution of the signed-rank sum is exact, beyond it normal (error below 10⁻⁴
+/// there).
 pub const MAX_EXACT_RANKS: usize = 200;
 
 /// Sums that differ by less than this share of their size are the same sum in another order.
 const ROUNDING: f64 = 1e-12;
 
-/// The sign-flip (Fisher–Pitman) permutation test at the three places a decision looks: under H0 "D = b" the sign of each
-/// d_p − b is a fair coin, because which arm got which process of a pair was drawn by lot.
+/// The sign-flip (Fisher–Pitman) permutation test at the three places a decision looks: under H0 "D = b" the
+/// sign of each d_p − b is a fair coin, because which arm got which process of a pair was drawn by lot.
 ///
-/// `seed` is used beyond [`MAX_EXACT_FLIPS`] pairs only. Fails without pairs, on values that are not finite and on a margin
-/// that is negative or not finite.
+/// `seed` is used beyond [`MAX_EXACT_FLIPS`] pairs only. Fails without pairs, on values that are not finite
+/// and on a margin that is negative or not finite.
 pub fn sign_flip(log_ratios: &[f64], margin: f64, seed: u64) -> Result<CrossCheck, StatError> {
     cross_check("sign flip", log_ratios, margin, |x| p_flip_above_zero(x, seed))
 }
 
-/// Wilcoxon's signed-rank test at the three places a decision looks; mid-ranks for ties, and zeros ranked and then set
-/// aside (J. W. Pratt, JASA 54, 1959). The distribution is that of the ranks as they are, so ties do not spoil the level.
+/// Wilcoxon's signed-rank test at the three places a decision looks; mid-ranks for ties, and zeros ranked and
+/// then set aside (J. W. Pratt, JASA 54, 1959). The distribution is that of the ranks as they are, so ties do
+/// not spoil the level.
 ///
 /// Fails like [`sign_flip`].
 pub fn signed_rank(log_ratios: &[f64], margin: f64) -> Result<CrossCheck, StatError> {
     cross_check("signed rank", log_ratios, margin, p_rank_above_zero)
 }
 
-/// `p(x)`: one-sided p of H0 "the centre of x is ≤ 0". The other direction is the same test of −x, so that swapping the
-/// arms mirrors every p exactly.
+/// `p(x)`: one-sided p of H0 "the centre of x is ≤ 0". The other direction is the same test of −x, so that
+/// swapping the arms mirrors every p exactly.
 fn cross_check(
     name: &'static str,
     log_ratios: &[f64],
@@ -73,7 +76,8 @@ fn p_flip_above_zero(x: &[f64], seed: u64) -> f64 {
     if x.len() > MAX_EXACT_FLIPS {
         return p_random_flips(&sizes, threshold, seed);
     }
-    // Meet in the middle: the sums of each half, sorted; for every left sum the right sums that complete it are a suffix.
+    // Meet in the middle: the sums of each half, sorted; for every left sum the right sums that complete it
+    // are a suffix.
     let (left, right) = sizes.split_at(sizes.len() / 2);
     let (left, right) = (sorted_signed_sums(left), sorted_signed_sums(right));
     let mut first = right.len();
@@ -182,11 +186,12 @@ pub struct HodgesLehmann {
     pub interval: Option<Interval>,
 }
 
-/// Hodges–Lehmann estimate of the centre of `log_ratios` with the interval at confidence 1 − α that inverts Wilcoxon's
-/// test: between the k-th smallest and k-th largest Walsh average, k the largest with P(W < k) ≤ α/2 (Hollander, Wolfe &
-/// Chicken, *Nonparametric statistical methods*, 2014, ch. 3).
+/// Hodges–Lehmann estimate of the centre of `log_ratios` with the interval at confidence 1 − α that inverts
+/// Wilcoxon's test: between the k-th smallest and k-th largest Walsh average, k the largest with P(W < k) ≤
+/// α/2 (Hollander, Wolfe & Chicken, *Nonparametric statistical methods*, 2014, ch. 3).
 ///
-/// Quadratic in the number of pairs. Fails without pairs, on values that are not finite and on α outside (0, 1).
+/// Quadratic in the number of pairs. Fails without pairs, on values that are not finite and on α outside (0,
+/// 1).
 pub fn hodges_lehmann(log_ratios: &[f64], alpha: f64) -> Result<HodgesLehmann, StatError> {
     sample::check_open("alpha", alpha, (0.0, 1.0), "0 to 1")?;
     sample::check_count("a Hodges–Lehmann estimate", 1, log_ratios.len())?;

@@ -1,5 +1,5 @@
-//! `[lo est hi]` of one arm, as criterion prints it, but over processes. From one summary per process. Must never be read
-//! as a comparison: two overlapping intervals say nothing about a difference.
+//! `[lo est hi]` of one arm, as criterion prints it, but over processes. From one summary per process. Must
+//! never be read as a comparison: two overlapping intervals say nothing about a difference.
 
 use super::{StatError, dist, sample};
 
@@ -17,17 +17,19 @@ impl Interval {
         self.lo <= x && x <= self.hi
     }
 
-    /// Both ends and the estimate through an increasing function: `exp_m1` turns logarithms into relative changes.
+    /// Both ends and the estimate through an increasing function: `exp_m1` turns logarithms into relative
+    /// changes.
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         Self { lo: f(self.lo), est: f(self.est), hi: f(self.hi) }
     }
 }
 
-/// exp(mean ± t(R−1, (1+confidence)/2) · sd/√R) of the logarithms of one positive summary per process: the geometric mean
-/// with its interval, in the unit of the values. Logarithms because run-to-run effects multiply, and because the same
-/// scale is used for comparisons.
+/// exp(mean ± t(R−1, (1+confidence)/2) · sd/√R) of the logarithms of one positive summary per process: the
+/// geometric mean with its interval, in the unit of the values. Logarithms because run-to-run effects
+/// multiply, and because the same scale is used for comparisons.
 ///
-/// Fails below two processes, on values that are not finite and positive, and for a confidence outside (0, 1).
+/// Fails below two processes, on values that are not finite and positive, and for a confidence outside (0,
+/// 1).
 pub fn geometric_mean_interval(values: &[f64], confidence: f64) -> Result<Interval, StatError> {
     sample::check_open("confidence", confidence, (0.0, 1.0), "0 to 1")?;
     sample::check_count("an interval over processes", 2, values.len())?;
@@ -37,7 +39,8 @@ pub fn geometric_mean_interval(values: &[f64], confidence: f64) -> Result<Interv
     let half = dist::t_quantile(0.5 + confidence / 2.0, n - 1.0) * (variance / n).sqrt();
     let est = mean.exp();
     Ok(Interval {
-        // A factor instead of exp(mean ± half): lo ≤ est ≤ hi even after rounding, and equality when nothing varies.
+        // A factor instead of exp(mean ± half): lo ≤ est ≤ hi even after rounding, and equality when nothing
+        // varies.
         lo: est * (-half).exp(),
         est,
         // Absurd spreads (numbers near the limits of f64) may overflow; a bound must stay a number.

@@ -1,5 +1,6 @@
-//! The two questions a comparison asks, each answered in one call so that no caller can forget to orient, to cross-check
-//! or to shift by the margin. From two arms of process summaries to a [`Judgement`]. Must never contain a rule of its own.
+//! The two questions a comparison asks, each answered in one call so that no caller can forget to orient, to
+//! cross-check or to shift by the margin. From two arms of process summaries to a [`Judgement`]. Must never
+//! contain a rule of its own.
 
 use super::StatError;
 use super::decide::{CrossCheck, Rule, Ruling, decide};
@@ -34,8 +35,8 @@ pub struct Judgement {
     pub ruling: Ruling,
 }
 
-/// Judges two arms that ran as pairs: `base[i]` and `head[i]` are one summary of each process of pair i. Tail rules
-/// ([`Rule::needs_exact`]) add the signed-rank test to the sign flips.
+/// Judges two arms that ran as pairs: `base[i]` and `head[i]` are one summary of each process of pair i. Tail
+/// rules ([`Rule::needs_exact`]) add the signed-rank test to the sign flips.
 ///
 /// Fails as [`log_ratios`], [`paired_t`] and [`decide`] do. One pair is too few for any of it.
 pub fn judge_pairs(base: &[f64], head: &[f64], question: &PairedQuestion) -> Result<Judgement, StatError> {
@@ -57,12 +58,12 @@ pub fn judge_pairs(base: &[f64], head: &[f64], question: &PairedQuestion) -> Res
     Ok(Judgement { estimate, checks, hodges_lehmann: robust, ruling })
 }
 
-/// Judges `head` against stored summaries `base` of another session. Without pairs there is no exact test that would allow
-/// for a difference between sessions, so [`Rule::needs_exact`] is not asked for; its number of processes still is, in the
-/// smaller arm.
+/// Judges `head` against stored summaries `base` of another session. Without pairs there is no exact test
+/// that would allow for a difference between sessions, so [`Rule::needs_exact`] is not asked for; its number
+/// of processes still is, in the smaller arm.
 ///
-/// Fails as [`welch`] and [`decide`] do. [`SessionSpread::NONE`] between sessions makes a ruling advisory at best: the caller
-/// must cap it.
+/// Fails as [`welch`] and [`decide`] do. [`SessionSpread::NONE`] between sessions makes a ruling advisory at
+/// best: the caller must cap it.
 pub fn judge_unpaired(
     base: &[f64],
     head: &[f64],

@@ -1,5 +1,5 @@
-//! Many cases, one run: withholds the rulings that chance alone would be expected to produce among so many. From every
-//! gated ruling of the run. Must never turn a ruling into a decision that it was not.
+//! Many cases, one run: withholds the rulings that chance alone would be expected to produce among so many.
+//! From every gated ruling of the run. Must never turn a ruling into a decision that it was not.
 
 use super::decide::{Decision, Doubt, Ruling};
 use super::{StatError, sample};
@@ -7,11 +7,12 @@ use super::{StatError, sample};
 /// Expected share of false ones among the regressions (and, separately, improvements) of a run.
 pub const FALSE_DISCOVERY_RATE: f64 = 0.05;
 
-/// Adjusted p values of the step-up procedure of Y. Benjamini and Y. Hochberg (J. R. Stat. Soc. B 57, 1995): a hypothesis is
-/// rejected at false discovery rate q exactly if its adjusted value is ≤ q. In the order given, each in [0, 1].
+/// Adjusted p values of the step-up procedure of Y. Benjamini and Y. Hochberg (J. R. Stat. Soc. B 57, 1995):
+/// a hypothesis is rejected at false discovery rate q exactly if its adjusted value is ≤ q. In the order
+/// given, each in [0, 1].
 ///
-/// Valid for independent and for positively dependent p values, as those of metrics of one case are. Fails on a value that
-/// is not finite or lies outside [0, 1].
+/// Valid for independent and for positively dependent p values, as those of metrics of one case are. Fails on
+/// a value that is not finite or lies outside [0, 1].
 pub fn benjamini_hochberg(p_values: &[f64]) -> Result<Vec<f64>, StatError> {
     sample::check_finite(p_values)?;
     if let Some(&value) = p_values.iter().find(|p| !(0.0..=1.0).contains(*p)) {
@@ -31,18 +32,31 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Result<Vec<f64>, StatError> {
     Ok(adjusted)
 }
 
-/// Withholds each `Regressed` whose H0 "D ≤ +δ", and each `Improved` whose H0 "D ≥ −δ", is not rejected at false discovery
-/// rate `q` among all of `rulings`; the two directions are two families. Other rulings stay as they are.
+/// Withholds each `Regressed` whose H0 "D ≤ +δ", and each `Improved` whose H0 "D ≥ −δ", is not rejected at
+/// false discovery rate `q` among all of `rulings`; the two directions are two families. Other rulings stay
+/// as they are.
 ///
-/// The direction filter: a hypothesis whose own ruling did not claim it enters with p = 1. That only makes p values larger,
-/// so the rate still holds, and a metric that was too uncertain to be ruled cannot help another one over the threshold.
+/// The direction filter: a hypothesis whose own ruling did not claim it enters with p = 1. That only makes p
+/// values larger, so the rate still holds, and a metric that was too uncertain to be ruled cannot help
+/// another one over the threshold.
 ///
+/// For rulings at a number of pairs fixed beforehand; after sequential looks use [`correct_after_looks`].
 /// Fails on q outside (0, 1).
 pub fn correct(rulings: &mut [Ruling], q: f64) -> Result<(), StatError> {
+    correct_after_looks(rulings, q, 1)
+}
+
+/// [`correct`] for rulings that stopped at one of `looks` planned looks. Stopping where p is small makes p
+/// too small; times the number of looks (Bonferroni) it is a valid p of the whole sequence. A single case is
+/// not withheld by this: its look's α/2 times four looks is still below the rate of 5 %.
+pub fn correct_after_looks(rulings: &mut [Ruling], q: f64, looks: usize) -> Result<(), StatError> {
     sample::check_open("false discovery rate", q, (0.0, 1.0), "0 to 1")?;
+    let times = looks.max(1) as f64;
     let family = |claim: Decision, p: fn(&Ruling) -> f64| {
-        let p_values: Vec<f64> =
-            rulings.iter().map(|ruling| if ruling.decision == claim { p(ruling) } else { 1.0 }).collect();
+        let p_values: Vec<f64> = rulings
+            .iter()
+            .map(|ruling| if ruling.decision == claim { (p(ruling) * times).min(1.0) } else { 1.0 })
+            .collect();
         benjamini_hochberg(&p_values)
     };
     let worse = family(Decision::Regressed, |r| r.p_regressed)?;
@@ -109,5 +123,23 @@ mod tests {
         correct(&mut one, FALSE_DISCOVERY_RATE).expect("a valid rate");
         assert_eq!(one, [ruling(0.04)]);
         assert!(correct(&mut one, f64::NAN).is_err());
+    }
+
+    #[test]
+    fn looks_make_the_correction_stricter_and_leave_a_single_case_alone() {
+        // p ≈ .0019, at the threshold of four looks.
+        let strong = ruling(0.068);
+        let among = |others: usize, looks: usize| {
+            let mut rulings = vec![ruling(0.0); others];
+            rulings.push(strong.clone());
+            correct_after_looks(&mut rulings, FALSE_DISCOVERY_RATE, looks).expect("a valid rate");
+            rulings[others].decision
+        };
+        assert!((0.001..0.003).contains(&strong.p_regressed), "{}", strong.p_regressed);
+        assert_eq!(
+            (among(0, 1), among(0, 4), among(0, 0)),
+            (Decision::Regressed, Decision::Regressed, Decision::Regressed)
+        );
+        assert_eq!((among(15, 1), among(15, 4)), (Decision::Regressed, Decision::Inconclusive));
     }
 }

@@ -1,13 +1,15 @@
-//! The gate's comparison: two arms that ran as pairs, back to back in random order. Makes an [`Estimate`] from one summary
-//! per process and arm. Must never pool iterations or unpair processes: what both processes of a pair share (temperature,
-//! neighbours, clocks) cancels only in their ratio (Bulej et al., *Duet benchmarking*, 2020, arXiv:2001.05811).
+//! The gate's comparison: two arms that ran as pairs, back to back in random order. Makes an [`Estimate`]
+//! from one summary per process and arm. Must never pool iterations or unpair processes: what both processes
+//! of a pair share (temperature, neighbours, clocks) cancels only in their ratio (Bulej et al., *Duet
+//! benchmarking*, 2020, arXiv:2001.05811).
 
 use super::estimate::Estimate;
 use super::{StatError, sample};
 
 /// d_p = ln(head_p) − ln(base_p) for each pair. Swapping the arms negates every value exactly.
 ///
-/// Summaries in any one unit. Fails if the arms differ in length, or on a value that is not finite and positive.
+/// Summaries in any one unit. Fails if the arms differ in length, or on a value that is not finite and
+/// positive.
 pub fn log_ratios(base: &[f64], head: &[f64]) -> Result<Vec<f64>, StatError> {
     if base.len() != head.len() {
         return Err(StatError::Unpaired { base: base.len(), head: head.len() });
@@ -18,8 +20,9 @@ pub fn log_ratios(base: &[f64], head: &[f64]) -> Result<Vec<f64>, StatError> {
 
 /// D = mean(d), se = s_d/√R, R − 1 degrees of freedom (Student's paired t on log ratios).
 ///
-/// `resolution_sd` is the spread that rounding alone gives a log ratio ([`rounding_sd`]), 0 if unknown. s_d is never taken
-/// to be smaller: a coarse clock can make every pair agree to the last digit, which is no proof of perfect precision.
+/// `resolution_sd` is the spread that rounding alone gives a log ratio ([`rounding_sd`]), 0 if unknown. s_d
+/// is never taken to be smaller: a coarse clock can make every pair agree to the last digit, which is no
+/// proof of perfect precision.
 ///
 /// Fails below two pairs, on values that are not finite, and for a negative `resolution_sd`.
 pub fn paired_t(log_ratios: &[f64], resolution_sd: f64) -> Result<Estimate, StatError> {
@@ -36,8 +39,9 @@ pub fn paired_t(log_ratios: &[f64], resolution_sd: f64) -> Result<Estimate, Stat
     Ok(Estimate { effect, se: sd / (n as f64).sqrt(), df: (n - 1) as f64, sd, n, fixed_var: 0.0 })
 }
 
-/// Spread of a log ratio of two durations near `typical_ns` read from a clock with steps of `step_ns`: each arm's rounding
-/// error is uniform with sd step/√12, so that of the ratio is (step/typical)/√6. 0 if either is not positive and finite.
+/// Spread of a log ratio of two durations near `typical_ns` read from a clock with steps of `step_ns`: each
+/// arm's rounding error is uniform with sd step/√12, so that of the ratio is (step/typical)/√6. 0 if either
+/// is not positive and finite.
 pub fn rounding_sd(step_ns: f64, typical_ns: f64) -> f64 {
     let share = step_ns / typical_ns;
     if share.is_finite() && share > 0.0 { share / 6.0_f64.sqrt() } else { 0.0 }

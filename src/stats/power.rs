@@ -1,5 +1,5 @@
-//! How small a change a comparison can see, and how many units it would take to see a smaller one. From a spread and a
-//! rule. Must never be quoted as a probability that a verdict is right.
+//! How small a change a comparison can see, and how many units it would take to see a smaller one. From a
+//! spread and a rule. Must never be quoted as a probability that a verdict is right.
 
 use super::dist;
 use super::estimate::Estimate;
@@ -8,12 +8,14 @@ use super::interval::Interval;
 /// Above this many pairs the answer is "not by repeating it".
 pub const MAX_UNITS: usize = 10_000;
 
-/// Smallest true effect that is ruled `Regressed` with probability `power`: MDE = δ + (t(df, 1 − α/2) + t(df, power))·se.
+/// Smallest true effect that is ruled `Regressed` with probability `power`: MDE = δ + (t(df, 1 − α/2) + t(df,
+/// power))·se.
 ///
-/// Log scale like `margin`; infinite when the estimate has no usable standard error. The noncentral t is approximated by a
-/// shifted t, which keeps the power within 85–95 % for a nominal 90 % if the spread is the true one. The spread of the same
-/// few pairs is itself uncertain: effects printed from it are seen 75 % of the time with 5 pairs, 82 % with 10 and 87 % with
-/// 20 (simulated in `benches/verdicts.rs`). A [`super::Prior`] narrows that.
+/// Log scale like `margin`; infinite when the estimate has no usable standard error. The noncentral t is
+/// approximated by a shifted t, which keeps the power within 85–95 % for a nominal 90 % if the spread is the
+/// true one. The spread of the same few pairs is itself uncertain: effects printed from it are seen 75 % of
+/// the time with 5 pairs, 82 % with 10 and 87 % with 20 (simulated in `benches/verdicts.rs`). A
+/// [`super::Prior`] narrows that.
 pub fn minimum_detectable_effect(estimate: &Estimate, margin: f64, alpha: f64, power: f64) -> f64 {
     if !estimate.se.is_finite() {
         return f64::INFINITY;
@@ -21,8 +23,9 @@ pub fn minimum_detectable_effect(estimate: &Estimate, margin: f64, alpha: f64, p
     margin + factor(estimate.df, alpha / 2.0, power) * estimate.se
 }
 
-/// Fewest units with which the minimum detectable effect is at most `target` (log scale), given this estimate's spread.
-/// `None` if `target` is not above the margin, or out of reach of [`MAX_UNITS`] or of the session variance.
+/// Fewest units with which the minimum detectable effect is at most `target` (log scale), given this
+/// estimate's spread. `None` if `target` is not above the margin, or out of reach of [`MAX_UNITS`] or of the
+/// session variance.
 pub fn required_units(
     estimate: &Estimate,
     margin: f64,
@@ -33,9 +36,10 @@ pub fn required_units(
     fewest(estimate, target - margin, alpha / 2.0, power)
 }
 
-/// Fewest units that would settle an inconclusive estimate with probability `power`, if the true effect is the estimated
-/// one: enough to put it beyond the margin if it lies beyond, else enough for both one-sided tests of equivalence. `None`
-/// if it lies on the margin (no number of pairs settles that) or the number is out of reach.
+/// Fewest units that would settle an inconclusive estimate with probability `power`, if the true effect is
+/// the estimated one: enough to put it beyond the margin if it lies beyond, else enough for both one-sided
+/// tests of equivalence. `None` if it lies on the margin (no number of pairs settles that) or the number is
+/// out of reach.
 pub(super) fn units_to_settle(estimate: &Estimate, margin: f64, alpha: f64, power: f64) -> Option<usize> {
     let beyond = estimate.effect.abs() - margin;
     let units = if beyond > 0.0 {

@@ -1,4 +1,5 @@
-//! Mean, variance and logarithms of a handful of numbers, with the checks every estimator needs. Must never return NaN.
+//! Mean, variance and logarithms of a handful of numbers, with the checks every estimator needs. Must never
+//! return NaN.
 
 use super::StatError;
 

@@ -1,18 +1,20 @@
-//! When a running comparison may be looked at. Makes the number of pairs of the next look and the threshold that all looks
-//! share. Must never allow a look in between: every further look is another chance to be wrong.
+//! When a running comparison may be looked at. Makes the number of pairs of the next look and the threshold
+//! that all looks share. Must never allow a look in between: every further look is another chance to be
+//! wrong.
 
 use super::StatError;
 
 /// Pairs at which a decision may be taken.
 pub const LOOKS: [usize; 4] = [5, 8, 12, 20];
 
-/// Overall two-sided error rates and the α of every single look that gives them, one threshold for all looks as in
-/// S. J. Pocock, *Group sequential methods in the design and analysis of clinical trials*, Biometrika 64, 1977. His table is
-/// for known variances and equal steps; these are for t tests at [`LOOKS`], by simulation (`benches/verdicts.rs`).
+/// Overall two-sided error rates and the α of every single look that gives them, one threshold for all looks
+/// as in S. J. Pocock, *Group sequential methods in the design and analysis of clinical trials*, Biometrika
+/// 64, 1977. His table is for known variances and equal steps; these are for t tests at [`LOOKS`], by
+/// simulation (`benches/verdicts.rs`).
 pub const THRESHOLDS: [(f64, f64); 2] = [(0.05, 0.0163), (0.01, 0.0029)];
 
-/// α of each look for an overall two-sided error rate of 5 % or 1 %. Fails for any other rate: its threshold would have to be
-/// simulated first.
+/// α of each look for an overall two-sided error rate of 5 % or 1 %. Fails for any other rate: its threshold
+/// would have to be simulated first.
 pub fn look_alpha(overall: f64) -> Result<f64, StatError> {
     THRESHOLDS.iter().find(|(rate, _)| (rate - overall).abs() < 1e-9).map(|&(_, alpha)| alpha).ok_or(
         StatError::OutOfRange {

@@ -1,5 +1,5 @@
-//! How much two sessions on one device differ when nothing changed. Makes a [`SessionSpread`] from stored sessions of the
-//! same engine. Must never guess: with fewer than five sessions there is no answer.
+//! How much two sessions on one device differ when nothing changed. Makes a [`SessionSpread`] from stored
+//! sessions of the same engine. Must never guess: with fewer than five sessions there is no answer.
 
 use super::{StatError, sample};
 
@@ -20,16 +20,18 @@ impl SessionSpread {
     pub const NONE: Self = Self { sd: 0.0, df: f64::INFINITY };
 }
 
-/// σ_session² = max(0, (MSB − MSW)/n₀), the method of moments of a one-way random-effects analysis of variance, with
-/// n₀ = (N − Σn_i²/N)/(k − 1) for unequal sessions (Searle, Casella & McCulloch, *Variance components*, 1992, ch. 3).
+/// σ_session² = max(0, (MSB − MSW)/n₀), the method of moments of a one-way random-effects analysis of
+/// variance, with n₀ = (N − Σn_i²/N)/(k − 1) for unequal sessions (Searle, Casella & McCulloch, *Variance
+/// components*, 1992, ch. 3).
 ///
-/// `sessions` holds, for each session, one positive summary per process. The degrees of freedom are Satterthwaite's for a
-/// difference of mean squares, between 1 and k − 1: five sessions are weak evidence, and a comparison that uses them has to
-/// say so through its t quantile. Truncation at 0 would claim that sessions never differ, so the spread is not taken to be
-/// smaller than the standard error that the processes leave in a session's mean would let us see: √(MSW/n₀)/2.
+/// `sessions` holds, for each session, one positive summary per process. The degrees of freedom are
+/// Satterthwaite's for a difference of mean squares, between 1 and k − 1: five sessions are weak evidence,
+/// and a comparison that uses them has to say so through its t quantile. Truncation at 0 would claim that
+/// sessions never differ, so the spread is not taken to be smaller than the standard error that the processes
+/// leave in a session's mean would let us see: √(MSW/n₀)/2.
 ///
-/// Fails below [`MIN_SESSIONS`] sessions, without two processes in at least one of them, and on values that are not finite
-/// and positive (the index counts over all sessions).
+/// Fails below [`MIN_SESSIONS`] sessions, without two processes in at least one of them, and on values that
+/// are not finite and positive (the index counts over all sessions).
 pub fn session_spread(sessions: &[Vec<f64>]) -> Result<SessionSpread, StatError> {
     let k = sessions.iter().filter(|s| !s.is_empty()).count();
     sample::check_count("the spread between sessions", MIN_SESSIONS, k)?;

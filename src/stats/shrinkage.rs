@@ -1,6 +1,6 @@
-//! What earlier comparisons on a device say about the spread of the next one. Makes a [`Prior`] from past spreads and
-//! moderates an [`Estimate`] with it, which is worth a few pairs when there are only five. Must never pull a noisy day down
-//! to the quiet past: a spread that the history does not explain is left alone.
+//! What earlier comparisons on a device say about the spread of the next one. Makes a [`Prior`] from past
+//! spreads and moderates an [`Estimate`] with it, which is worth a few pairs when there are only five. Must
+//! never pull a noisy day down to the quiet past: a spread that the history does not explain is left alone.
 
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 use statrs::function::gamma::digamma;
@@ -14,7 +14,8 @@ pub const MIN_HISTORY: usize = 3;
 /// A spread larger than the history by this one-sided p of an F test is not moderated.
 pub const OUTSIDE_HISTORY_P: f64 = 0.01;
 
-/// Spreads of log ratios and degrees of freedom above these are no measurement, and would overflow or lose precision.
+/// Spreads of log ratios and degrees of freedom above these are no measurement, and would overflow or lose
+/// precision.
 const MAX_SD: f64 = 1e3;
 const MAX_DF: f64 = 1e6;
 
@@ -27,14 +28,16 @@ pub struct Prior {
     pub df: f64,
 }
 
-/// Fits s₀ and d₀ to past spreads `(s_g, d_g)` by the moments of ln s_g² (G. K. Smyth, *Linear models and empirical Bayes
-/// methods*, Stat. Appl. Genet. Mol. Biol. 3, 2004, section 6.2): with e_g = ln s_g² − ψ(d_g/2) + ln(d_g/2), d₀ solves
-/// ψ′(d₀/2) = mean((e_g − ē)²·G/(G − 1) − ψ′(d_g/2)) and s₀² = exp(ē + ψ(d₀/2) − ln(d₀/2)).
+/// Fits s₀ and d₀ to past spreads `(s_g, d_g)` by the moments of ln s_g² (G. K. Smyth, *Linear models and
+/// empirical Bayes methods*, Stat. Appl. Genet. Mol. Biol. 3, 2004, section 6.2): with e_g = ln s_g² −
+/// ψ(d_g/2) + ln(d_g/2), d₀ solves ψ′(d₀/2) = mean((e_g − ē)²·G/(G − 1) − ψ′(d_g/2)) and s₀² = exp(ē +
+/// ψ(d₀/2) − ln(d₀/2)).
 ///
-/// When past spreads vary no more than chance explains, d₀ would be infinite; it is capped at Σ d_g, all that was ever seen.
-/// The past comparisons must be of one device and one metric.
+/// When past spreads vary no more than chance explains, d₀ would be infinite; it is capped at Σ d_g, all that
+/// was ever seen. The past comparisons must be of one device and one metric.
 ///
-/// Fails below [`MIN_HISTORY`] spreads, and on a spread or a number of degrees of freedom that is not finite and positive.
+/// Fails below [`MIN_HISTORY`] spreads, and on a spread or a number of degrees of freedom that is not finite
+/// and positive.
 pub fn fit_prior(history: &[(f64, f64)]) -> Result<Prior, StatError> {
     sample::check_count("a history of spreads", MIN_HISTORY, history.len())?;
     let mut adjusted = Vec::with_capacity(history.len());
@@ -59,8 +62,9 @@ pub fn fit_prior(history: &[(f64, f64)]) -> Result<Prior, StatError> {
 
 /// The moderated t: s̃² = (d₀s₀² + d·s²)/(d₀ + d) with d₀ + d degrees of freedom (Smyth 2004, eq. 3).
 ///
-/// Returned unchanged if the estimate includes a session variance, if there is no usable spread or prior, or if s is too large
-/// for the history ([`OUTSIDE_HISTORY_P`]; the robust variant of Phipson et al., Ann. Appl. Stat. 10, 2016, has the same aim).
+/// Returned unchanged if the estimate includes a session variance, if there is no usable spread or prior, or
+/// if s is too large for the history ([`OUTSIDE_HISTORY_P`]; the robust variant of Phipson et al., Ann. Appl.
+/// Stat. 10, 2016, has the same aim).
 #[must_use]
 pub fn moderate(estimate: &Estimate, prior: &Prior) -> Estimate {
     let usable = estimate.sd < MAX_SD
@@ -83,7 +87,8 @@ pub fn moderate(estimate: &Estimate, prior: &Prior) -> Estimate {
     Estimate { se: sd / (estimate.n as f64).sqrt(), df, sd, ..*estimate }
 }
 
-/// ψ′(x) for x > 0: recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 6.4.12), good to 12 digits.
+/// ψ′(x) for x > 0: recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 6.4.12), good to 12
+/// digits.
 fn trigamma(x: f64) -> f64 {
     let (mut x, mut sum) = (x, 0.0);
     while x < 10.0 {
@@ -95,7 +100,8 @@ fn trigamma(x: f64) -> f64 {
     sum + 1.0 / x + y / 2.0 + series / x
 }
 
-/// The x > 0 with ψ′(x) = y, for y > 0, by bisection of the logarithm; ψ′ falls monotonically. Between 10⁻³ and 10⁶.
+/// The x > 0 with ψ′(x) = y, for y > 0, by bisection of the logarithm; ψ′ falls monotonically. Between 10⁻³
+/// and 10⁶.
 fn inverse_trigamma(y: f64) -> f64 {
     let (mut low, mut high) = (1e-3_f64.ln(), 1e6_f64.ln());
     for _ in 0..60 {

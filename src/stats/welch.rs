@@ -1,15 +1,18 @@
-//! Comparison with a stored record, when the base can no longer be run. Makes an [`Estimate`] from one summary per process
-//! and arm. Must never be called without thinking about σ_session: two sessions differ even when the code does not.
+//! Comparison with a stored record, when the base can no longer be run. Makes an [`Estimate`] from one
+//! summary per process and arm. Must never be called without thinking about σ_session: two sessions differ
+//! even when the code does not.
 
 use super::estimate::Estimate;
 use super::sessions::SessionSpread;
 use super::{StatError, sample};
 
-/// Welch's two-sample t on logarithms: D = mean ln(head) − mean ln(base), se² = s_b²/n_b + s_h²/n_h + 2σ_session², degrees
-/// of freedom after Satterthwaite (B. L. Welch, Biometrika 34, 1947), the session term counted with its own.
+/// Welch's two-sample t on logarithms: D = mean ln(head) − mean ln(base), se² = s_b²/n_b + s_h²/n_h +
+/// 2σ_session², degrees of freedom after Satterthwaite (B. L. Welch, Biometrika 34, 1947), the session term
+/// counted with its own.
 ///
-/// Summaries in any one unit; [`SessionSpread::NONE`] when both arms ran in one session. Fails below two processes in an
-/// arm (one process has no spread to judge by), on values that are not finite and positive, and on a bad session spread.
+/// Summaries in any one unit; [`SessionSpread::NONE`] when both arms ran in one session. Fails below two
+/// processes in an arm (one process has no spread to judge by), on values that are not finite and positive,
+/// and on a bad session spread.
 pub fn welch(base: &[f64], head: &[f64], session: SessionSpread) -> Result<Estimate, StatError> {
     sample::check_not_negative("session sd", session.sd)?;
     if session.df.is_nan() || session.df < 1.0 {
@@ -52,8 +55,8 @@ pub fn welch(base: &[f64], head: &[f64], session: SessionSpread) -> Result<Estim
     })
 }
 
-/// (Σ v)² / Σ v²/df: degrees of freedom of a sum of independent variance estimates; none when they are all 0. Never below
-/// the least of the parts, so that ill-conditioned sums do not fall under 1.
+/// (Σ v)² / Σ v²/df: degrees of freedom of a sum of independent variance estimates; none when they are all 0.
+/// Never below the least of the parts, so that ill-conditioned sums do not fall under 1.
 fn satterthwaite(parts: &[(f64, f64)]) -> Option<f64> {
     let total: f64 = parts.iter().map(|(v, _)| v).sum();
     if total <= 0.0 {

@@ -1,14 +1,16 @@
-//! Simulated measurements and what different decision rules make of them. Makes rates of verdicts from a seed. Shared by
-//! `tests/verdicts.rs`, which asserts a small version, and `benches/verdicts.rs`, which prints the full table.
+//! Simulated measurements and what different decision rules make of them. Makes rates of verdicts from a
+//! seed. Shared by `tests/verdicts.rs`, which asserts a small version, and `benches/verdicts.rs`, which
+//! prints the full table.
 //!
-//! The model is the one of the design: processes differ by `between`, iterations inside a process are correlated. It must
-//! never contain a copy of our own rules: ours are called, theirs are written out here.
+//! The model is the one of the design: processes differ by `between`, iterations inside a process are
+//! correlated. It must never contain a copy of our own rules: ours are called, theirs are written out here.
 
 use trt_perf::rng::Rng;
 use trt_perf::stats::multiplicity::FALSE_DISCOVERY_RATE;
 use trt_perf::stats::{
-    Decision, Orientation, PairedQuestion, Rule, Ruling, SessionSpread, correct, describe, dist, judge_pairs,
-    judge_unpaired, log_ratios, look_alpha, minimum_detectable_effect, paired_t, session_spread,
+    Decision, Orientation, PairedQuestion, Rule, Ruling, SessionSpread, correct_after_looks, describe, dist,
+    fit_prior, judge_pairs, judge_unpaired, log_ratios, look_alpha, minimum_detectable_effect, moderate,
+    paired_t, session_spread,
 };
 
 /// How measured times vary. Standard deviations as fractions.
@@ -63,12 +65,15 @@ pub struct Arms {
 
 impl Arms {
     fn summaries(arm: &[Vec<u64>], quantile: Option<f64>) -> Vec<f64> {
-        arm.iter()
-            .map(|samples| {
-                let d = describe(samples).expect("a process has samples");
-                quantile.map_or(d.mean_ns, |q| d.quantile_ns(q).expect("a stored quantile"))
-            })
-            .collect()
+        let summary = |samples: &Vec<u64>| match quantile {
+            // All that `describe` does for a mean, without its sort: most of the cells need no quantile.
+            None => samples.iter().sum::<u64>() as f64 / samples.len() as f64,
+            Some(q) => {
+                let described = describe(samples).expect("a process has samples");
+                described.quantile_ns(q).expect("a stored quantile")
+            }
+        };
+        arm.iter().map(summary).collect()
     }
 
     pub fn judge(&self, rule: Rule, quantile: Option<f64>) -> Ruling {
@@ -99,8 +104,8 @@ impl Share {
         f64::from(self.hits) / f64::from(self.of.max(1))
     }
 
-    /// Whether so many hits are within the central `level` of a binomial distribution with probability `p` (normal
-    /// approximation with continuity correction; `of`·p is at least 100 wherever this is asked).
+    /// Whether so many hits are within the central `level` of a binomial distribution with probability `p`
+    /// (normal approximation with continuity correction; `of`·p is at least 100 wherever this is asked).
     pub fn is_plausible(&self, p: f64, level: f64) -> bool {
         let n = f64::from(self.of);
         let z = dist::normal_quantile(0.5 + level / 2.0);
@@ -192,9 +197,10 @@ fn variance(values: &[f64], mean: f64) -> f64 {
     values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (values.len() - 1) as f64
 }
 
-/// criterion.rs 0.8: 100 samples, each the average of a run of iterations; changed if the p of Welch's t against a bootstrap
-/// of the pooled samples is below .05 and the bootstrap interval of the ratio of means lies beyond ±1 % (its book,
-/// "analysis process", and `noise_threshold`). It resamples 100 000 times; 1000 settle a .05 well enough for a rate.
+/// criterion.rs 0.8: 100 samples, each the average of a run of iterations; changed if the p of Welch's t
+/// against a bootstrap of the pooled samples is below .05 and the bootstrap interval of the ratio of means
+/// lies beyond ±1 % (its book, "analysis process", and `noise_threshold`). It resamples 100 000 times; 1000
+/// settle a .05 well enough for a rate.
 fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
     const RESAMPLES: usize = 1000;
     let in_100 = |x: &[f64]| x.chunks(x.len().div_ceil(100)).map(mean).collect::<Vec<_>>();
@@ -227,8 +233,8 @@ fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
     lo > 0.01 || hi < -0.01
 }
 
-/// NVBench's compare script: the same if the relative difference of the means is within the smaller relative standard
-/// deviation of the samples.
+/// NVBench's compare script: the same if the relative difference of the means is within the smaller relative
+/// standard deviation of the samples.
 fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
     let (mean_base, mean_head) = (mean(base), mean(head));
     let noise_base = variance(base, mean_base).sqrt() / mean_base;
@@ -236,8 +242,8 @@ fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
     ((mean_head - mean_base) / mean_base).abs() > noise_base.min(noise_head)
 }
 
-/// Mann–Whitney on all samples as if they were independent, normal approximation, two-sided 5 %. Ties of u64 nanoseconds
-/// around a millisecond are too rare to matter.
+/// Mann–Whitney on all samples as if they were independent, normal approximation, two-sided 5 %. Ties of u64
+/// nanoseconds around a millisecond are too rare to matter.
 fn mann_whitney_changed(base: &[f64], head: &[f64]) -> bool {
     let mut all: Vec<(f64, bool)> =
         base.iter().map(|&v| (v, false)).chain(head.iter().map(|&v| (v, true))).collect();
@@ -254,8 +260,8 @@ fn arm(count: usize, level: f64, sd: f64, rng: &mut Rng) -> Vec<f64> {
     (0..count).map(|_| (level + sd * rng.normal()).exp()).collect()
 }
 
-/// Share of `Regressed` when the true effect is the minimum detectable one: for the true spread, and for the spread that an
-/// earlier comparison of as many pairs happened to see and print.
+/// Share of `Regressed` when the true effect is the minimum detectable one: for the true spread, and for the
+/// spread that an earlier comparison of as many pairs happened to see and print.
 pub fn power_at_mde(pairs: usize, comparisons: u32, seed: u64) -> (Share, Share) {
     let rule = Rule::new(0.01);
     let between = 0.005;
@@ -278,8 +284,9 @@ pub fn power_at_mde(pairs: usize, comparisons: u32, seed: u64) -> (Share, Share)
     (of_truth, as_printed)
 }
 
-/// What sequential looks come to: share of A/A runs with p_zero below the threshold at any look, and share of runs on the
-/// margin (true effect δ) that end in a claim of equivalence (one-sided, so half the rate is nominal).
+/// What sequential looks come to: share of A/A runs with p_zero below the threshold at any look, and share of
+/// runs on the margin (true effect δ) that end in a claim of equivalence (one-sided, so half the rate is
+/// nominal).
 pub fn sequential(overall: f64, comparisons: u32, seed: u64) -> (Share, Share, Share) {
     let alpha = look_alpha(overall).expect("a simulated rate");
     let rule = Rule::new(0.01).at_alpha(alpha);
@@ -305,28 +312,60 @@ pub fn sequential(overall: f64, comparisons: u32, seed: u64) -> (Share, Share, S
     (any, regressed, equivalent)
 }
 
-/// Share of runs of `cases` unchanged cases with any verdict: before and after the correction for their number.
-pub fn suites(cases: usize, pairs: usize, between: f64, runs: u32, seed: u64) -> (Share, Share) {
-    let rule = Rule::new(0.01_f64.ln_1p());
+/// Share of runs of `cases` unchanged cases with any verdict, before and after the correction for their
+/// number: each case looked at with `looks` pairs in turn, at threshold `alpha`, until it is decided.
+pub fn suites(
+    cases: usize,
+    looks: &[usize],
+    alpha: f64,
+    between: f64,
+    runs: u32,
+    seed: u64,
+) -> (Share, Share) {
+    let rule = Rule::new(0.01_f64.ln_1p()).at_alpha(alpha);
+    let last = looks[looks.len() - 1];
     let (mut before, mut after) = (Share::default(), Share::default());
     let is_verdict = |r: &Ruling| matches!(r.decision, Decision::Regressed | Decision::Improved);
     for i in 0..runs {
         let mut rng = Rng::stream(seed, u64::from(i));
-        let mut rulings: Vec<Ruling> = (0..cases)
-            .map(|_| {
-                let (base, head) = (arm(pairs, 0.0, between, &mut rng), arm(pairs, 0.0, between, &mut rng));
-                judge_pairs(&base, &head, &question(rule)).expect("usable").ruling
-            })
-            .collect();
+        let mut case = || {
+            let (base, head) = (arm(last, 0.0, between, &mut rng), arm(last, 0.0, between, &mut rng));
+            let at = |n: usize| judge_pairs(&base[..n], &head[..n], &question(rule)).expect("usable").ruling;
+            let stopped = looks.iter().find(|&&n| n == last || at(n).decision != Decision::Inconclusive);
+            at(*stopped.unwrap_or(&last))
+        };
+        let mut rulings: Vec<Ruling> = (0..cases).map(|_| case()).collect();
         before.count(rulings.iter().any(is_verdict));
-        correct(&mut rulings, FALSE_DISCOVERY_RATE).expect("a valid rate");
+        correct_after_looks(&mut rulings, FALSE_DISCOVERY_RATE, looks.len()).expect("a valid rate");
         after.count(rulings.iter().any(is_verdict));
     }
     (before, after)
 }
 
-/// Share of verdicts against a stored record of the same code when sessions differ by `session`: ignoring that, and allowing
-/// for it as estimated from `history` earlier sessions. Five processes an arm, 0.3 % between processes, δ = 1 %.
+/// Five pairs of a device with twenty past comparisons, spreads varying by a factor of about `vary` (log sd)
+/// from case to case: share with p ≤ 5 % for the plain and for the moderated t, with a true change of
+/// `effect`.
+pub fn moderated(vary: f64, effect: f64, comparisons: u32, seed: u64) -> (Share, Share) {
+    let (mut plain, mut with_history) = (Share::default(), Share::default());
+    for i in 0..comparisons {
+        let mut rng = Rng::stream(seed, u64::from(i));
+        let mut compare = |effect: f64| {
+            let between = 0.005 * (vary * rng.normal()).exp();
+            let (base, head) = (arm(5, 0.0, between, &mut rng), arm(5, effect, between, &mut rng));
+            paired_t(&log_ratios(&base, &head).expect("usable"), 0.0).expect("usable")
+        };
+        let history: Vec<(f64, f64)> = (0..20).map(|_| compare(0.0)).map(|e| (e.sd, e.df)).collect();
+        let prior = fit_prior(&history).expect("twenty spreads");
+        let now = compare(effect);
+        plain.count(now.p_zero() <= 0.05);
+        with_history.count(moderate(&now, &prior).p_zero() <= 0.05);
+    }
+    (plain, with_history)
+}
+
+/// Share of verdicts against a stored record of the same code when sessions differ by `session`: ignoring
+/// that, and allowing for it as estimated from `history` earlier sessions. Five processes an arm, 0.3 %
+/// between processes, δ = 1 %.
 pub fn stored(session: f64, history: usize, comparisons: u32, seed: u64) -> (Share, Share) {
     let (processes, between) = (5, 0.003);
     let rule = Rule::new(0.01_f64.ln_1p());
