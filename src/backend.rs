@@ -71,7 +71,13 @@ pub fn known() -> Vec<(String, std::result::Result<String, String>)> {
     let cpu = backend(BackendKind::Cpu);
     vec![
         (cpu.name().to_owned(), Ok(format!("{} (embedded)", cpu.library()))),
-        ("tensorrt".to_owned(), Err(format!("not part of this version; the CUDA driver (libcuda) is {}", if cuda::driver_present() { "here" } else { "not installed" }))),
+        (
+            "tensorrt".to_owned(),
+            Err(format!(
+                "not part of this version; the CUDA driver (libcuda) is {}",
+                if cuda::driver_present() { "here" } else { "not installed" }
+            )),
+        ),
     ]
 }
 
