@@ -44,6 +44,10 @@ fn others(rates: &Rates) -> String {
 }
 
 fn same_code() {
+    println!(
+        "The other rules run with their default settings: criterion ±1 %, NVBench's noise, Mann-Whitney 5 %."
+    );
+    println!("`criterion` sees one process an arm, as in use; the rest see the samples of all processes.");
     header(
         "Same code in both arms, 5 pairs, margin 1 %: share called changed",
         "between  rho    paired t (5 %)   verdicts   criterion  crit.pool   NVBench    Mann-Whitney",

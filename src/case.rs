@@ -3,7 +3,10 @@
 //! The *definition hash* covers what is asked (two measurements compare when it is the same); what answers
 //! (model bytes, build options, backend, library) is hashed as *engine inputs* when the engine is built.
 
-use crate::config::{BackendChoice, BuildOptions, Model, Place, Scenario, Shape, ShapeSpec, Variant};
+use crate::config::{
+    BackendChoice, BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC,
+    Variant,
+};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -47,6 +50,21 @@ pub struct Effort {
     pub time_limit: Nanos,
 }
 
+/// Changes smaller than these, as fractions, do not matter. Not part of the definition: they judge the answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margins {
+    /// Mean, median and throughput.
+    pub value_frac: f64,
+    /// Tail quantiles.
+    pub tail_frac: f64,
+}
+
+impl Default for Margins {
+    fn default() -> Self {
+        Self { value_frac: MARGIN_FRAC, tail_frac: TAIL_MARGIN_FRAC }
+    }
+}
+
 /// One thing to measure.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -72,6 +90,7 @@ pub struct Case {
     /// Intra-op threads per session; part of the engine inputs.
     pub threads: u64,
     pub effort: Effort,
+    pub margins: Margins,
     /// Where it was configured, for messages.
     pub place: Place,
 }
@@ -127,6 +146,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
             measure: s.measure,
             time_limit: s.time_limit,
         },
+        margins: Margins { value_frac: s.margin_frac, tail_frac: s.tail_margin_frac },
         place: model.place.clone(),
     }
 }

@@ -4,18 +4,14 @@
 //! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
 //! sessions also carry what differs between sessions.
 
-use crate::case::Budget;
+use crate::case::{Budget, Margins};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, EngineRecord, Record};
-use crate::stats::{self, Decision, Orientation, Rule, Ruling, SessionSpread};
+use crate::stats::{
+    self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling, SessionSpread,
+};
 use crate::summarize::Summary;
 
-/// Margin for mean, median and throughput: changes smaller than this do not matter.
-pub const MARGIN_FRAC: f64 = 0.01;
-/// Margin for tail quantiles, which vary more between processes.
-pub const TAIL_MARGIN_FRAC: f64 = 0.03;
-/// Processes per arm from which a tail quantile is decided (statistics need that many to check each other).
-pub const TAIL_MIN_PROCESSES: usize = 8;
 /// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
 /// machine shows (0.1–1 %), so that a verdict reached with it is not a false alarm.
 pub const ASSUMED_SESSION_SD: f64 = 0.02;
@@ -107,14 +103,10 @@ impl Metric {
         if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
     }
 
-    fn rule(self) -> Rule {
+    fn rule(self, margins: Margins) -> Rule {
         match self {
-            Self::Tail => Rule {
-                min_units: TAIL_MIN_PROCESSES,
-                needs_exact: false,
-                ..Rule::new(TAIL_MARGIN_FRAC.ln_1p())
-            },
-            _ => Rule::new(MARGIN_FRAC.ln_1p()),
+            Self::Tail => Rule::for_tail(margins.tail_frac.ln_1p()),
+            _ => Rule::new(margins.value_frac.ln_1p()),
         }
     }
 }
@@ -152,7 +144,7 @@ pub struct MetricComparison {
     /// Relative change of the value itself (not oriented): +0.05 is 5 % more.
     pub change: Option<stats::Interval>,
     /// How much sessions differ here was assumed, not measured.
-    pub sessions_assumed: bool,
+    pub doubt_is_sessions: bool,
 }
 
 /// One case, base against head.
@@ -166,6 +158,9 @@ pub struct CaseComparison {
     pub engine_changes: Vec<String>,
     /// Outputs are not bit-identical.
     pub outputs_changed: bool,
+    pub margins: Margins,
+    /// One of the arms did extra work for a test: not a real result.
+    pub debug_extra_work: bool,
 }
 
 /// What is known of how much sessions differ on this device.
@@ -187,10 +182,19 @@ impl Sessions {
     }
 }
 
-/// Compares every case of `head` that `base` has too.
+/// How the two arms were measured, which decides how they are judged.
+pub enum Design<'a> {
+    /// In two sessions: what differs between sessions is part of the uncertainty.
+    Stored(&'a dyn Fn(Metric) -> Sessions),
+    /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look.
+    Pairs { alpha: f64, seed: u64 },
+}
+
+/// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
 pub fn compare(
     base: &Record,
     head: &Record,
+    margins: Margins,
     sessions: &dyn Fn(&str, Metric) -> Sessions,
 ) -> Vec<CaseComparison> {
     head.cases
@@ -198,8 +202,14 @@ pub fn compare(
         .filter_map(|(id, head_case)| {
             let base_case = base.cases.get(id)?;
             Some(match different_device(base, head) {
-                Some(why) => without_numbers(id, head_case, Verdict::NotComparable(why)),
-                None => compare_case(id, base_case, head_case, &|metric| sessions(id, metric)),
+                Some(why) => without_numbers(id, head_case, margins, Verdict::NotComparable(why)),
+                None => compare_case(
+                    id,
+                    base_case,
+                    head_case,
+                    margins,
+                    &Design::Stored(&|metric| sessions(id, metric)),
+                ),
             })
         })
         .collect()
@@ -229,35 +239,35 @@ pub fn compare_case(
     id: &str,
     base: &CaseRecord,
     head: &CaseRecord,
-    sessions: &dyn Fn(Metric) -> Sessions,
+    margins: Margins,
+    design: &Design,
 ) -> CaseComparison {
     if let Some(why) = different_definition(base, head) {
-        return without_numbers(id, head, Verdict::NotComparable(why));
+        return without_numbers(id, head, margins, Verdict::NotComparable(why));
     }
     let metrics: Vec<MetricComparison> =
-        metrics(head.scenario).iter().map(|m| compare_metric(*m, base, head, sessions(*m))).collect();
+        metrics(head.scenario).iter().map(|m| compare_metric(*m, base, head, margins, design)).collect();
     CaseComparison {
         verdict: case_verdict(&metrics, head.budget),
+        metrics,
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
-        ..without_numbers(id, head, Verdict::Unchanged).with(metrics)
+        debug_extra_work: [base, head].iter().any(|c| c.engine.build.debug_extra_work_frac.is_some()),
+        ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
 }
 
-impl CaseComparison {
-    fn with(self, metrics: Vec<MetricComparison>) -> Self {
-        Self { metrics, ..self }
-    }
-}
-
-fn without_numbers(id: &str, head: &CaseRecord, verdict: Verdict) -> CaseComparison {
+/// A comparison that says why there is nothing to compare, or that nothing needs to be.
+pub fn without_numbers(id: &str, head: &CaseRecord, margins: Margins, verdict: Verdict) -> CaseComparison {
     CaseComparison {
         id: id.to_owned(),
         verdict,
         metrics: Vec::new(),
         budget: head.budget,
+        margins,
         engine_changes: Vec::new(),
         outputs_changed: false,
+        debug_extra_work: head.engine.build.debug_extra_work_frac.is_some(),
     }
 }
 
@@ -289,41 +299,85 @@ fn compare_metric(
     metric: Metric,
     base: &CaseRecord,
     head: &CaseRecord,
-    sessions: Sessions,
+    margins: Margins,
+    design: &Design,
 ) -> MetricComparison {
     let values = |case: &CaseRecord| -> Vec<f64> {
         case.processes.iter().filter_map(|s| metric.value(s, case.budget)).collect()
     };
     let (b, h) = (values(base), values(head));
     let mean = |v: &[f64]| (v.iter().map(|x| x.ln()).sum::<f64>() / v.len() as f64).exp();
-    let shown = |ruling, change| MetricComparison {
+    let mut shown = MetricComparison {
         metric,
         base: mean(&b),
         head: mean(&h),
-        ruling,
-        change,
-        sessions_assumed: sessions == Sessions::Assumed,
+        ruling: Err(String::new()),
+        change: None,
+        doubt_is_sessions: false,
     };
-    if b.len() < base.processes.len() || h.len() < head.processes.len() {
-        return shown(Err("too few requests per process".into()), None);
-    }
-    let rule = metric.rule();
+    let rule = metric.rule(margins);
     let units = b.len().min(h.len());
-    if units < rule.min_units {
-        return shown(Err(format!("needs {} processes, has {units}", rule.min_units)), None);
+    if b.len() < base.processes.len() || h.len() < head.processes.len() {
+        shown.ruling = Err("too few requests per process".into());
+        return shown;
     }
-    let estimate = match stats::welch(&b, &h, sessions.spread()) {
-        Ok(e) => e,
-        Err(e) => return shown(Err(e.to_string()), None),
-    };
-    let change = estimate.interval(rule.alpha).map(f64::exp_m1);
-    let ruling =
-        stats::decide(&estimate.oriented(metric.orientation()), &[], &rule).map_err(|e| e.to_string());
-    shown(ruling, Some(change))
+    if units < rule.min_units {
+        shown.ruling = Err(format!("needs {} processes, has {units}", rule.min_units));
+        return shown;
+    }
+    match judge(metric, &b, &h, rule, design) {
+        Ok(judged) => {
+            let interval = judged.estimate.interval(rule.alpha);
+            shown.change = Some(value_change(interval, metric.orientation()));
+            shown.ruling = Ok(judged.ruling);
+        }
+        Err(e) => shown.ruling = Err(e.to_string()),
+    }
+    shown.doubt_is_sessions =
+        matches!(design, Design::Stored(sessions) if sessions(metric) == Sessions::Assumed);
+    shown
+}
+
+fn judge(
+    metric: Metric,
+    base: &[f64],
+    head: &[f64],
+    rule: Rule,
+    design: &Design,
+) -> Result<Judgement, stats::StatError> {
+    let orientation = metric.orientation();
+    match design {
+        Design::Stored(sessions) => {
+            stats::judge_unpaired(base, head, orientation, sessions(metric).spread(), &rule)
+        }
+        Design::Pairs { alpha, seed } => {
+            // Two clock reads at 1 ns: what rounding alone does to a difference of short times.
+            let resolution_sd = base.first().map_or(0.0, |typical| stats::paired::rounding_sd(1.0, *typical));
+            let question = PairedQuestion {
+                orientation,
+                rule: rule.at_alpha(*alpha),
+                resolution_sd,
+                prior: None,
+                seed: *seed,
+            };
+            stats::judge_pairs(base, head, &question)
+        }
+    }
+}
+
+/// An oriented log effect (+ = worse) as relative change of the value itself.
+fn value_change(worse: Interval, orientation: Orientation) -> Interval {
+    match orientation {
+        Orientation::LowerIsBetter => worse.map(f64::exp_m1),
+        Orientation::HigherIsBetter => {
+            let better = |x: f64| (-x).exp_m1();
+            Interval { lo: better(worse.hi), est: better(worse.est), hi: better(worse.lo) }
+        }
+    }
 }
 
 /// The worst of the judged metrics: one regression is a regression, one doubt is a doubt.
-fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict {
+pub fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict {
     let judged: Vec<(&MetricComparison, &Ruling)> =
         metrics.iter().filter_map(|m| m.ruling.as_ref().ok().map(|r| (m, r))).collect();
     let has = |d: Decision| judged.iter().any(|(_, r)| r.decision == d);
@@ -337,14 +391,7 @@ fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict
         return Verdict::Regressed;
     }
     if let Some((m, r)) = judged.iter().find(|(_, r)| r.decision == Decision::Inconclusive) {
-        let settle = match r.units_to_settle {
-            Some(n) => format!("; about {n} processes would settle it"),
-            None if m.sessions_assumed => {
-                "; how much sessions differ on this machine is not known (five stored sessions tell)".into()
-            }
-            None => "; sessions on this machine differ too much to settle it from stored numbers".into(),
-        };
-        return Verdict::Inconclusive(format!("{} is too uncertain{settle}", m.metric.name(budget)));
+        return Verdict::Inconclusive(doubt(m, r, budget));
     }
     if has(Decision::Improved) {
         Verdict::Improved
@@ -352,6 +399,34 @@ fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict
         Verdict::ChangedWithinMargin
     } else {
         Verdict::Unchanged
+    }
+}
+
+/// Why a metric was not decided, and what would help.
+fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> String {
+    let name = m.metric.name(budget);
+    match r.doubt {
+        Some(Doubt::TestsDisagree) => {
+            return format!(
+                "{name}: the t interval and the exact test disagree; outlying processes are likely"
+            );
+        }
+        Some(Doubt::NoSpread) => {
+            return format!("{name}: all processes gave the same number, so nothing tells how much it varies");
+        }
+        Some(Doubt::Multiplicity) => {
+            return format!("{name}: among this many cases such a change is expected by chance");
+        }
+        _ => {}
+    }
+    match r.units_to_settle {
+        Some(n) => format!("{name} is too uncertain; about {n} processes would settle it"),
+        None if m.doubt_is_sessions => {
+            format!(
+                "{name} is too uncertain; how much sessions differ on this machine is not known (five stored sessions tell)"
+            )
+        }
+        None => format!("{name} is too uncertain to be settled by more processes"),
     }
 }
 
@@ -363,8 +438,12 @@ fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
     if base.library != head.library {
         changes.push(format!("library {} → {}", base.library, head.library));
     }
-    if base.build != head.build {
+    if (base.build.optimize, base.build.prepack_weights) != (head.build.optimize, head.build.prepack_weights)
+    {
         changes.push("build options".to_owned());
+    }
+    if base.build.debug_extra_work_frac != head.build.debug_extra_work_frac {
+        changes.push("debug-extra-work (not a real result)".to_owned());
     }
     if base.threads != head.threads {
         changes.push(format!("threads {} → {}", base.threads, head.threads));

@@ -8,7 +8,9 @@ mod settings;
 mod shape;
 mod table;
 
-pub use settings::{BackendChoice, BuildOptions, Scenario, Settings, parse_override};
+pub use settings::{
+    BackendChoice, BuildOptions, MARGIN_FRAC, Scenario, Settings, TAIL_MARGIN_FRAC, parse_override,
+};
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
 

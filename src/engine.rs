@@ -32,7 +32,7 @@ pub struct InputSpec {
 }
 
 /// What an engine is made from: everything that may change how fast it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineInputs {
     pub format: u32,
     pub backend: String,
@@ -55,7 +55,7 @@ impl EngineInputs {
 }
 
 /// The header of an engine file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineHeader {
     pub inputs_hash: String,
     pub made_from: EngineInputs,
@@ -153,7 +153,7 @@ mod tests {
             library: "test 1".into(),
             model_sha256: sha256_hex(b"m"),
             external_sha256: BTreeMap::new(),
-            build: BuildOptions { optimize: true, prepack_weights: true },
+            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
             threads: 1,
             inputs: vec![],
         };

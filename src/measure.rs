@@ -3,6 +3,8 @@
 //! Order: read and verify the engine, load it, first request, warm up until steady, measure. Each is its own
 //! number; only the requests of the last phase become samples.
 
+mod extra_work;
+
 use crate::backend::{Session, backend};
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -39,6 +41,9 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
     let mut opened = backend(job.backend).open(&header, parts, &job.point, &feeds)?;
+    if let Some(share) = header.made_from.build.debug_extra_work_frac {
+        opened.sessions = extra_work::burden(opened.sessions, share)?;
+    }
     let start = Instant::now();
     first(&mut opened.sessions)?.infer()?;
     let first_ns = nanos(start.elapsed());

@@ -65,7 +65,7 @@ pub struct CaseRecord {
 }
 
 /// The engine that answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EngineRecord {
     pub inputs_hash: String,
     pub payload_sha256: String,

@@ -140,7 +140,7 @@ pub fn run(
 }
 
 fn finish_case(case: &Case, history: &History, outcome: &mut Outcome, on_event: &mut dyn FnMut(Event)) {
-    let compared = history.compare(&case.id, &outcome.record);
+    let compared = history.compare(&case.id, &outcome.record, case.margins);
     let Some(record) = outcome.record.cases.get(&case.id) else { return };
     on_event(Event::Case { id: &case.id, case: record, comparison: compared.as_ref() });
     if let Some(compared) = compared {

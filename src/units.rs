@@ -121,6 +121,16 @@ pub fn share(frac: f64) -> String {
     format!("{}%", trim_zeros(&format!("{:.3}", frac * 100.0)))
 }
 
+/// A share as people write it: `2%` or `0.5 %`. A bare number is refused: it might mean a fraction.
+pub fn parse_percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').map(str::trim_end);
+    number
+        .and_then(|n| n.parse::<f64>().ok())
+        .filter(|p| p.is_finite() && *p >= 0.0)
+        .map(|p| p / 100.0)
+        .ok_or_else(|| format!("`{}` is not a percentage; write it like \"2%\"", text.trim()))
+}
+
 /// A count with thousands separators: `12,345`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -192,6 +202,15 @@ mod tests {
         assert_eq!(share(0.0012), "0.12%");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(bytes(24_536_678), "23.4 MiB");
+    }
+
+    #[test]
+    fn percentages_need_their_sign() {
+        assert_eq!(parse_percent("2%"), Ok(0.02));
+        assert_eq!(parse_percent(" 0.5 % "), Ok(0.005));
+        for bad in ["2", "%", "-1%", "nan%", "inf%", ""] {
+            assert!(parse_percent(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::args::MessageFormat;
 use super::exit::{Exit, Tally};
 use super::{note, out};
 use crate::baseline::{self, Entry, Store};
+use crate::case::Margins;
 use crate::compare;
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
@@ -45,11 +46,13 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let stores = stores(&project);
     let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
-    let comparisons =
-        compare::compare(&base, &head, &|id, metric| match (base.cases.get(id), head.cases.get(id)) {
-            (Some(b), Some(h)) => sessions_for(&sessions, id, [b, h], metric),
-            _ => compare::Sessions::Assumed,
-        });
+    let comparisons = compare::compare(&base, &head, Margins::default(), &|id, metric| match (
+        base.cases.get(id),
+        head.cases.get(id),
+    ) {
+        (Some(b), Some(h)) => sessions_for(&sessions, id, [b, h], metric),
+        _ => compare::Sessions::Assumed,
+    });
     if comparisons.is_empty() {
         return Err(Failure::new(
             FailureKind::Nothing,

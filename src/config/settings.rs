@@ -5,10 +5,15 @@
 
 use super::table::{Table, boolean, list, number, parsed, text, whole};
 use crate::error::did_you_mean;
-use crate::units::Nanos;
+use crate::units::{Nanos, parse_percent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::str::FromStr;
+
+/// Default margin for mean, median and throughput: changes smaller than this do not matter.
+pub const MARGIN_FRAC: f64 = 0.01;
+/// Default margin for tail quantiles, which vary more between processes.
+pub const TAIL_MARGIN_FRAC: f64 = 0.03;
 
 /// How requests are offered.
 #[derive(
@@ -69,13 +74,17 @@ fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
 }
 
 /// How the engine is made; part of the engine inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuildOptions {
     /// Graph optimisation (fusion, constant folding). Default on.
     pub optimize: bool,
     /// Weights copied into the layout the matrix kernels like. Default on.
     pub prepack_weights: bool,
+    /// Test only: real extra work of this share of the inference time after every request, to see whether a
+    /// slowdown is caught. Part of the engine inputs and named in every report, so that it is never mistaken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debug_extra_work_frac: Option<f64>,
 }
 
 /// The settings of a model after all layers are merged.
@@ -106,6 +115,10 @@ pub struct Settings {
     /// Outputs may hold NaN or infinity (masked logits do).
     pub allow_non_finite: bool,
     pub build: BuildOptions,
+    /// Changes smaller than this, as a fraction, do not matter: mean, median, throughput.
+    pub margin_frac: f64,
+    /// The same for tail quantiles.
+    pub tail_margin_frac: f64,
 }
 
 /// One layer of settings: what one table (or the command line) says.
@@ -128,6 +141,9 @@ pub struct Layer {
     allow_non_finite: Option<bool>,
     optimize: Option<bool>,
     prepack_weights: Option<bool>,
+    debug_extra_work_frac: Option<f64>,
+    margin_frac: Option<f64>,
+    tail_margin_frac: Option<f64>,
 }
 
 impl Layer {
@@ -149,6 +165,9 @@ impl Layer {
             rtol: table.get("rtol", tolerance),
             atol: table.get("atol", tolerance),
             allow_non_finite: table.get("allow-non-finite", boolean),
+            debug_extra_work_frac: table.get("debug-extra-work", extra_work),
+            margin_frac: table.get("margin", margin),
+            tail_margin_frac: table.get("tail-margin", margin),
             ..Self::default()
         };
         if let Some(map) = table.sub("build") {
@@ -183,6 +202,9 @@ impl Layer {
             allow_non_finite: self.allow_non_finite.or(b.allow_non_finite),
             optimize: self.optimize.or(b.optimize),
             prepack_weights: self.prepack_weights.or(b.prepack_weights),
+            debug_extra_work_frac: self.debug_extra_work_frac.or(b.debug_extra_work_frac),
+            margin_frac: self.margin_frac.or(b.margin_frac),
+            tail_margin_frac: self.tail_margin_frac.or(b.tail_margin_frac),
         }
     }
 
@@ -207,7 +229,10 @@ impl Layer {
             build: BuildOptions {
                 optimize: self.optimize.unwrap_or(true),
                 prepack_weights: self.prepack_weights.unwrap_or(true),
+                debug_extra_work_frac: self.debug_extra_work_frac.filter(|f| *f > 0.0),
             },
+            margin_frac: self.margin_frac.unwrap_or(MARGIN_FRAC),
+            tail_margin_frac: self.tail_margin_frac.unwrap_or(TAIL_MARGIN_FRAC),
         }
     }
 }
@@ -227,6 +252,20 @@ fn percentile(value: &Value) -> Result<f64, String> {
     match number(value)? {
         p if (50.0..100.0).contains(&p) => Ok(p),
         p => Err(format!("is {p}; a percentile is from 50 to below 100, such as 99 or 99.9")),
+    }
+}
+
+fn margin(value: &Value) -> Result<f64, String> {
+    match parse_percent(&text(value)?)? {
+        m if m > 0.0 && m < 1.0 => Ok(m),
+        _ => Err(format!("is {}; a margin is above 0% and below 100%", text(value)?)),
+    }
+}
+
+fn extra_work(value: &Value) -> Result<f64, String> {
+    match parse_percent(&text(value)?)? {
+        f if f <= 10.0 => Ok(f),
+        _ => Err(format!("is {}; extra work is at most 1000%", text(value)?)),
     }
 }
 

@@ -94,6 +94,9 @@ struct EngineV1 {
     library: String,
     optimize: bool,
     prepack_weights: bool,
+    /// Test only: not a real result. Extra work as a fraction of the inference time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    debug_extra_work_frac: Option<f64>,
     threads: u64,
     build_ns: u64,
     bytes: u64,
@@ -249,6 +252,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             library: e.library,
             optimize: e.build.optimize,
             prepack_weights: e.build.prepack_weights,
+            debug_extra_work_frac: e.build.debug_extra_work_frac,
             threads: e.threads,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
@@ -330,7 +334,11 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
             model_sha256: c.engine.model_sha256,
             backend: c.engine.backend,
             library: c.engine.library,
-            build: BuildOptions { optimize: c.engine.optimize, prepack_weights: c.engine.prepack_weights },
+            build: BuildOptions {
+                optimize: c.engine.optimize,
+                prepack_weights: c.engine.prepack_weights,
+                debug_extra_work_frac: c.engine.debug_extra_work_frac,
+            },
             threads: c.engine.threads,
             build_ns: c.engine.build_ns,
             engine_bytes: c.engine.bytes,

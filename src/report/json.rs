@@ -6,9 +6,9 @@
 //! | `stage` | a stage of a worker begins | `case`, `process` (0 while building, then from 1), `stage`, `expected_ns` (0: unknown) |
 //! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
-//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
+//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
-//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why}`), `engine_changes`, `outputs_changed`, `base` (`{label, path, steps}` or null) |
+//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why}`), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
 //! | `note` | something worth knowing | `text` |
 //! | `session-finished` | once, last | `record` (path or null), `id`, `measured`, `failed`, `regressed`, `inconclusive`, `interrupted`, `exit_code` |
 //!
@@ -83,6 +83,7 @@ fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Valu
     json!({
         "case": id,
         "scenario": case.scenario,
+        "debug_extra_work_frac": case.engine.build.debug_extra_work_frac,
         "mean_ns": over(&|s| Some(s.mean_ns)),
         "p50_ns": quantile(0.5),
         "p90_ns": quantile(0.9),
@@ -116,6 +117,7 @@ pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
         "metrics": c.metrics.iter().map(|m| metric(m, c)).collect::<Vec<_>>(),
         "engine_changes": c.engine_changes,
         "outputs_changed": c.outputs_changed,
+        "debug_extra_work": c.debug_extra_work,
         "base": base.map(|b| json!({ "label": b.label, "path": b.path, "steps": b.steps })),
     })
 }

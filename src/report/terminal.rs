@@ -1,7 +1,8 @@
 //! Results as criterion shows them: a block per case, then a table, worst first.
 
 use super::{BudgetResult, Figure, budget_result};
-use crate::compare::{CaseComparison, MARGIN_FRAC, Metric, MetricComparison, TAIL_MARGIN_FRAC, Verdict};
+use crate::case::Margins;
+use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
 use crate::record::{CaseRecord, Record};
@@ -39,6 +40,7 @@ fn colour(verdict: &Verdict) -> &'static str {
 /// The block of one measured case. `verbose` adds a line per process and what the engine is.
 pub fn case_block(id: &str, case: &CaseRecord, compared: Option<&Compared>, verbose: bool) -> String {
     let mut lines = vec![figure_line("time:", figure(case, |s| Some(s.mean_ns)), time)];
+    lines.extend(case.engine.build.debug_extra_work_frac.map(extra_work_line));
     lines.push(quantile_line(case));
     lines.push(figure_line("thrpt:", figure(case, |s| Some(s.inferences_per_s)), rate));
     lines.extend(budget_result(case).map(|b| budget_line(&b)));
@@ -185,6 +187,14 @@ fn process_line(number: usize, s: &Summary) -> String {
     )
 }
 
+/// Loud, because such a number must never be mistaken for a result.
+fn extra_work_line(share_frac: f64) -> String {
+    format!(
+        "{RED}{BOLD}NOT A REAL RESULT: debug-extra-work adds {} to every inference{RESET}",
+        share(share_frac)
+    )
+}
+
 fn warnings(case: &CaseRecord) -> Vec<String> {
     let of = |test: fn(&Summary) -> bool| case.processes.iter().filter(|s| test(s)).count();
     let total = case.processes.len();
@@ -201,9 +211,12 @@ fn warnings(case: &CaseRecord) -> Vec<String> {
 /// Change lines, the sentence, and what it was compared with.
 fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     let mut lines: Vec<String> = c.metrics.iter().map(|m| change_line(m, c)).collect();
-    lines.push(paint(colour(&c.verdict), &sentence(&c.verdict)));
+    lines.push(paint(colour(&c.verdict), &sentence(&c.verdict, c.margins)));
     if !c.engine_changes.is_empty() {
         lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));
+    }
+    if c.debug_extra_work {
+        lines.push(paint(RED, "not a real result: one of the arms ran with debug-extra-work"));
     }
     if c.outputs_changed {
         lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
@@ -254,8 +267,8 @@ fn change_line(m: &MetricComparison, c: &CaseComparison) -> String {
 }
 
 /// The verdict as a plain sentence.
-pub fn sentence(verdict: &Verdict) -> String {
-    let margin = format!("±{} (tail ±{})", share(MARGIN_FRAC), share(TAIL_MARGIN_FRAC));
+pub fn sentence(verdict: &Verdict, margins: Margins) -> String {
+    let margin = format!("±{} (tail ±{})", share(margins.value_frac), share(margins.tail_frac));
     match verdict {
         Verdict::Regressed => "Performance has regressed.".into(),
         Verdict::Improved => "Performance has improved.".into(),

@@ -1,0 +1,100 @@
+//! `debug-extra-work`, for tests and demonstrations only: a session that does real extra work after each request.
+//!
+//! The work is a fixed number of integer operations, worth the wanted share of the median request; it is counted
+//! once per process, so that noise of single requests is neither amplified nor followed.
+
+use crate::backend::Session;
+use crate::error::Result;
+use crate::tensor::Tensor;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Requests, and rounds of work, that the calibration takes the median of.
+const CALIBRATION: usize = 51;
+/// Operations per calibration round.
+const ROUND: u64 = 20_000;
+
+struct Burdened {
+    inner: Box<dyn Session>,
+    operations: u64,
+}
+
+impl Session for Burdened {
+    fn infer(&mut self) -> Result<()> {
+        self.inner.infer()?;
+        work(self.operations);
+        Ok(())
+    }
+
+    fn outputs(&self) -> Result<Vec<Tensor>> {
+        self.inner.outputs()
+    }
+}
+
+/// Every session with extra work worth `share` of its median request.
+pub fn burden(sessions: Vec<Box<dyn Session>>, share: f64) -> Result<Vec<Box<dyn Session>>> {
+    let round_ns = median(|| {
+        work(ROUND);
+        Ok(())
+    })?;
+    sessions
+        .into_iter()
+        .map(|mut inner| {
+            let request_ns = median(|| inner.infer())?;
+            let operations = (request_ns * share / round_ns * ROUND as f64).round() as u64;
+            Ok(Box::new(Burdened { inner, operations }) as Box<dyn Session>)
+        })
+        .collect()
+}
+
+/// Median duration of `what` in nanoseconds, at least 1.
+fn median(mut what: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut times = Vec::with_capacity(CALIBRATION);
+    for _ in 0..CALIBRATION {
+        let start = Instant::now();
+        what()?;
+        times.push(start.elapsed().as_nanos() as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[CALIBRATION / 2].max(1.0))
+}
+
+/// A chain of dependent operations that the compiler cannot shorten.
+fn work(operations: u64) {
+    let mut x = black_box(operations | 1);
+    for _ in 0..operations {
+        x = black_box(x.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
+    }
+    black_box(x);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed;
+    impl Session for Fixed {
+        fn infer(&mut self) -> Result<()> {
+            work(2_000_000);
+            Ok(())
+        }
+        fn outputs(&self) -> Result<Vec<Tensor>> {
+            Ok(vec![])
+        }
+    }
+
+    #[test]
+    fn the_number_of_operations_follows_the_share() {
+        let operations = |share| {
+            let mut b = burden(vec![Box::new(Fixed)], share).unwrap();
+            b[0].infer().unwrap();
+            // The request is two million operations of the same kind; a busy machine blurs the calibration.
+            let mut fixed = Fixed;
+            let request = median(|| fixed.infer()).unwrap();
+            let both = median(|| b[0].infer()).unwrap();
+            both / request
+        };
+        // No timing is asserted but the order of a doubling and a nothing.
+        assert!(operations(3.0) > operations(0.0));
+    }
+}

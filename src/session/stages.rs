@@ -1,0 +1,237 @@
+//! One stage each: lock, sources, engine, one measuring process, the record of a case.
+
+use super::Event;
+use crate::backend::{BackendKind, resolve};
+use crate::case::{Case, InputIdentity, sha256_hex};
+use crate::device::Device;
+use crate::error::{Failure, FailureKind, Result};
+use crate::git::Repo;
+use crate::record::{CaseRecord, EngineRecord, RecordDevice, Source};
+use crate::summarize::{Summary, summarize};
+use crate::tensor::read_samples;
+use crate::worker::protocol::{BuildJob, Built, Job, MeasureJob, Measured, Message};
+use crate::worker::{check_interrupt, run as run_worker};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+/// An engine that was built, or why it was not.
+pub(super) type Engines = BTreeMap<String, Result<Built>>;
+
+/// One session at a time per target folder: two would disturb each other's numbers.
+pub(super) fn lock(target: &Path, on_event: &mut dyn FnMut(Event)) -> Result<File> {
+    std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
+    let path = target.join("lock");
+    let open = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = open.map_err(|e| Failure::io("open the lock", &path, &e))?;
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                if !said {
+                    on_event(Event::Waiting { folder: target });
+                    said = true;
+                }
+                check_interrupt()?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(std::fs::TryLockError::Error(e)) => return Err(Failure::io("lock", &path, &e)),
+        }
+    }
+}
+
+/// The repository around `root`; a broken one is said and treated as none, because measuring needs no git.
+pub(super) fn repository(root: &Path, on_event: &mut dyn FnMut(Event)) -> Option<Repo> {
+    match Repo::discover(root) {
+        Ok(repo) => repo,
+        Err(e) => {
+            on_event(Event::Note { text: &format!("no baselines: {e}") });
+            None
+        }
+    }
+}
+
+/// Which sources HEAD and the work tree are; `None` before the first commit.
+pub fn source(repo: &Repo, baselines: &Path) -> Result<Option<Source>> {
+    let git = |e: crate::git::GitError| Failure::new(FailureKind::Io, e.to_string());
+    let Some(head) = repo.head().map_err(git)? else { return Ok(None) };
+    let exclude = repo.relative(baselines).map_err(git)?;
+    Ok(Some(Source {
+        src_tree: repo.src_tree(&head.id, &exclude).map_err(git)?,
+        dirty: !repo.dirty(&exclude).map_err(git)?.is_clean(),
+        branch: head.branch,
+        commit: head.id,
+    }))
+}
+
+pub(super) fn record_device(device: &Device) -> RecordDevice {
+    let mut soft = BTreeMap::from([("kernel".to_owned(), device.kernel.clone())]);
+    soft.extend(device.governor.clone().map(|g| ("governor".to_owned(), g)));
+    soft.extend(device.cpu_quota.map(|q| ("cpu quota".to_owned(), format!("{q}"))));
+    RecordDevice { key: device.key.clone(), name: device.cpu.clone(), soft }
+}
+
+/// The build phase: every engine, before anything is measured.
+pub(super) fn build_all(engines_dir: &Path, cases: &[Case], on_event: &mut dyn FnMut(Event)) -> Engines {
+    let mut engines = Engines::new();
+    for case in cases {
+        let built = build_case(engines_dir, case, on_event);
+        if let Ok(built) = &built {
+            on_event(Event::Engine { id: &case.id, built });
+        }
+        let stop = built.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted);
+        engines.insert(case.id.clone(), built);
+        if stop {
+            break;
+        }
+    }
+    engines
+}
+
+pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnMut(Event)) -> Result<Built> {
+    let (backend, _) = resolve(case.backend);
+    let job = Job::Build(BuildJob {
+        backend,
+        model: case.model.clone(),
+        shapes: case.shapes.clone(),
+        batch: case.batch_asked.then_some(case.point.batch),
+        batch_in_shapes: case.batch_in_shapes,
+        build: case.build,
+        threads: case.threads,
+        engines: engines_dir.to_owned(),
+    });
+    let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(case, 0, m, on_event))
+        .map_err(|f| placed(case, f))?;
+    match reply {
+        Message::Built(built) => Ok(*built),
+        other => Err(Failure::new(FailureKind::Crash, format!("the build worker answered {other:?}"))),
+    }
+}
+
+/// Mistakes in the configuration are shown with the table they are made in.
+pub(super) fn placed(case: &Case, failure: Failure) -> Failure {
+    if failure.kind == FailureKind::Usage { failure.context(&case.place) } else { failure }
+}
+
+pub(super) fn stage(case: &Case, process: u64, message: &Message, on_event: &mut dyn FnMut(Event)) {
+    if let Message::Stage { stage, expected_ns } = message {
+        on_event(Event::Stage {
+            id: &case.id,
+            process,
+            stage: *stage,
+            expected: Duration::from_nanos(*expected_ns),
+        });
+    }
+}
+
+/// Every measuring process of one case, one after the other.
+pub(super) fn measure_case(
+    case: &Case,
+    built: &Built,
+    samples: &Path,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<CaseRecord> {
+    let folder = samples.join(case.id.replace('/', "__"));
+    let mut processes = Vec::new();
+    let mut outputs = BTreeMap::new();
+    for process in 1..=case.effort.processes {
+        let (summary, found) = measure_process(case, built, process, &folder, on_event)?;
+        processes.push(summary);
+        outputs = if process == 1 { found } else { outputs };
+    }
+    case_record(case, built, outputs, processes)
+}
+
+/// One measuring process: its summary, and the hash of each output.
+pub(super) fn measure_process(
+    case: &Case,
+    built: &Built,
+    process: u64,
+    folder: &Path,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(Summary, BTreeMap<String, String>)> {
+    std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
+    let (backend, _) = resolve(case.backend);
+    let file = folder.join(format!("{process}.npy"));
+    let measured =
+        measure_once(case, built, backend, process, &file, on_event).map_err(|f| placed(case, f))?;
+    let summary = summarize(&read_samples(&file)?, &measured, &case.point, case.budget)?;
+    on_event(Event::Process { id: &case.id, process, summary: &summary });
+    Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
+}
+
+fn measure_once(
+    case: &Case,
+    built: &Built,
+    backend: BackendKind,
+    process: u64,
+    file: &Path,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Measured> {
+    let job = Job::Measure(MeasureJob {
+        backend,
+        engine: built.engine.clone(),
+        payload_sha256: built.header.payload_sha256.clone(),
+        point: case.point,
+        seed: case.seed,
+        inputs: case.inputs.clone(),
+        expect: case.expect.clone(),
+        rtol: case.rtol,
+        atol: case.atol,
+        allow_non_finite: case.allow_non_finite,
+        warm_up_ns: case.effort.warm_up.0,
+        measure_ns: case.effort.measure.0,
+        samples: file.to_owned(),
+    });
+    match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(case, process, m, on_event))? {
+        Message::Measured(measured) => Ok(measured),
+        other => Err(Failure::new(FailureKind::Crash, format!("the measure worker answered {other:?}"))),
+    }
+}
+
+pub(super) fn case_record(
+    case: &Case,
+    built: &Built,
+    outputs: BTreeMap<String, String>,
+    processes: Vec<Summary>,
+) -> Result<CaseRecord> {
+    let made = &built.header.made_from;
+    let identities = made
+        .inputs
+        .iter()
+        .map(|spec| {
+            let source = match case.inputs.get(&spec.name) {
+                Some(path) => sha256_hex(&std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?),
+                None => "seeded".into(),
+            };
+            Ok(InputIdentity {
+                name: spec.name.clone(),
+                dtype: spec.dtype,
+                shape: spec.shape.opt.clone(),
+                source,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(CaseRecord {
+        definition_hash: case.definition_hash(&identities),
+        scenario: case.scenario,
+        point: case.point,
+        budget: case.budget,
+        shapes: made.inputs.iter().map(|s| (s.name.clone(), s.shape.to_string())).collect(),
+        engine: EngineRecord {
+            inputs_hash: built.header.inputs_hash.clone(),
+            payload_sha256: built.header.payload_sha256.clone(),
+            model_sha256: made.model_sha256.clone(),
+            backend: made.backend.clone(),
+            library: made.library.clone(),
+            build: made.build,
+            threads: made.threads,
+            build_ns: built.header.build_ns,
+            engine_bytes: built.engine_bytes,
+        },
+        outputs,
+        processes,
+    })
+}
