@@ -169,12 +169,14 @@ pub struct Candidate {
 }
 
 /// The stored records of `device_key` whose commit (or, failing that, source tree) is HEAD or an ancestor of it,
-/// nearest first, then newest first. What cannot be read is named in `notes`.
+/// nearest first, then newest first. `baselines` is the folder that source trees leave out. What cannot be read is
+/// named in `notes`.
 pub fn candidates(
     store: &Store,
     repo: &Repo,
     head: &str,
     device_key: &str,
+    baselines: &Path,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Candidate>> {
     let entries: Vec<Entry> = store.list()?.into_iter().filter(|e| e.device_key == device_key).collect();
@@ -183,7 +185,7 @@ pub fn candidates(
     }
     let git = |e: crate::git::GitError| Failure::new(FailureKind::Io, e.to_string());
     let wanted: BTreeSet<&str> = entries.iter().map(|e| e.commit12.as_str()).collect();
-    let exclude = repo.relative(store.dir()).map_err(git)?;
+    let exclude = repo.relative(baselines).map_err(git)?;
     let mut steps_of: BTreeMap<String, usize> = BTreeMap::new();
     let mut trees: BTreeMap<String, usize> = BTreeMap::new();
     for ancestor in repo.ancestors(head).map_err(git)?.take(MAX_STEPS) {

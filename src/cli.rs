@@ -2,6 +2,7 @@
 
 mod args;
 mod baseline;
+mod check;
 mod compare;
 pub mod doctor;
 mod exit;
@@ -36,6 +37,8 @@ struct Cli {
 enum Verb {
     /// Build, measure and record the cases; compare with the newest baseline of this commit's history
     Run(Box<run::RunArgs>),
+    /// Measure this work tree against its base in one session, and fail on a confirmed regression
+    Check(Box<check::CheckArgs>),
     /// Compare two records: revisions, record files, or ids as `baseline list` prints them
     Compare(compare::CompareArgs),
     /// Keep records in baselines/, to be committed
@@ -60,6 +63,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let manifest = cli.manifest_path.as_deref();
     let outcome = match cli.verb {
         Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
+        Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Doctor(args) => doctor::run(&args),

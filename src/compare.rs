@@ -412,7 +412,9 @@ fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> String {
             );
         }
         Some(Doubt::NoSpread) => {
-            return format!("{name}: all processes gave the same number, so nothing tells how much it varies");
+            return format!(
+                "{name}: all processes gave the same number, so nothing tells how much it varies"
+            );
         }
         Some(Doubt::Multiplicity) => {
             return format!("{name}: among this many cases such a change is expected by chance");

@@ -106,6 +106,17 @@ impl Project {
         self.metadata.is_some()
     }
 
+    /// The command that prepares a tree for measuring (exports models, say), as configured; run in its root.
+    pub fn prepare(&self) -> Result<Option<Vec<String>>> {
+        let Some(metadata) = &self.metadata else { return Ok(None) };
+        let tables = std::iter::once(&metadata.workspace_metadata)
+            .chain(metadata.workspace_packages().into_iter().map(|p| &p.metadata));
+        let Some(value) = tables.filter_map(|t| t.pointer("/trt-perf/prepare")).next() else {
+            return Ok(None);
+        };
+        prepare_command(value).map(Some).map_err(|e| Failure::usage(format!("key `prepare` {e}")))
+    }
+
     /// Every configured model, of `packages` only if any are named.
     pub fn models(&self, packages: &[String], overrides: &Overrides) -> Result<Vec<Model>> {
         let Some(metadata) = &self.metadata else {
@@ -136,6 +147,7 @@ impl Project {
         let workspace = our_table(&metadata.workspace_metadata, &place, &mut problems);
         let mut table = Table::new(workspace, place, &mut problems);
         let defaults = Layer::read(&mut table);
+        table.get("prepare", prepare_command);
         if table.raw("model").is_some() {
             table.problem("model", "models belong to packages; write [[package.metadata.trt-perf.model]]");
         }
@@ -178,6 +190,17 @@ impl Project {
     }
 }
 
+/// A program and its arguments, without a shell.
+fn prepare_command(value: &Value) -> Result<Vec<String>, String> {
+    match value {
+        Value::Array(_) => table::list(table::text)(value),
+        other => Err(format!(
+            "is {}, where a list is meant: prepare = [\"python\", \"export.py\"]",
+            table::describe(other)
+        )),
+    }
+}
+
 fn command_line_layer(overrides: &Overrides, problems: &mut Problems) -> Layer {
     let mut table = Table::new(overrides.settings.clone(), Place::command_line(), problems);
     let layer = Layer::read(&mut table);
@@ -208,6 +231,7 @@ fn package_models(
     let (below, top) = layers;
     let mut table = Table::new(map, place.clone(), problems);
     let package = Layer::read(&mut table).over(below);
+    table.get("prepare", prepare_command);
     let tables = table.subs("model");
     table.finish();
     let mut seen = BTreeSet::new();

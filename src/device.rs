@@ -77,6 +77,11 @@ pub fn peak_host_bytes() -> Option<u64> {
     cpu::kib_field(&read(Path::new("/proc/self/status"))?, "VmHWM")
 }
 
+/// How often the kernel stopped this container for using up its CPU quota; `None` without a quota.
+pub fn throttle_count() -> Option<u64> {
+    cpu::Cgroup::read().and_then(|group| group.throttled)
+}
+
 /// What about this machine, right now, spoils a measurement. Ask while no worker runs, or its own load is warned about.
 pub fn warnings(device: &Device) -> Vec<Warning> {
     judge(device, &Conditions::now())

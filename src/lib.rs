@@ -44,11 +44,13 @@
 //! | [`compare`] | THE verdict | two records |
 //! | [`git`] | revisions, trees | the repository |
 //! | [`baseline`] | record files | `baselines/` |
+//! | [`base`] | the commit to compare with | git, the CI event |
 //! | [`session`] | the order of the stages | all of the above |
 //! | [`report`] | text for people and machines | records, comparisons |
 //! | [`cli`] | verbs, the only place that prints | all of the above |
 
 pub mod backend;
+pub mod base;
 pub mod baseline;
 pub mod build;
 pub mod case;

@@ -6,6 +6,7 @@
 mod extra_work;
 
 use crate::backend::{Session, backend};
+use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
@@ -51,7 +52,9 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     reply.send(&Message::Stage { stage: Stage::WarmUp, expected_ns: job.warm_up_ns });
     let warm_up = warm_up(&mut opened.sessions, Duration::from_nanos(job.warm_up_ns))?;
     reply.send(&Message::Stage { stage: Stage::Measure, expected_ns: job.measure_ns });
+    let throttles = device::throttle_count();
     let streams = phase(&mut opened.sessions, Duration::from_nanos(job.measure_ns))?;
+    let throttled = device::throttle_count() > throttles;
     let requests_per_s = requests_per_s(&streams);
     let latencies = in_time_order(streams);
     write_samples(&job.samples, &latencies)?;
@@ -63,7 +66,8 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
         steady: warm_up.steady,
         requests: latencies.len() as u64,
         requests_per_s,
-        peak_host_bytes: crate::device::peak_host_bytes(),
+        throttled,
+        peak_host_bytes: device::peak_host_bytes(),
         outputs,
     })
 }

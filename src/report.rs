@@ -2,12 +2,77 @@
 //!
 //! Text for people carries ANSI colours; whoever prints it strips them where they are not wanted.
 
+pub mod github;
 pub mod json;
+pub mod markdown;
 pub mod terminal;
 
 use crate::case::Budget;
+use crate::compare::Verdict;
 use crate::record::CaseRecord;
+use crate::session::check::{Checked, How, Row};
 use crate::stats::{Interval, geometric_mean_interval};
+
+/// A check, as every format shows it.
+pub struct CheckReport<'a> {
+    pub base: &'a str,
+    pub head: &'a str,
+    pub device: &'a str,
+    /// Of the order of the arms.
+    pub seed: u64,
+    pub checked: &'a Checked,
+}
+
+impl CheckReport<'_> {
+    /// The rows, worst first.
+    pub fn worst_first(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.checked.rows.values().collect();
+        rows.sort_by_key(|r| (r.comparison.verdict.rank(), !r.gates(), r.comparison.id.clone()));
+        rows
+    }
+
+    /// The answer in one line.
+    pub fn headline(&self) -> String {
+        let count = |test: &dyn Fn(&Row) -> bool| self.checked.rows.values().filter(|r| test(r)).count();
+        let parts: Vec<String> = [
+            (count(&|r| r.gates() && r.comparison.verdict == Verdict::Regressed), "regressed"),
+            (self.checked.failed.len(), "failed"),
+            (count(&|r| matches!(r.comparison.verdict, Verdict::Invalid(_))), "invalid"),
+            (count(&|r| matches!(r.comparison.verdict, Verdict::Inconclusive(_))), "inconclusive"),
+            (count(&|r| matches!(r.comparison.verdict, Verdict::NotComparable(_))), "not compared"),
+            (count(&|r| r.comparison.verdict == Verdict::Improved), "improved"),
+            (
+                count(&|r| matches!(r.comparison.verdict, Verdict::Unchanged | Verdict::ChangedWithinMargin)),
+                "unchanged",
+            ),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+        if parts.is_empty() { "nothing was checked".into() } else { parts.join(", ") }
+    }
+}
+
+/// How a row came about, in words.
+pub fn how(how: &How) -> String {
+    let pairs = |n: usize, discarded: usize| {
+        let gone = if discarded > 0 { format!(", {discarded} discarded") } else { String::new() };
+        format!("{n} pairs{gone}")
+    };
+    match how {
+        How::SameEngine => "same engine, not measured".into(),
+        How::Pairs { pairs: n, discarded, confirmed: None } => pairs(*n, *discarded),
+        How::Pairs { pairs: n, discarded, confirmed: Some(true) } => {
+            format!("{}, confirmed", pairs(*n, *discarded))
+        }
+        How::Pairs { pairs: n, discarded, confirmed: Some(false) } => {
+            format!("{}, not confirmed", pairs(*n, *discarded))
+        }
+        How::Stored { why, base } => format!("advisory, against stored numbers of {base}, because {why}"),
+        How::NoBase { why, .. } => format!("no base: {why}"),
+    }
+}
 
 /// Confidence of every interval shown.
 pub const CONFIDENCE: f64 = 0.95;

@@ -1,7 +1,9 @@
 //! The order of the stages, and nothing else knows it: engines first, then measuring processes, then the record
 //! and the comparison. A case that fails is a row; the others go on.
 
+pub mod check;
 mod history;
+pub mod pairs;
 mod stages;
 
 pub use history::{Base, Compared, sessions_for};
@@ -17,7 +19,7 @@ use crate::record::{CaseRecord, Record};
 use crate::summarize::Summary;
 use crate::worker::protocol::{Built, Stage};
 use history::History;
-use stages::{build_all, lock, measure_case, record_device, repository};
+use stages::{build_all, lock, measure_case, new_record, repository};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -92,18 +94,10 @@ pub fn run(
     };
     let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
     on_event(Event::Started { cases, device, backend: crate::backend::backend(kind).name(), why });
-    let history = History::open(project, repo.as_ref(), source.as_ref(), device, on_event);
+    let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
     let mut outcome = Outcome {
-        record: Record {
-            id: String::new(),
-            created_s: now_s,
-            tool: env!("CARGO_PKG_VERSION").into(),
-            source,
-            device: record_device(device),
-            cases: BTreeMap::new(),
-            failed: BTreeMap::new(),
-        },
+        record: new_record(source, device, now_s),
         written: None,
         compared: BTreeMap::new(),
         interrupted: false,

@@ -18,6 +18,8 @@ pub struct Summary {
     pub dropped: u64,
     /// A trend moved the mean by more than 0.5 % over the run.
     pub non_stationary: bool,
+    /// The container was stopped for its CPU quota: the numbers hold its pauses.
+    pub throttled: bool,
     pub mean_ns: f64,
     pub sd_ns: f64,
     pub min_ns: u64,
@@ -64,6 +66,7 @@ pub fn summarize(
         steady: measured.steady,
         dropped: truncation.dropped as u64,
         non_stationary: steady::trend(kept).is_non_stationary(),
+        throttled: measured.throttled,
         mean_ns: d.mean_ns,
         sd_ns: d.sd_ns,
         min_ns: d.min_ns,
@@ -96,6 +99,7 @@ mod tests {
             steady: true,
             requests: 1000,
             requests_per_s: 500.0,
+            throttled: false,
             peak_host_bytes: None,
             outputs: vec![],
         };

@@ -128,7 +128,7 @@ fn scalar(text: &str) -> Value {
 }
 
 /// Tables are merged key by key, so that `--config build.a=…` and `--config build.b=…` both count.
-fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+pub fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
     for (key, value) in from {
         match (into.get_mut(&key), value) {
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),

@@ -109,6 +109,9 @@ struct SummaryV1 {
     steady: bool,
     dropped: u64,
     non_stationary: bool,
+    /// The container was stopped for its CPU quota while measuring.
+    #[serde(default)]
+    throttled: bool,
     mean_ns: f64,
     sd_ns: f64,
     min_ns: u64,
@@ -269,6 +272,7 @@ fn summary_to_wire(s: &Summary) -> SummaryV1 {
         steady: s.steady,
         dropped: s.dropped,
         non_stationary: s.non_stationary,
+        throttled: s.throttled,
         mean_ns: round5(s.mean_ns),
         sd_ns: round5(s.sd_ns),
         min_ns: s.min_ns,
@@ -355,6 +359,7 @@ fn summary_from_wire(s: SummaryV1) -> Summary {
         steady: s.steady,
         dropped: s.dropped,
         non_stationary: s.non_stationary,
+        throttled: s.throttled,
         mean_ns: s.mean_ns,
         sd_ns: s.sd_ns,
         min_ns: s.min_ns,

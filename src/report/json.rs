@@ -9,6 +9,9 @@
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
 //! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why}`), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
+//! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `comparison` (as above) |
+//! | `drift` | of `check`, a case slower than the oldest stored record | `case`, `base`, `comparison` |
+//! | `check-finished` | of `check`, once, last | `records` (paths), `failed`, `regressed`, `inconclusive`, `invalid`, `interrupted`, `exit_code` |
 //! | `note` | something worth knowing | `text` |
 //! | `session-finished` | once, last | `record` (path or null), `id`, `measured`, `failed`, `regressed`, `inconclusive`, `interrupted`, `exit_code` |
 //!
@@ -17,6 +20,7 @@
 use super::{Figure, budget_result};
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::record::CaseRecord;
+use crate::session::check::{How, Row};
 use crate::session::{Base, Compared, Event};
 use crate::stats::{Interval, is_judged};
 use crate::summarize::Summary;
@@ -106,6 +110,23 @@ fn figure(f: Figure) -> Value {
 
 fn interval(i: Interval) -> Value {
     json!({ "lo": i.lo, "est": i.est, "hi": i.hi })
+}
+
+/// The fields of a row of a check.
+pub fn row(row: &Row) -> Value {
+    let (pairs, discarded, confirmed) = match &row.how {
+        How::Pairs { pairs, discarded, confirmed } => (Some(*pairs), Some(*discarded), *confirmed),
+        _ => (None, None, None),
+    };
+    json!({
+        "case": row.comparison.id,
+        "gates": row.gates(),
+        "how": super::how(&row.how),
+        "pairs": pairs,
+        "discarded": discarded,
+        "confirmed": confirmed,
+        "comparison": comparison(&row.comparison, None),
+    })
 }
 
 /// The fields of a comparison.

@@ -1,6 +1,6 @@
 //! Results as criterion shows them: a block per case, then a table, worst first.
 
-use super::{BudgetResult, Figure, budget_result};
+use super::{BudgetResult, CheckReport, Figure, budget_result};
 use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
@@ -280,11 +280,85 @@ pub fn sentence(verdict: &Verdict, margins: Margins) -> String {
     }
 }
 
-/// The table at the end: a row per case, worst first.
-pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
+/// A check: a block per case that has something to say, then a table, worst first.
+pub fn check(report: &CheckReport, quiet: bool) -> String {
+    let mut out = String::new();
+    let rows = report.worst_first();
+    if !quiet {
+        for row in rows.iter().filter(|r| !r.comparison.metrics.is_empty()).rev() {
+            let mut lines = comparison_lines(&row.comparison, None);
+            lines.push(paint(DIM, &super::how(&row.how)));
+            out += &format!("{}\n", block(&row.comparison.id, &lines));
+        }
+    }
+    let mut table =
+        plain_table(["case", "change", "smallest detectable", "how", "verdict"].map(str::to_owned).into());
+    for (id, failure) in &report.checked.failed {
+        table.add_row([
+            id.clone(),
+            String::new(),
+            String::new(),
+            failure.message.clone(),
+            failure.kind.word().to_owned(),
+        ]);
+    }
+    for row in rows {
+        let first = row.comparison.metrics.first();
+        let delta = first
+            .and_then(|m| m.change)
+            .map_or_else(|| "–".into(), |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)));
+        let mde =
+            first.and_then(|m| m.ruling.as_ref().ok()).map_or_else(|| "–".into(), |r| change(r.mde.exp_m1()));
+        table.add_row([
+            row.comparison.id.clone(),
+            delta,
+            mde,
+            super::how(&row.how),
+            row.comparison.verdict.word().to_owned(),
+        ]);
+    }
+    out += &table_text(&table);
+    for id in &report.checked.removed {
+        let _ = writeln!(out, "{DIM}{id} is gone: only the base has it{RESET}");
+    }
+    for (id, (comparison, base)) in &report.checked.drifted {
+        let delta = comparison
+            .metrics
+            .first()
+            .and_then(|m| m.change)
+            .map_or_else(String::new, |i| format!(" by {}", change(i.est)));
+        let _ = writeln!(
+            out,
+            "{YELLOW}drift: {id} is slower{delta} than the oldest stored record, {base}; no single step was{RESET}"
+        );
+    }
+    let _ = writeln!(
+        out,
+        "{BOLD}{}{RESET} (base {}, order seed {})",
+        report.headline(),
+        report.base,
+        report.seed
+    );
+    out
+}
+
+fn plain_table(header: Vec<String>) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["case", "time", "p99", "thrpt", "budget", "change", "verdict"]);
+    table.set_header(header);
+    table
+}
+
+fn table_text(table: &Table) -> String {
+    let text: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
+    text.join("\n") + "\n"
+}
+
+/// The table at the end: a row per case, worst first.
+pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
+    let mut table = plain_table(
+        ["case", "time", "p99", "thrpt", "budget", "change", "verdict"].map(str::to_owned).into(),
+    );
     for id in record.failed.keys() {
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
         table.add_row([id.as_str(), "", "", "", "", "", word]);
@@ -300,8 +374,7 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
     for column in table.column_iter_mut().skip(1).take(5) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let text: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
-    text.join("\n") + "\n"
+    table_text(&table)
 }
 
 fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::config::Project;
 use crate::device::Device;
 use crate::git::Repo;
 use crate::record::{CaseRecord, Record, Source};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A comparison and what it was made against.
 #[derive(Clone, Debug)]
@@ -36,24 +36,31 @@ pub(super) struct History {
 }
 
 impl History {
+    /// `stored` is the folder of baselines to trust: the work tree's own, or the base commit's in a check.
+    /// A repository that cannot be read is said and treated as none: measuring needs no git.
     pub(super) fn open(
         project: &Project,
-        repo: Option<&Repo>,
+        stored: &Path,
         source: Option<&Source>,
         device: &Device,
         on_event: &mut dyn FnMut(Event),
     ) -> Self {
-        let store = Store::new(project.baselines());
+        let repo = Repo::discover(&project.root).ok().flatten();
+        let store = Store::new(stored.to_owned());
         let mut notes = Vec::new();
-        let candidates = match repo.zip(source) {
-            Some((repo, source)) => {
-                baseline::candidates(&store, repo, &source.commit, &device.key, &mut notes).unwrap_or_else(
-                    |e| {
-                        notes.push(e.to_string());
-                        Vec::new()
-                    },
-                )
-            }
+        let candidates = match repo.as_ref().zip(source) {
+            Some((repo, source)) => baseline::candidates(
+                &store,
+                repo,
+                &source.commit,
+                &device.key,
+                &project.baselines(),
+                &mut notes,
+            )
+            .unwrap_or_else(|e| {
+                notes.push(e.to_string());
+                Vec::new()
+            }),
             None => Vec::new(),
         };
         notes.iter().for_each(|n| on_event(Event::Note { text: n }));
@@ -70,17 +77,39 @@ impl History {
     pub(super) fn compare(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
         let holding = || self.candidates.iter().filter_map(|c| c.record.cases.get(id).map(|b| (c, b)));
-        let (candidate, base) = holding()
+        let (candidate, _) = holding()
             .find(|(_, b)| b.definition_hash == case.definition_hash)
             .or_else(|| holding().next())?;
-        let comparison = compare::compare_case(
-            id,
-            base,
-            case,
-            margins,
-            &Design::Stored(&|metric| sessions_for(&self.sessions, id, [base, case], metric)),
-        );
+        self.against(id, candidate, case, head, margins)
+    }
+
+    fn against(
+        &self,
+        id: &str,
+        candidate: &Candidate,
+        case: &CaseRecord,
+        head: &Record,
+        margins: Margins,
+    ) -> Option<Compared> {
+        let base = candidate.record.cases.get(id)?;
+        let sessions = |metric| sessions_for(&self.sessions, id, [base, case], metric);
+        let comparison = compare::compare_case(id, base, case, margins, &Design::Stored(&sessions));
         Some(Compared { comparison, base: base_of(candidate, head) })
+    }
+
+    /// Whether any stored record holds the case.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        self.candidates.iter().any(|c| c.record.cases.contains_key(id))
+    }
+
+    /// Against the oldest record that holds the case with the same definition.
+    pub(super) fn compare_oldest(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
+        let case = head.cases.get(id)?;
+        let same = |c: &&Candidate| {
+            c.record.cases.get(id).is_some_and(|b| b.definition_hash == case.definition_hash)
+        };
+        let oldest = self.candidates.iter().filter(same).min_by_key(|c| c.record.created_s)?;
+        self.against(id, oldest, case, head, margins)
     }
 
     pub(super) fn why_none(&self, outcome: &Outcome) -> Option<String> {

@@ -6,7 +6,7 @@ use crate::case::{Case, InputIdentity, sha256_hex};
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
-use crate::record::{CaseRecord, EngineRecord, RecordDevice, Source};
+use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
 use crate::worker::protocol::{BuildJob, Built, Job, MeasureJob, Measured, Message};
@@ -66,11 +66,24 @@ pub fn source(repo: &Repo, baselines: &Path) -> Result<Option<Source>> {
     }))
 }
 
-pub(super) fn record_device(device: &Device) -> RecordDevice {
+fn record_device(device: &Device) -> RecordDevice {
     let mut soft = BTreeMap::from([("kernel".to_owned(), device.kernel.clone())]);
     soft.extend(device.governor.clone().map(|g| ("governor".to_owned(), g)));
     soft.extend(device.cpu_quota.map(|q| ("cpu quota".to_owned(), format!("{q}"))));
     RecordDevice { key: device.key.clone(), name: device.cpu.clone(), soft }
+}
+
+/// A record with nothing measured yet.
+pub(super) fn new_record(source: Option<Source>, device: &Device, now_s: i64) -> Record {
+    Record {
+        id: String::new(),
+        created_s: now_s,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        source,
+        device: record_device(device),
+        cases: BTreeMap::new(),
+        failed: BTreeMap::new(),
+    }
 }
 
 /// The build phase: every engine, before anything is measured.

@@ -77,6 +77,8 @@ pub struct Measured {
     pub requests: u64,
     /// Requests per second over all streams.
     pub requests_per_s: f64,
+    /// The kernel stopped this container for its CPU quota while measuring.
+    pub throttled: bool,
     /// `None` where the operating system does not tell.
     pub peak_host_bytes: Option<u64>,
     pub outputs: Vec<OutputFact>,

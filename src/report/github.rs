@@ -1,0 +1,92 @@
+//! What GitHub Actions shows of a check: the job summary and at most ten annotations.
+
+use super::{CheckReport, how};
+use crate::case::Case;
+use crate::compare::Verdict;
+use std::path::Path;
+
+/// GitHub drops a step's summary above 1 MiB.
+const MAX_SUMMARY: usize = 1 << 20;
+/// GitHub shows ten annotations per step and level.
+const MAX_ANNOTATIONS: usize = 10;
+
+/// The summary, cut at a line if it is too large.
+pub fn summary(markdown: &str) -> &str {
+    if markdown.len() < MAX_SUMMARY {
+        return markdown;
+    }
+    let mut end = MAX_SUMMARY - 1;
+    while !markdown.is_char_boundary(end) {
+        end -= 1;
+    }
+    let cut = &markdown[..end];
+    cut.rfind('\n').map_or(cut, |at| &cut[..=at])
+}
+
+/// Workflow commands, worst first, on the manifest that defines the case.
+pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String {
+    let mut found: Vec<(&str, &str, String)> = Vec::new();
+    for row in report.worst_first() {
+        let c = &row.comparison;
+        let level = match &c.verdict {
+            Verdict::Regressed | Verdict::Invalid(_) if row.gates() => "error",
+            Verdict::Regressed | Verdict::Inconclusive(_) | Verdict::NotComparable(_) => "warning",
+            _ => continue,
+        };
+        let reason = c.verdict.reason().map_or_else(|| how(&row.how), str::to_owned);
+        found.push((level, &c.id, format!("{}: {reason}", c.verdict.word())));
+    }
+    found.extend(
+        report
+            .checked
+            .failed
+            .iter()
+            .map(|(id, f)| ("error", id.as_str(), format!("{}: {}", f.kind.word(), f.message))),
+    );
+    found.sort_by_key(|(level, ..)| *level);
+    found
+        .iter()
+        .take(MAX_ANNOTATIONS)
+        .map(|(level, id, text)| annotation(level, id, text, cases, root))
+        .collect()
+}
+
+fn annotation(level: &str, id: &str, text: &str, cases: &[Case], root: &Path) -> String {
+    let manifest = cases
+        .iter()
+        .find(|c| c.id == id)
+        .map(|c| c.place.manifest.as_path())
+        .filter(|p| !p.as_os_str().is_empty());
+    let file = manifest
+        .map(|p| p.strip_prefix(root).unwrap_or(p))
+        .map_or_else(String::new, |p| format!("file={},", property(&p.display().to_string())));
+    format!("::{level} {file}title={}::{}\n", property(id), data(text))
+}
+
+/// The escapes of workflow commands: nothing from outside may end the command or begin another.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_cannot_be_injected() {
+        let line = annotation("error", "a,b:c", "x\n::error::y", &[], Path::new("/"));
+        assert_eq!(line, "::error title=a%2Cb%3Ac::x%0A::error::y\n");
+    }
+
+    #[test]
+    fn a_summary_is_cut_at_a_line() {
+        let long = "zeile ä\n".repeat(MAX_SUMMARY / 8);
+        let cut = summary(&long);
+        assert!(cut.len() < MAX_SUMMARY && cut.ends_with('\n'));
+        assert_eq!(summary("short"), "short");
+    }
+}

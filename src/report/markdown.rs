@@ -1,0 +1,146 @@
+//! A check as GitHub-flavoured markdown: the answer, a table worst first, and what to know, the rest folded.
+
+use super::{CheckReport, how};
+use crate::compare::{CaseComparison, Verdict};
+use crate::session::check::{How, Row};
+use crate::units::{change, rate, time};
+use std::fmt::Write;
+
+/// Rows shown before the rest is folded.
+const OPEN_ROWS: usize = 20;
+
+/// Text that markdown and HTML leave alone, on one line: ids and messages come from configuration and tools.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '!' | '@' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn sign(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regressed | Verdict::Invalid(_) => "❌",
+        Verdict::Improved => "🟢",
+        Verdict::Inconclusive(_) | Verdict::NotComparable(_) => "⚠️",
+        Verdict::Unchanged | Verdict::ChangedWithinMargin => "✅",
+    }
+}
+
+/// The whole report.
+pub fn check(report: &CheckReport) -> String {
+    let mut out = format!("## Inference performance: {}\n\n", report.headline());
+    let _ = writeln!(
+        out,
+        "base {} · head {} · {} · order seed {}\n",
+        escape(report.base),
+        escape(report.head),
+        escape(report.device),
+        report.seed
+    );
+    for (id, failure) in &report.checked.failed {
+        let _ =
+            writeln!(out, "- ❌ **{}** {}: {}", escape(id), failure.kind.word(), escape(&failure.message));
+    }
+    for (id, (comparison, base)) in &report.checked.drifted {
+        let _ = writeln!(
+            out,
+            "- ⚠️ **{}** drifted: {} against the oldest stored record, {}",
+            escape(id),
+            first_change(comparison),
+            escape(base)
+        );
+    }
+    for id in &report.checked.removed {
+        let _ = writeln!(out, "- {} is gone: only the base has it", escape(id));
+    }
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    let rows = report.worst_first();
+    let (open, folded) = rows.split_at(rows.len().min(OPEN_ROWS));
+    out += &table(open);
+    if !folded.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n<details><summary>{} more</summary>\n\n{}\n</details>",
+            folded.len(),
+            table(folded)
+        );
+    }
+    out
+}
+
+fn table(rows: &[&Row]) -> String {
+    let mut out = String::from(
+        "| | case | metric | base | head | change [95 % interval] | verdict |\n|---|---|---|---:|---:|---:|---|\n",
+    );
+    for row in rows {
+        let c = &row.comparison;
+        let verdict = match (c.verdict.reason(), &row.how) {
+            (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
+            (None, h) => format!("{} ({})", c.verdict.word(), escape(&how(h))),
+        };
+        let verdict = if c.debug_extra_work {
+            format!("{verdict} **not a real result: debug-extra-work**")
+        } else {
+            verdict
+        };
+        let first = c.metrics.first();
+        let (metric, base, head) = first.map_or_else(Default::default, |m| {
+            let show =
+                |v: f64| if m.metric == crate::compare::Metric::Throughput { rate(v) } else { time(v) };
+            (m.metric.name(c.budget), show(m.base), show(m.head))
+        });
+        let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
+        let _ = writeln!(
+            out,
+            "| {} | {} | {metric} | {base} | {head} | {} | {verdict}{advisory} |",
+            sign(&c.verdict),
+            escape(&c.id),
+            first_change(c)
+        );
+        for m in c.metrics.iter().skip(1) {
+            let show =
+                |v: f64| if m.metric == crate::compare::Metric::Throughput { rate(v) } else { time(v) };
+            let delta = m.change.map_or_else(String::new, |i| {
+                format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi))
+            });
+            let _ = writeln!(
+                out,
+                "| | | {} | {} | {} | {delta} | |",
+                m.metric.name(c.budget),
+                show(m.base),
+                show(m.head)
+            );
+        }
+    }
+    out
+}
+
+fn first_change(c: &CaseComparison) -> String {
+    c.metrics
+        .first()
+        .and_then(|m| m.change)
+        .map_or_else(String::new, |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_can_break_out_of_its_cell() {
+        assert_eq!(escape("a|b\n<script>@me `x` [l](u)"), "a\\|b &lt;script&gt;\\@me \\`x\\` \\[l\\](u)");
+    }
+}

@@ -1,0 +1,428 @@
+//! The order of a check: pair up the cases, build both arms, skip what has the same engine, measure pairs, correct
+//! for many cases, confirm what would fail, fall back to stored numbers where an arm cannot be measured.
+
+use super::pairs::{Arm, Looks, Paired, compare_pairs};
+use super::stages::{build_all, lock, new_record};
+use super::{Event, History};
+use crate::baseline::Store;
+use crate::case::Case;
+use crate::compare::{self, CaseComparison, Verdict};
+use crate::config::Project;
+use crate::device::Device;
+use crate::error::{Failure, FailureKind, Result};
+use crate::record::Source;
+use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
+use crate::worker::protocol::Built;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// What to do with a case whose base cannot be measured and has no stored numbers either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMissing {
+    /// The check fails.
+    Fail,
+    /// It is said, and the check goes on.
+    Warn,
+    /// Head is measured alone and recorded, so that there is something to compare with next time.
+    Measure,
+}
+
+/// One side: its sources and cases, or why there are none.
+pub struct Side {
+    pub source: Option<Source>,
+    pub cases: Result<Vec<Case>>,
+}
+
+/// Everything a check needs to know.
+pub struct Plan<'a> {
+    /// The project of the head arm; engines, samples and results go to its target folder.
+    pub project: &'a Project,
+    pub base: Side,
+    pub head: Side,
+    /// The baselines of the base commit: what a pull request adds to its own must not judge it.
+    pub stored: PathBuf,
+    pub device: &'a Device,
+    pub looks: Looks,
+    pub on_missing: OnMissing,
+    pub now_s: i64,
+}
+
+/// How a row came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Both arms have the same engine: nothing was measured.
+    SameEngine,
+    /// Measured as pairs; `confirmed` is what a second, independent set of pairs said of a would-be regression.
+    Pairs { pairs: usize, discarded: usize, confirmed: Option<bool> },
+    /// Head against stored numbers, because the base could not be measured: advisory.
+    Stored { why: String, base: String },
+    /// There is no base of any kind. `new`: only head has the case, which is no fault.
+    NoBase { why: String, new: bool },
+}
+
+/// One case of a check.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub comparison: CaseComparison,
+    pub how: How,
+}
+
+impl Row {
+    /// Whether its verdict may fail the check. Stored numbers alone never do.
+    pub fn gates(&self) -> bool {
+        !matches!(self.how, How::Stored { .. } | How::NoBase { .. })
+    }
+}
+
+/// What a check leaves.
+pub struct Checked {
+    /// By case id.
+    pub rows: BTreeMap<String, Row>,
+    /// Cases of head that could not be built or measured.
+    pub failed: BTreeMap<String, Failure>,
+    /// Cases that only the base has.
+    pub removed: Vec<String>,
+    /// Cases that regressed against the oldest stored record, though not against the base: by id.
+    pub drifted: BTreeMap<String, (CaseComparison, String)>,
+    pub interrupted: bool,
+    /// The records of the arms that were measured.
+    pub written: Vec<PathBuf>,
+}
+
+/// Runs a check.
+pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
+    plan.looks.check()?;
+    let _lock = lock(&plan.project.target, on_event)?;
+    let head_cases = plan.head.cases.as_ref().map_err(Clone::clone)?;
+    on_event(Event::Started {
+        cases: head_cases,
+        device: plan.device,
+        backend: "check",
+        why: "pairs of fresh processes",
+    });
+    let mut check = Check {
+        plan,
+        samples: plan.project.target.join("samples").join(format!("{}-{}", plan.now_s, std::process::id())),
+        history: History::open(plan.project, &plan.stored, plan.head.source.as_ref(), plan.device, on_event),
+        rows: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        paired: BTreeMap::new(),
+        interrupted: false,
+    };
+    check.measure(head_cases, on_event);
+    check.correct();
+    check.confirm(head_cases, on_event);
+    check.finish(head_cases)
+}
+
+struct Check<'a> {
+    plan: &'a Plan<'a>,
+    samples: PathBuf,
+    history: History,
+    rows: BTreeMap<String, Row>,
+    failed: BTreeMap<String, Failure>,
+    paired: BTreeMap<String, Paired>,
+    interrupted: bool,
+}
+
+/// Both arms of one case, built.
+struct Both<'a> {
+    base: (&'a Case, Built),
+    head: (&'a Case, Built),
+}
+
+impl Check<'_> {
+    /// Builds both arms, then measures every case that has something to measure.
+    fn measure(&mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) {
+        let engines = self.plan.project.target.join("engines");
+        let wanted = |c: &&Case| head_cases.iter().any(|h| h.id == c.id);
+        let base_cases: Vec<Case> =
+            self.plan.base.cases.as_deref().unwrap_or_default().iter().filter(wanted).cloned().collect();
+        let mut base_built = build_all(&engines, &base_cases, on_event);
+        let mut head_built = build_all(&engines, head_cases, on_event);
+        for case in head_cases {
+            let head = match head_built.remove(&case.id) {
+                Some(Ok(built)) => built,
+                Some(Err(f)) if f.kind != FailureKind::Interrupted => {
+                    self.fail(&case.id, f, on_event);
+                    continue;
+                }
+                _ => {
+                    self.interrupted = true;
+                    break;
+                }
+            };
+            let base = base_cases.iter().find(|b| b.id == case.id).zip(base_built.remove(&case.id));
+            let outcome = match base {
+                Some((base_case, Ok(built))) => {
+                    let both = Both { base: (base_case, built), head: (case, head) };
+                    self.both(&both, on_event)
+                }
+                Some((_, Err(why))) => self.without_base(case, &head, &why.message, on_event),
+                None => {
+                    let why = self
+                        .plan
+                        .base
+                        .cases
+                        .as_ref()
+                        .err()
+                        .map_or("the base has no such case", |f| f.message.as_str())
+                        .to_owned();
+                    self.without_base(case, &head, &why, on_event)
+                }
+            };
+            match outcome {
+                Err(f) if f.kind == FailureKind::Interrupted => {
+                    self.interrupted = true;
+                    break;
+                }
+                Err(f) => self.fail(&case.id, f, on_event),
+                Ok(()) => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, id: &str, failure: Failure, on_event: &mut dyn FnMut(Event)) {
+        on_event(Event::Failed { id, failure: &failure });
+        self.failed.insert(id.to_owned(), failure);
+    }
+
+    /// A case both arms have: nothing to do, or pairs.
+    fn both(&mut self, both: &Both, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        let (base, head) = (&both.base.1, &both.head.1);
+        let id = &both.head.0.id;
+        if base.header.payload_sha256 == head.header.payload_sha256
+            && base.header.inputs_hash == head.header.inputs_hash
+            && same_question(both.base.0, both.head.0)
+        {
+            let comparison = same_engine(both.head.0);
+            on_event(Event::Note { text: &format!("{id}: same engine in both arms, nothing to measure") });
+            self.rows.insert(id.clone(), Row { comparison, how: How::SameEngine });
+            return Ok(());
+        }
+        let paired = self.pairs(both, self.plan.looks, "", on_event)?;
+        let how = How::Pairs { pairs: paired.pairs, discarded: paired.discarded, confirmed: None };
+        self.rows.insert(id.clone(), Row { comparison: paired.comparison.clone(), how });
+        self.paired.insert(id.clone(), paired);
+        Ok(())
+    }
+
+    fn pairs(
+        &self,
+        both: &Both,
+        looks: Looks,
+        folder: &str,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Paired> {
+        let base = Arm { name: "base", case: both.base.0, built: &both.base.1 };
+        let head = Arm { name: "head", case: both.head.0, built: &both.head.1 };
+        compare_pairs(&base, &head, looks, &self.samples.join(folder), on_event)
+    }
+
+    /// Stored numbers are better than nothing, and never more than advice.
+    fn without_base(
+        &mut self,
+        case: &Case,
+        head: &Built,
+        why: &str,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<()> {
+        let stored = self.history.holds(&case.id);
+        let row = if stored || self.plan.on_missing == OnMissing::Measure {
+            let record = super::stages::measure_case(case, head, &self.samples, on_event)?;
+            let mut measured = new_record(self.plan.head.source.clone(), self.plan.device, self.plan.now_s);
+            measured.cases.insert(case.id.clone(), record.clone());
+            let row = match self.history.compare(&case.id, &measured, case.margins) {
+                Some(compared) => Row {
+                    comparison: compared.comparison,
+                    how: How::Stored { why: why.to_owned(), base: compared.base.label },
+                },
+                None => Row {
+                    comparison: compare::without_numbers(&case.id, &record, case.margins, no_base(why)),
+                    how: How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) },
+                },
+            };
+            self.paired.insert(
+                case.id.clone(),
+                Paired {
+                    comparison: row.comparison.clone(),
+                    base: record.clone(),
+                    head: record,
+                    pairs: 0,
+                    discarded: 0,
+                },
+            );
+            row
+        } else {
+            let comparison = CaseComparison { verdict: no_base(why), ..same_engine(case) };
+            Row { comparison, how: How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) } }
+        };
+        self.rows.insert(case.id.clone(), row);
+        Ok(())
+    }
+
+    fn is_new(&self, id: &str) -> bool {
+        self.plan.base.cases.as_ref().is_ok_and(|cases| cases.iter().all(|c| c.id != id))
+    }
+
+    /// Withholds what chance alone would produce among so many cases, then derives the verdicts anew.
+    fn correct(&mut self) {
+        let looks = self.plan.looks.count();
+        let gated = self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. }));
+        let mut rulings: Vec<_> = gated
+            .flat_map(|r| r.comparison.metrics.iter_mut().filter_map(|m| m.ruling.as_mut().ok()))
+            .collect();
+        let mut values: Vec<_> = rulings.iter().map(|r| (*r).clone()).collect();
+        if correct_after_looks(&mut values, FALSE_DISCOVERY_RATE, looks).is_err() {
+            return;
+        }
+        rulings.iter_mut().zip(values).for_each(|(r, v)| **r = v);
+        for row in self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. })) {
+            if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
+                row.comparison.verdict =
+                    compare::case_verdict(&row.comparison.metrics, row.comparison.budget);
+            }
+        }
+    }
+
+    /// A regression is measured a second time, with pairs of its own, before it may fail anything.
+    fn confirm(&mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) {
+        let doubted: Vec<String> = self
+            .rows
+            .iter()
+            .filter(|(_, r)| r.gates() && r.comparison.verdict == Verdict::Regressed)
+            .map(|(id, _)| id.clone())
+            .collect();
+        let engines = self.plan.project.target.join("engines");
+        for id in doubted {
+            if self.interrupted {
+                return;
+            }
+            on_event(Event::Note {
+                text: &format!("{id}: regressed; measuring a second set of pairs to confirm it"),
+            });
+            let find = |cases: &'_ [Case]| cases.iter().find(|c| c.id == id).cloned();
+            let Some((base, head)) =
+                self.plan.base.cases.as_deref().ok().and_then(find).zip(find(head_cases))
+            else {
+                continue;
+            };
+            let again = (|| {
+                let base_built = super::stages::build_case(&engines, &base, on_event)?;
+                let head_built = super::stages::build_case(&engines, &head, on_event)?;
+                let both = Both { base: (&base, base_built), head: (&head, head_built) };
+                let looks = Looks { seed: self.plan.looks.seed.wrapping_add(1), ..self.plan.looks };
+                self.pairs(&both, looks, "confirm", on_event)
+            })();
+            match again {
+                Ok(second) => self.confirmed(&id, &second),
+                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
+                Err(f) => self.fail(&id, f, on_event),
+            }
+        }
+    }
+
+    fn confirmed(&mut self, id: &str, second: &Paired) {
+        let Some(row) = self.rows.get_mut(id) else { return };
+        let agrees = second.comparison.verdict == Verdict::Regressed;
+        if let How::Pairs { confirmed, .. } = &mut row.how {
+            *confirmed = Some(agrees);
+        }
+        if !agrees {
+            row.comparison.verdict = Verdict::Inconclusive(
+                "a second, independent set of pairs did not confirm the regression".into(),
+            );
+        }
+    }
+
+    /// Writes the records, looks for drift, and puts everything together.
+    fn finish(self, head_cases: &[Case]) -> Result<Checked> {
+        let store = Store::new(self.plan.project.target.join("results"));
+        let mut written = Vec::new();
+        let (mut base, mut head) = (self.record(&self.plan.base), self.record(&self.plan.head));
+        for (id, paired) in &self.paired {
+            head.cases.insert(id.clone(), paired.head.clone());
+            if paired.pairs > 0 {
+                base.cases.insert(id.clone(), paired.base.clone());
+            }
+        }
+        head.failed.clone_from(&self.failed);
+        for record in [&mut base, &mut head] {
+            if !record.cases.is_empty() {
+                written.push(store.save(record)?);
+            }
+        }
+        let ids: BTreeSet<&str> = head_cases.iter().map(|c| c.id.as_str()).collect();
+        let removed = self
+            .plan
+            .base
+            .cases
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .filter(|c| !ids.contains(c.id.as_str()))
+            .map(|c| c.id.clone())
+            .collect();
+        let drifted = self.drift(&head, head_cases);
+        Ok(Checked {
+            rows: self.rows,
+            failed: self.failed,
+            removed,
+            drifted,
+            interrupted: self.interrupted,
+            written,
+        })
+    }
+
+    fn record(&self, side: &Side) -> crate::record::Record {
+        new_record(side.source.clone(), self.plan.device, self.plan.now_s)
+    }
+
+    /// Many small steps that each stay within the margin add up; the oldest stored record shows the sum.
+    fn drift(
+        &self,
+        head: &crate::record::Record,
+        head_cases: &[Case],
+    ) -> BTreeMap<String, (CaseComparison, String)> {
+        let mut drifted = BTreeMap::new();
+        for case in head_cases {
+            let regressed =
+                self.rows.get(&case.id).is_some_and(|r| r.comparison.verdict == Verdict::Regressed);
+            if let Some(compared) = self.history.compare_oldest(&case.id, head, case.margins)
+                && compared.comparison.verdict == Verdict::Regressed
+                && !regressed
+            {
+                drifted.insert(case.id.clone(), (compared.comparison, compared.base.label));
+            }
+        }
+        drifted
+    }
+}
+
+/// Whether two cases ask the same; their inputs' files are compared by content when they are measured.
+fn same_question(base: &Case, head: &Case) -> bool {
+    let bytes = |c: &Case| -> Vec<(String, Option<Vec<u8>>)> {
+        c.inputs.iter().map(|(n, p)| (n.clone(), std::fs::read(p).ok())).collect()
+    };
+    base.point == head.point
+        && base.budget == head.budget
+        && base.seed == head.seed
+        && bytes(base) == bytes(head)
+}
+
+fn same_engine(case: &Case) -> CaseComparison {
+    CaseComparison {
+        id: case.id.clone(),
+        verdict: Verdict::Unchanged,
+        metrics: Vec::new(),
+        budget: case.budget,
+        margins: case.margins,
+        engine_changes: Vec::new(),
+        outputs_changed: false,
+        debug_extra_work: case.build.debug_extra_work_frac.is_some(),
+    }
+}
+
+fn no_base(why: &str) -> Verdict {
+    Verdict::NotComparable(format!("there is no base: {why}"))
+}

@@ -1,0 +1,242 @@
+//! Two arms of one case, measured as pairs of fresh processes in ABBA order with sequential looks.
+//!
+//! Pair i is one process of each arm, back to back. Which arm goes first is drawn per two pairs from the seed and
+//! reversed in the second (Kalibera & Jones 2013; Bulej et al. 2020), so that slow drift cancels. Decisions are
+//! taken at the looks only; pairs are discarded whole or not at all.
+
+use super::Event;
+use super::stages::{case_record, measure_process};
+use crate::case::Case;
+use crate::compare::{CaseComparison, Design, Verdict, compare_case};
+use crate::error::{Failure, Result};
+use crate::record::CaseRecord;
+use crate::rng::Rng;
+use crate::stats::{Decision, LOOKS, look_alpha, next_look};
+use crate::summarize::Summary;
+use crate::worker::protocol::Built;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// More than this share of pairs discarded makes the comparison invalid.
+const MAX_DISCARDED_FRAC: f64 = 0.2;
+
+/// One side of a comparison.
+pub struct Arm<'a> {
+    /// `base` or `head`.
+    pub name: &'static str,
+    pub case: &'a Case,
+    pub built: &'a Built,
+}
+
+/// How many pairs, and how sure.
+#[derive(Clone, Copy, Debug)]
+pub struct Looks {
+    /// A fixed number of pairs instead of sequential looks.
+    pub pairs: Option<usize>,
+    /// No further look is begun that would end after this.
+    pub max_time: Option<Duration>,
+    /// Overall two-sided error rate.
+    pub alpha: f64,
+    pub seed: u64,
+}
+
+impl Looks {
+    /// Sequential looks exist for the error rates whose thresholds were simulated.
+    pub fn check(&self) -> Result<()> {
+        match (self.pairs, look_alpha(self.alpha)) {
+            (None, Err(e)) => {
+                Err(Failure::usage(e.to_string())
+                    .next("use --alpha 0.05 or 0.01, or a fixed number of --pairs"))
+            }
+            (Some(n), _) if n < 3 => Err(Failure::usage(format!("{n} pairs decide nothing"))
+                .next("measure at least 3 --pairs, better 5")),
+            _ if !(self.alpha > 0.0 && self.alpha < 0.5) => {
+                Err(Failure::usage("--alpha is an error rate, such as 0.05"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Pairs at the next look, and its error rate.
+    fn next(&self, pairs: usize) -> Option<(usize, f64)> {
+        match self.pairs {
+            Some(fixed) => (pairs < fixed).then_some((fixed, self.alpha)),
+            None => next_look(pairs).zip(look_alpha(self.alpha).ok()),
+        }
+    }
+
+    /// How many looks there can be: what a correction for several cases has to allow for.
+    pub fn count(&self) -> usize {
+        if self.pairs.is_some() { 1 } else { LOOKS.len() }
+    }
+}
+
+/// A comparison by pairs, with both arms' records.
+#[derive(Clone, Debug)]
+pub struct Paired {
+    pub comparison: CaseComparison,
+    pub base: CaseRecord,
+    pub head: CaseRecord,
+    pub pairs: usize,
+    pub discarded: usize,
+}
+
+/// Measures pairs until every gated metric is decided, or the last look or the time is reached.
+pub fn compare_pairs(
+    base: &Arm,
+    head: &Arm,
+    looks: Looks,
+    samples: &Path,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Paired> {
+    let start = Instant::now();
+    let mut run = Run {
+        arms: [base, head],
+        summaries: [Vec::new(), Vec::new()],
+        outputs: [BTreeMap::new(), BTreeMap::new()],
+        done: 0,
+        discarded: 0,
+        order: Order::new(looks.seed),
+    };
+    let mut paired = None;
+    while let Some((until, alpha)) = looks.next(run.summaries[0].len()) {
+        let have = run.summaries[0].len();
+        let projected = start.elapsed().mul_f64(until as f64 / have.max(1) as f64);
+        if have > 0 && looks.max_time.is_some_and(|limit| projected > limit) {
+            break;
+        }
+        while run.summaries[0].len() < until && !run.hopeless() {
+            run.pair(samples, on_event)?;
+        }
+        let now = run.judge(alpha, looks.seed)?;
+        let open = undecided(&now.comparison);
+        paired = Some(now);
+        if !open || run.hopeless() {
+            break;
+        }
+    }
+    match paired {
+        Some(p) => Ok(p),
+        None => run.judge(looks.alpha, looks.seed),
+    }
+}
+
+/// Whether a further look could decide something: a metric that is not decided, or not yet judged for want of
+/// pairs.
+fn undecided(c: &CaseComparison) -> bool {
+    c.metrics.iter().any(|m| match &m.ruling {
+        Ok(r) => r.decision == Decision::Inconclusive,
+        Err(why) => why.starts_with("needs "),
+    })
+}
+
+struct Run<'a> {
+    arms: [&'a Arm<'a>; 2],
+    summaries: [Vec<Summary>; 2],
+    outputs: [BTreeMap<String, String>; 2],
+    done: u64,
+    discarded: usize,
+    order: Order,
+}
+
+impl Run<'_> {
+    /// One more pair, kept or discarded whole.
+    fn pair(&mut self, samples: &Path, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        self.done += 1;
+        let first = self.order.next();
+        let mut found: [Option<Summary>; 2] = [None, None];
+        for arm in [first, 1 - first] {
+            let side = self.arms[arm];
+            let folder = samples.join(side.case.id.replace('/', "__")).join(side.name);
+            let (summary, outputs) = measure_process(side.case, side.built, self.done, &folder, on_event)?;
+            if self.outputs[arm].is_empty() {
+                self.outputs[arm] = outputs;
+            }
+            found[arm] = Some(summary);
+        }
+        let [Some(base), Some(head)] = found else { return Ok(()) };
+        if base.throttled || head.throttled {
+            self.discarded += 1;
+        } else {
+            self.summaries[0].push(base);
+            self.summaries[1].push(head);
+        }
+        Ok(())
+    }
+
+    /// So many pairs were discarded that the comparison is invalid whatever follows.
+    fn hopeless(&self) -> bool {
+        self.discarded >= 2 && self.discarded as f64 > MAX_DISCARDED_FRAC * self.done as f64
+    }
+
+    fn judge(&self, alpha: f64, seed: u64) -> Result<Paired> {
+        let record = |arm: usize| {
+            case_record(
+                self.arms[arm].case,
+                self.arms[arm].built,
+                self.outputs[arm].clone(),
+                self.summaries[arm].clone(),
+            )
+        };
+        let (base, head) = (record(0)?, record(1)?);
+        let case = self.arms[1].case;
+        let mut comparison =
+            compare_case(&case.id, &base, &head, case.margins, &Design::Pairs { alpha, seed });
+        if self.hopeless() {
+            comparison.verdict = Verdict::Invalid(format!(
+                "{} of {} pairs had to be discarded because the CPU was throttled",
+                self.discarded, self.done
+            ));
+        }
+        Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded: self.discarded })
+    }
+}
+
+/// Which arm goes first: drawn, then reversed, then drawn anew.
+struct Order {
+    rng: Rng,
+    reversed: Option<usize>,
+}
+
+impl Order {
+    fn new(seed: u64) -> Self {
+        Self { rng: Rng::new(seed), reversed: None }
+    }
+
+    fn next(&mut self) -> usize {
+        if let Some(arm) = self.reversed.take() {
+            return arm;
+        }
+        let first = usize::from(self.rng.coin());
+        self.reversed = Some(1 - first);
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_balanced_every_two_pairs_and_repeats_with_its_seed() {
+        let draw = |seed| {
+            let mut order = Order::new(seed);
+            (0..40).map(|_| order.next()).collect::<Vec<_>>()
+        };
+        let drawn = draw(7);
+        assert!(drawn.chunks(2).all(|p| p[0] + p[1] == 1), "ABBA or BAAB");
+        assert_eq!(drawn, draw(7));
+        assert!(drawn.chunks(2).any(|p| p[0] == 0) && drawn.chunks(2).any(|p| p[0] == 1));
+    }
+
+    #[test]
+    fn looks_are_the_planned_ones_or_the_fixed_number() {
+        let looks = Looks { pairs: None, max_time: None, alpha: 0.05, seed: 1 };
+        let steps: Vec<usize> =
+            [0, 5, 8, 12, 20].iter().filter_map(|n| looks.next(*n).map(|(until, _)| until)).collect();
+        assert_eq!(steps, LOOKS);
+        let fixed = Looks { pairs: Some(3), ..looks };
+        assert_eq!((fixed.next(0), fixed.next(3)), (Some((3, 0.05)), None));
+    }
+}
