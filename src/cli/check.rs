@@ -20,6 +20,9 @@ use crate::session::source;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
+/// Base trees kept below the target folder.
+const KEPT_TREES: usize = 3;
+
 /// Measures this work tree against its base, as pairs of fresh processes, and fails on a confirmed regression.
 ///
 /// The base is --base, or what the CI event means, or the merge base with the default branch, or the previous commit
@@ -226,7 +229,8 @@ fn arms_of_settings(args: &CheckArgs, project: &Project) -> Result<Arms> {
         None => None,
     };
     let side = |extra: &[String]| -> Result<Side> {
-        Ok(Side { source: source.clone(), cases: Ok(cases(args, project, extra)?) })
+        let cases = case::select(cases(args, project, extra)?, &args.filters, args.exact)?;
+        Ok(Side { source: source.clone(), cases: Ok(cases) })
     };
     let label = |extra: &[String]| {
         if extra.is_empty() {
@@ -277,7 +281,8 @@ fn arms_of_commits(args: &CheckArgs, project: &Project) -> Result<Arms> {
     };
     let base_cases = base_project.and_then(|p| {
         prepare(&p, "base")?;
-        cases(args, &p, &[])
+        let all = cases(args, &p, &[])?;
+        Ok(all.into_iter().filter(|c| c.matches(&args.filters, args.exact)).collect())
     });
     let changes = if dirty { " with changes beside it" } else { "" };
     Ok(Arms {
@@ -306,6 +311,7 @@ fn ci_event() -> Result<Option<CiEvent>> {
 /// The project as it was at `commit`, below the target folder. A tree that is there already is complete.
 fn extract(repo: &Repo, project: &Project, commit: &str, tree: &Path) -> Result<Project> {
     if !tree.is_dir() {
+        sweep(tree.parent().unwrap_or(tree));
         let extracted = repo.extract_tree(commit, tree).map_err(git)?;
         if !extracted.lfs_missing.is_empty() {
             let files: Vec<String> = extracted.lfs_missing.iter().map(|p| p.display().to_string()).collect();
@@ -330,6 +336,21 @@ fn extract(repo: &Repo, project: &Project, commit: &str, tree: &Path) -> Result<
         ));
     }
     Project::find(Some(&manifest))
+}
+
+/// Keeps the newest trees, whose `prepare` may have been costly; older ones and interrupted extractions go.
+fn sweep(trees: &Path) {
+    let entries = std::fs::read_dir(trees).into_iter().flatten().flatten();
+    let mut found: Vec<_> =
+        entries.filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect();
+    found.sort();
+    let hidden = |p: &Path| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+    let (unfinished, mut whole): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, p)| hidden(p));
+    whole.truncate(whole.len().saturating_sub(KEPT_TREES));
+    for (_, path) in unfinished.into_iter().chain(whole) {
+        // Only space is lost where this fails.
+        let _ = std::fs::remove_dir_all(path);
+    }
 }
 
 /// Runs the configured `prepare` command in a tree; its output goes to standard error.
@@ -364,6 +385,5 @@ fn cases(args: &CheckArgs, project: &Project, extra: &[String]) -> Result<Vec<Ca
             parse_override(arg).map_err(|e| Failure::usage(e).context("--base-config or --head-config"))?,
         );
     }
-    let all = case::cases(&project.models(&args.package, &overrides)?, device::usable_cpus());
-    Ok(all.into_iter().filter(|c| c.matches(&args.filters, args.exact)).collect())
+    Ok(case::cases(&project.models(&args.package, &overrides)?, device::usable_cpus()))
 }

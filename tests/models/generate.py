@@ -16,6 +16,7 @@ outputs are those of ONNX Runtime on one CPU thread:
 
     cnn       residual CNN, dynamic batch (cases `cnn` at batch 1 and `cnn_batch4`)
     mlp       MLP of fixed shapes
+    mlp_slow  the same question as `mlp`, answered with far more work
     encoder   transformer encoder block, dynamic batch and sequence, integer inputs
               (cases `encoder` at batch 1 and `encoder_batch2` with padding)
 
@@ -161,6 +162,25 @@ def mlp():
         x = g.node("Gemm", [x, weight, g.bias(f"layer{i}.bias", size_out)], f"layer{i}")
         x = g.node("Relu", [x], f"layer{i}.relu")
     weight = g.weight("head.weight", [sizes[-1], 16], sizes[-1])
+    g.node("Gemm", [x, weight, g.bias("head.bias", 16)], "scores")
+    g.output("scores", F32, [1, 16])
+    return g.model()
+
+
+def mlp_slow():
+    """Asked like `mlp`, with some forty times its work: one hidden layer over and over."""
+    g = Graph("mlp_slow", 10)
+    x = g.input("features", F32, [1, 64])
+    hidden = 192
+    weight = g.weight("first.weight", [64, hidden], 64)
+    x = g.node("Gemm", [x, weight, g.bias("first.bias", hidden)], "first")
+    # Tanh and variance 1/hidden keep activations neither growing nor fading, however many layers.
+    weight = g.weight("layer.weight", [hidden, hidden], 2 * hidden)
+    bias = g.bias("layer.bias", hidden)
+    for i in range(1, 49):
+        x = g.node("Tanh", [x], f"layer{i}.tanh")
+        x = g.node("Gemm", [x, weight, bias], f"layer{i}")
+    weight = g.weight("head.weight", [hidden, 16], hidden)
     g.node("Gemm", [x, weight, g.bias("head.bias", 16)], "scores")
     g.output("scores", F32, [1, 16])
     return g.model()
@@ -321,6 +341,7 @@ def models():
     return {
         "cnn": cnn(),
         "mlp": mlp(),
+        "mlp_slow": mlp_slow(),
         "encoder": encoder(),
         "types": types(),
         "half": half(),
@@ -438,6 +459,7 @@ def reference_inputs():
     }
     yield "half", "half", {"x": f32(1, 16).astype(np.float16)}
     yield "external", "external", {"x": f32(1, 64)}
+    yield "mlp_slow", "mlp_slow", {"features": f32(1, 64)}
 
 
 def run_onnxruntime(path, inputs):
