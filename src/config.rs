@@ -76,24 +76,42 @@ impl Project {
             std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;
         let found = manifest.is_some() || cwd.ancestors().any(|d| d.join("Cargo.toml").is_file());
         if !found {
-            let target =
-                std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| cwd.join("target"), PathBuf::from);
-            return Ok(Self { target: cwd.join(target).join("trt-perf"), root: cwd, metadata: None });
+            return Ok(Self::bare(cwd));
         }
         let mut command = cargo_metadata::MetadataCommand::new();
         command.no_deps();
         if let Some(path) = manifest {
             command.manifest_path(path);
         }
-        let metadata = command.exec().map_err(|e| {
-            Failure::usage(format!("cargo cannot read this project: {}", e.to_string().trim()))
-                .next("run `cargo metadata --no-deps` to see the same error, and mend the manifest it names")
-        })?;
+        let metadata = match command.exec() {
+            Ok(metadata) => metadata,
+            // A machine that only measures has no toolchain; models named on the command line need none.
+            Err(cargo_metadata::Error::Io(e))
+                if manifest.is_none() && e.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return Ok(Self::bare(cwd));
+            }
+            Err(e) => {
+                return Err(Failure::usage(format!(
+                    "cargo cannot read this project: {}",
+                    e.to_string().trim()
+                ))
+                .next(
+                    "run `cargo metadata --no-deps` to see the same error, and mend the manifest it names",
+                ));
+            }
+        };
         Ok(Self {
             root: metadata.workspace_root.clone().into(),
             target: metadata.target_directory.join("trt-perf").into(),
             metadata: Some(metadata),
         })
+    }
+
+    /// A folder without a Cargo project (or without cargo): only models named on the command line are measured.
+    fn bare(folder: PathBuf) -> Self {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        Self { target: folder.join(target).join("trt-perf"), root: folder, metadata: None }
     }
 
     /// The folder of committed baselines.
@@ -122,7 +140,7 @@ impl Project {
         let Some(metadata) = &self.metadata else {
             return Err(Failure::new(
                 FailureKind::Nothing,
-                format!("no Cargo project at {} or above it", self.root.display()),
+                format!("no Cargo project (or no cargo) at {} or above it", self.root.display()),
             )
             .next("name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
         };
