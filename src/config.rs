@@ -282,11 +282,13 @@ fn read_model(
 ) -> Option<Model> {
     let (below, top) = layers;
     let dir = place.manifest.parent().unwrap_or(Path::new("")).to_owned();
+    // A key that is there and wrong is reported for that, and not as missing too.
+    let missing = ["name", "path"].map(|key| (key, !map.contains_key(key)));
     let mut table = Table::new(map, place.clone(), problems);
     let name = table.get("name", name_text);
     let path = table.get("path", table::text);
-    for (key, value) in [("name", name.is_none()), ("path", path.is_none())] {
-        if value && !table.place.table.is_empty() {
+    for (key, missing) in missing {
+        if missing {
             table.problem(
                 key,
                 "is needed: a model has a name and the path of its .onnx file, relative to its Cargo.toml",
@@ -302,7 +304,7 @@ fn read_model(
         let mut table = Table::new(map.clone(), place.clone(), problems);
         let variant_name = table.get("name", name_text);
         let part = Part::read(&mut table, &dir).over(&own);
-        if variant_name.is_none() {
+        if !map.contains_key("name") {
             table.problem("name", "is needed: it becomes part of the case's id");
         }
         table.finish();

@@ -57,10 +57,16 @@ pub fn read(path: &Path) -> Result<ModelFile> {
         refuse(format!("it cannot be parsed ({e})"))
             .next("the file may be cut off or damaged; export it again")
     })?;
+    if !is_whole(&bytes) {
+        return Err(refuse("it is cut off".into()).next("copy or export it again"));
+    }
     let graph = model
         .graph
         .as_ref()
         .ok_or_else(|| refuse("it has no graph; this is not an ONNX file, or only part of one".into()))?;
+    if model.opset_import.is_empty() {
+        return Err(refuse("it names no operator set, so it may be cut off".into()).next("export it again"));
+    }
     check_graph(graph, &HashSet::new()).map_err(|what| {
         refuse(what).next("check the model with `python -m onnx.checker` or export it again")
     })?;
@@ -74,6 +80,35 @@ pub fn read(path: &Path) -> Result<ModelFile> {
     let mut operators = BTreeMap::new();
     count_operators(graph, &mut operators);
     Ok(ModelFile { sha256: sha256_hex(&bytes), bytes, external, inputs, outputs, operators })
+}
+
+/// Whether the fields of the outermost message end where the file does. The parser takes the end of the file for the
+/// end of whatever it reads, so that a file cut off between two nodes would pass for a smaller model.
+fn is_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some(key) = varint(&mut rest) else { return false };
+        let length = match key & 7 {
+            0 => varint(&mut rest).map(|_| 0),
+            1 => Some(8),
+            2 => varint(&mut rest),
+            5 => Some(4),
+            _ => None,
+        };
+        match length.and_then(|n| rest.get(usize::try_from(n).ok()?..)) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Takes a protobuf varint off the front of `bytes`; `None` where there is none.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let len = bytes.iter().take(10).position(|b| b & 0x80 == 0)? + 1;
+    let (head, rest) = bytes.split_at(len);
+    *bytes = rest;
+    Some(head.iter().rev().fold(0, |n, b| n << 7 | u64::from(b & 0x7f)))
 }
 
 /// A node as messages name it.
@@ -317,6 +352,17 @@ mod tests {
     fn graph(nodes: Vec<NodeProto>) -> GraphProto {
         let value = |n: &str| ValueInfoProto { name: Some(n.into()), r#type: None };
         GraphProto { node: nodes, input: vec![value("x")], output: vec![value("y")], ..GraphProto::default() }
+    }
+
+    #[test]
+    fn a_message_is_whole_or_cut_off() {
+        // Field 1 is a varint of two bytes, field 7 three bytes long, field 2 fixed to four.
+        let whole = [0x08, 0x96, 0x01, 0x3a, 3, b'a', b'b', b'c', 0x15, 1, 2, 3, 4];
+        let ends = [0, 3, 8, whole.len()];
+        for at in 0..=whole.len() {
+            assert_eq!(is_whole(&whole[..at]), ends.contains(&at), "cut at {at}");
+        }
+        assert!(!is_whole(&[0xff; 20]) && !is_whole(&[0x0b]));
     }
 
     #[test]

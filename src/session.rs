@@ -88,10 +88,12 @@ pub fn run(
 ) -> Result<Outcome> {
     let _lock = lock(&project.target, on_event)?;
     let repo = repository(&project.root, on_event);
-    let source = match &repo {
-        Some(repo) => source(repo, &project.baselines())?,
-        None => None,
-    };
+    let source = repo.as_ref().and_then(|repo| {
+        source(repo, &project.baselines()).unwrap_or_else(|e| {
+            on_event(Event::Note { text: &format!("no baselines: {e}") });
+            None
+        })
+    });
     let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
     on_event(Event::Started { cases, device, backend: crate::backend::backend(kind).name(), why });
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);

@@ -151,7 +151,7 @@ fn parse_header(header: &str) -> Result<(DType, Vec<usize>), String> {
         Ok::<&str, String>(tail.trim_start().strip_prefix(':').ok_or("its header is malformed")?.trim_start())
     };
     let descr = after("descr")?.strip_prefix('\'').and_then(|d| d.split('\'').next()).unwrap_or_default();
-    let (order, kind) = descr.split_at(usize::from(!descr.is_empty()));
+    let (order, kind) = descr.split_at(descr.chars().next().map_or(0, char::len_utf8));
     let dtype = DType::ALL.iter().find(|(_, k, _)| *k == kind).map(|(d, ..)| *d);
     let dtype = match (order, dtype) {
         ("<" | "|" | "=", Some(d)) => d,

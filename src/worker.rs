@@ -70,6 +70,9 @@ fn spawn() -> Result<Child> {
         // These would make the cpu backend print or choose its own threads.
         .env_remove("RTEN_TIMING")
         .env_remove("RTEN_NUM_THREADS")
+        // Of what a dying worker says only the end is shown, and that must be the reason, not a backtrace.
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("RUST_LIB_BACKTRACE")
         // Ctrl-C goes to the parent alone, which then decides what is kept.
         .process_group(0)
         .spawn()
@@ -181,7 +184,8 @@ fn classify(status: ExitStatus, stderr: &str, oom_kill: bool) -> Failure {
 }
 
 fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    let hint = |l: &str| l.starts_with("note: run with `RUST_BACKTRACE=");
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty() && !hint(l)).collect();
     lines[lines.len().saturating_sub(3)..].join(" / ")
 }
 

@@ -166,7 +166,7 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut Outcome, tally: Tally
     if outcome.interrupted {
         notes.push(match &outcome.written {
             Some(path) => format!(
-                "stopped: kept the {} that were complete, in {}",
+                "stopped: kept what was complete ({}), in {}",
                 plural(outcome.record.cases.len(), "case"),
                 shown(path)
             ),

@@ -286,8 +286,9 @@ pub fn parse_override(arg: &str) -> Result<Map<String, Value>, String> {
             format!("`{arg}` is not KEY=VALUE with a TOML value: {}", e.message())
         })?;
     match serde_json::to_value(table) {
-        Ok(Value::Object(map)) => Ok(map),
-        _ => Err(format!("`{arg}` is not a setting")),
+        // A key that begins with # is a comment to TOML: no setting at all.
+        Ok(Value::Object(map)) if !map.is_empty() => Ok(map),
+        _ => Err(format!("`{arg}` is not a setting; write it like processes=10")),
     }
 }
 
@@ -352,5 +353,6 @@ mod tests {
         );
         assert!(parse_override("processes").is_err());
         assert!(parse_override("=3").is_err());
+        assert!(parse_override("#processes=3").is_err());
     }
 }

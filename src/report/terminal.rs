@@ -263,7 +263,8 @@ fn change_line(m: &MetricComparison, c: &CaseComparison) -> String {
         }
         (Ok(_), None) => paint(DIM, "unknown"),
     };
-    format!("{label:<12}{shown}")
+    // As wide as the longest, `  throughput: `.
+    format!("{label:<14}{shown}")
 }
 
 /// The verdict as a plain sentence.

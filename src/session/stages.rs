@@ -168,8 +168,11 @@ pub(super) fn measure_process(
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let (backend, _) = resolve(case.backend);
     let file = folder.join(format!("{process}.npy"));
-    let measured =
-        measure_once(case, built, backend, process, &file, on_event).map_err(|f| placed(case, f))?;
+    let measured = measure_once(case, built, backend, process, &file, on_event).map_err(|f| {
+        // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
+        let _ = std::fs::remove_file(&file);
+        placed(case, f)
+    })?;
     let summary = summarize(&read_samples(&file)?, &measured, &case.point, case.budget)?;
     on_event(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
