@@ -69,8 +69,8 @@ pub enum Event<'a> {
 /// What a session leaves.
 pub struct Outcome {
     pub record: Record,
-    /// Where the record was written; `None` if nothing was measured.
-    pub written: Option<PathBuf>,
+    /// Where the record was written, or why it could not be; `None` if nothing was measured.
+    pub written: Option<Result<PathBuf>>,
     pub compared: BTreeMap<String, Compared>,
     /// Ctrl-C: the record holds what was complete by then.
     pub interrupted: bool,
@@ -130,7 +130,7 @@ pub fn run(
     outcome.no_base = history.why_none(&outcome);
     if !(outcome.record.cases.is_empty() && outcome.interrupted) {
         let store = Store::new(project.target.join("results"));
-        outcome.written = Some(store.save(&mut outcome.record)?);
+        outcome.written = Some(store.save(&mut outcome.record));
     }
     Ok(outcome)
 }

@@ -144,6 +144,16 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `1 case`, `2 cases`, `5 processes`.
+pub fn plural(n: usize, word: &str) -> String {
+    let ending = match n {
+        1 => "",
+        _ if word.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{n} {word}{ending}")
+}
+
 /// `value` rounded to five significant digits: what records hold.
 pub fn round5(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
@@ -201,6 +211,10 @@ mod tests {
         assert_eq!(change(2.5), "+250.0%");
         assert_eq!(share(0.0012), "0.12%");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(
+            [plural(1, "case"), plural(2, "case"), plural(5, "process")],
+            ["1 case", "2 cases", "5 processes"]
+        );
         assert_eq!(bytes(24_536_678), "23.4 MiB");
     }
 

@@ -2,7 +2,7 @@
 
 use super::compare::{resolve, stores};
 use super::exit::Exit;
-use super::run::{plural, size_note};
+use super::run::size_note;
 use super::{note, out, shown};
 use crate::baseline::{self, Store};
 use crate::config::Project;
@@ -10,6 +10,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
 use crate::record::{Record, short};
 use crate::report::terminal;
+use crate::units::plural;
 use clap::Subcommand;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,7 +2,6 @@
 
 use super::args::{MessageFormat, SettingArgs};
 use super::exit::{Exit, Tally};
-use super::run::plural;
 use super::show::Show;
 use super::{note, out, shown};
 use crate::base::{self, CiEvent};
@@ -17,6 +16,7 @@ use crate::report::{CheckReport, github, json, markdown, terminal};
 use crate::session::check::{How, OnMissing, Plan, Side, check};
 use crate::session::pairs::Looks;
 use crate::session::source;
+use crate::units::plural;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 

@@ -12,7 +12,9 @@ use crate::device::{self, Device};
 use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::record::Record;
+use crate::report::{json, terminal};
 use crate::session::{self, Outcome};
+use crate::units::plural;
 use clap::Args;
 use std::path::Path;
 
@@ -154,56 +156,57 @@ impl Tally {
 /// The table, where the record is, the baseline, and what to do next.
 fn finish(args: &RunArgs, project: &Project, outcome: &mut Outcome, tally: Tally) -> Result<Exit> {
     let human = args.message_format == MessageFormat::Human;
-    let measured = !outcome.record.cases.is_empty();
-    if human && (measured || !outcome.record.failed.is_empty()) {
-        out(&format!(
-            "{}{}",
-            if args.quiet { "" } else { "\n" },
-            crate::report::terminal::table(&outcome.record, &outcome.compared)
-        ));
+    if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
+        let gap = if args.quiet { "" } else { "\n" };
+        out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared)));
     }
+    let written = outcome.written.take().transpose();
+    let mut exit = tally.exit();
     let mut notes = Vec::new();
-    if outcome.interrupted {
-        notes.push(match &outcome.written {
-            Some(path) => format!(
-                "stopped: kept what was complete ({}), in {}",
-                plural(outcome.record.cases.len(), "case"),
-                shown(path)
-            ),
-            None => "stopped: no case was complete, so nothing is kept".into(),
-        });
+    match &written {
+        // What was measured has been shown; only its record is lost.
+        Err(failure) => exit = super::report_failure(failure),
+        Ok(path) => notes.extend(kept(outcome, path.as_deref())),
+    }
+    if args.save_baseline {
+        notes.extend(save_baseline(project, outcome)?);
     } else {
-        notes.extend(outcome.written.as_ref().map(|p| format!("record: {}", shown(p))));
-    }
-    if args.save_baseline && measured && !outcome.interrupted {
-        let path = Store::new(project.baselines()).save(&mut outcome.record)?;
-        notes.push(format!(
-            "baseline: {} (commit it: git add {})",
-            shown(&path),
-            shown(&project.baselines())
-        ));
-        notes.extend(size_note(&path, &outcome.record));
-    } else if args.save_baseline {
-        notes.push("no baseline was saved: the session was not complete".into());
-    }
-    if !args.save_baseline {
         notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
     }
-    let exit = tally.exit();
-    if human && !args.quiet {
-        notes.iter().for_each(|n| note(n));
+    if human {
+        notes.iter().filter(|_| !args.quiet).for_each(|n| note(n));
+        return Ok(exit);
     }
-    if !human {
-        notes.iter().for_each(|n| {
-            out(&format!("{}\n", crate::report::json::message("note", serde_json::json!({ "text": n }))))
-        });
-        let fields = serde_json::json!({
-            "record": outcome.written, "id": outcome.record.id, "measured": tally.measured, "failed": tally.failed, "regressed": tally.regressed,
-            "inconclusive": tally.inconclusive, "interrupted": tally.interrupted, "exit_code": exit.code(),
-        });
-        out(&format!("{}\n", crate::report::json::message("session-finished", fields)));
-    }
+    notes.iter().for_each(|n| out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n })))));
+    let fields = serde_json::json!({
+        "record": written.ok().flatten(), "id": outcome.record.id, "measured": tally.measured, "failed": tally.failed, "regressed": tally.regressed,
+        "inconclusive": tally.inconclusive, "interrupted": tally.interrupted, "exit_code": exit.code(),
+    });
+    out(&format!("{}\n", json::message("session-finished", fields)));
     Ok(exit)
+}
+
+/// Where the record is.
+fn kept(outcome: &Outcome, path: Option<&Path>) -> Option<String> {
+    let complete = plural(outcome.record.cases.len(), "case");
+    match (outcome.interrupted, path) {
+        (true, Some(path)) => {
+            Some(format!("stopped: kept what was complete ({complete}), in {}", shown(path)))
+        }
+        (true, None) => Some("stopped: no case was complete, so nothing is kept".into()),
+        (false, path) => path.map(|p| format!("record: {}", shown(p))),
+    }
+}
+
+fn save_baseline(project: &Project, outcome: &mut Outcome) -> Result<Vec<String>> {
+    if outcome.record.cases.is_empty() || outcome.interrupted {
+        return Ok(vec!["no baseline was saved: the session was not complete".into()]);
+    }
+    let path = Store::new(project.baselines()).save(&mut outcome.record)?;
+    let mut notes =
+        vec![format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines()))];
+    notes.extend(size_note(&path, &outcome.record));
+    Ok(notes)
 }
 
 /// A warning about a record that is large for a repository.
@@ -215,14 +218,4 @@ pub fn size_note(path: &Path, record: &Record) -> Option<String> {
             plural(record.cases.len(), "case")
         )
     })
-}
-
-/// `1 case`, `2 cases`, `5 processes`.
-pub fn plural(n: usize, word: &str) -> String {
-    let ending = match n {
-        1 => "",
-        _ if word.ends_with('s') => "es",
-        _ => "s",
-    };
-    format!("{n} {word}{ending}")
 }

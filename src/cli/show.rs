@@ -5,7 +5,7 @@ use super::{note, out, shown};
 use crate::report::json;
 use crate::report::terminal::{self, BOLD, DIM, RESET, YELLOW};
 use crate::session::Event;
-use crate::units::time;
+use crate::units::{plural, time};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -48,10 +48,10 @@ impl Show {
             Event::Started { cases, device, backend, why } => {
                 let total: u64 = cases.iter().map(|c| c.effort.processes).sum();
                 self.start(total + cases.len() as u64);
-                let processes = super::run::plural(total as usize, "process");
+                let processes = plural(total as usize, "process");
                 self.say(&format!(
                     "{} on {} · {} ({why}) · {processes}",
-                    super::run::plural(cases.len(), "case"),
+                    plural(cases.len(), "case"),
                     device.key,
                     backend
                 ));

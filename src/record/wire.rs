@@ -187,7 +187,7 @@ pub fn read(text: &str) -> Result<Record> {
     let version = value.get("schema").and_then(Value::as_str).and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
     match version.map(str::parse::<u32>) {
         Some(Ok(VERSION)) => {}
-        Some(Ok(newer)) => {
+        Some(Ok(newer)) if newer > VERSION => {
             return Err(bad(
                 format!(
                     "was written by a newer version of this tool (record@{newer}; this one reads record@{VERSION})"

@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::record::{CaseRecord, Record};
 use crate::session::{Base, Compared};
 use crate::summarize::Summary;
-use crate::units::{bytes, change, count, plain_time, rate, share, time};
+use crate::units::{bytes, change, count, plain_time, plural, rate, share, time};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -112,12 +112,11 @@ fn quantile_line(case: &CaseRecord) -> String {
     }
     let requests: u64 = case.processes.iter().map(|s| s.requests).sum();
     let processes = case.processes.len();
-    let plural = if processes == 1 { "process" } else { "processes" };
     format!(
         "{:<8}{}  {}",
         "",
         parts.join("  "),
-        paint(DIM, &format!("({processes} {plural}, {} requests)", count(requests)))
+        paint(DIM, &format!("({}, {} requests)", plural(processes, "process"), count(requests)))
     )
 }
 
@@ -150,20 +149,20 @@ fn engine_lines(case: &CaseRecord) -> Vec<String> {
     let shapes: Vec<String> = case.shapes.iter().map(|(name, s)| format!("{name} {s}")).collect();
     vec![
         format!(
-            "{:<8}{} ({}), {} threads, {}, built in {}",
+            "{:<8}{} ({}), {}, {}, built in {}",
             "engine:",
             e.backend,
             e.library,
-            e.threads,
+            plural(e.threads as usize, "thread"),
             bytes(e.engine_bytes),
             time(e.build_ns as f64)
         ),
         format!(
-            "{:<8}{}, batch {}, {} streams",
+            "{:<8}{}, batch {}, {}",
             "point:",
             shapes.join(", "),
             case.point.batch,
-            case.point.streams
+            plural(case.point.streams as usize, "stream")
         ),
     ]
 }

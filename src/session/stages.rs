@@ -16,6 +16,9 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+/// Sessions whose raw samples are kept.
+const KEPT_SAMPLES: usize = 50;
+
 /// An engine that was built, or why it was not.
 pub(super) type Engines = BTreeMap<String, Result<Built>>;
 
@@ -28,7 +31,10 @@ pub(super) fn lock(target: &Path, on_event: &mut dyn FnMut(Event)) -> Result<Fil
     let mut said = false;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => {
+                tidy(target);
+                return Ok(file);
+            }
             Err(std::fs::TryLockError::WouldBlock) => {
                 if !said {
                     on_event(Event::Waiting { folder: target });
@@ -39,6 +45,21 @@ pub(super) fn lock(target: &Path, on_event: &mut dyn FnMut(Event)) -> Result<Fil
             }
             Err(std::fs::TryLockError::Error(e)) => return Err(Failure::io("lock", &path, &e)),
         }
+    }
+}
+
+/// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may.
+fn tidy(target: &Path) {
+    let entries = |dir: &str| std::fs::read_dir(target.join(dir)).into_iter().flatten().flatten();
+    for leftover in entries("engines").filter(|e| e.file_name().to_string_lossy().starts_with(".tmp")) {
+        // Only space is lost where this fails; the same below.
+        let _ = std::fs::remove_file(leftover.path());
+    }
+    let mut sessions: Vec<_> =
+        entries("samples").map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path())).collect();
+    sessions.sort();
+    for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
+        let _ = std::fs::remove_dir_all(old);
     }
 }
 
