@@ -3,6 +3,10 @@
 //! One file per record, `<device-key>/<yyyymmdd>-<commit12>-<record8>.json`, so that two branches never touch the
 //! same path. Written atomically; what cannot be read is named and skipped, never overwritten.
 
+mod calibrated;
+
+pub use calibrated::{load_calibration, save_calibration};
+
 use crate::compare::Metric;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
@@ -88,7 +92,7 @@ impl Store {
             ));
         }
         let path = self.dir.join(&record.device.key).join(file_name(record));
-        write_new(&path, &text)?;
+        write_file(&path, &text, false)?;
         Ok(path)
     }
 }
@@ -138,8 +142,8 @@ fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
     })
 }
 
-/// Temporary file in the same folder, flushed, renamed; an existing file is never replaced.
-fn write_new(path: &Path, text: &str) -> Result<()> {
+/// Temporary file in the same folder, flushed, renamed; an existing file is left alone unless it is to be replaced.
+fn write_file(path: &Path, text: &str, replace: bool) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;
@@ -149,6 +153,9 @@ fn write_new(path: &Path, text: &str) -> Result<()> {
         #[cfg(unix)]
         std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         file.as_file().sync_all()?;
+        if replace {
+            return file.persist(path).map(|_| ()).map_err(|e| e.error);
+        }
         match file.persist_noclobber(path) {
             Ok(_) => Ok(()),
             // The id is a hash of the text: the same name is the same record.
@@ -156,7 +163,7 @@ fn write_new(path: &Path, text: &str) -> Result<()> {
             Err(e) => Err(e.error),
         }
     };
-    write().map_err(|e| Failure::io("write the record", path, &e))
+    write().map_err(|e| Failure::io("write", path, &e))
 }
 
 /// A stored record that HEAD descends from.

@@ -2,6 +2,7 @@
 
 mod args;
 mod baseline;
+mod calibrate;
 mod check;
 mod compare;
 pub mod doctor;
@@ -44,6 +45,8 @@ enum Verb {
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
     Baseline(baseline::BaselineVerb),
+    /// Measure how much numbers vary on this device when nothing changed
+    Calibrate(Box<calibrate::CalibrateArgs>),
     /// What this machine is, what can be measured here, and what would disturb it
     Doctor(doctor::DoctorArgs),
     /// Write a first, commented configuration
@@ -66,7 +69,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
-        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
+        Verb::Doctor(args) => doctor::run(&args, manifest),
         Verb::Init(args) => init::run(&args, manifest),
     };
     outcome.unwrap_or_else(|f| report_failure(&f)).into()

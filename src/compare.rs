@@ -8,7 +8,8 @@ use crate::case::{Budget, Margins};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, EngineRecord, Record};
 use crate::stats::{
-    self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling, SessionSpread,
+    self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Prior, Rule, Ruling,
+    SessionSpread,
 };
 use crate::summarize::Summary;
 
@@ -103,7 +104,8 @@ impl Metric {
         if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
     }
 
-    fn rule(self, margins: Margins) -> Rule {
+    /// How it is decided.
+    pub fn rule(self, margins: Margins) -> Rule {
         match self {
             Self::Tail => Rule::for_tail(margins.tail_frac.ln_1p()),
             _ => Rule::new(margins.value_frac.ln_1p()),
@@ -143,8 +145,8 @@ pub struct MetricComparison {
     pub ruling: Result<Ruling, String>,
     /// Relative change of the value itself (not oriented): +0.05 is 5 % more.
     pub change: Option<stats::Interval>,
-    /// How much sessions differ here was assumed, not measured.
-    pub doubt_is_sessions: bool,
+    /// What was taken into account beside the processes themselves.
+    pub basis: Basis,
 }
 
 /// One case, base against head.
@@ -166,6 +168,8 @@ pub struct CaseComparison {
 /// What is known of how much sessions differ on this device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sessions {
+    /// Measured by `calibrate`, then (seconds since 1970).
+    Calibrated { spread: SessionSpread, created_s: i64 },
     /// Estimated from stored sessions.
     Known(SessionSpread),
     /// Nothing known: [`ASSUMED_SESSION_SD`].
@@ -175,19 +179,41 @@ pub enum Sessions {
 impl Sessions {
     pub fn spread(self) -> SessionSpread {
         match self {
-            Self::Known(s) => s,
+            Self::Calibrated { spread, .. } | Self::Known(spread) => spread,
             // As if it had been measured exactly: it is an upper bound, not an estimate.
             Self::Assumed => SessionSpread { sd: ASSUMED_SESSION_SD, df: f64::INFINITY },
         }
     }
 }
 
+/// What a calibration says of the spread between pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalibratedPrior {
+    pub prior: Prior,
+    /// When it was made (seconds since 1970).
+    pub created_s: i64,
+    /// Of this very case; otherwise what the calibrated cases have in common.
+    pub same_case: bool,
+}
+
+/// Where a judgement's idea of the noise comes from, beside the processes themselves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// From nowhere else: the pairs' own spread.
+    Pairs,
+    /// The pairs' own spread and a calibration's; not `used` where the pairs vary more than it explains.
+    Calibration { prior: CalibratedPrior, used: bool },
+    /// Sessions differ, by so much.
+    Sessions(Sessions),
+}
+
 /// How the two arms were measured, which decides how they are judged.
 pub enum Design<'a> {
     /// In two sessions: what differs between sessions is part of the uncertainty.
     Stored(&'a dyn Fn(Metric) -> Sessions),
-    /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look.
-    Pairs { alpha: f64, seed: u64 },
+    /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look; `prior` what is
+    /// known of the spread between pairs.
+    Pairs { alpha: f64, seed: u64, prior: &'a dyn Fn(Metric) -> Option<CalibratedPrior> },
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
@@ -313,7 +339,7 @@ fn compare_metric(
         head: mean(&h),
         ruling: Err(String::new()),
         change: None,
-        doubt_is_sessions: false,
+        basis: basis(metric, design),
     };
     let rule = metric.rule(margins);
     let units = b.len().min(h.len());
@@ -327,15 +353,26 @@ fn compare_metric(
     }
     match judge(metric, &b, &h, rule, design) {
         Ok(judged) => {
+            if let Basis::Calibration { used, .. } = &mut shown.basis {
+                // Moderation adds degrees of freedom, unless it was refused.
+                *used = judged.estimate.df > judged.estimate.n as f64 - 1.0;
+            }
             let interval = judged.estimate.interval(rule.alpha);
             shown.change = Some(value_change(interval, metric.orientation()));
             shown.ruling = Ok(judged.ruling);
         }
         Err(e) => shown.ruling = Err(e.to_string()),
     }
-    shown.doubt_is_sessions =
-        matches!(design, Design::Stored(sessions) if sessions(metric) == Sessions::Assumed);
     shown
+}
+
+fn basis(metric: Metric, design: &Design) -> Basis {
+    match design {
+        Design::Stored(sessions) => Basis::Sessions(sessions(metric)),
+        Design::Pairs { prior, .. } => {
+            prior(metric).map_or(Basis::Pairs, |prior| Basis::Calibration { prior, used: false })
+        }
+    }
 }
 
 fn judge(
@@ -350,14 +387,14 @@ fn judge(
         Design::Stored(sessions) => {
             stats::judge_unpaired(base, head, orientation, sessions(metric).spread(), &rule)
         }
-        Design::Pairs { alpha, seed } => {
+        Design::Pairs { alpha, seed, prior } => {
             // Two clock reads at 1 ns: what rounding alone does to a difference of short times.
             let resolution_sd = base.first().map_or(0.0, |typical| stats::paired::rounding_sd(1.0, *typical));
             let question = PairedQuestion {
                 orientation,
                 rule: rule.at_alpha(*alpha),
                 resolution_sd,
-                prior: None,
+                prior: prior(metric).map(|p| p.prior),
                 seed: *seed,
             };
             stats::judge_pairs(base, head, &question)
@@ -423,9 +460,9 @@ fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> String {
     }
     match r.units_to_settle {
         Some(n) => format!("{name} is too uncertain; about {n} processes would settle it"),
-        None if m.doubt_is_sessions => {
+        None if m.basis == Basis::Sessions(Sessions::Assumed) => {
             format!(
-                "{name} is too uncertain; how much sessions differ on this machine is not known (five stored sessions tell)"
+                "{name} is too uncertain; how much sessions differ on this machine is not known (`cargo trt-perf calibrate` or five stored sessions tell)"
             )
         }
         None => format!("{name} is too uncertain to be settled by more processes"),

@@ -8,9 +8,11 @@
 mod conditions;
 mod cpu;
 mod gpu;
+mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
 pub use gpu::{Gpu, GpuState, gpus};
+pub use timer::{Timer, measure_timer};
 
 use serde::{Deserialize, Serialize};
 use std::fs;

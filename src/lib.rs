@@ -42,8 +42,9 @@
 //! | [`summarize`] | a summary | samples |
 //! | [`record`] | records and their files' text | summaries |
 //! | [`compare`] | THE verdict | two records |
+//! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions |
 //! | [`git`] | revisions, trees | the repository |
-//! | [`baseline`] | record files | `baselines/` |
+//! | [`baseline`] | record and calibration files | `baselines/` |
 //! | [`base`] | the commit to compare with | git, the CI event |
 //! | [`session`] | the order of the stages | all of the above |
 //! | [`report`] | text for people and machines | records, comparisons |
@@ -53,6 +54,7 @@ pub mod backend;
 pub mod base;
 pub mod baseline;
 pub mod build;
+pub mod calibration;
 pub mod case;
 pub mod cli;
 pub mod compare;

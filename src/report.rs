@@ -2,6 +2,7 @@
 //!
 //! Text for people carries ANSI colours; whoever prints it strips them where they are not wanted.
 
+pub mod calibration;
 pub mod github;
 pub mod json;
 pub mod markdown;

@@ -1,6 +1,7 @@
 //! The order of the stages, and nothing else knows it: engines first, then measuring processes, then the record
 //! and the comparison. A case that fails is a row; the others go on.
 
+pub mod calibrate;
 pub mod check;
 mod history;
 pub mod pairs;

@@ -23,10 +23,12 @@
 //! | [`judge`] | [`Judgement`]: all of the above in one call | two arms and a question |
 //! | [`multiplicity`] | the same rulings, corrected for their number | all gated rulings of a run |
 //! | [`sequential`] | when to look, and at what threshold | – |
+//! | [`binomial`] | the exact interval of a share | k of n |
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
 pub mod autocorrelation;
+pub mod binomial;
 pub mod decide;
 pub mod describe;
 pub mod dist;
@@ -43,6 +45,7 @@ pub mod sessions;
 pub mod shrinkage;
 pub mod welch;
 
+pub use binomial::clopper_pearson;
 pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
 pub use describe::{Description, Labels, QUANTILES, describe, is_judged, share_over};
 pub use estimate::{Estimate, Orientation};

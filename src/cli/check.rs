@@ -145,7 +145,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
 }
 
 /// A different order each time, unless it is asked for.
-fn clock_seed() -> u64 {
+pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
 }
 

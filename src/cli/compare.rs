@@ -46,11 +46,15 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let stores = stores(&project);
     let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
+    let calibration = baseline::load_calibration(stores[0].dir(), &head.device.key).unwrap_or_else(|e| {
+        note(&format!("note: the calibration is not used: {e}"));
+        None
+    });
     let comparisons = compare::compare(&base, &head, Margins::default(), &|id, metric| match (
         base.cases.get(id),
         head.cases.get(id),
     ) {
-        (Some(b), Some(h)) => sessions_for(&sessions, id, [b, h], metric),
+        (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
         _ => compare::Sessions::Assumed,
     });
     if comparisons.is_empty() {

@@ -6,33 +6,21 @@
 use super::args::MessageFormat;
 use super::exit::Exit;
 use super::out;
-use crate::device::{self, Device, Gpu, Warning};
+use crate::baseline::load_calibration;
+use crate::config::Project;
+use crate::device::{self, Device, Gpu, Timer, Warning};
 use crate::error::{Failure, FailureKind, Result};
-use crate::units::{self, Nanos};
+use crate::report::calibration::state;
+use crate::units;
 use serde::Serialize;
 use std::fmt::Write;
-use std::time::Instant;
+use std::path::Path;
 
-/// How often the clock is read to learn what reading it costs.
-const CLOCK_READS: usize = 10_000;
 /// The longest label of ours and a space; a longer name of a backend still gets a space after it.
 const LABEL_WIDTH: usize = 11;
 
 /// A backend by name: what it is where it can be used, or why it cannot.
 pub type Backend = (String, Result<String, String>);
-
-/// What reading the clock costs and resolves; latencies near these are not worth comparing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Timer {
-    /// The smallest step seen between two reads, which is at least the clock's tick and, where no two reads saw the same
-    /// time, the cost of a read; `None` where all saw the same.
-    #[serde(rename = "resolution_ns")]
-    pub resolution: Option<Nanos>,
-    #[serde(rename = "read_min_ns")]
-    pub min: Nanos,
-    #[serde(rename = "read_median_ns")]
-    pub median: Nanos,
-}
 
 /// Everything doctor found out, as `--message-format json` writes it.
 #[derive(Clone, Debug, Serialize)]
@@ -45,6 +33,8 @@ pub struct DoctorReport {
     pub no_gpu_because: Option<String>,
     pub backends: Vec<BackendReport>,
     pub clock: Timer,
+    /// Whether this device is calibrated, and how old that is, in words.
+    pub calibration: String,
     pub warnings: Vec<Warning>,
 }
 
@@ -63,6 +53,7 @@ impl DoctorReport {
         gpus: &Result<Vec<Gpu>, String>,
         backends: &[Backend],
         timer: Timer,
+        calibration: &str,
         warnings: &[Warning],
     ) -> Self {
         let backend = |(name, state): &Backend| BackendReport {
@@ -76,6 +67,7 @@ impl DoctorReport {
             no_gpu_because: gpus.as_ref().err().cloned(),
             backends: backends.iter().map(backend).collect(),
             clock: timer,
+            calibration: calibration.to_owned(),
             warnings: warnings.to_vec(),
         }
     }
@@ -89,16 +81,19 @@ pub struct DoctorArgs {
     message_format: MessageFormat,
 }
 
-pub fn run(args: &DoctorArgs) -> Result<Exit> {
+pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let gpus = device::gpus();
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());
     let warnings = device::warnings(&device);
     let backends = crate::backend::known();
-    let timer = measure_timer();
+    let timer = device::measure_timer();
+    // A manifest that cannot be read is no reason to say nothing about the machine.
+    let found = Project::find(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
+    let calibration = state(&found.map_err(|f| f.message), jiff::Timestamp::now().as_second());
     match args.message_format {
-        MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &warnings)),
+        MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &calibration, &warnings)),
         MessageFormat::Json => {
-            let json = render_json(&device, &gpus, &backends, timer, &warnings);
+            let json = render_json(&device, &gpus, &backends, timer, &calibration, &warnings);
             out(&format!(
                 "{}\n",
                 json.map_err(|e| Failure::new(
@@ -117,9 +112,10 @@ pub fn render(
     gpus: &Result<Vec<Gpu>, String>,
     backends: &[Backend],
     timer: Timer,
+    calibration: &str,
     warnings: &[Warning],
 ) -> String {
-    let report = DoctorReport::new(device, gpus, backends, timer, warnings);
+    let report = DoctorReport::new(device, gpus, backends, timer, calibration, warnings);
     let mut out = String::new();
     machine(&mut out, &report.device);
     graphics(&mut out, &report);
@@ -128,6 +124,8 @@ pub fn render(
         line(&mut out, name, &format!("{}: {detail}", if *usable { "usable" } else { "not usable" }));
     }
     clock(&mut out, report.clock);
+    section(&mut out, "calibration");
+    line(&mut out, "this device", &report.calibration);
     advice(&mut out, &report.warnings);
     out
 }
@@ -138,32 +136,10 @@ pub fn render_json(
     gpus: &Result<Vec<Gpu>, String>,
     backends: &[Backend],
     timer: Timer,
+    calibration: &str,
     warnings: &[Warning],
 ) -> serde_json::Result<String> {
-    serde_json::to_string(&DoctorReport::new(device, gpus, backends, timer, warnings))
-}
-
-/// Reads the clock 10,000 times in a row, which takes well under a millisecond.
-pub fn measure_timer() -> Timer {
-    let mut steps = Vec::with_capacity(CLOCK_READS);
-    let mut last = Instant::now();
-    for _ in 0..CLOCK_READS {
-        let now = Instant::now();
-        steps.push(Nanos::from(now.duration_since(last)));
-        last = now;
-    }
-    timer_of(&mut steps)
-}
-
-/// From the steps between reads; none give zeros.
-fn timer_of(steps: &mut [Nanos]) -> Timer {
-    steps.sort_unstable();
-    let at = |index: usize| steps.get(index).copied().unwrap_or_default();
-    Timer {
-        resolution: steps.iter().find(|step| step.0 > 0).copied(),
-        min: at(0),
-        median: at(steps.len() / 2),
-    }
+    serde_json::to_string(&DoctorReport::new(device, gpus, backends, timer, calibration, warnings))
 }
 
 fn machine(out: &mut String, device: &Device) {
@@ -249,8 +225,11 @@ fn line(out: &mut String, label: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Nanos;
 
     const TIMER: Timer = Timer { resolution: Some(Nanos(19)), min: Nanos(19), median: Nanos(21) };
+
+    const CALIBRATION: &str = "calibrated 2026-11-22 (3 days ago), 4 cases";
 
     fn device() -> Device {
         Device {
@@ -295,7 +274,7 @@ mod tests {
     #[test]
     fn a_machine_without_gpu() {
         let gpus = Err("no NVIDIA GPU or driver on this machine".to_owned());
-        insta::assert_snapshot!(render(&device(), &gpus, &backends(), TIMER, &[warning()]), @"
+        insta::assert_snapshot!(render(&device(), &gpus, &backends(), TIMER, CALIBRATION, &[warning()]), @"
         machine
           CPU         AMD EPYC 9R14, 2 usable CPUs
           memory      8.00 GiB
@@ -314,6 +293,9 @@ mod tests {
         clock
           resolution  19 ns or finer
           one read    21 ns (median), 19 ns (least)
+
+        calibration
+          this device calibrated 2026-11-22 (3 days ago), 4 cases
 
         warnings
           1.  SMT is on
@@ -336,7 +318,7 @@ mod tests {
             power_limit_w: None,
             ..gpu()
         };
-        insta::assert_snapshot!(render(&device(), &Ok(vec![gpu(), bare]), &backends(), TIMER, &[]), @"
+        insta::assert_snapshot!(render(&device(), &Ok(vec![gpu(), bare]), &backends(), TIMER, CALIBRATION, &[]), @"
         machine
           CPU         AMD EPYC 9R14, 2 usable CPUs
           memory      8.00 GiB
@@ -362,6 +344,9 @@ mod tests {
           resolution  19 ns or finer
           one read    21 ns (median), 19 ns (least)
 
+        calibration
+          this device calibrated 2026-11-22 (3 days ago), 4 cases
+
         warnings
           none: nothing was found that would spoil a measurement
         ");
@@ -369,26 +354,17 @@ mod tests {
 
     #[test]
     fn json_holds_the_same() {
-        let text = render_json(&device(), &Ok(vec![gpu()]), &backends(), TIMER, &[warning()]).unwrap();
+        let text =
+            render_json(&device(), &Ok(vec![gpu()]), &backends(), TIMER, CALIBRATION, &[warning()]).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(!text.contains('\n'));
         assert_eq!(json["schema"], "trt-perf/doctor@1");
         assert_eq!(json["device"]["gpus"][0]["key"], "gpu-nvidia-h200-141g");
         assert_eq!(json["backends"][1]["usable"], false);
         assert_eq!(json["backends"][1]["detail"], "not in this version");
+        assert_eq!(json["calibration"], CALIBRATION);
         assert_eq!(json["clock"]["read_median_ns"], 21);
         assert_eq!(json["warnings"][0]["what"], "SMT is on");
         assert!(json.get("no_gpu_because").is_none());
-    }
-
-    #[test]
-    fn a_coarse_clock_has_no_resolution_but_no_panic() {
-        let steps = |list: &[u64]| timer_of(&mut list.iter().map(|ns| Nanos(*ns)).collect::<Vec<_>>());
-        assert_eq!(steps(&[]), Timer { resolution: None, min: Nanos(0), median: Nanos(0) });
-        assert_eq!(steps(&[0, 0, 0]).resolution, None);
-        let timer = Timer { resolution: Some(Nanos(20)), min: Nanos(0), median: Nanos(20) };
-        assert_eq!(steps(&[40, 0, 20]), timer);
-        let here = measure_timer();
-        assert!(here.min <= here.median, "{here:?}");
     }
 }

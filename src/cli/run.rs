@@ -61,7 +61,7 @@ pub struct RunArgs {
 
 pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
-    let cases = select(args, &project)?;
+    let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
     if args.list {
         out(&cases.iter().map(|c| format!("{}\n", c.id)).collect::<String>());
         return Ok(Exit::Ok);
@@ -80,16 +80,22 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     finish(args, &project, &mut outcome, tally)
 }
 
-fn select(args: &RunArgs, project: &Project) -> Result<Vec<Case>> {
-    let overrides = args.settings.overrides()?;
+/// The configured cases that `filters` select, and the .onnx files among them.
+pub fn select(
+    filters: &[String],
+    exact: bool,
+    packages: &[String],
+    settings: &SettingArgs,
+    project: &Project,
+) -> Result<Vec<Case>> {
+    let overrides = settings.overrides()?;
     let cpus = device::usable_cpus();
-    let (files, filters): (Vec<&String>, Vec<&String>) =
-        args.filters.iter().partition(|f| f.ends_with(".onnx"));
+    let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(|f| f.ends_with(".onnx"));
     let mut cases = Vec::new();
     if files.is_empty() || !filters.is_empty() {
         let filters: Vec<String> = filters.into_iter().cloned().collect();
-        let all = case::cases(&project.models(&args.package, &overrides)?, cpus);
-        cases = case::select(all, &filters, args.exact)?;
+        let all = case::cases(&project.models(packages, &overrides)?, cpus);
+        cases = case::select(all, &filters, exact)?;
     }
     let models =
         files.iter().map(|f| project.ad_hoc(Path::new(f), &overrides)).collect::<Result<Vec<_>>>()?;

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 const SCHEMA_PREFIX: &str = "trt-perf/record@";
 const VERSION: u32 = 1;
 /// Hexadecimal digits of a record's id.
-const ID_DIGITS: usize = 16;
+pub(crate) const ID_DIGITS: usize = 16;
 
 /// A record, version 1. Times are nanoseconds, shares are fractions of one.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -154,15 +154,19 @@ pub fn write(record: &mut Record) -> String {
 }
 
 /// The hash of a record's text with the id taken out.
-fn id_of(text: &str, id: &str) -> String {
+pub(crate) fn id_of(text: &str, id: &str) -> String {
     let mut hash = sha256_hex(text.replace(&format!("\"id\": \"{id}\""), "").as_bytes());
     hash.truncate(ID_DIGITS);
     hash
 }
 
-/// Keys sorted; a line for each key, each case and each failure.
 fn text(record: &Record) -> String {
-    let Ok(Value::Object(top)) = serde_json::to_value(to_wire(record)) else { return String::new() };
+    lines(serde_json::to_value(to_wire(record)).unwrap_or_default())
+}
+
+/// Keys sorted; a line for each key, each case and each failure.
+pub(crate) fn lines(value: Value) -> String {
+    let Value::Object(top) = value else { return String::new() };
     let lines: Vec<String> = top
         .iter()
         .map(|(key, value)| match value {

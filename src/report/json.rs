@@ -8,10 +8,11 @@
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
-//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why}`), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
+//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
 //! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `comparison` (as above) |
 //! | `drift` | of `check`, a case slower than the oldest stored record | `case`, `base`, `comparison` |
 //! | `check-finished` | of `check`, once, last | `records` (paths), `failed`, `regressed`, `inconclusive`, `invalid`, `interrupted`, `exit_code` |
+//! | `calibration` | of `calibrate`, once, last | `path` (null if not stored), `sessions` (complete), `failed`, `interrupted`, `exit_code`; and unless there is none: `id`, `device`, `created`, `clock` (`{resolution_ns, read_min_ns, read_median_ns}`), `false_verdicts` (`{count, of, lo, hi}`), `advice` (sentences), `cases` (by id: `{sessions, pairs, discarded, per_pair_ns, within_sd_frac, lag1, false_verdicts, advice, metrics}`; each metric by name: `typical`, `process`, `pair`, `session` (each `{sd, df}` of logarithms), `detectable_frac_in_minutes` (by "1", "5", "15"; null: not reachable), `false_verdicts`) |
 //! | `note` | something worth knowing | `text` |
 //! | `session-finished` | once, last | `record` (path or null), `id`, `measured`, `failed`, `regressed`, `inconclusive`, `interrupted`, `exit_code` |
 //!
@@ -154,5 +155,6 @@ fn metric(m: &MetricComparison, c: &CaseComparison) -> Value {
         "mde_frac": ruling.map(|r| r.mde.exp_m1()),
         "judged": ruling.is_some(),
         "why": m.ruling.as_ref().err(),
+        "basis": super::calibration::metric_basis(m),
     })
 }

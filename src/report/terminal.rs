@@ -220,6 +220,7 @@ fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     if c.outputs_changed {
         lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
     }
+    lines.extend(super::calibration::basis(c).map(|note| paint(DIM, &note)));
     if let Some(base) = base {
         let ago = match base.steps {
             0 => "this commit".to_owned(),
@@ -342,14 +343,14 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
     out
 }
 
-fn plain_table(header: Vec<String>) -> Table {
+pub(super) fn plain_table(header: Vec<String>) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     table
 }
 
-fn table_text(table: &Table) -> String {
+pub(super) fn table_text(table: &Table) -> String {
     let text: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
     text.join("\n") + "\n"
 }

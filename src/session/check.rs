@@ -10,7 +10,7 @@ use crate::compare::{self, CaseComparison, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
-use crate::record::Source;
+use crate::record::{CaseRecord, Source};
 use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
 use crate::worker::protocol::Built;
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,7 +216,11 @@ impl Check<'_> {
     ) -> Result<Paired> {
         let base = Arm { name: "base", case: both.base.0, built: &both.base.1 };
         let head = Arm { name: "head", case: both.head.0, built: &both.head.1 };
-        compare_pairs(&base, &head, looks, &self.samples.join(folder), on_event)
+        let case = both.head.0;
+        let expect = |record: &CaseRecord, metric| {
+            self.history.calibration.as_ref()?.prior(&case.id, record, case.effort.measure, metric)
+        };
+        compare_pairs(&base, &head, looks, &expect, &self.samples.join(folder), on_event)
     }
 
     /// Stored numbers are better than nothing, and never more than advice.

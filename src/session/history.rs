@@ -2,6 +2,7 @@
 
 use super::{Event, Outcome};
 use crate::baseline::{self, Candidate, Store};
+use crate::calibration::Calibration;
 use crate::case::Margins;
 use crate::compare::{self, CaseComparison, Design, Metric, Sessions};
 use crate::config::Project;
@@ -32,6 +33,8 @@ pub struct Base {
 pub(super) struct History {
     candidates: Vec<Candidate>,
     sessions: Vec<Record>,
+    /// Of this device, where there is one.
+    pub(super) calibration: Option<Calibration>,
     has_commit: bool,
 }
 
@@ -63,6 +66,10 @@ impl History {
             }),
             None => Vec::new(),
         };
+        let calibration = baseline::load_calibration(stored, &device.key).unwrap_or_else(|e| {
+            notes.push(format!("the calibration is not used: {e}"));
+            None
+        });
         notes.iter().for_each(|n| on_event(Event::Note { text: n }));
         let results = Store::new(project.target.join("results"));
         let sessions = if candidates.is_empty() {
@@ -70,7 +77,7 @@ impl History {
         } else {
             baseline::recent(&[&store, &results], &device.key)
         };
-        Self { candidates, sessions, has_commit: source.is_some() }
+        Self { candidates, sessions, calibration, has_commit: source.is_some() }
     }
 
     /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
@@ -92,7 +99,8 @@ impl History {
         margins: Margins,
     ) -> Option<Compared> {
         let base = candidate.record.cases.get(id)?;
-        let sessions = |metric| sessions_for(&self.sessions, id, [base, case], metric);
+        let calibration = self.calibration.as_ref();
+        let sessions = |metric| sessions_for(calibration, &self.sessions, id, [base, case], metric);
         let comparison = compare::compare_case(id, base, case, margins, &Design::Stored(&sessions));
         Some(Compared { comparison, base: base_of(candidate, head) })
     }
@@ -136,8 +144,19 @@ fn base_of(candidate: &Candidate, head: &Record) -> Base {
     }
 }
 
-/// How much sessions differ, from stored sessions of either arm's engine.
-pub fn sessions_for(stored: &[Record], id: &str, arms: [&CaseRecord; 2], metric: Metric) -> Sessions {
+/// How much sessions differ: from the calibration of the case, else from stored sessions of either arm's engine.
+pub fn sessions_for(
+    calibration: Option<&Calibration>,
+    stored: &[Record],
+    id: &str,
+    arms: [&CaseRecord; 2],
+    metric: Metric,
+) -> Sessions {
+    if let Some(calibration) = calibration
+        && let Some(spread) = calibration.sessions(id, arms[1], metric)
+    {
+        return Sessions::Calibrated { spread, created_s: calibration.created_s };
+    }
     arms.into_iter()
         .find_map(|c| baseline::stored_spread(stored, id, &c.engine.inputs_hash, &c.definition_hash, metric))
         .map_or(Sessions::Assumed, Sessions::Known)

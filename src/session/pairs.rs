@@ -7,7 +7,7 @@
 use super::Event;
 use super::stages::{case_record, measure_process};
 use crate::case::Case;
-use crate::compare::{CaseComparison, Design, Verdict, compare_case};
+use crate::compare::{CalibratedPrior, CaseComparison, Design, Metric, Verdict, compare_case};
 use crate::error::{Failure, Result};
 use crate::record::CaseRecord;
 use crate::rng::Rng;
@@ -82,11 +82,15 @@ pub struct Paired {
     pub discarded: usize,
 }
 
+/// What is known of the spread between a case's pairs before any is measured; given the record so far.
+pub type Expect<'a> = dyn Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 'a;
+
 /// Measures pairs until every gated metric is decided, or the last look or the time is reached.
 pub fn compare_pairs(
     base: &Arm,
     head: &Arm,
     looks: Looks,
+    expect: &Expect,
     samples: &Path,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Paired> {
@@ -109,7 +113,7 @@ pub fn compare_pairs(
         while run.summaries[0].len() < until && !run.hopeless() {
             run.pair(samples, on_event)?;
         }
-        let now = run.judge(alpha, looks.seed)?;
+        let now = run.judge(alpha, looks.seed, expect)?;
         let open = undecided(&now.comparison);
         paired = Some(now);
         if !open || run.hopeless() {
@@ -118,7 +122,7 @@ pub fn compare_pairs(
     }
     match paired {
         Some(p) => Ok(p),
-        None => run.judge(looks.alpha, looks.seed),
+        None => run.judge(looks.alpha, looks.seed, expect),
     }
 }
 
@@ -170,7 +174,7 @@ impl Run<'_> {
         self.discarded >= 2 && self.discarded as f64 > MAX_DISCARDED_FRAC * self.done as f64
     }
 
-    fn judge(&self, alpha: f64, seed: u64) -> Result<Paired> {
+    fn judge(&self, alpha: f64, seed: u64, expect: &Expect) -> Result<Paired> {
         let record = |arm: usize| {
             case_record(
                 self.arms[arm].case,
@@ -181,8 +185,8 @@ impl Run<'_> {
         };
         let (base, head) = (record(0)?, record(1)?);
         let case = self.arms[1].case;
-        let mut comparison =
-            compare_case(&case.id, &base, &head, case.margins, &Design::Pairs { alpha, seed });
+        let design = Design::Pairs { alpha, seed, prior: &|metric| expect(&head, metric) };
+        let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
         if self.hopeless() {
             comparison.verdict = Verdict::Invalid(format!(
                 "{} of {} pairs had to be discarded because the CPU was throttled",

@@ -87,7 +87,7 @@ pub fn source(repo: &Repo, baselines: &Path) -> Result<Option<Source>> {
     }))
 }
 
-fn record_device(device: &Device) -> RecordDevice {
+pub(super) fn record_device(device: &Device) -> RecordDevice {
     let mut soft = BTreeMap::from([("kernel".to_owned(), device.kernel.clone())]);
     soft.extend(device.governor.clone().map(|g| ("governor".to_owned(), g)));
     soft.extend(device.cpu_quota.map(|q| ("cpu quota".to_owned(), format!("{q}"))));

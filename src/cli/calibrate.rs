@@ -1,0 +1,160 @@
+//! `cargo trt-perf calibrate`.
+
+use super::args::{MessageFormat, SettingArgs};
+use super::check::clock_seed;
+use super::exit::Exit;
+use super::run::{plural, select};
+use super::show::Show;
+use super::{note, out, shown};
+use crate::baseline::{load_calibration, save_calibration};
+use crate::calibration::Calibration;
+use crate::config::Project;
+use crate::device::{self, Device};
+use crate::error::Result;
+use crate::record::date;
+use crate::report::{calibration as report, json};
+use crate::session::calibrate::{Amount, Calibrated, calibrate};
+use crate::stats::sessions::MIN_SESSIONS;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Measures how much this device's numbers vary when nothing changed, and stores it in baselines/, to be committed.
+///
+/// Each session is pairs of fresh processes of one and the same engine; sessions are interleaved over the cases.
+/// `check` then knows the spread of pairs, `run` and `compare` how much sessions differ.
+#[derive(Args)]
+pub struct CalibrateArgs {
+    /// Cases whose id contains one of these; or .onnx files, measured without any configuration
+    #[arg(value_name = "FILTER|MODEL.onnx")]
+    filters: Vec<String>,
+    /// Filters must equal the whole id
+    #[arg(long)]
+    exact: bool,
+    /// Only models of this package (may be repeated)
+    #[arg(short, long, value_name = "NAME")]
+    package: Vec<String>,
+    /// Sessions per case, at least 5
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    sessions: usize,
+    /// Pairs of processes per session, at least 3
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pairs: usize,
+    /// Begin no further session that would end after this, such as 10min
+    #[arg(long, value_name = "TIME")]
+    max_time: Option<crate::units::Nanos>,
+    /// Seed of the order of the arms (default: from the clock)
+    #[arg(long, value_name = "N")]
+    order_seed: Option<u64>,
+    /// Print the calibration and do not store it
+    #[arg(long)]
+    dry_run: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+    /// Only the calibration, and errors
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let project = Project::find(manifest)?;
+    let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
+    let amount = Amount {
+        sessions: args.sessions,
+        pairs: args.pairs,
+        max_time: args.max_time.map(|n| n.duration()),
+        seed: args.order_seed.unwrap_or_else(clock_seed),
+    };
+    amount.check()?;
+    let device = Device::with_gpus(Vec::new());
+    let clock = device::measure_timer();
+    let mut show = Show::new(args.message_format, args.quiet, false);
+    let now = jiff::Timestamp::now().as_second();
+    let mut done = calibrate(&project, &cases, &device, clock, amount, now, &mut |event| show.event(&event))?;
+    show.done();
+    let mut notes = Vec::new();
+    let path = match &mut done.calibration {
+        Some(calibration) if !args.dry_run => Some(store(&project, calibration, &mut notes)?),
+        _ => None,
+    };
+    notes.extend(why_not_stored(args, &done));
+    let exit = if done.interrupted {
+        Exit::Interrupted
+    } else if done.calibration.is_none() || !done.failed.is_empty() {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    };
+    publish(args, &done, path.as_deref(), &notes, exit);
+    Ok(exit)
+}
+
+/// Stores it, and says what it takes the place of.
+fn store(project: &Project, calibration: &mut Calibration, notes: &mut Vec<String>) -> Result<PathBuf> {
+    let dir = project.baselines();
+    match load_calibration(&dir, &calibration.device.key) {
+        Ok(Some(old)) => {
+            let gone: Vec<&str> = old
+                .cases
+                .keys()
+                .filter(|id| !calibration.cases.contains_key(*id))
+                .map(String::as_str)
+                .collect();
+            let lost = if gone.is_empty() {
+                String::new()
+            } else {
+                format!(", which also held {}", gone.join(", "))
+            };
+            notes.push(format!("this replaces the calibration of {}{lost}", date(old.created_s)));
+        }
+        Ok(None) => {}
+        Err(e) => notes.push(format!("this replaces a calibration that could not be read: {}", e.message)),
+    }
+    let path = save_calibration(&dir, calibration)?;
+    notes.push(format!(
+        "calibration: {} (commit it: git add {}; check uses the one of the base commit)",
+        shown(&path),
+        shown(&path)
+    ));
+    Ok(path)
+}
+
+fn why_not_stored(args: &CalibrateArgs, done: &Calibrated) -> Option<String> {
+    let sessions = plural(done.sessions, "complete session");
+    match &done.calibration {
+        None if done.interrupted => {
+            Some(format!("stopped with {sessions}; {MIN_SESSIONS} are needed, so nothing is stored"))
+        }
+        None => Some("no case could be calibrated, so nothing is stored".into()),
+        Some(_) if args.dry_run => Some("not stored, because of --dry-run".into()),
+        Some(_) if done.interrupted => Some(format!("stopped: kept the {sessions}")),
+        Some(_) if done.sessions < args.sessions => {
+            Some(format!("the time was up after {sessions} of {}", args.sessions))
+        }
+        Some(_) => None,
+    }
+}
+
+fn publish(args: &CalibrateArgs, done: &Calibrated, path: Option<&Path>, notes: &[String], exit: Exit) {
+    if args.message_format == MessageFormat::Human {
+        done.calibration.iter().for_each(|c| out(&report::terminal(c)));
+        if !args.quiet || done.calibration.is_none() {
+            notes.iter().for_each(|n| note(n));
+        }
+        return;
+    }
+    for text in notes {
+        out(&format!("{}\n", json::message("note", serde_json::json!({ "text": text }))));
+    }
+    let mut fields = done.calibration.as_ref().map_or_else(|| serde_json::json!({}), report::json);
+    if let serde_json::Value::Object(map) = &mut fields {
+        let end = serde_json::json!({
+            "path": path, "sessions": done.sessions, "failed": done.failed.len(),
+            "interrupted": done.interrupted, "exit_code": exit.code(),
+        });
+        map.extend(end.as_object().cloned().unwrap_or_default());
+    }
+    out(&format!("{}\n", json::message("calibration", fields)));
+}

@@ -1,0 +1,231 @@
+//! A calibration for people and machines: how much varies, what that lets a check see, and what to do about it.
+//!
+//! Also the one line by which a comparison says what it took into account. Must never show a spread without saying
+//! how few sessions it stands on.
+
+use super::terminal::{BOLD, DIM, RESET, YELLOW};
+use crate::calibration::advice::{self, percent};
+use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
+use crate::compare::{Basis, CaseComparison, Metric, MetricComparison, Sessions};
+use crate::record::date;
+use crate::units::{rate, share, time};
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// The whole calibration.
+pub fn terminal(c: &Calibration) -> String {
+    let mut out = format!("{BOLD}calibration of {}{RESET} ({})\n", c.device.key, c.device.name);
+    let resolution = c.clock.resolution.map_or("too coarse to measure".to_owned(), |n| format!("{n} steps"));
+    let _ = writeln!(out, "clock: {resolution}, a read takes {}", c.clock.median);
+    for (id, case) in &c.cases {
+        out += &format!("\n{}", block(id, case));
+    }
+    let wrong = c.false_verdicts();
+    let _ = writeln!(out, "\n{BOLD}false verdicts{RESET} over all cases and sessions: {}", of(wrong));
+    for line in advice::machine(c) {
+        let _ = writeln!(out, "{YELLOW}warning{RESET}: {line}");
+    }
+    out
+}
+
+fn block(id: &str, c: &CaseCalibration) -> String {
+    let discarded = if c.discarded > 0 { format!(", {} discarded", c.discarded) } else { String::new() };
+    let mut out = format!(
+        "{BOLD}{id}{RESET}\n  {} sessions, {} pairs{discarded}, {} a pair; within a process ±{}, lag-1 {:.2}\n",
+        c.sessions,
+        c.pairs,
+        time(c.per_pair.0 as f64),
+        percent(c.within_sd_frac),
+        c.lag1
+    );
+    let mut table = super::terminal::plain_table(
+        [
+            "",
+            "typical",
+            "processes",
+            "pairs",
+            "sessions",
+            "seen in 1 min",
+            "5 min",
+            "15 min",
+            "false verdicts",
+        ]
+        .map(str::to_owned)
+        .into(),
+    );
+    for m in &c.metrics {
+        let spread = |sd: f64, df: f64| format!("{} (df {df:.0})", percent(sd));
+        let [a, b, d] = MINUTES.map(|n| c.detectable(m, n).map_or_else(|| "not reachable".into(), percent));
+        table.add_row([
+            m.metric.name(c.budget),
+            typical(m),
+            spread(m.process.sd, m.process.df),
+            spread(m.pair.sd, m.pair.df),
+            spread(m.session.sd, m.session.df),
+            a,
+            b,
+            d,
+            of(m.false_verdicts),
+        ]);
+    }
+    for line in super::terminal::table_text(&table).lines() {
+        let _ = writeln!(out, "  {line}");
+    }
+    for line in advice::case(c) {
+        let _ = writeln!(out, "  {DIM}-{RESET} {line}");
+    }
+    out
+}
+
+fn typical(m: &MetricCalibration) -> String {
+    if m.metric == Metric::Throughput { rate(m.typical) } else { time(m.typical) }
+}
+
+/// `0 of 6 (0–45.9%)`.
+fn of(r: Rate) -> String {
+    if r.of == 0 {
+        return "not judged".into();
+    }
+    let (lo, hi) = r.interval();
+    format!("{} of {} ({:.1}–{})", r.count, r.of, lo * 100.0, share((hi * 1e3).round() / 1e3))
+}
+
+/// The fields of a calibration; everything that the text says.
+pub fn json(c: &Calibration) -> Value {
+    let cases: Map<String, Value> = c.cases.iter().map(|(id, case)| (id.clone(), case_json(case))).collect();
+    json!({
+        "id": c.id,
+        "device": c.device.key,
+        "created": date(c.created_s),
+        "clock": c.clock,
+        "cases": cases,
+        "false_verdicts": rate_json(c.false_verdicts()),
+        "advice": advice::machine(c),
+    })
+}
+
+fn case_json(c: &CaseCalibration) -> Value {
+    let metrics: Map<String, Value> =
+        c.metrics.iter().map(|m| (m.metric.name(c.budget), metric_json(m, c))).collect();
+    json!({
+        "sessions": c.sessions,
+        "pairs": c.pairs,
+        "discarded": c.discarded,
+        "per_pair_ns": c.per_pair,
+        "within_sd_frac": c.within_sd_frac,
+        "lag1": c.lag1,
+        "false_verdicts": rate_json(c.false_verdicts),
+        "metrics": metrics,
+        "advice": advice::case(c),
+    })
+}
+
+fn metric_json(m: &MetricCalibration, c: &CaseCalibration) -> Value {
+    let spread = |sd: f64, df: f64| json!({ "sd": sd, "df": df });
+    let detectable: Map<String, Value> =
+        MINUTES.iter().map(|n| (n.to_string(), json!(c.detectable(m, *n)))).collect();
+    json!({
+        "typical": m.typical,
+        "process": spread(m.process.sd, m.process.df),
+        "pair": spread(m.pair.sd, m.pair.df),
+        "session": spread(m.session.sd, m.session.df),
+        "detectable_frac_in_minutes": detectable,
+        "false_verdicts": rate_json(m.false_verdicts),
+    })
+}
+
+fn rate_json(r: Rate) -> Value {
+    let (lo, hi) = r.interval();
+    json!({ "count": r.count, "of": r.of, "lo": lo, "hi": hi })
+}
+
+/// What a comparison took into account beside its processes: that of its first metric; `None` if nothing.
+pub fn basis(c: &CaseComparison) -> Option<String> {
+    c.metrics.iter().filter(|m| m.ruling.is_ok()).find_map(metric_basis)
+}
+
+/// The same for one metric.
+pub fn metric_basis(m: &MetricComparison) -> Option<String> {
+    Some(match m.basis {
+        Basis::Pairs => return None,
+        Basis::Sessions(sessions) => {
+            let from = match sessions {
+                Sessions::Calibrated { created_s, .. } => format!("calibrated {}", date(created_s)),
+                Sessions::Known(_) => "from stored sessions".into(),
+                Sessions::Assumed => {
+                    return Some(format!("sessions differ by an assumed {}", percent(sessions.spread().sd)));
+                }
+            };
+            format!("sessions differ by {} ({from})", percent(sessions.spread().sd))
+        }
+        Basis::Calibration { prior, used } => {
+            let whose = if prior.same_case { "" } else { ", other cases" };
+            let expected =
+                format!("{} (calibrated {}{whose})", percent(prior.prior.sd), date(prior.created_s));
+            if used {
+                format!("pairs are expected to differ by {expected}")
+            } else {
+                format!("pairs differ by more than the expected {expected}, which was not used")
+            }
+        }
+    })
+}
+
+/// Whether a device is calibrated, for `doctor`; `Err`: why that is not known.
+pub fn state(found: &Result<Option<Calibration>, String>, now_s: i64) -> String {
+    match found {
+        Ok(Some(c)) => {
+            let cases = if c.cases.len() == 1 { "1 case".into() } else { format!("{} cases", c.cases.len()) };
+            format!("{}, {cases}", advice::age(c, now_s))
+        }
+        Ok(None) => "not yet: `cargo trt-perf calibrate` measures how much numbers vary here".into(),
+        Err(why) => format!("unknown: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibration::tests::example;
+
+    #[test]
+    fn text_and_json_say_the_same() {
+        let mut c = example();
+        c.cases.retain(|id, _| id.contains("quiet"));
+        let text = anstream::adapter::strip_str(&terminal(&c)).to_string();
+        insta::assert_snapshot!(text, @"
+        calibration of cpu-example-2c (Example)
+        clock: 19 ns steps, a read takes 21 ns
+
+        p/quiet/default/latency
+          6 sessions, 30 pairs, 4.0000 s a pair; within a process ±5.0%, lag-1 0.30
+                 typical    processes      pairs          sessions       seen in 1 min  5 min  15 min  false verdicts
+           mean  1.0005 ms  0.20% (df 54)  0.30% (df 24)  0.034% (df 1)  1.3%           1.1%   1.1%    0 of 6 (0.0–45.9%)
+           p50   1.0005 ms  0.20% (df 54)  0.30% (df 24)  0.034% (df 1)  1.3%           1.1%   1.1%    0 of 6 (0.0–45.9%)
+           p99   1.2006 ms  0.20% (df 54)  0.30% (df 24)  0.034% (df 1)  3.3%           3.1%   3.1%    not judged
+          - run: 3 processes know the mean of a session to ±0.50%
+          - check: mean can be gated at a margin of 1%: a change of 2% shows in about 4 pairs
+          - check: p99 can be gated at a margin of 3%: a change of 6% shows in about 8 pairs
+          - sessions differ by 0.034% (± 1 sd): stored baselines can be compared at a margin of 1%
+
+        false verdicts over all cases and sessions: 0 of 6 (0.0–45.9%)
+        ");
+        let json = json(&c);
+        let case = &json["cases"]["p/quiet/default/latency"];
+        assert_eq!((&case["sessions"], &case["pairs"]), (&json!(6), &json!(30)));
+        assert_eq!(case["metrics"]["mean"]["false_verdicts"]["of"], 6);
+        assert!(case["metrics"]["mean"]["detectable_frac_in_minutes"]["5"].is_number());
+        for line in case["advice"].as_array().unwrap() {
+            assert!(text.contains(line.as_str().unwrap()), "{line}");
+        }
+    }
+
+    #[test]
+    fn doctor_says_how_old_it_is() {
+        let c = example();
+        let now = c.created_s + 3 * 86_400;
+        assert_eq!(state(&Ok(Some(c)), now), "calibrated 2026-11-22 (3 days ago), 3 cases");
+        assert!(state(&Ok(None), now).starts_with("not yet"));
+        assert_eq!(state(&Err("x".into()), now), "unknown: x");
+    }
+}
