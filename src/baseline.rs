@@ -260,6 +260,24 @@ pub fn recent(stores: &[&Store], device_key: &str) -> Vec<Record> {
     entries.filter(|e| seen.insert(e.record8.clone())).filter_map(|e| load(&e.path).ok()).collect()
 }
 
+/// Every readable record of several stores, each once. What cannot be read is named in `notes`.
+pub fn all(stores: &[Store], notes: &mut Vec<String>) -> Result<Vec<Record>> {
+    let mut seen = BTreeSet::new();
+    let mut records = Vec::new();
+    for entry in stores.iter().map(Store::list).collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+        // The name holds the record's id: the same name is the same record, wherever it lies.
+        let name = entry.path.file_name().map(ToOwned::to_owned);
+        if !seen.insert((entry.device_key.clone(), name)) {
+            continue;
+        }
+        match load(&entry.path) {
+            Ok(record) => records.push(record),
+            Err(e) => notes.push(format!("skipped: {e}")),
+        }
+    }
+    Ok(records)
+}
+
 /// What `prune` would delete: of each device everything beyond the newest `keep`, but never the newest record
 /// that still holds some case. Unreadable files are left alone.
 pub fn prunable(store: &Store, keep: usize) -> Result<Vec<Entry>> {

@@ -7,6 +7,7 @@ mod check;
 mod compare;
 pub mod doctor;
 mod exit;
+mod history;
 pub mod init;
 mod run;
 mod show;
@@ -40,8 +41,10 @@ enum Verb {
     Run(Box<run::RunArgs>),
     /// Measure this work tree against its base in one session, and fail on a confirmed regression
     Check(Box<check::CheckArgs>),
-    /// Compare two records: revisions, record files, or ids as `baseline list` prints them
+    /// Compare two records (revisions, record files, or ids as `baseline list` prints them), or two folders of samples
     Compare(compare::CompareArgs),
+    /// How a case changed over the stored records, and where
+    History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
     Baseline(baseline::BaselineVerb),
@@ -68,6 +71,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
+        Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
         Verb::Doctor(args) => doctor::run(&args, manifest),

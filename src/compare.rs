@@ -4,6 +4,8 @@
 //! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
 //! sessions also carry what differs between sessions.
 
+pub mod samples;
+
 use crate::case::{Budget, Margins};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, EngineRecord, Record};
@@ -97,6 +99,14 @@ impl Metric {
                 s.quantile_ns(q).filter(|_| stats::is_judged(s.requests, q))
             }
             Self::Throughput => Some(s.inferences_per_s),
+        }
+    }
+
+    /// Whether a value that moved by `step` (more if positive) is worse.
+    pub fn is_worse(self, step: f64) -> bool {
+        match self.orientation() {
+            Orientation::LowerIsBetter => step > 0.0,
+            Orientation::HigherIsBetter => step < 0.0,
         }
     }
 
@@ -328,10 +338,22 @@ fn compare_metric(
     margins: Margins,
     design: &Design,
 ) -> MetricComparison {
-    let values = |case: &CaseRecord| -> Vec<f64> {
-        case.processes.iter().filter_map(|s| metric.value(s, case.budget)).collect()
+    let values = |case: &CaseRecord| -> Vec<Option<f64>> {
+        case.processes.iter().map(|s| metric.value(s, case.budget)).collect()
     };
-    let (b, h) = (values(base), values(head));
+    compare_values(metric, &values(base), &values(head), margins, design)
+}
+
+/// One value per process; `None` where too few requests support it.
+fn compare_values(
+    metric: Metric,
+    base: &[Option<f64>],
+    head: &[Option<f64>],
+    margins: Margins,
+    design: &Design,
+) -> MetricComparison {
+    let known = |arm: &[Option<f64>]| -> Vec<f64> { arm.iter().flatten().copied().collect() };
+    let (b, h) = (known(base), known(head));
     let mean = |v: &[f64]| (v.iter().map(|x| x.ln()).sum::<f64>() / v.len() as f64).exp();
     let mut shown = MetricComparison {
         metric,
@@ -343,7 +365,7 @@ fn compare_metric(
     };
     let rule = metric.rule(margins);
     let units = b.len().min(h.len());
-    if b.len() < base.processes.len() || h.len() < head.processes.len() {
+    if b.len() < base.len() || h.len() < head.len() {
         shown.ruling = Err("too few requests per process".into());
         return shown;
     }
@@ -469,7 +491,8 @@ fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> String {
     }
 }
 
-fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
+/// What differs between two engines of a case, in words.
+pub fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
     let mut changes = Vec::new();
     if base.model_sha256 != head.model_sha256 {
         changes.push("the model".to_owned());

@@ -41,8 +41,9 @@
 //! | [`device`] | device key, facts, warnings | this machine |
 //! | [`summarize`] | a summary | samples |
 //! | [`record`] | records and their files' text | summaries |
-//! | [`compare`] | THE verdict | two records |
+//! | [`compare`] | THE verdict | two records, or two arms of samples |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions |
+//! | [`history`] | one case over time | records, commit order |
 //! | [`git`] | revisions, trees | the repository |
 //! | [`baseline`] | record and calibration files | `baselines/` |
 //! | [`base`] | the commit to compare with | git, the CI event |
@@ -63,6 +64,7 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod git;
+pub mod history;
 pub mod inputs;
 pub mod measure;
 pub mod onnx;

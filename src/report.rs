@@ -4,8 +4,10 @@
 
 pub mod calibration;
 pub mod github;
+pub mod history;
 pub mod json;
 pub mod markdown;
+pub mod plot;
 pub mod terminal;
 
 use crate::case::Budget;

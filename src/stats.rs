@@ -24,11 +24,13 @@
 //! | [`multiplicity`] | the same rulings, corrected for their number | all gated rulings of a run |
 //! | [`sequential`] | when to look, and at what threshold | – |
 //! | [`binomial`] | the exact interval of a share | k of n |
+//! | [`changepoint`] | [`ChangePoint`]s: where a history changed | one value per session |
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
 pub mod autocorrelation;
 pub mod binomial;
+pub mod changepoint;
 pub mod decide;
 pub mod describe;
 pub mod dist;
@@ -46,6 +48,7 @@ pub mod shrinkage;
 pub mod welch;
 
 pub use binomial::clopper_pearson;
+pub use changepoint::{ChangePoint, change_points};
 pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
 pub use describe::{Description, Labels, QUANTILES, describe, is_judged, share_over};
 pub use estimate::{Estimate, Orientation};

@@ -2,7 +2,7 @@
 
 use crate::case::{Budget, OperatingPoint};
 use crate::error::{Failure, FailureKind, Result};
-use crate::stats::{self, QUANTILES};
+use crate::stats::{self, Description, QUANTILES};
 use crate::steady;
 use crate::worker::protocol::Measured;
 
@@ -47,6 +47,31 @@ impl Summary {
     }
 }
 
+/// The samples of one process without its warm-up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steady {
+    /// Samples dropped from the start (MSER-5).
+    pub dropped: u64,
+    /// A trend moved the mean by more than 0.5 % over what is left.
+    pub non_stationary: bool,
+    pub description: Description,
+}
+
+/// Describes the samples of one process (nanoseconds, in time order) from where they are steady. Fails below two.
+pub fn describe_steady(samples: &[u64]) -> Result<Steady> {
+    let truncation = steady::truncate(samples);
+    let kept = samples.get(truncation.dropped..).unwrap_or(samples);
+    let description = stats::describe(kept).map_err(|e| {
+        Failure::new(FailureKind::Measure, format!("the samples cannot be summarised: {e}"))
+            .next("measure longer, with --measure")
+    })?;
+    Ok(Steady {
+        dropped: truncation.dropped as u64,
+        non_stationary: steady::trend(kept).is_non_stationary(),
+        description,
+    })
+}
+
 /// Summarises the samples of one process (nanoseconds, in time order).
 pub fn summarize(
     samples: &[u64],
@@ -54,18 +79,14 @@ pub fn summarize(
     point: &OperatingPoint,
     budget: Option<Budget>,
 ) -> Result<Summary> {
-    let truncation = steady::truncate(samples);
-    let kept = samples.get(truncation.dropped..).unwrap_or(samples);
-    let d = stats::describe(kept).map_err(|e| {
-        Failure::new(FailureKind::Measure, format!("the samples cannot be summarised: {e}"))
-            .next("measure longer, with --measure")
-    })?;
+    let Steady { dropped, non_stationary, description: d } = describe_steady(samples)?;
+    let kept = samples.get(dropped as usize..).unwrap_or(samples);
     Ok(Summary {
         requests: d.n,
         warm_up_requests: measured.warm_up_requests,
         steady: measured.steady,
-        dropped: truncation.dropped as u64,
-        non_stationary: steady::trend(kept).is_non_stationary(),
+        dropped,
+        non_stationary,
         throttled: measured.throttled,
         mean_ns: d.mean_ns,
         sd_ns: d.sd_ns,

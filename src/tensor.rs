@@ -212,7 +212,15 @@ pub fn read_samples(path: &Path) -> Result<Vec<u64>> {
                 t.dtype,
                 t.shape
             ),
-        ));
+        )
+        .next("write them with numpy.save(path, samples.astype('uint64')), one file per process"));
+    }
+    if t.dtype == DType::I64 && t.values().any(|v| v < 0.0) {
+        return Err(Failure::new(
+            FailureKind::Format,
+            format!("{} holds negative durations", path.display()),
+        )
+        .next("write nanoseconds from a monotonic clock"));
     }
     let mut eight = [0u8; 8];
     Ok(t.data
@@ -267,6 +275,11 @@ mod tests {
         let path = dir.path().join("s.npy");
         write_samples(&path, &[3, 1, u64::MAX]).unwrap();
         assert_eq!(read_samples(&path).unwrap(), [3, 1, u64::MAX]);
+        let signed = Tensor { dtype: DType::I64, shape: vec![1], data: (-7i64).to_le_bytes().to_vec() };
+        std::fs::write(&path, npy(&signed)).unwrap();
+        assert!(read_samples(&path).unwrap_err().message.contains("negative"));
+        std::fs::write(&path, npy(&Tensor::from_f32(vec![1], &[1.0]))).unwrap();
+        assert!(read_samples(&path).unwrap_err().next.contains("uint64"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::args::{MessageFormat, SettingArgs};
 use super::check::clock_seed;
 use super::exit::Exit;
-use super::run::{plural, select};
+use super::run::select;
 use super::show::Show;
 use super::{note, out, shown};
 use crate::baseline::{load_calibration, save_calibration};
@@ -15,6 +15,7 @@ use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
 use crate::stats::sessions::MIN_SESSIONS;
+use crate::units::plural;
 use clap::Args;
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,6 @@
-//! `cargo trt-perf compare`: two records that exist already.
+//! `cargo trt-perf compare`: two records that exist already, or two folders of samples.
+
+mod folders;
 
 use super::args::MessageFormat;
 use super::exit::{Exit, Tally};
@@ -16,12 +18,22 @@ use clap::Args;
 use std::path::Path;
 
 /// Compares stored records without measuring. Numbers from two sessions also carry what differs between sessions.
+///
+/// Two folders compare as well: measurements of any harness, one .npy file per process (one-dimensional u64 nanoseconds
+/// in time order), taken in natural order of their names. They are judged as two sessions, assumed to differ by 2 % (sd)
+/// where nothing changed, unless --same-session or --paired says more.
 #[derive(Args)]
 pub struct CompareArgs {
-    /// The base: a revision, a record file, or a record id from `baseline list`
+    /// The base: a revision, a record file, a record id from `baseline list`, or a folder of .npy files
     base: String,
     /// What is compared with it: the same
     head: String,
+    /// Of two folders: file i of both ran back to back, in one session
+    #[arg(long)]
+    paired: bool,
+    /// Of two folders: all processes ran in one session, in no particular order
+    #[arg(long, conflicts_with = "paired")]
+    same_session: bool,
     /// Exit with 100 when a case regressed
     #[arg(long)]
     fail_on_regression: bool,
@@ -34,6 +46,9 @@ pub struct CompareArgs {
 }
 
 pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
+    if let Some((base, head)) = folders::folders(args)? {
+        return folders::run(args, &base, &head);
+    }
     let project = Project::find(manifest)?;
     let base = resolve(&project, &args.base)?;
     let head = resolve(&project, &args.head)?;

@@ -23,7 +23,7 @@ pub const RESET: &str = "\x1b[0m";
 /// Where criterion's columns stand: a longer id gets a line of its own.
 const ID_WIDTH: usize = 24;
 
-fn paint(colour: &str, text: &str) -> String {
+pub(super) fn paint(colour: &str, text: &str) -> String {
     format!("{colour}{text}{RESET}")
 }
 

@@ -1,0 +1,258 @@
+//! `cargo trt-perf history`: one case over all stored records.
+
+use super::args::MessageFormat;
+use super::compare::stores;
+use super::exit::Exit;
+use super::{note, out};
+use crate::baseline;
+use crate::compare::Metric;
+use crate::config::Project;
+use crate::device::Device;
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::git::Repo;
+use crate::history::{self, Place, Series};
+use crate::record::Record;
+use crate::report::plot::{Glyphs, Size};
+use crate::report::{self, json};
+use clap::{Args, ValueEnum};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// How far back HEAD's ancestors are followed.
+const MAX_STEPS: usize = 20_000;
+/// Where standard output is no terminal.
+const WIDTH: usize = 100;
+/// A plot as wide as a large screen is harder to read, not easier.
+const MAX_WIDTH: usize = 160;
+const HEIGHT: usize = 12;
+
+/// Shows how a case changed over the stored records (baselines/ and target/trt-perf/results), in commit order, and where
+/// it did so for good. Tells where to look; the verdict on two of the records is `compare`'s.
+#[derive(Args)]
+pub struct HistoryArgs {
+    /// The id of a case, or a part of it that no other id contains
+    case: String,
+    /// What to follow (default: mean for latency cases, throughput for throughput cases)
+    #[arg(long, value_enum, value_name = "METRIC")]
+    metric: Option<MetricArg>,
+    /// Whose records (default: this machine's, or the only device there is)
+    #[arg(long, value_name = "KEY")]
+    device: Option<String>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MetricArg {
+    Mean,
+    P50,
+    P99,
+    Throughput,
+}
+
+impl MetricArg {
+    fn metric(self) -> Metric {
+        match self {
+            Self::Mean => Metric::Mean,
+            Self::P50 => Metric::Median,
+            Self::P99 => Metric::Tail,
+            Self::Throughput => Metric::Throughput,
+        }
+    }
+}
+
+pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let project = Project::find(manifest)?;
+    let mut notes = Vec::new();
+    let records = baseline::all(&stores(&project), &mut notes)?;
+    // The embedded backend measures on the CPU, and asking for a GPU can take a second.
+    let here = Device::with_gpus(Vec::new()).key;
+    let (device, id) = choose(&records, args, &here)?;
+    if args.device.is_none() && device != here {
+        notes.push(format!("this machine ({here}) has no record of it; these are of {device}"));
+    }
+    let places = places(&project, &records, &mut notes);
+    let metric = args.metric.map(MetricArg::metric);
+    let series =
+        history::series(&records, &device, &id, metric, &places).ok_or_else(|| no_case(&records, &id))?;
+    show(&series, &notes, args.message_format);
+    if series.points.is_empty() {
+        return Err(Failure::new(
+            FailureKind::Nothing,
+            format!("no record of {id} has enough requests for {}", series.metric.name(None)),
+        )
+        .next("choose another --metric, or measure longer, with --measure"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn show(series: &Series, notes: &[String], format: MessageFormat) {
+    match format {
+        MessageFormat::Human => {
+            notes.iter().for_each(|n| note(n));
+            if !series.points.is_empty() {
+                out(&report::history::text(series, size(), glyphs(|name| std::env::var(name).ok())));
+            }
+        }
+        MessageFormat::Json => {
+            for n in notes {
+                out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n }))));
+            }
+            out(&format!("{}\n", json::message("history", report::history::fields(series))));
+        }
+    }
+}
+
+/// The device and the case that are meant.
+fn choose(records: &[Record], args: &HistoryArgs, here: &str) -> Result<(String, String)> {
+    if records.is_empty() {
+        return Err(Failure::new(FailureKind::Nothing, "there is no record yet")
+            .next("measure with `cargo trt-perf run`; each run adds one"));
+    }
+    let keys: BTreeSet<&str> = records.iter().map(|r| r.device.key.as_str()).collect();
+    if let Some(key) = &args.device {
+        if !keys.contains(key.as_str()) {
+            let near = did_you_mean(key, keys.iter().copied()).map(|k| format!("did you mean {k}? "));
+            return Err(Failure::new(FailureKind::Nothing, format!("there is no record of a device {key}"))
+                .next(format!("{}there are {}", near.unwrap_or_default(), listed(&keys))));
+        }
+        return Ok((key.clone(), one_case(&of_device(records, key), &args.case)?));
+    }
+    let own = of_device(records, here);
+    if !history::matching_ids(&own, &args.case).is_empty() {
+        return Ok((here.to_owned(), one_case(&own, &args.case)?));
+    }
+    let id = one_case(records, &args.case)?;
+    let holding: BTreeSet<&str> =
+        records.iter().filter(|r| r.cases.contains_key(&id)).map(|r| r.device.key.as_str()).collect();
+    match holding.first() {
+        Some(only) if holding.len() == 1 => Ok(((*only).to_owned(), id)),
+        _ => Err(Failure::usage(format!(
+            "{} devices have records of {id}, and this machine ({here}) is none of them",
+            holding.len()
+        ))
+        .next(format!("say which with --device: {}", listed(&holding)))),
+    }
+}
+
+fn of_device(records: &[Record], key: &str) -> Vec<Record> {
+    records.iter().filter(|r| r.device.key == key).cloned().collect()
+}
+
+fn listed(keys: &BTreeSet<&str>) -> String {
+    keys.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+fn one_case(records: &[Record], wanted: &str) -> Result<String> {
+    let found = history::matching_ids(records, wanted);
+    match found.first() {
+        Some(id) if found.len() == 1 => Ok(id.clone()),
+        Some(_) => {
+            let ids: Vec<String> = found.into_iter().collect();
+            Err(Failure::usage(format!("{} cases match `{wanted}`: {}", ids.len(), ids.join(", ")))
+                .next("name one of them, or a part that only its id has"))
+        }
+        None => Err(no_case(records, wanted)),
+    }
+}
+
+fn no_case(records: &[Record], wanted: &str) -> Failure {
+    let ids: BTreeSet<&str> = records.iter().flat_map(|r| r.cases.keys()).map(String::as_str).collect();
+    let words = ids.iter().copied().chain(ids.iter().flat_map(|id| id.split('/')));
+    let near = did_you_mean(wanted, words).map(|n| format!("did you mean `{n}`? "));
+    let failure = Failure::new(
+        FailureKind::Nothing,
+        format!(
+            "no case of {} in {} matches `{wanted}`",
+            ids.len(),
+            crate::units::plural(records.len(), "record")
+        ),
+    );
+    failure.next(format!(
+        "{}see what a record holds with `cargo trt-perf baseline show`",
+        near.unwrap_or_default()
+    ))
+}
+
+/// Where the commits of `records` stand in HEAD's history. Without a repository, or as far as it is damaged, dates
+/// order the records, and `notes` says so.
+fn places(project: &Project, records: &[Record], notes: &mut Vec<String>) -> BTreeMap<String, Place> {
+    let wanted: BTreeSet<&str> =
+        records.iter().filter_map(|r| r.source.as_ref()).map(|s| s.commit.as_str()).collect();
+    let mut places = BTreeMap::new();
+    let mut by_date = |why: String| notes.push(format!("records are in the order of their dates: {why}"));
+    let repo = match Repo::discover(&project.root) {
+        Ok(Some(repo)) => repo,
+        Ok(None) => {
+            by_date("there is no git repository here".into());
+            return places;
+        }
+        Err(e) => {
+            by_date(e.to_string());
+            return places;
+        }
+    };
+    let ancestors = match repo.head() {
+        Ok(Some(head)) => repo.ancestors(&head.id),
+        Ok(None) => return places,
+        Err(e) => Err(e),
+    };
+    let ancestors = match ancestors {
+        Ok(ancestors) => ancestors,
+        Err(e) => {
+            by_date(e.to_string());
+            return places;
+        }
+    };
+    for (back, ancestor) in ancestors.take(MAX_STEPS).enumerate() {
+        match ancestor {
+            Ok(a) if wanted.contains(a.id.as_str()) => {
+                places.insert(a.id, Place { back, time_s: a.time });
+            }
+            Ok(_) => {}
+            Err(e) => {
+                notes.push(format!("older commits could not be read: {e}"));
+                break;
+            }
+        }
+        if places.len() == wanted.len() {
+            break;
+        }
+    }
+    places
+}
+
+fn size() -> Size {
+    let terminal = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|w| usize::from(w.ws_col));
+    Size { width: terminal.filter(|w| *w > 0).unwrap_or(WIDTH).min(MAX_WIDTH), height: HEIGHT }
+}
+
+/// Whether the locale is UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides, as in the C library.
+fn glyphs(variable: impl Fn(&str) -> Option<String>) -> Glyphs {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|n| variable(n)).find(|v| !v.is_empty());
+    let utf8 = locale.is_some_and(|l| l.to_ascii_lowercase().replace('-', "").contains("utf8"));
+    if utf8 { Glyphs::Braille } else { Glyphs::Ascii }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_locale_decides_as_in_c() {
+        let with = |vars: &[(&str, &str)]| {
+            glyphs(|n| vars.iter().find(|(name, _)| *name == n).map(|(_, v)| (*v).to_owned()))
+        };
+        for (vars, expected) in [
+            (&[("LANG", "en_US.UTF-8")][..], Glyphs::Braille),
+            (&[("LANG", "C.utf8")], Glyphs::Braille),
+            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")], Glyphs::Ascii),
+            (&[("LANG", "C"), ("LC_CTYPE", "de_DE.UTF-8"), ("LC_ALL", "")], Glyphs::Braille),
+            (&[("LANG", "de_DE.ISO-8859-1")], Glyphs::Ascii),
+            (&[], Glyphs::Ascii),
+        ] {
+            assert_eq!(with(vars), expected, "{vars:?}");
+        }
+    }
+}
