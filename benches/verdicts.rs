@@ -14,8 +14,10 @@ const COMPARISONS: u32 = 4000;
 const OTHERS: u32 = 400;
 
 fn main() {
-    // Cargo passes this flag to benchmarks only; `cargo test --all-targets` runs the program without it.
-    if !std::env::args().any(|arg| arg == "--bench") {
+    // Cargo passes `--bench` to benchmarks only; `cargo test --all-targets` runs the program without it. `--test` is
+    // how criterion's benchmarks are asked for a quick run.
+    let has = |option: &str| std::env::args().any(|arg| arg == option);
+    if !has("--bench") || has("--test") || has("--list") {
         println!("The table takes minutes: cargo bench --bench verdicts");
         return;
     }

@@ -12,6 +12,8 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
 use crate::record::{Record, date, wire};
 use crate::stats::{SessionSpread, session_spread};
+use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -66,13 +68,11 @@ impl Store {
             let files = read_dir(&device.path())?;
             entries.extend(files.into_iter().filter_map(|f| entry(&device_key, f.path())));
         }
-        // Dates sort by name; within a day the file's own time decides, and costs a look only then.
-        entries.sort_by(|a, b| {
-            b.date
-                .cmp(&a.date)
-                .then_with(|| modified(&b.path).cmp(&modified(&a.path)))
-                .then_with(|| a.path.cmp(&b.path))
-        });
+        // Dates sort by name; within a day the file's own time decides, and costs one look per file only then.
+        entries.sort_by(|a, b| b.date.cmp(&a.date));
+        for day in entries.chunk_by_mut(|a, b| a.date == b.date).filter(|day| day.len() > 1) {
+            day.sort_by_cached_key(|e| (Reverse(modified(&e.path)), e.path.clone()));
+        }
         Ok(entries)
     }
 
@@ -167,17 +167,59 @@ fn write_file(path: &Path, text: &str, replace: bool) -> Result<()> {
 }
 
 /// A stored record that HEAD descends from.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    pub record: Record,
-    pub path: PathBuf,
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub record: &'a Record,
+    pub path: &'a Path,
     /// Commits between it and HEAD.
     pub steps: usize,
 }
 
-/// The stored records of `device_key` whose commit (or, failing that, source tree) is HEAD or an ancestor of it,
-/// nearest first, then newest first. `baselines` is the folder that source trees leave out. What cannot be read is
-/// named in `notes`.
+/// The stored records that HEAD descends from. A file is opened when it is asked for: there can be thousands, and
+/// mostly the nearest is enough.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    /// Nearest first.
+    files: Vec<File>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    steps: usize,
+    record: OnceCell<Result<Record>>,
+}
+
+impl Candidates {
+    /// Whether there is no file, readable or not.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Nearest first, then newest first, without those that cannot be read.
+    pub fn iter(&self) -> impl Iterator<Item = Candidate<'_>> {
+        self.files.chunk_by(|a, b| a.steps == b.steps).flat_map(|commit| {
+            let mut found: Vec<Candidate> = commit.iter().filter_map(File::open).collect();
+            found.sort_by_key(|c| Reverse(c.record.created_s));
+            found
+        })
+    }
+
+    /// Why files that were asked for could not be read.
+    pub fn unreadable(&self) -> impl Iterator<Item = &Failure> {
+        self.files.iter().filter_map(|f| f.record.get()?.as_ref().err())
+    }
+}
+
+impl File {
+    fn open(&self) -> Option<Candidate<'_>> {
+        let record = self.record.get_or_init(|| load(&self.path)).as_ref().ok()?;
+        Some(Candidate { record, path: &self.path, steps: self.steps })
+    }
+}
+
+/// The stored records of `device_key` whose commit (or, failing that, source tree) is HEAD or an ancestor of it.
+/// `baselines` is the folder that source trees leave out. What had to be opened to know that, and cannot be read, is named in `notes`.
 pub fn candidates(
     store: &Store,
     repo: &Repo,
@@ -185,10 +227,10 @@ pub fn candidates(
     device_key: &str,
     baselines: &Path,
     notes: &mut Vec<String>,
-) -> Result<Vec<Candidate>> {
+) -> Result<Candidates> {
     let entries: Vec<Entry> = store.list()?.into_iter().filter(|e| e.device_key == device_key).collect();
     if entries.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Candidates::default());
     }
     let git = |e: crate::git::GitError| Failure::new(FailureKind::Io, e.to_string());
     let wanted: BTreeSet<&str> = entries.iter().map(|e| e.commit12.as_str()).collect();
@@ -208,29 +250,29 @@ pub fn candidates(
             }
         }
     }
-    let mut found = Vec::new();
+    let mut files = Vec::new();
     let mut opened = 0;
     for entry in entries {
-        let by_commit = steps_of.get(&entry.commit12).copied();
-        if by_commit.is_none() {
-            opened += 1;
-            if opened > MAX_OPENED {
-                continue;
-            }
+        if let Some(steps) = steps_of.get(&entry.commit12) {
+            files.push(File { path: entry.path, steps: *steps, record: OnceCell::new() });
+            continue;
+        }
+        opened += 1;
+        if opened > MAX_OPENED {
+            continue;
         }
         match load(&entry.path) {
             Ok(record) => {
-                let by_tree =
-                    record.source.as_ref().filter(|s| !s.dirty).and_then(|s| trees.get(&s.src_tree)).copied();
-                if let Some(steps) = by_commit.or(by_tree) {
-                    found.push(Candidate { record, path: entry.path, steps });
+                let source = record.source.as_ref().filter(|s| !s.dirty);
+                if let Some(steps) = source.and_then(|s| trees.get(&s.src_tree)).copied() {
+                    files.push(File { path: entry.path, steps, record: Ok(record).into() });
                 }
             }
             Err(e) => notes.push(format!("skipped: {e}")),
         }
     }
-    found.sort_by_key(|c| (c.steps, std::cmp::Reverse(c.record.created_s)));
-    Ok(found)
+    files.sort_by_key(|f| f.steps);
+    Ok(Candidates { files })
 }
 
 /// How much sessions of the same engine differ, from stored records of this device; `None` below five sessions.

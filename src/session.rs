@@ -128,6 +128,7 @@ pub fn run(
             }
         }
     }
+    history.say_unreadable(on_event);
     outcome.no_base = history.why_none(&outcome);
     if !(outcome.record.cases.is_empty() && outcome.interrupted) {
         let store = Store::new(project.target.join("results"));

@@ -78,6 +78,7 @@ fn summary(mean_ns: f64) -> Summary {
         steady: true,
         dropped: 0,
         non_stationary: false,
+        throttled: false,
         mean_ns,
         sd_ns: mean_ns / 50.0,
         min_ns: (mean_ns * 0.9) as u64,

@@ -140,6 +140,13 @@ struct FailureV1 {
     next: String,
 }
 
+/// What is read first: the rest of a newer version may be anything.
+#[derive(Default, Deserialize)]
+struct Head {
+    #[serde(default)]
+    schema: Option<String>,
+}
+
 /// The JSON Schema of a record file.
 pub fn schema() -> Value {
     serde_json::to_value(schemars::schema_for!(RecordV1)).unwrap_or_default()
@@ -184,11 +191,16 @@ pub(crate) fn lines(value: Value) -> String {
 /// The record in the text of a file.
 pub fn read(text: &str) -> Result<Record> {
     let bad = |what: String, next: &str| Failure::new(FailureKind::Format, what).next(next);
-    let value: Value = serde_json::from_str(text).map_err(|e| {
-        let what = if e.is_eof() { "is cut off" } else { "is not JSON" };
-        bad(format!("{what} ({e})"), "restore it from git, or delete it")
-    })?;
-    let version = value.get("schema").and_then(Value::as_str).and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
+    let head: Head = match serde_json::from_str(text) {
+        Ok(head) => head,
+        // JSON, and no object with a schema.
+        Err(e) if e.is_data() => Head::default(),
+        Err(e) => {
+            let what = if e.is_eof() { "is cut off" } else { "is not JSON" };
+            return Err(bad(format!("{what} ({e})"), "restore it from git, or delete it"));
+        }
+    };
+    let version = head.schema.as_deref().and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
     match version.map(str::parse::<u32>) {
         Some(Ok(VERSION)) => {}
         Some(Ok(newer)) if newer > VERSION => {
@@ -206,7 +218,7 @@ pub fn read(text: &str) -> Result<Record> {
             ));
         }
     }
-    let wire: RecordV1 = serde_json::from_value(value)
+    let wire: RecordV1 = serde_json::from_str(text)
         .map_err(|e| bad(format!("is a damaged record ({e})"), "restore it from git, or delete it"))?;
     if id_of(text, &wire.id) != wire.id {
         return Err(bad(

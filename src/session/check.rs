@@ -112,7 +112,7 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
     check.measure(head_cases, on_event);
     check.correct();
     check.confirm(head_cases, on_event);
-    check.finish(head_cases)
+    check.finish(head_cases, on_event)
 }
 
 struct Check<'a> {
@@ -340,7 +340,7 @@ impl Check<'_> {
     }
 
     /// Writes the records, looks for drift, and puts everything together.
-    fn finish(self, head_cases: &[Case]) -> Result<Checked> {
+    fn finish(self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         let store = Store::new(self.plan.project.target.join("results"));
         let mut written = Vec::new();
         let (mut base, mut head) = (self.record(&self.plan.base), self.record(&self.plan.head));
@@ -368,6 +368,7 @@ impl Check<'_> {
             .map(|c| c.id.clone())
             .collect();
         let drifted = self.drift(&head, head_cases);
+        self.history.say_unreadable(on_event);
         Ok(Checked {
             rows: self.rows,
             failed: self.failed,

@@ -1,7 +1,7 @@
 //! What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 
 use super::{Event, Outcome};
-use crate::baseline::{self, Candidate, Store};
+use crate::baseline::{self, Candidate, Candidates, Store};
 use crate::calibration::Calibration;
 use crate::case::Margins;
 use crate::compare::{self, CaseComparison, Design, Metric, Sessions};
@@ -31,7 +31,7 @@ pub struct Base {
 
 /// What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 pub(super) struct History {
-    candidates: Vec<Candidate>,
+    candidates: Candidates,
     sessions: Vec<Record>,
     /// Of this device, where there is one.
     pub(super) calibration: Option<Calibration>,
@@ -62,9 +62,9 @@ impl History {
             )
             .unwrap_or_else(|e| {
                 notes.push(e.to_string());
-                Vec::new()
+                Candidates::default()
             }),
-            None => Vec::new(),
+            None => Candidates::default(),
         };
         let calibration = baseline::load_calibration(stored, &device.key).unwrap_or_else(|e| {
             notes.push(format!("the calibration is not used: {e}"));
@@ -83,7 +83,7 @@ impl History {
     /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
     pub(super) fn compare(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
-        let holding = || self.candidates.iter().filter_map(|c| c.record.cases.get(id).map(|b| (c, b)));
+        let holding = || self.candidates.iter().filter_map(|c| Some((c, c.record.cases.get(id)?)));
         let (candidate, _) = holding()
             .find(|(_, b)| b.definition_hash == case.definition_hash)
             .or_else(|| holding().next())?;
@@ -93,7 +93,7 @@ impl History {
     fn against(
         &self,
         id: &str,
-        candidate: &Candidate,
+        candidate: Candidate,
         case: &CaseRecord,
         head: &Record,
         margins: Margins,
@@ -113,11 +113,17 @@ impl History {
     /// Against the oldest record that holds the case with the same definition.
     pub(super) fn compare_oldest(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
-        let same = |c: &&Candidate| {
-            c.record.cases.get(id).is_some_and(|b| b.definition_hash == case.definition_hash)
-        };
+        let same =
+            |c: &Candidate| c.record.cases.get(id).is_some_and(|b| b.definition_hash == case.definition_hash);
         let oldest = self.candidates.iter().filter(same).min_by_key(|c| c.record.created_s)?;
         self.against(id, oldest, case, head, margins)
+    }
+
+    /// Names stored records that were asked for and could not be read.
+    pub(super) fn say_unreadable(&self, on_event: &mut dyn FnMut(Event)) {
+        for failure in self.candidates.unreadable() {
+            on_event(Event::Note { text: &format!("skipped: {failure}") });
+        }
     }
 
     pub(super) fn why_none(&self, outcome: &Outcome) -> Option<String> {
@@ -126,7 +132,7 @@ impl History {
         }
         Some(if !self.has_commit {
             "there is no commit to keep baselines for; comparing needs a git repository with one".into()
-        } else if self.candidates.is_empty() {
+        } else if self.candidates.iter().next().is_none() {
             "no baseline of this commit or its ancestors on this device yet; make one with `cargo trt-perf run --save-baseline`, and commit it".into()
         } else {
             "no baseline holds one of these cases yet; add them with `cargo trt-perf run --save-baseline`"
@@ -135,12 +141,12 @@ impl History {
     }
 }
 
-fn base_of(candidate: &Candidate, head: &Record) -> Base {
+fn base_of(candidate: Candidate, head: &Record) -> Base {
     Base {
         label: candidate.record.label(),
-        path: candidate.path.clone(),
+        path: candidate.path.to_owned(),
         steps: candidate.steps,
-        soft_differences: compare::soft_differences(&candidate.record, head),
+        soft_differences: compare::soft_differences(candidate.record, head),
     }
 }
 
