@@ -114,6 +114,8 @@ fn record(seed: u64, cases: usize, processes: usize) -> Record {
         cases: (0..cases)
             .map(|n| (format!("package/model-{n:04}/default/latency"), case(&mut rng, n, processes)))
             .collect(),
+        supersedes: Vec::new(),
+        acceptance: None,
         failed: BTreeMap::new(),
     }
 }

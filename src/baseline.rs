@@ -321,7 +321,8 @@ pub fn all(stores: &[Store], notes: &mut Vec<String>) -> Result<Vec<Record>> {
 }
 
 /// What `prune` would delete: of each device everything beyond the newest `keep`, but never the newest record
-/// that still holds some case. Unreadable files are left alone.
+/// that still holds some case, nor one that replaced a record that stays: that one would become a reference again.
+/// Unreadable files are left alone.
 pub fn prunable(store: &Store, keep: usize) -> Result<Vec<Entry>> {
     let mut per_device: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     for entry in store.list()? {
@@ -330,13 +331,26 @@ pub fn prunable(store: &Store, keep: usize) -> Result<Vec<Entry>> {
     let mut doomed = Vec::new();
     for entries in per_device.into_values() {
         let mut held: BTreeSet<String> = BTreeSet::new();
+        let (mut kept, mut old): (BTreeSet<String>, Vec<(Entry, Record)>) = Default::default();
         for (place, entry) in entries.into_iter().enumerate() {
             let Ok(record) = load(&entry.path) else { continue };
             let newest_of_some = record.cases.keys().filter(|id| held.insert((*id).clone())).count() > 0;
             if place >= keep && !newest_of_some {
-                doomed.push(entry);
+                old.push((entry, record));
+            } else {
+                kept.insert(record.id);
             }
         }
+        let mut before = usize::MAX;
+        while old.len() < before {
+            before = old.len();
+            // What is kept may itself have been replaced: again until nothing more is found.
+            old.retain(|(_, record)| {
+                let needed = record.supersedes.iter().any(|id| kept.contains(id));
+                !(needed && kept.insert(record.id.clone()))
+            });
+        }
+        doomed.extend(old.into_iter().map(|(entry, _)| entry));
     }
     Ok(doomed)
 }

@@ -110,7 +110,7 @@ impl Metric {
         }
     }
 
-    fn orientation(self) -> Orientation {
+    pub fn orientation(self) -> Orientation {
         if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
     }
 

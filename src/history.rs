@@ -290,6 +290,8 @@ mod tests {
             source: Some(source),
             device: RecordDevice { key: "cpu-a".into(), name: "A".into(), soft: BTreeMap::new() },
             cases: cases.iter().map(|(id, c)| ((*id).to_owned(), c.clone())).collect(),
+            supersedes: Vec::new(),
+            acceptance: None,
             failed: BTreeMap::new(),
         }
     }

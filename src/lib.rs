@@ -44,6 +44,7 @@
 //! | [`compare`] | THE verdict | two records, or two arms of samples |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions |
 //! | [`history`] | one case over time | records, commit order |
+//! | [`acceptance`] | whether a regression is accepted | an acceptance, a comparison |
 //! | [`git`] | revisions, trees | the repository |
 //! | [`baseline`] | record and calibration files | `baselines/` |
 //! | [`base`] | the commit to compare with | git, the CI event |
@@ -51,6 +52,7 @@
 //! | [`report`] | text for people and machines | records, comparisons |
 //! | [`cli`] | verbs, the only place that prints | all of the above |
 
+pub mod acceptance;
 pub mod backend;
 pub mod base;
 pub mod baseline;

@@ -3,7 +3,10 @@
 //! The types here are what the program works with; `record::wire` is what stands in files. A record is
 //! immutable: its id is a hash of its own text.
 
+mod acceptance;
 pub mod wire;
+
+pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 
 use crate::case::{Budget, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
@@ -23,6 +26,9 @@ pub struct Record {
     /// `None` where there was no repository or no commit.
     pub source: Option<Source>,
     pub device: RecordDevice,
+    /// Ids of the records that this one replaces as the reference of its cases: a new epoch for drift.
+    pub supersedes: Vec<String>,
+    pub acceptance: Option<Acceptance>,
     pub cases: BTreeMap<String, CaseRecord>,
     /// Cases that could not be built or measured.
     pub failed: BTreeMap<String, Failure>,

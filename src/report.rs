@@ -10,11 +10,14 @@ pub mod markdown;
 pub mod plot;
 pub mod terminal;
 
+use crate::acceptance::Standing;
 use crate::case::Budget;
 use crate::compare::Verdict;
-use crate::record::CaseRecord;
+use crate::record::{Acceptance, CaseRecord, short};
+use crate::session::Added;
 use crate::session::check::{Checked, How, Row};
 use crate::stats::{Interval, geometric_mean_interval};
+use crate::units::change;
 
 /// A check, as every format shows it.
 pub struct CheckReport<'a> {
@@ -39,6 +42,7 @@ impl CheckReport<'_> {
         let count = |test: &dyn Fn(&Row) -> bool| self.checked.rows.values().filter(|r| test(r)).count();
         let parts: Vec<String> = [
             (count(&|r| r.gates() && r.comparison.verdict == Verdict::Regressed), "regressed"),
+            (count(&|r| matches!(r.accepted, Some(Standing::Honoured { .. }))), "regressed but accepted"),
             (self.checked.failed.len(), "failed"),
             (count(&|r| matches!(r.comparison.verdict, Verdict::Invalid(_))), "invalid"),
             (count(&|r| matches!(r.comparison.verdict, Verdict::Inconclusive(_))), "inconclusive"),
@@ -55,6 +59,58 @@ impl CheckReport<'_> {
         .collect();
         if parts.is_empty() { "nothing was checked".into() } else { parts.join(", ") }
     }
+}
+
+/// The verdict of a row, and whether somebody accepted it.
+pub fn verdict(row: &Row) -> String {
+    let word = row.comparison.verdict.word();
+    match &row.accepted {
+        None => word.to_owned(),
+        Some(Standing::Honoured { reason, by }) => {
+            format!("{word}, accepted: {} (by {})", one_line(reason), one_line(by))
+        }
+        Some(Standing::Stale { why }) => format!("{word}, stale acceptance: {}", one_line(why)),
+    }
+}
+
+/// A record that head adds to the baselines, in one line.
+pub fn added(added: &Added) -> String {
+    let file = added.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let text = match (&added.record, added.acceptance()) {
+        (Err(f), _) => format!("cannot be read: {}", f.message),
+        (Ok(_), Some((_, acceptance))) => accepts(acceptance),
+        (Ok(record), None) => format!("numbers of {}, accepts nothing", record.label()),
+    };
+    one_line(&format!("{file}: {text}"))
+}
+
+/// What an acceptance says, in one line.
+pub fn accepts(a: &Acceptance) -> String {
+    let changes: Vec<String> = a
+        .changes
+        .iter()
+        .map(|(name, i)| format!("{name} {} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
+        .collect();
+    one_line(&format!(
+        "accepts a {} of {} against {}: {}. {} (by {})",
+        a.kind.word(),
+        a.case,
+        short(&a.base_commit),
+        changes.join(", "),
+        a.reason,
+        a.by
+    ))
+}
+
+/// Text from outside on one line and of a bearable length: it must neither steer the terminal nor, on GitHub, begin
+/// a workflow command.
+pub fn one_line(text: &str) -> String {
+    const LONGEST: usize = 600;
+    let mut line: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// How a row came about, in words.

@@ -1,12 +1,15 @@
 //! The order of the stages, and nothing else knows it: engines first, then measuring processes, then the record
 //! and the comparison. A case that fails is a row; the others go on.
 
+pub mod accept;
+mod added;
 pub mod calibrate;
 pub mod check;
 mod history;
 pub mod pairs;
 mod stages;
 
+pub use added::Added;
 pub use history::{Base, Compared, sessions_for};
 pub use stages::source;
 

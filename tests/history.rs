@@ -133,6 +133,8 @@ fn record(commit: &str, day: i64, id: &str, case: CaseRecord) -> Record {
         }),
         device: RecordDevice { key: "cpu-test-1c".into(), name: "Test".into(), soft: BTreeMap::new() },
         cases: BTreeMap::from([(id.to_owned(), case)]),
+        supersedes: Vec::new(),
+        acceptance: None,
         failed: BTreeMap::new(),
     }
 }

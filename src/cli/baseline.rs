@@ -9,7 +9,8 @@ use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
 use crate::record::{Record, short};
-use crate::report::terminal;
+use crate::report::{self, terminal};
+use crate::session::accept::{Request, accept as accept_change};
 use crate::units::plural;
 use clap::Subcommand;
 use std::collections::BTreeMap;
@@ -25,11 +26,26 @@ pub enum BaselineVerb {
         #[arg(long)]
         allow_dirty: bool,
     },
+    /// Accept what `check` measured of a case: store it with the change, its interval and the reason
+    Accept {
+        /// The case's id, as `check` prints it
+        #[arg(long, value_name = "ID")]
+        case: String,
+        /// Why the change is worth it; reviewers read it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Only if it was measured against this revision
+        #[arg(long, value_name = "REV")]
+        base: Option<String>,
+    },
     /// List the stored records, newest first
     List {
         /// Only this device key
         #[arg(long, value_name = "KEY")]
         device: Option<String>,
+        /// Also say what they accept; reads every file
+        #[arg(long)]
+        long: bool,
     },
     /// Print a stored record as a table
     Show {
@@ -51,7 +67,10 @@ pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     match verb {
         BaselineVerb::Save { record, allow_dirty } => save(&project, record.as_deref(), *allow_dirty),
-        BaselineVerb::List { device } => list(&project, device.as_deref()),
+        BaselineVerb::Accept { case, reason, base } => {
+            accept(&project, &Request { case, reason, base: base.as_deref() })
+        }
+        BaselineVerb::List { device, long } => list(&project, device.as_deref(), *long),
         BaselineVerb::Show { record } => show(&project, record),
         BaselineVerb::Prune { keep, dry_run } => prune(&project, *keep, *dry_run),
     }
@@ -106,7 +125,29 @@ fn newest_of_head(project: &Project) -> Result<Record> {
     baseline::load(&entry.path)
 }
 
-fn list(project: &Project, device: Option<&str>) -> Result<Exit> {
+fn accept(project: &Project, request: &Request) -> Result<Exit> {
+    let (path, record) = accept_change(project, request)?;
+    record.acceptance.iter().for_each(|a| out(&format!("{}\n", report::accepts(a))));
+    note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
+    if !record.supersedes.is_empty() {
+        note(&format!(
+            "drift of this case now counts from here: it replaces {}",
+            plural(record.supersedes.len(), "stored record")
+        ));
+    }
+    size_note(&path, &record).iter().for_each(|n| note(n));
+    Ok(Exit::Ok)
+}
+
+/// What the record accepts, for the end of its line in a list; what cannot be read is said there, too.
+fn long_note(path: &Path) -> String {
+    match baseline::load(path) {
+        Ok(record) => record.acceptance.map_or_else(String::new, |a| format!("  {}", report::accepts(&a))),
+        Err(f) => format!("  {}", report::one_line(&f.message)),
+    }
+}
+
+fn list(project: &Project, device: Option<&str>, long: bool) -> Result<Exit> {
     let store = Store::new(project.baselines());
     let entries: Vec<_> =
         store.list()?.into_iter().filter(|e| device.is_none_or(|d| e.device_key == d)).collect();
@@ -121,13 +162,14 @@ fn list(project: &Project, device: Option<&str>) -> Result<Exit> {
         .iter()
         .map(|e| {
             format!(
-                "{}  {}-{}-{}  {}  {}\n",
+                "{}  {}-{}-{}  {}  {}{}\n",
                 e.record8,
                 e.date.get(..4).unwrap_or(""),
                 e.date.get(4..6).unwrap_or(""),
                 e.date.get(6..).unwrap_or(""),
                 e.commit12,
-                e.device_key
+                e.device_key,
+                if long { long_note(&e.path) } else { String::new() }
             )
         })
         .collect();
@@ -147,6 +189,10 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
     ));
     for (key, value) in &record.device.soft {
         out(&format!("{key} {value}\n"));
+    }
+    record.acceptance.iter().for_each(|a| out(&format!("{}\n", report::accepts(a))));
+    if !record.supersedes.is_empty() {
+        out(&format!("replaces {}\n", record.supersedes.join(", ")));
     }
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
     Ok(Exit::Ok)

@@ -4,6 +4,7 @@ use super::args::{MessageFormat, SettingArgs};
 use super::exit::{Exit, Tally};
 use super::show::Show;
 use super::{note, out, shown};
+use crate::acceptance::Standing;
 use crate::base::{self, CiEvent};
 use crate::baseline::Store;
 use crate::case::{self, Case};
@@ -136,7 +137,8 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let exit = if tally.exit() == Exit::Ok && missing(args, &checked) { Exit::Nothing } else { tally.exit() };
     if args.message_format == MessageFormat::Json {
         let fields = serde_json::json!({
-            "records": checked.written, "failed": tally.failed, "regressed": tally.regressed, "inconclusive": tally.inconclusive,
+            "records": checked.written, "failed": tally.failed, "regressed": tally.regressed,
+            "accepted": checked.rows.values().filter(|r| matches!(r.accepted, Some(Standing::Honoured { .. }))).count(), "inconclusive": tally.inconclusive,
             "invalid": tally.invalid, "interrupted": tally.interrupted, "exit_code": exit.code(),
         });
         out(&format!("{}\n", json::message("check-finished", fields)));
@@ -181,6 +183,9 @@ fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[C
             .rows
             .iter()
             .for_each(|(_, row)| out(&format!("{}\n", json::message("checked", json::row(row)))));
+        for file in &report.checked.added {
+            out(&format!("{}\n", json::message("added-baseline", json::added(file))));
+        }
         for (id, (comparison, base)) in &report.checked.drifted {
             out(&format!(
                 "{}\n",

@@ -43,6 +43,12 @@ impl Repo {
         self.commit_of(&head).map(Some)
     }
 
+    /// Who commits here, as git is configured (`user.name`).
+    pub fn user_name(&self) -> Option<String> {
+        let name = self.inner.config().and_then(|c| c.get_string("user.name")).ok()?;
+        Some(name.trim().to_owned()).filter(|n| !n.is_empty())
+    }
+
     /// Any single revision that git understands, peeled to the commit it means.
     pub fn resolve(&self, rev: &str) -> Result<Commit, GitError> {
         let (object, reference) = self.inner.revparse_ext(rev).map_err(|e| self.explain(rev, e))?;

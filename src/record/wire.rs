@@ -1,6 +1,10 @@
 //! Records as they stand in files: `trt-perf/record@1`, JSON, sorted keys, a line per case, five significant
-//! digits. Versioned: newer versions are refused by name, older ones will be read here.
+//! digits. Versioned: newer versions are refused by name, older ones will be read here. Fields that were added
+//! within a version are optional and left out where they say nothing, so that older files keep their text and id.
 
+pub mod acceptance;
+
+use self::acceptance::AcceptanceV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::case::{Budget, OperatingPoint, sha256_hex};
 use crate::config::{BuildOptions, Scenario};
@@ -33,6 +37,12 @@ struct RecordV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<SourceV1>,
     device: DeviceV1,
+    /// Ids of the records that this one replaces as the reference of its cases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    supersedes: Vec<String>,
+    /// The change that this record accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acceptance: Option<AcceptanceV1>,
     /// By case id: package/model/variant/scenario.
     cases: BTreeMap<String, CaseV1>,
     /// Cases that could not be built or measured, with the reason.
@@ -247,6 +257,8 @@ fn to_wire(r: &Record) -> RecordV1 {
             name: r.device.name.clone(),
             soft: r.device.soft.clone(),
         },
+        supersedes: r.supersedes.clone(),
+        acceptance: r.acceptance.as_ref().map(acceptance::to_wire),
         cases: r.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect(),
         failed: r.failed.iter().map(|(id, f)| (id.clone(), failure_to_wire(f))).collect(),
     }
@@ -331,6 +343,8 @@ fn from_wire(w: RecordV1) -> Result<Record, String> {
             dirty: s.dirty,
         }),
         device: RecordDevice { key: w.device.key, name: w.device.name, soft: w.device.soft },
+        supersedes: w.supersedes,
+        acceptance: w.acceptance.map(acceptance::from_wire).transpose()?,
         cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),
         failed: w.failed.into_iter().map(|(id, f)| (id, failure_from_wire(f))).collect(),
     })

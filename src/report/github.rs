@@ -1,6 +1,6 @@
 //! What GitHub Actions shows of a check: the job summary and at most ten annotations.
 
-use super::{CheckReport, how};
+use super::{CheckReport, how, verdict};
 use crate::case::Case;
 use crate::compare::Verdict;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String 
             _ => continue,
         };
         let reason = c.verdict.reason().map_or_else(|| how(&row.how), str::to_owned);
-        found.push((level, &c.id, format!("{}: {reason}", c.verdict.word())));
+        found.push((level, &c.id, format!("{}: {reason}", verdict(row))));
     }
     found.extend(
         report

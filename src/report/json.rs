@@ -9,9 +9,10 @@
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
 //! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
-//! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `comparison` (as above) |
+//! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `acceptance` (null, or `{honoured, reason, by, why}`: whether an added acceptance covers the regression, and `why` not), `comparison` (as above) |
 //! | `drift` | of `check`, a case slower than the oldest stored record | `case`, `base`, `comparison` |
-//! | `check-finished` | of `check`, once, last | `records` (paths), `failed`, `regressed`, `inconclusive`, `invalid`, `interrupted`, `exit_code` |
+//! | `added-baseline` | of `check`, a record that head adds to the baselines | `path`, `record` (id), `device` (key), `cases` (ids), `acceptance` (`{case, kind, reason, by, base_commit, changes: {metric: {lo, est, hi}}}` or null), `problem` (null, or why it cannot be read) |
+//! | `check-finished` | of `check`, once, last | `records` (paths), `failed`, `regressed`, `accepted`, `inconclusive`, `invalid`, `interrupted`, `exit_code` |
 //! | `calibration` | of `calibrate`, once, last | `path` (null if not stored), `sessions` (complete), `failed`, `interrupted`, `exit_code`; and unless there is none: `id`, `device`, `created`, `clock` (`{resolution_ns, read_min_ns, read_median_ns}`), `false_verdicts` (`{count, of, lo, hi}`), `advice` (sentences), `cases` (by id: `{sessions, pairs, discarded, per_pair_ns, within_sd_frac, lag1, false_verdicts, advice, metrics}`; each metric by name: `typical`, `process`, `pair`, `session` (each `{sd, df}` of logarithms), `detectable_frac_in_minutes` (by "1", "5", "15"; null: not reachable), `false_verdicts`) |
 //! | `history` | of `history`, once | `case`, `device` (key), `metric`, `definition`, `left_out` (`{other_definition, definitions, without_value, too_old}`, records but for `definitions`), `points` (oldest first: `{record, commit, branch, dirty, created_s, in_history, processes, est, lo, hi, change, engine_changes, debug_extra_work}`; `change` from the point before), `changes` (`{point, change, worse, p, first_commit, first_record, last_commit, last_record}`, `point` an index into `points`; null if not searched for), `no_changes_because`, `seed`, `permutations` |
 //! | `note` | something worth knowing | `text` |
@@ -20,10 +21,11 @@
 //! Fields are added within a version; none is renamed or removed. Times are nanoseconds, shares fractions of one.
 
 use super::{Figure, budget_result};
+use crate::acceptance::Standing;
 use crate::compare::{CaseComparison, MetricComparison};
-use crate::record::CaseRecord;
+use crate::record::{Acceptance, CaseRecord};
 use crate::session::check::{How, Row};
-use crate::session::{Base, Compared, Event};
+use crate::session::{Added, Base, Compared, Event};
 use crate::stats::{Interval, is_judged};
 use crate::summarize::Summary;
 use serde_json::{Value, json};
@@ -127,8 +129,37 @@ pub fn row(row: &Row) -> Value {
         "pairs": pairs,
         "discarded": discarded,
         "confirmed": confirmed,
+        "acceptance": row.accepted.as_ref().map(standing),
         "comparison": comparison(&row.comparison, None),
     })
+}
+
+fn standing(standing: &Standing) -> Value {
+    match standing {
+        Standing::Honoured { reason, by } => {
+            json!({ "honoured": true, "reason": reason, "by": by, "why": null })
+        }
+        Standing::Stale { why } => json!({ "honoured": false, "reason": null, "by": null, "why": why }),
+    }
+}
+
+/// The fields of a record that head adds to the baselines.
+pub fn added(added: &Added) -> Value {
+    let record = added.record.as_ref().ok();
+    json!({
+        "path": added.path,
+        "record": record.map(|r| &r.id),
+        "device": record.map(|r| &r.device.key),
+        "cases": record.map(|r| r.cases.keys().collect::<Vec<_>>()),
+        "acceptance": added.acceptance().map(|(_, a)| acceptance(a)),
+        "problem": added.record.as_ref().err().map(|f| &f.message),
+    })
+}
+
+fn acceptance(a: &Acceptance) -> Value {
+    let changes: serde_json::Map<String, Value> =
+        a.changes.iter().map(|(name, i)| (name.clone(), interval(*i))).collect();
+    json!({ "case": a.case, "kind": a.kind, "reason": a.reason, "by": a.by, "base_commit": a.base_commit, "changes": changes })
 }
 
 /// The fields of a comparison.

@@ -1,6 +1,6 @@
 //! A check as GitHub-flavoured markdown: the answer, a table worst first, and what to know, the rest folded.
 
-use super::{CheckReport, how};
+use super::{CheckReport, added, how, verdict};
 use crate::compare::{CaseComparison, Verdict};
 use crate::session::check::{How, Row};
 use crate::units::{change, rate, time};
@@ -61,6 +61,9 @@ pub fn check(report: &CheckReport) -> String {
             escape(base)
         );
     }
+    for file in &report.checked.added {
+        let _ = writeln!(out, "- ✍️ added to the baselines: {}", escape(&added(file)));
+    }
     for id in &report.checked.removed {
         let _ = writeln!(out, "- {} is gone: only the base has it", escape(id));
     }
@@ -89,7 +92,7 @@ fn table(rows: &[&Row]) -> String {
         let c = &row.comparison;
         let verdict = match (c.verdict.reason(), &row.how) {
             (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
-            (None, h) => format!("{} ({})", c.verdict.word(), escape(&how(h))),
+            (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
         };
         let verdict = if c.debug_extra_work {
             format!("{verdict} **not a real result: debug-extra-work**")
@@ -106,7 +109,7 @@ fn table(rows: &[&Row]) -> String {
         let _ = writeln!(
             out,
             "| {} | {} | {metric} | {base} | {head} | {} | {verdict}{advisory} |",
-            sign(&c.verdict),
+            if c.verdict == Verdict::Regressed && !row.gates() { "⚠️" } else { sign(&c.verdict) },
             escape(&c.id),
             first_change(c)
         );

@@ -288,6 +288,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
     if !quiet {
         for row in rows.iter().filter(|r| !r.comparison.metrics.is_empty()).rev() {
             let mut lines = comparison_lines(&row.comparison, None);
+            lines.extend(row.accepted.is_some().then(|| paint(YELLOW, &super::verdict(row))));
             lines.push(paint(DIM, &super::how(&row.how)));
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
@@ -310,15 +311,12 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             .map_or_else(|| "–".into(), |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)));
         let mde =
             first.and_then(|m| m.ruling.as_ref().ok()).map_or_else(|| "–".into(), |r| change(r.mde.exp_m1()));
-        table.add_row([
-            row.comparison.id.clone(),
-            delta,
-            mde,
-            super::how(&row.how),
-            row.comparison.verdict.word().to_owned(),
-        ]);
+        table.add_row([row.comparison.id.clone(), delta, mde, super::how(&row.how), super::verdict(row)]);
     }
     out += &table_text(&table);
+    for added in &report.checked.added {
+        let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
+    }
     for id in &report.checked.removed {
         let _ = writeln!(out, "{DIM}{id} is gone: only the base has it{RESET}");
     }

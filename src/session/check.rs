@@ -3,7 +3,8 @@
 
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
 use super::stages::{build_all, lock, new_record};
-use super::{Event, History};
+use super::{Added, Event, History, accept, added};
+use crate::acceptance::Standing;
 use crate::baseline::Store;
 use crate::case::Case;
 use crate::compare::{self, CaseComparison, Verdict};
@@ -65,12 +66,15 @@ pub enum How {
 pub struct Row {
     pub comparison: CaseComparison,
     pub how: How,
+    /// Of a regression that head's baselines say is accepted: whether it is.
+    pub accepted: Option<Standing>,
 }
 
 impl Row {
-    /// Whether its verdict may fail the check. Stored numbers alone never do.
+    /// Whether its verdict may fail the check. Stored numbers alone never do, nor what was accepted.
     pub fn gates(&self) -> bool {
         !matches!(self.how, How::Stored { .. } | How::NoBase { .. })
+            && !matches!(self.accepted, Some(Standing::Honoured { .. }))
     }
 }
 
@@ -84,6 +88,8 @@ pub struct Checked {
     pub removed: Vec<String>,
     /// Cases that regressed against the oldest stored record, though not against the base: by id.
     pub drifted: BTreeMap<String, (CaseComparison, String)>,
+    /// What head adds to the baselines of the base.
+    pub added: Vec<Added>,
     pub interrupted: bool,
     /// The records of the arms that were measured.
     pub written: Vec<PathBuf>,
@@ -197,12 +203,12 @@ impl Check<'_> {
         {
             let comparison = same_engine(both.head.0);
             on_event(Event::Note { text: &format!("{id}: same engine in both arms, nothing to measure") });
-            self.rows.insert(id.clone(), Row { comparison, how: How::SameEngine });
+            self.rows.insert(id.clone(), Row { comparison, how: How::SameEngine, accepted: None });
             return Ok(());
         }
         let paired = self.pairs(both, self.plan.looks, "", on_event)?;
         let how = How::Pairs { pairs: paired.pairs, discarded: paired.discarded, confirmed: None };
-        self.rows.insert(id.clone(), Row { comparison: paired.comparison.clone(), how });
+        self.rows.insert(id.clone(), Row { comparison: paired.comparison.clone(), how, accepted: None });
         self.paired.insert(id.clone(), paired);
         Ok(())
     }
@@ -240,10 +246,12 @@ impl Check<'_> {
                 Some(compared) => Row {
                     comparison: compared.comparison,
                     how: How::Stored { why: why.to_owned(), base: compared.base.label },
+                    accepted: None,
                 },
                 None => Row {
                     comparison: compare::without_numbers(&case.id, &record, case.margins, no_base(why)),
                     how: How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) },
+                    accepted: None,
                 },
             };
             self.paired.insert(
@@ -259,7 +267,8 @@ impl Check<'_> {
             row
         } else {
             let comparison = CaseComparison { verdict: no_base(why), ..same_engine(case) };
-            Row { comparison, how: How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) } }
+            let how = How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) };
+            Row { comparison, how, accepted: None }
         };
         self.rows.insert(case.id.clone(), row);
         Ok(())
@@ -339,8 +348,8 @@ impl Check<'_> {
         }
     }
 
-    /// Writes the records, looks for drift, and puts everything together.
-    fn finish(self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
+    /// Writes the records, looks for acceptances and drift, and puts everything together.
+    fn finish(mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         let store = Store::new(self.plan.project.target.join("results"));
         let mut written = Vec::new();
         let (mut base, mut head) = (self.record(&self.plan.base), self.record(&self.plan.head));
@@ -356,6 +365,9 @@ impl Check<'_> {
                 written.push(store.save(record)?);
             }
         }
+        accept::keep(self.plan, &self.rows, &head)?;
+        let added = added::added(&self.plan.project.baselines(), &self.plan.stored)?;
+        added::judge(&mut self.rows, &added, &head);
         let ids: BTreeSet<&str> = head_cases.iter().map(|c| c.id.as_str()).collect();
         let removed = self
             .plan
@@ -374,6 +386,7 @@ impl Check<'_> {
             failed: self.failed,
             removed,
             drifted,
+            added,
             interrupted: self.interrupted,
             written,
         })

@@ -8,7 +8,7 @@ use crate::compare::{self, CaseComparison, Design, Metric, Sessions};
 use crate::config::Project;
 use crate::device::Device;
 use crate::git::Repo;
-use crate::record::{CaseRecord, Record, Source};
+use crate::record::{CaseRecord, Record, Source, superseded};
 use std::path::{Path, PathBuf};
 
 /// A comparison and what it was made against.
@@ -110,12 +110,11 @@ impl History {
         self.candidates.iter().any(|c| c.record.cases.contains_key(id))
     }
 
-    /// Against the oldest record that holds the case with the same definition.
+    /// Against the oldest record that holds the case with the same definition and that no acceptance replaced.
     pub(super) fn compare_oldest(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
-        let same =
-            |c: &Candidate| c.record.cases.get(id).is_some_and(|b| b.definition_hash == case.definition_hash);
-        let oldest = self.candidates.iter().filter(same).min_by_key(|c| c.record.created_s)?;
+        let stored: Vec<Candidate> = self.candidates.iter().collect();
+        let oldest = oldest(&stored, id, &case.definition_hash)?;
         self.against(id, oldest, case, head, margins)
     }
 
@@ -139,6 +138,14 @@ impl History {
                 .into()
         })
     }
+}
+
+/// The oldest record of the case's present epoch: an acceptance begins a new one, whatever it is worth today.
+fn oldest<'a>(candidates: &[Candidate<'a>], id: &str, definition: &str) -> Option<Candidate<'a>> {
+    let replaced = superseded(candidates.iter().map(|c| c.record), id);
+    let of_case = |c: &&Candidate| c.record.cases.get(id).is_some_and(|b| b.definition_hash == definition);
+    let present = candidates.iter().filter(of_case).filter(|c| !replaced.contains(c.record.id.as_str()));
+    present.min_by_key(|c| c.record.created_s).copied()
 }
 
 fn base_of(candidate: Candidate, head: &Record) -> Base {
@@ -166,4 +173,82 @@ pub fn sessions_for(
     arms.into_iter()
         .find_map(|c| baseline::stored_spread(stored, id, &c.engine.inputs_hash, &c.definition_hash, metric))
         .map_or(Sessions::Assumed, Sessions::Known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::OperatingPoint;
+    use crate::config::{BuildOptions, Scenario};
+    use crate::record::{EngineRecord, RecordDevice};
+    use std::collections::BTreeMap;
+
+    const CASE: &str = "p/m/default/latency";
+
+    fn case(definition: &str) -> CaseRecord {
+        CaseRecord {
+            definition_hash: definition.into(),
+            scenario: Scenario::Latency,
+            point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
+            budget: None,
+            shapes: BTreeMap::new(),
+            engine: EngineRecord {
+                inputs_hash: String::new(),
+                payload_sha256: String::new(),
+                model_sha256: String::new(),
+                backend: "cpu".into(),
+                library: String::new(),
+                build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+                threads: 1,
+                build_ns: 1,
+                engine_bytes: 1,
+            },
+            outputs: BTreeMap::new(),
+            processes: Vec::new(),
+        }
+    }
+
+    /// A record named by its id, so old, that replaces `supersedes` and holds the case with this definition.
+    fn stored(id: &str, created_s: i64, supersedes: &[&str], holds: &[(&str, &str)]) -> Record {
+        Record {
+            id: id.into(),
+            created_s,
+            tool: String::new(),
+            source: None,
+            device: RecordDevice { key: "cpu-x".into(), name: "x".into(), soft: BTreeMap::new() },
+            supersedes: supersedes.iter().map(|s| (*s).to_owned()).collect(),
+            acceptance: None,
+            cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
+            failed: BTreeMap::new(),
+        }
+    }
+
+    fn reference(records: &[Record]) -> Option<&str> {
+        let place = |record| Candidate { record, path: Path::new(""), steps: 0 };
+        let candidates: Vec<Candidate> = records.iter().map(place).collect();
+        oldest(&candidates, CASE, "d").map(|c| c.record.id.as_str())
+    }
+
+    #[test]
+    fn drift_is_measured_from_the_oldest_record_of_the_epoch() {
+        let holds = [(CASE, "d")];
+        let mut records = vec![stored("b", 2, &[], &holds), stored("a", 1, &[], &holds)];
+        assert_eq!(reference(&records), Some("a"));
+        records.push(stored("accepted", 3, &["a", "b"], &holds));
+        assert_eq!(reference(&records), Some("accepted"));
+        records.push(stored("d", 4, &[], &holds));
+        assert_eq!(reference(&records), Some("accepted"), "later records do not move the reference");
+        records.push(stored("again", 5, &["accepted", "d"], &holds));
+        assert_eq!(reference(&records), Some("again"), "the whole chain stays replaced");
+    }
+
+    #[test]
+    fn an_epoch_is_of_one_case_and_one_definition() {
+        let holds = [(CASE, "d")];
+        let other = stored("other", 2, &["a"], &[("p/other/default/latency", "d")]);
+        assert_eq!(reference(&[stored("a", 1, &[], &holds), other]), Some("a"));
+        let redefined = stored("redefined", 2, &["a"], &[(CASE, "e")]);
+        assert_eq!(reference(&[stored("a", 1, &[], &holds), redefined]), None);
+        assert_eq!(reference(&[]), None);
+    }
 }

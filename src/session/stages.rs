@@ -102,6 +102,8 @@ pub(super) fn new_record(source: Option<Source>, device: &Device, now_s: i64) ->
         tool: env!("CARGO_PKG_VERSION").into(),
         source,
         device: record_device(device),
+        supersedes: Vec::new(),
+        acceptance: None,
         cases: BTreeMap::new(),
         failed: BTreeMap::new(),
     }

@@ -192,6 +192,8 @@ prop_compose! {
             source: source.map(|(commit, branch, src_tree, dirty)| Source { commit, branch, src_tree, dirty }),
             device: RecordDevice { key: key.clone(), name: key, soft },
             cases,
+            supersedes: Vec::new(),
+            acceptance: None,
             failed: failed.into_iter()
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
@@ -227,6 +229,8 @@ fn fixed_text() -> String {
         source: Some(source),
         device,
         cases: BTreeMap::new(),
+        supersedes: Vec::new(),
+        acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
     })
 }

@@ -112,6 +112,8 @@ fn record(cases: Vec<(&str, CaseRecord)>, failed: Vec<(&str, Failure)>) -> Recor
         source: Some(source),
         device: RecordDevice { key: "cpu-test-2c".into(), name: "Test".into(), soft: BTreeMap::new() },
         cases: cases.into_iter().map(|(id, c)| (id.to_owned(), c)).collect(),
+        supersedes: Vec::new(),
+        acceptance: None,
         failed: failed.into_iter().map(|(id, f)| (id.to_owned(), f)).collect(),
     }
 }

@@ -3,7 +3,6 @@
 use super::CompareArgs;
 use crate::case::Margins;
 use crate::cli::exit::{Exit, Tally};
-use crate::units::plural;
 use crate::cli::{note, out};
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
@@ -13,6 +12,7 @@ use crate::stats::decide::{MIN_CHECKED_UNITS, MIN_UNITS};
 use crate::stats::{Description, SessionSpread};
 use crate::summarize::{Steady, describe_steady};
 use crate::tensor::read_samples;
+use crate::units::plural;
 use crate::units::{count, share};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,124 @@
+//! Whether a change that somebody accepted covers the regression that is measured now: THE rule. Pure.
+//!
+//! An acceptance is honoured when it is about the source tree under test, was measured on the same device and asks
+//! the same question, and no metric that regressed now is worse than was accepted. With all effects on the log
+//! scale and oriented (+ = worse), *m* [m_lo, m_hi] measured now and *a* [a_lo, a_hi] accepted, both at 95 %, a metric
+//! is worse than was accepted when
+//!
+//! ```text
+//! (m − a) − √((m − m_lo)² + (a_hi − a)²) > δ
+//! ```
+//!
+//! where δ is the margin of the case. The left side is the lower end of the interval of the difference of two
+//! independent estimates, recovered from their own intervals (Zou & Donner, Statistics in Medicine 27, 2008): as
+//! usual, it is not the overlap of the intervals that decides. A regressed metric that has no accepted change, or one
+//! whose interval has no end, is not covered. Metrics that did not regress now need no cover.
+//!
+//! It must never look at anything but these two measurements: in particular an acceptance never moves the base.
+
+pub mod measured;
+
+use crate::compare::{CaseComparison, MetricComparison};
+use crate::record::{Acceptance, Record, short};
+use crate::stats::{Decision, Interval, Orientation};
+use crate::units::change;
+
+/// What an acceptance does to a regression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It covers the regression, which then does not gate.
+    Honoured { reason: String, by: String },
+    /// It does not, and the regression gates as if there were none.
+    Stale { why: String },
+}
+
+/// What is under test: one case of the head arm of a check.
+#[derive(Clone, Copy, Debug)]
+pub struct UnderTest<'a> {
+    /// `None`: there are changes beside the commit, so no source tree has a name for what was measured.
+    pub src_tree: Option<&'a str>,
+    pub device_key: &'a str,
+    pub definition_hash: &'a str,
+    pub comparison: &'a CaseComparison,
+}
+
+/// Whether `record`, which carries `acceptance`, covers what was measured.
+pub fn standing(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Standing {
+    match objection(record, acceptance, now) {
+        Some(why) => Standing::Stale { why },
+        None => Standing::Honoured { reason: acceptance.reason.clone(), by: acceptance.by.clone() },
+    }
+}
+
+/// Why the acceptance is not honoured, most telling reason first.
+fn objection(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Option<String> {
+    let Some(tree) = now.src_tree else {
+        return Some("there are changes beside the commit".into());
+    };
+    let Some(source) = record.source.as_ref().filter(|s| !s.dirty) else {
+        return Some("its record belongs to no source tree".into());
+    };
+    if source.src_tree != tree {
+        return Some(format!("it is about other sources, those of commit {}", short(&source.commit)));
+    }
+    if record.device.key != now.device_key {
+        return Some(format!("it was measured on {}, this is {}", record.device.key, now.device_key));
+    }
+    let Some(case) = record.cases.get(&acceptance.case).filter(|_| acceptance.case == now.comparison.id)
+    else {
+        return Some("its record does not hold the case".into());
+    };
+    if case.definition_hash != now.definition_hash {
+        return Some("it was measured with another definition of the case".into());
+    }
+    let regressed =
+        |m: &&MetricComparison| m.ruling.as_ref().is_ok_and(|r| r.decision == Decision::Regressed);
+    now.comparison.metrics.iter().filter(regressed).find_map(|m| not_covered(m, acceptance, now.comparison))
+}
+
+/// Why one regressed metric is not covered.
+fn not_covered(m: &MetricComparison, acceptance: &Acceptance, now: &CaseComparison) -> Option<String> {
+    let name = m.metric.name(now.budget);
+    let Some(accepted) = acceptance.changes.get(&name) else {
+        return Some(format!("{name} regressed, and no change of it was accepted"));
+    };
+    let Some(measured) = m.change else {
+        return Some(format!("{name} regressed by an unknown amount"));
+    };
+    let orientation = m.metric.orientation();
+    let margin = m.metric.rule(now.margins).margin;
+    // Not `> margin`: an interval without an end makes the difference no number, and must not pass.
+    let covered = excess(worse(measured, orientation), worse(*accepted, orientation)) <= margin;
+    (!covered).then(|| {
+        format!(
+            "{name} changed by {} [{} {}], worse than the accepted {} [{} {}]",
+            change(measured.est),
+            change(measured.lo),
+            change(measured.hi),
+            change(accepted.est),
+            change(accepted.lo),
+            change(accepted.hi)
+        )
+    })
+}
+
+/// By how much `measured` is worse than `accepted` at least: the lower end of the interval of the difference.
+fn excess(measured: Interval, accepted: Interval) -> f64 {
+    let (below, above) = (measured.est - measured.lo, accepted.hi - accepted.est);
+    if !(below.is_finite() && above.is_finite()) {
+        return f64::NAN;
+    }
+    (measured.est - accepted.est) - below.hypot(above)
+}
+
+/// A relative change of a value as oriented log effect, + = worse.
+fn worse(change: Interval, orientation: Orientation) -> Interval {
+    let logs = change.map(f64::ln_1p);
+    match orientation {
+        Orientation::LowerIsBetter => logs,
+        Orientation::HigherIsBetter => Interval { lo: -logs.hi, est: -logs.est, hi: -logs.lo },
+    }
+}
+
+#[cfg(test)]
+mod tests;

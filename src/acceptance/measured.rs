@@ -1,0 +1,100 @@
+//! What checks of one source tree measured last, per case: what `baseline accept` accepts. Pure: to text and back.
+//!
+//! A file in the target folder, `checks/<source tree>.json`, schema `trt-perf/check@1`. It is never committed; one
+//! that cannot be read only means that the check has to be run again.
+
+use crate::compare::{CaseComparison, Verdict};
+use crate::error::{Failure, FailureKind, Result};
+use crate::record::ChangeKind;
+use crate::record::wire::acceptance::{IntervalV1, changes_from_wire, changes_to_wire};
+use crate::stats::Interval;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const SCHEMA: &str = "trt-perf/check@1";
+
+/// One case, as the last check that measured it saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredCase {
+    /// Full id of the commit that it was measured against.
+    pub base_commit: String,
+    /// Id of the record, in the folder of results, that holds the numbers of the head arm.
+    pub record: String,
+    pub kind: ChangeKind,
+    /// As in [`crate::record::Acceptance`].
+    pub changes: BTreeMap<String, Interval>,
+}
+
+impl MeasuredCase {
+    /// `None` where no metric could be judged, or the numbers cannot be trusted: there is nothing to accept.
+    pub fn of(comparison: &CaseComparison, base_commit: &str, record: &str) -> Option<Self> {
+        let kind = match comparison.verdict {
+            Verdict::Regressed => ChangeKind::Regression,
+            Verdict::Improved => ChangeKind::Improvement,
+            Verdict::Unchanged | Verdict::ChangedWithinMargin | Verdict::Inconclusive(_) => {
+                ChangeKind::Change
+            }
+            Verdict::NotComparable(_) | Verdict::Invalid(_) => return None,
+        };
+        let name = |m: &crate::compare::MetricComparison| m.metric.name(comparison.budget);
+        let changes: BTreeMap<String, Interval> =
+            comparison.metrics.iter().filter_map(|m| Some((name(m), m.change?))).collect();
+        (!changes.is_empty()).then(|| Self {
+            base_commit: base_commit.to_owned(),
+            record: record.to_owned(),
+            kind,
+            changes,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct MeasuredV1 {
+    schema: String,
+    cases: BTreeMap<String, CaseV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CaseV1 {
+    base_commit: String,
+    record: String,
+    kind: ChangeKind,
+    changes: BTreeMap<String, IntervalV1>,
+}
+
+/// The text of the file; cases by id.
+pub fn write(cases: &BTreeMap<String, MeasuredCase>) -> String {
+    let case = |c: &MeasuredCase| CaseV1 {
+        base_commit: c.base_commit.clone(),
+        record: c.record.clone(),
+        kind: c.kind,
+        changes: changes_to_wire(&c.changes),
+    };
+    let wire = MeasuredV1 {
+        schema: SCHEMA.into(),
+        cases: cases.iter().map(|(id, c)| (id.clone(), case(c))).collect(),
+    };
+    // Plain data: serialising it into memory cannot fail.
+    serde_json::to_string_pretty(&wire).unwrap_or_default() + "\n"
+}
+
+/// The cases in the text of such a file.
+pub fn read(text: &str) -> Result<BTreeMap<String, MeasuredCase>> {
+    let bad =
+        |what: String| Failure::new(FailureKind::Format, what).next("measure again: `cargo trt-perf check`");
+    let wire: MeasuredV1 =
+        serde_json::from_str(text).map_err(|e| bad(format!("is no result of a check ({e})")))?;
+    if wire.schema != SCHEMA {
+        return Err(bad(format!(
+            "was written by another version of this tool ({}; this one reads {SCHEMA})",
+            wire.schema
+        )));
+    }
+    wire.cases
+        .into_iter()
+        .map(|(id, c)| {
+            let changes = changes_from_wire(c.changes).map_err(|e| bad(format!("is damaged: {id}: {e}")))?;
+            Ok((id, MeasuredCase { base_commit: c.base_commit, record: c.record, kind: c.kind, changes }))
+        })
+        .collect()
+}

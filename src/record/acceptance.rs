@@ -1,0 +1,55 @@
+//! A change that somebody accepted, and what it makes of older records. Pure.
+
+use super::Record;
+use crate::stats::Interval;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A measured change of one case that somebody accepted, with the reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acceptance {
+    /// The case's id; its numbers stand in the record.
+    pub case: String,
+    pub kind: ChangeKind,
+    pub reason: String,
+    /// By metric name (`mean`, `p50`, `p99`, `throughput`): relative change of the value itself, with its interval
+    /// at 95 %. +0.05 is 5 % more.
+    pub changes: BTreeMap<String, Interval>,
+    /// Who, as git knows them, or [`UNKNOWN`].
+    pub by: String,
+    /// The commit that the change was measured against.
+    pub base_commit: String,
+}
+
+/// Who accepted, where git knows no name.
+pub const UNKNOWN: &str = "unknown";
+
+/// What was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    Regression,
+    Improvement,
+    /// The measurement decided neither.
+    Change,
+}
+
+impl ChangeKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Regression => "regression",
+            Self::Improvement => "improvement",
+            Self::Change => "change",
+        }
+    }
+}
+
+/// Ids of the records that another of `records` replaced as the reference of `case`. A record that was itself
+/// replaced still counts, so that the chain holds however long it is.
+pub fn superseded<'a>(records: impl IntoIterator<Item = &'a Record>, case: &str) -> BTreeSet<&'a str> {
+    records
+        .into_iter()
+        .filter(|r| r.cases.contains_key(case))
+        .flat_map(|r| r.supersedes.iter().map(String::as_str))
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! Accepting a change: what a check measured is kept per source tree, and becomes a baseline that says why.
+
+use super::check::{How, Plan, Row};
+use super::source;
+use crate::acceptance::measured::{self, MeasuredCase};
+use crate::baseline::{self, Store};
+use crate::config::Project;
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::git::Repo;
+use crate::record::{Acceptance, Record, Source, UNKNOWN, short, superseded};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What is to be accepted.
+pub struct Request<'a> {
+    pub case: &'a str,
+    pub reason: &'a str,
+    /// The revision it must have been measured against; any, if `None`.
+    pub base: Option<&'a str>,
+}
+
+/// The file of what checks of this source tree measured.
+fn file(project: &Project, src_tree: &str) -> PathBuf {
+    project.target.join("checks").join(format!("{src_tree}.json"))
+}
+
+/// Keeps what was measured as pairs of two commits, so that it can be accepted. Cases that an earlier check of these
+/// sources measured stay, because a check may be of some cases only; an unreadable file is replaced.
+pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> Result<()> {
+    let Some((base, tree)) = plan.base.source.as_ref().zip(head.source.as_ref()) else {
+        return Ok(());
+    };
+    let measured = |row: &Row| match row.how {
+        How::Pairs { .. } => MeasuredCase::of(&row.comparison, &base.commit, &head.id),
+        _ => None,
+    };
+    let cases: BTreeMap<String, MeasuredCase> =
+        rows.iter().filter_map(|(id, row)| Some((id.clone(), measured(row)?))).collect();
+    // A tree with changes has no name, and two settings of one tree are no change of it.
+    if cases.is_empty() || tree.dirty || base.src_tree == tree.src_tree {
+        return Ok(());
+    }
+    let path = file(plan.project, &tree.src_tree);
+    let mut all =
+        std::fs::read_to_string(&path).ok().and_then(|t| measured::read(&t).ok()).unwrap_or_default();
+    all.extend(cases);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        let mut file = tempfile::Builder::new().prefix(".check").tempfile_in(dir)?;
+        file.write_all(measured::write(&all).as_bytes())?;
+        file.persist(&path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(|e| Failure::io("write the result of the check", &path, &e))
+}
+
+/// Writes a baseline of HEAD with the case's numbers and the acceptance. Returns its path and the record.
+pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)> {
+    let reason = request.reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::usage("an acceptance without a reason tells nobody anything")
+            .next("say why the change is worth it: --reason \"…\""));
+    }
+    let (repo, head) = clean_head(project)?;
+    let (id, case) = measured_case(project, &repo, &head, request)?;
+    let mut record = head_record(project, &case.record)?;
+    record.cases.retain(|found, _| *found == id);
+    if record.cases.is_empty() {
+        return Err(no_result(&format!("the record of {id} does not hold it any more")));
+    }
+    let store = Store::new(project.baselines());
+    record.supersedes = replaced(&store, &record.device.key, &id)?;
+    record.failed.clear();
+    // The same source tree, though perhaps amended since it was measured.
+    record.source = Some(head);
+    record.acceptance = Some(Acceptance {
+        case: id,
+        kind: case.kind,
+        reason: reason.to_owned(),
+        changes: case.changes,
+        by: repo.user_name().unwrap_or_else(|| UNKNOWN.to_owned()),
+        base_commit: case.base_commit,
+    });
+    let path = store.save(&mut record)?;
+    Ok((path, record))
+}
+
+/// HEAD, without changes beside it: numbers are accepted for a source tree that has a name.
+fn clean_head(project: &Project) -> Result<(Repo, Source)> {
+    let git = |e: crate::git::GitError| Failure::usage(format!("cannot accept a change: {e}"));
+    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
+        Failure::usage(format!("cannot accept a change: {} is in no git repository", project.root.display()))
+            .next("an acceptance belongs to a commit: run `git init` and commit first")
+    })?;
+    let head = source(&repo, &project.baselines())?.ok_or_else(|| {
+        Failure::usage("cannot accept a change: this repository has no commit yet").next("commit first")
+    })?;
+    if head.dirty {
+        return Err(Failure::usage(format!(
+            "cannot accept a change: there are changes beside commit {}",
+            short(&head.commit)
+        ))
+        .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured"));
+    }
+    Ok((repo, head))
+}
+
+fn no_result(what: &str) -> Failure {
+    Failure::new(FailureKind::Nothing, what)
+        .next("measure first: `cargo trt-perf check`; then accept what it measured")
+}
+
+/// What the last check of HEAD's source tree measured of the case.
+fn measured_case(
+    project: &Project,
+    repo: &Repo,
+    head: &Source,
+    request: &Request,
+) -> Result<(String, MeasuredCase)> {
+    let path = file(project, &head.src_tree);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(no_result(&format!(
+                "there is no result of a check of these sources (HEAD, {}) yet",
+                short(&head.commit)
+            )));
+        }
+        Err(e) => return Err(Failure::io("read the result of the check", &path, &e)),
+    };
+    let mut cases = measured::read(&text)
+        .map_err(|f| Failure { message: format!("{} {}", path.display(), f.message), ..f })?;
+    let Some(case) = cases.remove(request.case) else {
+        let near = did_you_mean(request.case, cases.keys().map(String::as_str));
+        let known: Vec<&str> = cases.keys().map(String::as_str).collect();
+        let message = format!("no check of these sources measured a case `{}`", request.case);
+        return Err(Failure::usage(message).next(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                format!("measured were: {}; `cargo trt-perf check` measures the others", known.join(", "))
+            }
+        }));
+    };
+    if let Some(base) = request.base {
+        let wanted = repo.resolve(base).map_err(|e| Failure::usage(e.to_string()))?;
+        if wanted.id != case.base_commit {
+            return Err(no_result(&format!(
+                "the last check compared with {}, not with {base} ({})",
+                short(&case.base_commit),
+                short(&wanted.id)
+            ))
+            .next(format!("measure against it: `cargo trt-perf check --base {base}`")));
+        }
+    }
+    Ok((request.case.to_owned(), case))
+}
+
+/// The record of the head arm, as the check wrote it.
+fn head_record(project: &Project, id: &str) -> Result<Record> {
+    let results = Store::new(project.target.join("results"));
+    let gone = || no_result(&format!("the record {id}, which the check wrote, is gone"));
+    let entry = results.list()?.into_iter().find(|e| id.starts_with(&e.record8)).ok_or_else(gone)?;
+    baseline::load(&entry.path).and_then(|r| if r.id == id { Ok(r) } else { Err(gone()) })
+}
+
+/// The stored records that are the case's reference so far. Those that an earlier acceptance replaced need no second
+/// mention: the chain holds. Unreadable ones are no reference.
+fn replaced(store: &Store, device_key: &str, case: &str) -> Result<Vec<String>> {
+    let entries = store.list()?.into_iter().filter(|e| e.device_key == device_key);
+    let records: Vec<Record> =
+        entries.filter_map(|e| baseline::load(&e.path).ok()).filter(|r| r.cases.contains_key(case)).collect();
+    let before = superseded(&records, case);
+    let ids: BTreeSet<&str> =
+        records.iter().map(|r| r.id.as_str()).filter(|id| !before.contains(id)).collect();
+    Ok(ids.into_iter().map(str::to_owned).collect())
+}

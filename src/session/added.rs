@@ -1,0 +1,133 @@
+//! What head adds to the baselines, and which of its acceptances cover a regression.
+//!
+//! Whatever a pull request adds is shown, readable or not; none of it is ever compared with.
+
+use super::check::Row;
+use crate::acceptance::{Standing, UnderTest, standing};
+use crate::baseline::{self, Entry, Store};
+use crate::compare::Verdict;
+use crate::error::Result;
+use crate::record::{Acceptance, Record};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A record file that head's baselines have and the base's have not.
+pub struct Added {
+    pub path: PathBuf,
+    /// `Err`: why it cannot be read.
+    pub record: Result<Record>,
+}
+
+impl Added {
+    /// The change that it accepts, with the record that says so.
+    pub fn acceptance(&self) -> Option<(&Record, &Acceptance)> {
+        let record = self.record.as_ref().ok()?;
+        Some((record, record.acceptance.as_ref()?))
+    }
+}
+
+/// The record files in `head` whose record, by its id, is not in `base`; newest first.
+pub(super) fn added(head: &Path, base: &Path) -> Result<Vec<Added>> {
+    if head == base {
+        return Ok(Vec::new());
+    }
+    let key = |e: &Entry| (e.device_key.clone(), e.record8.clone());
+    let known: BTreeMap<_, PathBuf> =
+        Store::new(base.to_owned()).list()?.into_iter().map(|e| (key(&e), e.path)).collect();
+    let mut found = Vec::new();
+    for entry in Store::new(head.to_owned()).list()? {
+        let twin = known.get(&key(&entry));
+        // Nearly all files are in both, and the same: no need to understand them.
+        if twin.is_some_and(|twin| same_bytes(twin, &entry.path)) {
+            continue;
+        }
+        let record = baseline::load(&entry.path);
+        let twin = twin.and_then(|path| baseline::load(path).ok());
+        let known = record.as_ref().is_ok_and(|r| twin.is_some_and(|t| t.id == r.id));
+        if !known {
+            found.push(Added { path: entry.path, record });
+        }
+    }
+    Ok(found)
+}
+
+fn same_bytes(a: &Path, b: &Path) -> bool {
+    std::fs::read(a).ok().zip(std::fs::read(b).ok()).is_some_and(|(a, b)| a == b)
+}
+
+/// Notes at every row that would gate for a regression whether an added acceptance covers it. `head` is what this
+/// check measured. Of several acceptances one that is honoured wins, otherwise the newest tells why not.
+pub(super) fn judge(rows: &mut BTreeMap<String, Row>, added: &[Added], head: &Record) {
+    let src_tree = head.source.as_ref().filter(|s| !s.dirty).map(|s| s.src_tree.as_str());
+    for (id, row) in rows.iter_mut().filter(|(_, r)| r.gates() && r.comparison.verdict == Verdict::Regressed)
+    {
+        let Some(case) = head.cases.get(id) else { continue };
+        let now = UnderTest {
+            src_tree,
+            device_key: &head.device.key,
+            definition_hash: &case.definition_hash,
+            comparison: &row.comparison,
+        };
+        let mut standings: Vec<Standing> = added
+            .iter()
+            .filter_map(Added::acceptance)
+            .filter(|(_, acceptance)| acceptance.case == *id)
+            .map(|(record, acceptance)| standing(record, acceptance, &now))
+            .collect();
+        standings.sort_by_key(|s| matches!(s, Standing::Stale { .. }));
+        row.accepted = standings.into_iter().next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RecordDevice;
+
+    fn save(store: &Path, tool: &str) -> PathBuf {
+        let mut record = Record {
+            id: String::new(),
+            created_s: 1_795_305_600,
+            tool: tool.into(),
+            source: None,
+            device: RecordDevice { key: "cpu-x".into(), name: "x".into(), soft: BTreeMap::new() },
+            supersedes: Vec::new(),
+            acceptance: None,
+            cases: BTreeMap::new(),
+            failed: BTreeMap::new(),
+        };
+        Store::new(store.to_owned()).save(&mut record).expect("saved")
+    }
+
+    #[test]
+    fn only_records_that_the_base_has_not_are_added() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (base, head) = (dir.path().join("base"), dir.path().join("head"));
+        for store in [&base, &head] {
+            save(store, "both");
+        }
+        save(&base, "deleted by head");
+        let new = save(&head, "new");
+        let same = save(&base, "renamed");
+        let renamed = head
+            .join("cpu-x")
+            .join(same.file_name().expect("a name").to_string_lossy().replace("2026", "2027"));
+        std::fs::copy(&same, &renamed).expect("copied");
+        let paths = |found: Vec<Added>| found.into_iter().map(|a| a.path).collect::<Vec<_>>();
+        assert_eq!(paths(added(&head, &base).expect("readable")), [new]);
+        assert!(added(&head, &head).expect("readable").is_empty());
+        assert_eq!(added(&head, &dir.path().join("none")).expect("readable").len(), 3);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_in_place_is_shown_as_unreadable() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (base, head) = (dir.path().join("base"), dir.path().join("head"));
+        save(&base, "x");
+        let path = save(&head, "x");
+        let text = std::fs::read_to_string(&path).expect("text");
+        std::fs::write(&path, text.replace("\"x\"", "\"y\"")).expect("written");
+        let found = added(&head, &base).expect("readable");
+        assert!(matches!(found.as_slice(), [Added { record: Err(_), .. }]));
+    }
+}
