@@ -92,7 +92,7 @@ impl Store {
             ));
         }
         let path = self.dir.join(&record.device.key).join(file_name(record));
-        write_file(&path, &text, false)?;
+        write_file("write the record", &path, &text, false)?;
         Ok(path)
     }
 }
@@ -143,7 +143,7 @@ fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
 }
 
 /// Temporary file in the same folder, flushed, renamed; an existing file is left alone unless it is to be replaced.
-fn write_file(path: &Path, text: &str, replace: bool) -> Result<()> {
+fn write_file(doing: &str, path: &Path, text: &str, replace: bool) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;
@@ -163,7 +163,7 @@ fn write_file(path: &Path, text: &str, replace: bool) -> Result<()> {
             Err(e) => Err(e.error),
         }
     };
-    write().map_err(|e| Failure::io("write", path, &e))
+    write().map_err(|e| Failure::io(doing, path, &e))
 }
 
 /// A stored record that HEAD descends from.

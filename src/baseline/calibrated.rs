@@ -48,7 +48,7 @@ pub fn save_calibration(dir: &Path, calibration: &mut Calibration) -> Result<Pat
         .next("calibrate fewer cases: `cargo trt-perf calibrate FILTER`"));
     }
     let path = dir.join(&calibration.device.key).join(FILE);
-    write_file(&path, &text, true)?;
+    write_file("write the calibration", &path, &text, true)?;
     Ok(path)
 }
 

@@ -1,7 +1,8 @@
 //! A check as GitHub-flavoured markdown: the answer, a table worst first, and what to know, the rest folded.
 
 use super::{CheckReport, added, how, verdict};
-use crate::compare::{CaseComparison, Verdict};
+use crate::case::Budget;
+use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::session::check::{How, Row};
 use crate::units::{change, rate, time};
 use std::fmt::Write;
@@ -90,52 +91,45 @@ fn table(rows: &[&Row]) -> String {
     );
     for row in rows {
         let c = &row.comparison;
-        let verdict = match (c.verdict.reason(), &row.how) {
-            (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
-            (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
-        };
-        let verdict = if c.debug_extra_work {
-            format!("{verdict} **not a real result: debug-extra-work**")
-        } else {
-            verdict
-        };
-        let first = c.metrics.first();
-        let (metric, base, head) = first.map_or_else(Default::default, |m| {
-            let show =
-                |v: f64| if m.metric == crate::compare::Metric::Throughput { rate(v) } else { time(v) };
-            (m.metric.name(c.budget), show(m.base), show(m.head))
-        });
-        let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
-        let _ = writeln!(
-            out,
-            "| {} | {} | {metric} | {base} | {head} | {} | {verdict}{advisory} |",
-            if c.verdict == Verdict::Regressed && !row.gates() { "⚠️" } else { sign(&c.verdict) },
-            escape(&c.id),
-            first_change(c)
-        );
-        for m in c.metrics.iter().skip(1) {
-            let show =
-                |v: f64| if m.metric == crate::compare::Metric::Throughput { rate(v) } else { time(v) };
-            let delta = m.change.map_or_else(String::new, |i| {
-                format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi))
-            });
-            let _ = writeln!(
-                out,
-                "| | | {} | {} | {} | {delta} | |",
-                m.metric.name(c.budget),
-                show(m.base),
-                show(m.head)
-            );
+        let sign = if c.verdict == Verdict::Regressed && !row.gates() { "⚠️" } else { sign(&c.verdict) };
+        let mut metrics = c.metrics.iter().map(|m| numbers(m, c.budget));
+        let first = metrics.next().unwrap_or_else(|| " | | |".into());
+        let _ = writeln!(out, "| {sign} | {} | {first} | {} |", escape(&c.id), verdict_cell(row));
+        for more in metrics {
+            let _ = writeln!(out, "| | | {more} | |");
         }
     }
     out
 }
 
+fn verdict_cell(row: &Row) -> String {
+    let c = &row.comparison;
+    let verdict = match (c.verdict.reason(), &row.how) {
+        (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
+        (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
+    };
+    let test = if c.debug_extra_work { " **not a real result: debug-extra-work**" } else { "" };
+    let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
+    format!("{verdict}{test}{advisory}")
+}
+
+/// Metric, base, head and change: four cells without the outer bars.
+fn numbers(m: &MetricComparison, budget: Option<Budget>) -> String {
+    let show = |v: f64| match m.metric {
+        _ if !v.is_finite() => "–".to_owned(),
+        Metric::Throughput => rate(v),
+        _ => time(v),
+    };
+    format!("{} | {} | {} | {}", m.metric.name(budget), show(m.base), show(m.head), change_cell(m))
+}
+
+/// A change with its interval; empty where there is none.
+fn change_cell(m: &MetricComparison) -> String {
+    m.change.map_or_else(String::new, |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
+}
+
 fn first_change(c: &CaseComparison) -> String {
-    c.metrics
-        .first()
-        .and_then(|m| m.change)
-        .map_or_else(String::new, |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
+    c.metrics.first().map_or_else(String::new, change_cell)
 }
 
 #[cfg(test)]

@@ -53,13 +53,7 @@ fn quiet_prints_only_the_table_and_verbose_every_process() {
     let verbose = s.run(".", &["run", "--verbose"]);
     verbose.says(
         0,
-        &[
-            "#1 ",
-            "#2 ",
-            "engine: cpu (rten ",
-            "point:  features 1x64, batch 1, 1 streams",
-            "from the cache, ",
-        ],
+        &["#1 ", "#2 ", "engine: cpu (rten ", "point:  features 1x64, batch 1, 1 stream", "from the cache, "],
     );
     assert!(!verbose.out.contains("#3 "), "{verbose}");
     // A failure is printed even so.
