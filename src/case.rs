@@ -91,6 +91,8 @@ pub struct Case {
     pub threads: u64,
     pub effort: Effort,
     pub margins: Margins,
+    /// An engine file to measure as it is, instead of building one from `model`.
+    pub engine: Option<PathBuf>,
     /// Where it was configured, for messages.
     pub place: Place,
 }
@@ -147,6 +149,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
             time_limit: s.time_limit,
         },
         margins: Margins { value_frac: s.margin_frac, tail_frac: s.tail_margin_frac },
+        engine: None,
         place: model.place.clone(),
     }
 }

@@ -72,6 +72,12 @@ pub struct SettingArgs {
     /// Kill a worker that takes longer
     #[arg(long, value_name = "TIME")]
     pub time_limit: Option<String>,
+    /// Changes of mean, median and throughput below this do not matter, such as 1%
+    #[arg(long, value_name = "PERCENT")]
+    pub margin: Option<String>,
+    /// The same for tail quantiles, such as 3%
+    #[arg(long, value_name = "PERCENT")]
+    pub tail_margin: Option<String>,
     /// Seed of the random inputs
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
@@ -96,6 +102,8 @@ impl SettingArgs {
             ("warm-up", &self.warm_up),
             ("measure", &self.measure),
             ("time-limit", &self.time_limit),
+            ("margin", &self.margin),
+            ("tail-margin", &self.tail_margin),
             ("seed", &self.seed),
         ];
         for (key, value) in single {

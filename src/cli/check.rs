@@ -48,6 +48,12 @@ pub struct CheckArgs {
     /// A setting of the head arm only; both arms then are this work tree (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     head_config: Vec<String>,
+    /// An engine file as the base arm; nothing is built and no commit is looked for
+    #[arg(long, value_name = "FILE", requires = "head_engine", conflicts_with_all = ["base", "base_config", "head_config", "filters"])]
+    base_engine: Option<PathBuf>,
+    /// An engine file as the head arm
+    #[arg(long, value_name = "FILE", requires = "base_engine")]
+    head_engine: Option<PathBuf>,
     /// Exactly this many pairs per case, instead of looks at 5, 8, 12 and 20
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
@@ -101,10 +107,12 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     looks.check()?;
     let device = Device::with_gpus(Vec::new());
     let mut show = Show::new(args.message_format, args.quiet, false);
-    let arms = if args.base_config.is_empty() && args.head_config.is_empty() {
-        arms_of_commits(args, &project)?
-    } else {
-        arms_of_settings(args, &project)?
+    let arms = match (&args.base_engine, &args.head_engine) {
+        (Some(base), Some(head)) => arms_of_engines(args, &project, base, head)?,
+        _ if !args.base_config.is_empty() || !args.head_config.is_empty() => {
+            arms_of_settings(args, &project)?
+        }
+        _ => arms_of_commits(args, &project)?,
     };
     let plan = Plan {
         project: &project,
@@ -225,6 +233,29 @@ struct Arms {
     stored: PathBuf,
     base_label: String,
     head_label: String,
+}
+
+/// Two engine files, as they are.
+fn arms_of_engines(args: &CheckArgs, project: &Project, base: &Path, head: &Path) -> Result<Arms> {
+    let overrides = args.settings.overrides()?;
+    let name = head
+        .file_stem()
+        .map_or_else(|| "engine".into(), |s| s.to_string_lossy().chars().take(12).collect::<String>());
+    let side = |path: &Path| -> Result<Side> {
+        let mut model = project.ad_hoc(path, &overrides)?;
+        // Both arms are one case, though their files have different names.
+        model.name.clone_from(&name);
+        let mut cases = case::cases(&[model], device::usable_cpus());
+        cases.iter_mut().for_each(|c| c.engine = Some(c.model.clone()));
+        Ok(Side { source: None, cases: Ok(cases) })
+    };
+    Ok(Arms {
+        base: side(base)?,
+        head: side(head)?,
+        stored: project.baselines(),
+        base_label: shown(base),
+        head_label: shown(head),
+    })
 }
 
 /// Same sources, other settings.

@@ -121,6 +121,31 @@ fn settings_of_one_arm_are_compared_on_the_same_sources_and_extra_work_is_named_
 }
 
 #[test]
+fn two_engine_files_are_compared_as_they_are() {
+    let gate = Gate::new();
+    let engine = |model: &str| {
+        gate.model(model);
+        let (code, text) = gate.said(gate.command(&["run", "--processes", "1", "--message-format", "json"]));
+        assert_eq!(code, 0, "{text}");
+        let line = text.lines().find(|l| l.contains("\"reason\":\"engine\"")).expect("an engine");
+        let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        message["engine"].as_str().expect("a path").to_owned()
+    };
+    let (slow, fast) = (engine("mlp_slow.onnx"), engine("mlp.onnx"));
+    let quick = ["--pairs", "5", "--measure", "30ms", "--warm-up", "5ms", "--scenario", "latency"];
+    let (code, text) = gate.check(&[&["--base-engine", &slow, "--head-engine", &fast], &quick[..]].concat());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("improved"), "{text}");
+    let (code, text) = gate.check(&[&["--base-engine", &fast, "--head-engine", &slow], &quick[..]].concat());
+    assert_eq!(code, 100, "{text}");
+    let (code, text) = gate.check(&[&["--base-engine", &fast, "--head-engine", &fast], &quick[..]].concat());
+    assert_eq!((code, text.contains("same engine")), (0, true), "{text}");
+    let (code, text) = gate.check(&["--base-engine", &fast, "--head-engine", "model.onnx"]);
+    assert_eq!(code, 101, "{text}");
+    assert!(text.contains("is not an engine file"), "{text}");
+}
+
+#[test]
 fn a_new_case_is_said_and_does_not_fail() {
     let gate = Gate::new();
     gate.manifest("", "renamed");
