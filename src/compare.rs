@@ -4,20 +4,16 @@
 //! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
 //! sessions also carry what differs between sessions.
 
+mod design;
+mod metric;
 pub mod samples;
 
-use crate::case::{Budget, Margins};
-use crate::config::Scenario;
-use crate::record::{CaseRecord, EngineRecord, Record};
-use crate::stats::{
-    self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Prior, Rule, Ruling,
-    SessionSpread,
-};
-use crate::summarize::Summary;
+pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
+pub use metric::{Metric, metrics, tail_quantile};
 
-/// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
-/// machine shows (0.1–1 %), so that a verdict reached with it is not a false alarm.
-pub const ASSUMED_SESSION_SD: f64 = 0.02;
+use crate::case::{Budget, Margins};
+use crate::record::{CaseRecord, EngineRecord, Record};
+use crate::stats::{self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 
 /// What the comparison of a case comes to. Sign and word are oriented: regressed means worse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,82 +64,6 @@ impl Verdict {
     }
 }
 
-/// One number of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    Mean,
-    Median,
-    /// The budget's percentile, or p99.
-    Tail,
-    Throughput,
-}
-
-impl Metric {
-    /// Its name in reports; the tail's says which quantile.
-    pub fn name(self, budget: Option<Budget>) -> String {
-        match self {
-            Self::Mean => "mean".into(),
-            Self::Median => "p50".into(),
-            Self::Tail => format!("p{}", trim(tail_quantile(budget) * 100.0)),
-            Self::Throughput => "throughput".into(),
-        }
-    }
-
-    /// Its value in one process; `None` where too few requests support it.
-    pub fn value(self, s: &Summary, budget: Option<Budget>) -> Option<f64> {
-        match self {
-            Self::Mean => Some(s.mean_ns),
-            Self::Median => s.quantile_ns(0.5),
-            Self::Tail => {
-                let q = tail_quantile(budget);
-                s.quantile_ns(q).filter(|_| stats::is_judged(s.requests, q))
-            }
-            Self::Throughput => Some(s.inferences_per_s),
-        }
-    }
-
-    /// Whether a value that moved by `step` (more if positive) is worse.
-    pub fn is_worse(self, step: f64) -> bool {
-        match self.orientation() {
-            Orientation::LowerIsBetter => step > 0.0,
-            Orientation::HigherIsBetter => step < 0.0,
-        }
-    }
-
-    pub fn orientation(self) -> Orientation {
-        if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
-    }
-
-    /// How it is decided.
-    pub fn rule(self, margins: Margins) -> Rule {
-        match self {
-            Self::Tail => Rule::for_tail(margins.tail_frac.ln_1p()),
-            _ => Rule::new(margins.value_frac.ln_1p()),
-        }
-    }
-}
-
-/// The quantile that is judged: the budget's, if it is one that summaries hold; otherwise 0.99.
-pub fn tail_quantile(budget: Option<Budget>) -> f64 {
-    budget
-        .map(|b| b.quantile)
-        .filter(|q| stats::QUANTILES.iter().any(|x| (x - q).abs() < 1e-9))
-        .unwrap_or(0.99)
-}
-
-fn trim(percent: f64) -> String {
-    let text = format!("{percent:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// The metrics that decide a scenario, most important first.
-pub fn metrics(scenario: Scenario) -> &'static [Metric] {
-    match scenario {
-        Scenario::Latency => &[Metric::Mean, Metric::Median, Metric::Tail],
-        Scenario::Throughput => &[Metric::Throughput, Metric::Tail],
-    }
-}
-
 /// One metric of one case, base against head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricComparison {
@@ -173,57 +93,6 @@ pub struct CaseComparison {
     pub margins: Margins,
     /// One of the arms did extra work for a test: not a real result.
     pub debug_extra_work: bool,
-}
-
-/// What is known of how much sessions differ on this device.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sessions {
-    /// Measured by `calibrate`, then (seconds since 1970).
-    Calibrated { spread: SessionSpread, created_s: i64 },
-    /// Estimated from stored sessions.
-    Known(SessionSpread),
-    /// Nothing known: [`ASSUMED_SESSION_SD`].
-    Assumed,
-}
-
-impl Sessions {
-    pub fn spread(self) -> SessionSpread {
-        match self {
-            Self::Calibrated { spread, .. } | Self::Known(spread) => spread,
-            // As if it had been measured exactly: it is an upper bound, not an estimate.
-            Self::Assumed => SessionSpread { sd: ASSUMED_SESSION_SD, df: f64::INFINITY },
-        }
-    }
-}
-
-/// What a calibration says of the spread between pairs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CalibratedPrior {
-    pub prior: Prior,
-    /// When it was made (seconds since 1970).
-    pub created_s: i64,
-    /// Of this very case; otherwise what the calibrated cases have in common.
-    pub same_case: bool,
-}
-
-/// Where a judgement's idea of the noise comes from, beside the processes themselves.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Basis {
-    /// From nowhere else: the pairs' own spread.
-    Pairs,
-    /// The pairs' own spread and a calibration's; not `used` where the pairs vary more than it explains.
-    Calibration { prior: CalibratedPrior, used: bool },
-    /// Sessions differ, by so much.
-    Sessions(Sessions),
-}
-
-/// How the two arms were measured, which decides how they are judged.
-pub enum Design<'a> {
-    /// In two sessions: what differs between sessions is part of the uncertainty.
-    Stored(&'a dyn Fn(Metric) -> Sessions),
-    /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look; `prior` what is
-    /// known of the spread between pairs.
-    Pairs { alpha: f64, seed: u64, prior: &'a dyn Fn(Metric) -> Option<CalibratedPrior> },
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.

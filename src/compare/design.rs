@@ -1,0 +1,59 @@
+//! How two arms were measured, and what is known of the noise beside their own processes. Pure.
+
+use super::Metric;
+use crate::stats::{Prior, SessionSpread};
+
+/// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
+/// machine shows (0.1–1 %), so that a verdict reached with it is not a false alarm.
+pub const ASSUMED_SESSION_SD: f64 = 0.02;
+
+/// What is known of how much sessions differ on this device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sessions {
+    /// Measured by `calibrate`, then (seconds since 1970).
+    Calibrated { spread: SessionSpread, created_s: i64 },
+    /// Estimated from stored sessions.
+    Known(SessionSpread),
+    /// Nothing known: [`ASSUMED_SESSION_SD`].
+    Assumed,
+}
+
+impl Sessions {
+    pub fn spread(self) -> SessionSpread {
+        match self {
+            Self::Calibrated { spread, .. } | Self::Known(spread) => spread,
+            // As if it had been measured exactly: it is an upper bound, not an estimate.
+            Self::Assumed => SessionSpread { sd: ASSUMED_SESSION_SD, df: f64::INFINITY },
+        }
+    }
+}
+
+/// What a calibration says of the spread between pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CalibratedPrior {
+    pub prior: Prior,
+    /// When it was made (seconds since 1970).
+    pub created_s: i64,
+    /// Of this very case; otherwise what the calibrated cases have in common.
+    pub same_case: bool,
+}
+
+/// Where a judgement's idea of the noise comes from, beside the processes themselves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// From nowhere else: the pairs' own spread.
+    Pairs,
+    /// The pairs' own spread and a calibration's; not `used` where the pairs vary more than it explains.
+    Calibration { prior: CalibratedPrior, used: bool },
+    /// Sessions differ, by so much.
+    Sessions(Sessions),
+}
+
+/// How the two arms were measured, which decides how they are judged.
+pub enum Design<'a> {
+    /// In two sessions: what differs between sessions is part of the uncertainty.
+    Stored(&'a dyn Fn(Metric) -> Sessions),
+    /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look; `prior` what is
+    /// known of the spread between pairs.
+    Pairs { alpha: f64, seed: u64, prior: &'a dyn Fn(Metric) -> Option<CalibratedPrior> },
+}

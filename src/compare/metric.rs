@@ -1,0 +1,82 @@
+//! The numbers of a case that are compared, and the rule each is decided by. Pure.
+
+use crate::case::{Budget, Margins};
+use crate::config::Scenario;
+use crate::stats::{self, Orientation, Rule};
+use crate::summarize::Summary;
+
+/// One number of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    Mean,
+    Median,
+    /// The budget's percentile, or p99.
+    Tail,
+    Throughput,
+}
+
+impl Metric {
+    /// Its name in reports; the tail's says which quantile.
+    pub fn name(self, budget: Option<Budget>) -> String {
+        match self {
+            Self::Mean => "mean".into(),
+            Self::Median => "p50".into(),
+            Self::Tail => format!("p{}", trim(tail_quantile(budget) * 100.0)),
+            Self::Throughput => "throughput".into(),
+        }
+    }
+
+    /// Its value in one process; `None` where too few requests support it.
+    pub fn value(self, s: &Summary, budget: Option<Budget>) -> Option<f64> {
+        match self {
+            Self::Mean => Some(s.mean_ns),
+            Self::Median => s.quantile_ns(0.5),
+            Self::Tail => {
+                let q = tail_quantile(budget);
+                s.quantile_ns(q).filter(|_| stats::is_judged(s.requests, q))
+            }
+            Self::Throughput => Some(s.inferences_per_s),
+        }
+    }
+
+    /// Whether a value that moved by `step` (more if positive) is worse.
+    pub fn is_worse(self, step: f64) -> bool {
+        match self.orientation() {
+            Orientation::LowerIsBetter => step > 0.0,
+            Orientation::HigherIsBetter => step < 0.0,
+        }
+    }
+
+    pub fn orientation(self) -> Orientation {
+        if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
+    }
+
+    /// How it is decided.
+    pub fn rule(self, margins: Margins) -> Rule {
+        match self {
+            Self::Tail => Rule::for_tail(margins.tail_frac.ln_1p()),
+            _ => Rule::new(margins.value_frac.ln_1p()),
+        }
+    }
+}
+
+/// The quantile that is judged: the budget's, if it is one that summaries hold; otherwise 0.99.
+pub fn tail_quantile(budget: Option<Budget>) -> f64 {
+    budget
+        .map(|b| b.quantile)
+        .filter(|q| stats::QUANTILES.iter().any(|x| (x - q).abs() < 1e-9))
+        .unwrap_or(0.99)
+}
+
+fn trim(percent: f64) -> String {
+    let text = format!("{percent:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The metrics that decide a scenario, most important first.
+pub fn metrics(scenario: Scenario) -> &'static [Metric] {
+    match scenario {
+        Scenario::Latency => &[Metric::Mean, Metric::Median, Metric::Tail],
+        Scenario::Throughput => &[Metric::Throughput, Metric::Tail],
+    }
+}
