@@ -1,28 +1,21 @@
 //! `cargo trt-perf check`: the gate.
 
+mod arms;
+
 use super::args::{MessageFormat, SettingArgs};
 use super::exit::{Exit, Tally};
 use super::show::Show;
 use super::{note, out, shown};
 use crate::acceptance::Standing;
-use crate::base::{self, CiEvent};
-use crate::baseline::Store;
-use crate::case::{self, Case};
-use crate::config::{Overrides, Project, parse_override};
-use crate::device::{self, Device};
-use crate::error::{Failure, FailureKind, Result};
-use crate::git::Repo;
-use crate::record::{Source, short};
+use crate::case::Case;
+use crate::config::Project;
+use crate::device::Device;
+use crate::error::{Failure, Result};
 use crate::report::{CheckReport, github, json, markdown, terminal};
-use crate::session::check::{How, OnMissing, Plan, Side, check};
+use crate::session::check::{How, OnMissing, Plan, check};
 use crate::session::pairs::Looks;
-use crate::session::source;
-use crate::units::plural;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-
-/// Base trees kept below the target folder.
-const KEPT_TREES: usize = 3;
 
 /// Measures this work tree against its base, as pairs of fresh processes, and fails on a confirmed regression.
 ///
@@ -107,13 +100,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     looks.check()?;
     let device = Device::with_gpus(Vec::new());
     let mut show = Show::new(args.message_format, args.quiet, false);
-    let arms = match (&args.base_engine, &args.head_engine) {
-        (Some(base), Some(head)) => arms_of_engines(args, &project, base, head)?,
-        _ if !args.base_config.is_empty() || !args.head_config.is_empty() => {
-            arms_of_settings(args, &project)?
-        }
-        _ => arms_of_commits(args, &project)?,
-    };
+    let arms = arms::find(args, &project)?;
     let plan = Plan {
         project: &project,
         base: arms.base,
@@ -224,202 +211,4 @@ fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[C
 fn append(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
-}
-
-/// Both sides of a check, and how to call them.
-struct Arms {
-    base: Side,
-    head: Side,
-    stored: PathBuf,
-    base_label: String,
-    head_label: String,
-}
-
-/// Two engine files, as they are.
-fn arms_of_engines(args: &CheckArgs, project: &Project, base: &Path, head: &Path) -> Result<Arms> {
-    let overrides = args.settings.overrides()?;
-    let name = head
-        .file_stem()
-        .map_or_else(|| "engine".into(), |s| s.to_string_lossy().chars().take(12).collect::<String>());
-    let side = |path: &Path| -> Result<Side> {
-        let mut model = project.ad_hoc(path, &overrides)?;
-        // Both arms are one case, though their files have different names.
-        model.name.clone_from(&name);
-        let mut cases = case::cases(&[model], device::usable_cpus());
-        cases.iter_mut().for_each(|c| c.engine = Some(c.model.clone()));
-        Ok(Side { source: None, cases: Ok(cases) })
-    };
-    Ok(Arms {
-        base: side(base)?,
-        head: side(head)?,
-        stored: project.baselines(),
-        base_label: shown(base),
-        head_label: shown(head),
-    })
-}
-
-/// Same sources, other settings.
-fn arms_of_settings(args: &CheckArgs, project: &Project) -> Result<Arms> {
-    let source = match Repo::discover(&project.root).map_err(git)? {
-        Some(repo) => source(&repo, &project.baselines())?,
-        None => None,
-    };
-    let side = |extra: &[String]| -> Result<Side> {
-        let cases = case::select(cases(args, project, extra)?, &args.filters, args.exact)?;
-        Ok(Side { source: source.clone(), cases: Ok(cases) })
-    };
-    let label = |extra: &[String]| {
-        if extra.is_empty() {
-            "this work tree".into()
-        } else {
-            format!("this work tree with {}", extra.join(", "))
-        }
-    };
-    Ok(Arms {
-        base: side(&args.base_config)?,
-        head: side(&args.head_config)?,
-        stored: project.baselines(),
-        base_label: label(&args.base_config),
-        head_label: label(&args.head_config),
-    })
-}
-
-/// The base's sources out of git, against this work tree.
-fn arms_of_commits(args: &CheckArgs, project: &Project) -> Result<Arms> {
-    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
-        Failure::usage(format!("{} is in no git repository, so there is no base to check against", project.root.display()))
-            .next("compare settings with --base-config and --head-config, or stored records with `cargo trt-perf compare`")
-    })?;
-    let head = repo.head().map_err(git)?.ok_or_else(|| {
-        Failure::new(FailureKind::Nothing, "this repository has no commit yet").next("commit first")
-    })?;
-    let head_source = source(&repo, &project.baselines())?;
-    let dirty = head_source.as_ref().is_some_and(|s| s.dirty);
-    let base = base::find(
-        &repo,
-        &head,
-        dirty,
-        args.base.as_deref(),
-        ci_event()?.as_ref(),
-        &Store::new(project.baselines()),
-    )?;
-    prepare(project, "head")?;
-    let head_cases = case::select(cases(args, project, &[])?, &args.filters, args.exact)?;
-    let tree = project.target.join("trees").join(short(&base.commit.id));
-    let base_project = extract(&repo, project, &base.commit.id, &tree);
-    let stored = base_project.as_ref().map_or_else(|_| tree.join("baselines"), Project::baselines);
-    let exclude = repo.relative(&project.baselines()).map_err(git)?;
-    let base_source = Source {
-        src_tree: repo.src_tree(&base.commit.id, &exclude).map_err(git)?,
-        commit: base.commit.id.clone(),
-        branch: None,
-        dirty: false,
-    };
-    let base_cases = base_project.and_then(|p| {
-        prepare(&p, "base")?;
-        let all = cases(args, &p, &[])?;
-        Ok(all.into_iter().filter(|c| c.matches(&args.filters, args.exact)).collect())
-    });
-    let changes = if dirty { " with changes beside it" } else { "" };
-    Ok(Arms {
-        base: Side { source: Some(base_source), cases: base_cases },
-        head: Side { source: head_source, cases: Ok(head_cases) },
-        stored,
-        base_label: base.label(),
-        head_label: format!("{}{changes}", short(&head.id)),
-    })
-}
-
-fn git(e: crate::git::GitError) -> Failure {
-    Failure::usage(e.to_string())
-}
-
-fn ci_event() -> Result<Option<CiEvent>> {
-    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let (Some(name), Some(path)) = (var("GITHUB_EVENT_NAME"), var("GITHUB_EVENT_PATH")) else {
-        return Ok(None);
-    };
-    let payload =
-        std::fs::read_to_string(&path).map_err(|e| Failure::io("read the CI event", path.as_ref(), &e))?;
-    Ok(Some(CiEvent { name, reference: var("GITHUB_REF").unwrap_or_default(), payload }))
-}
-
-/// The project as it was at `commit`, below the target folder. A tree that is there already is complete.
-fn extract(repo: &Repo, project: &Project, commit: &str, tree: &Path) -> Result<Project> {
-    if !tree.is_dir() {
-        sweep(tree.parent().unwrap_or(tree));
-        let extracted = repo.extract_tree(commit, tree).map_err(git)?;
-        if !extracted.lfs_missing.is_empty() {
-            let files: Vec<String> = extracted.lfs_missing.iter().map(|p| p.display().to_string()).collect();
-            note(&format!(
-                "note: the base's {} are in Git LFS and not here; run `git lfs fetch --all`",
-                files.join(", ")
-            ));
-        }
-        if !extracted.submodules.is_empty() {
-            note(&format!(
-                "note: the base's {} are not extracted",
-                plural(extracted.submodules.len(), "submodule")
-            ));
-        }
-    }
-    let root = repo.relative(&project.root).map_err(git)?;
-    let manifest = tree.join(root).join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            "the base has no Cargo.toml where this project has one",
-        ));
-    }
-    Project::find(Some(&manifest))
-}
-
-/// Keeps the newest trees, whose `prepare` may have been costly; older ones and interrupted extractions go.
-fn sweep(trees: &Path) {
-    let entries = std::fs::read_dir(trees).into_iter().flatten().flatten();
-    let mut found: Vec<_> =
-        entries.filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect();
-    found.sort();
-    let hidden = |p: &Path| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-    let (unfinished, mut whole): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, p)| hidden(p));
-    whole.truncate(whole.len().saturating_sub(KEPT_TREES));
-    for (_, path) in unfinished.into_iter().chain(whole) {
-        // Only space is lost where this fails.
-        let _ = std::fs::remove_dir_all(path);
-    }
-}
-
-/// Runs the configured `prepare` command in a tree; its output goes to standard error.
-fn prepare(project: &Project, arm: &str) -> Result<()> {
-    let Some(command) = project.prepare()? else { return Ok(()) };
-    let Some((program, rest)) = command.split_first() else { return Ok(()) };
-    note(&format!("preparing {arm}: {}", command.join(" ")));
-    let fail = |what: String| {
-        Failure::new(
-            FailureKind::Build,
-            format!("the prepare command of {arm} ({}) {what}", command.join(" ")),
-        )
-        .next(format!("run it by hand in {}", project.root.display()))
-    };
-    let status = std::process::Command::new(program)
-        .args(rest)
-        .current_dir(&project.root)
-        .env("TRT_PERF_ARM", arm)
-        .stdin(std::process::Stdio::null())
-        .stdout(std::io::stderr())
-        .status()
-        .map_err(|e| fail(format!("cannot be started: {e}")))?;
-    if status.success() { Ok(()) } else { Err(fail(format!("failed: {status}"))) }
-}
-
-/// The cases of one side; `extra` are settings of this side only.
-fn cases(args: &CheckArgs, project: &Project, extra: &[String]) -> Result<Vec<Case>> {
-    let mut overrides: Overrides = args.settings.overrides()?;
-    for arg in extra {
-        super::args::merge(
-            &mut overrides.settings,
-            parse_override(arg).map_err(|e| Failure::usage(e).context("--base-config or --head-config"))?,
-        );
-    }
-    Ok(case::cases(&project.models(&args.package, &overrides)?, device::usable_cpus()))
 }

@@ -25,10 +25,10 @@ Exit codes:
   0    nothing regressed
   2    usage: the command line or the configuration makes no sense
   4    no case selected, or nothing comparable to compare with
-  100  regression (with --fail-on-regression)
+  100  regression (check; run and compare with --fail-on-regression)
   101  a case could not be built or measured
   102  inconclusive (with --strict)
-  103  a number cannot be trusted (with --strict)
+  103  a number cannot be trusted (check; elsewhere with --strict)
   130  stopped by Ctrl-C; what was complete is kept";
 
 impl Exit {
