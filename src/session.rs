@@ -35,6 +35,8 @@ pub enum Event<'a> {
         device: &'a Device,
         backend: &'a str,
         why: &'a str,
+        /// Measuring processes in all; `None` where looks decide how many.
+        processes: Option<u64>,
     },
     /// Another session has the target folder; this one waits.
     Waiting {
@@ -99,7 +101,8 @@ pub fn run(
         })
     });
     let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
-    on_event(Event::Started { cases, device, backend: crate::backend::backend(kind).name(), why });
+    let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
+    on_event(Event::Started { cases, device, backend: crate::backend::backend(kind).name(), why, processes });
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
     let mut outcome = Outcome {

@@ -19,7 +19,6 @@ pub struct Show {
     verbose: bool,
     /// `None` where standard error is no terminal, or nothing is to be shown.
     bar: Option<ProgressBar>,
-    processes: u64,
     /// The case whose line was printed last.
     announced: String,
 }
@@ -27,14 +26,7 @@ pub struct Show {
 impl Show {
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
-        Self {
-            format,
-            quiet,
-            verbose,
-            bar: bars.then(ProgressBar::no_length),
-            processes: 0,
-            announced: String::new(),
-        }
+        Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), announced: String::new() }
     }
 
     pub fn event(&mut self, event: &Event) {
@@ -45,15 +37,14 @@ impl Show {
             return;
         }
         match event {
-            Event::Started { cases, device, backend, why } => {
-                let total: u64 = cases.iter().map(|c| c.effort.processes).sum();
-                self.start(total + cases.len() as u64);
-                let processes = plural(total as usize, "process");
+            Event::Started { cases, device, backend, why, processes } => {
+                self.start(processes.map(|n| n + cases.len() as u64));
+                let many =
+                    processes.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
                 self.say(&format!(
-                    "{} on {} · {} ({why}) · {processes}",
+                    "{} on {} · {backend} ({why}){many}",
                     plural(cases.len(), "case"),
-                    device.key,
-                    backend
+                    device.key
                 ));
             }
             Event::Waiting { folder } => {
@@ -93,17 +84,21 @@ impl Show {
         }
     }
 
-    fn start(&mut self, steps: u64) {
-        self.processes = steps;
-        if let Some(bar) = &self.bar {
+    /// A bar with the time left, or a spinner where nobody knows how long it takes.
+    fn start(&self, steps: Option<u64>) {
+        let Some(bar) = &self.bar else { return };
+        let template = match steps {
+            Some(_) => "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {eta} left",
+            None => "{spinner} [{elapsed_precise}] {pos} steps · {msg}",
+        };
+        if let Some(steps) = steps {
             bar.set_length(steps);
-            // The template is a constant; if indicatif did not like it, its default would do.
-            let style = ProgressStyle::with_template(
-                "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {eta} left",
-            );
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.enable_steady_tick(Duration::from_millis(120));
         }
+        // The templates are constants; if indicatif did not like one, its default would do.
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.enable_steady_tick(Duration::from_millis(120));
     }
 
     fn stage(&mut self, id: &str, process: u64, word: &str, expected: Duration) {

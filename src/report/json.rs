@@ -44,7 +44,7 @@ pub fn message(reason: &str, mut fields: Value) -> String {
 /// The line of an event; `None` for events that are only worth a person's while.
 pub fn event(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Started { cases, device, backend, why } => message(
+        Event::Started { cases, device, backend, why, .. } => message(
             "session-started",
             json!({ "tool": env!("CARGO_PKG_VERSION"), "backend": backend, "backend_reason": why, "device": device.key,
                     "cases": cases.iter().map(|c| c.id.as_str()).collect::<Vec<_>>() }),

@@ -73,7 +73,8 @@ pub fn calibrate(
     let mut planned = cases.to_vec();
     planned.iter_mut().for_each(|c| c.effort.processes = 2 * (amount.sessions * amount.pairs) as u64);
     let why = "the same engine in both arms";
-    on_event(Event::Started { cases: &planned, device, backend: "calibrate", why });
+    let processes = Some(planned.iter().map(|c| c.effort.processes).sum());
+    on_event(Event::Started { cases: &planned, device, backend: "calibrate", why, processes });
     let mut run = Run { measured: BTreeMap::new(), failed: BTreeMap::new(), sessions: 0, interrupted: false };
     let mut engines = BTreeMap::new();
     for (id, built) in build_all(&project.target.join("engines"), cases, on_event) {

@@ -105,6 +105,7 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         device: plan.device,
         backend: "check",
         why: "pairs of fresh processes",
+        processes: plan.looks.pairs.map(|n| 2 * (n * head_cases.len()) as u64),
     });
     let mut check = Check {
         plan,
