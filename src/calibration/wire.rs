@@ -8,6 +8,7 @@ use crate::config::Scenario;
 use crate::device::Timer;
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::RecordDevice;
+use crate::record::wire::not_json;
 use crate::record::wire::{ID_DIGITS, id_of, lines};
 use crate::stats::{Prior, SessionSpread};
 use crate::units::{Nanos, round5};
@@ -136,10 +137,7 @@ fn text(calibration: &Calibration) -> String {
 /// The calibration in the text of a file.
 pub fn read(text: &str) -> Result<Calibration> {
     let bad = |what: String, next: &str| Failure::new(FailureKind::Format, what).next(next);
-    let value: Value = serde_json::from_str(text).map_err(|e| {
-        let what = if e.is_eof() { "is cut off" } else { "is not JSON" };
-        bad(format!("{what} ({e})"), ANEW)
-    })?;
+    let value: Value = serde_json::from_str(text).map_err(|e| bad(not_json(text, &e), ANEW))?;
     let version = value.get("schema").and_then(Value::as_str).and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
     match version.map(str::parse::<u32>) {
         Some(Ok(VERSION)) => {}

@@ -6,7 +6,7 @@ use crate::report::json;
 use crate::report::terminal::{self, BOLD, DIM, RESET, YELLOW};
 use crate::session::Event;
 use crate::units::{plural, time};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -88,16 +88,15 @@ impl Show {
     fn start(&self, steps: Option<u64>) {
         let Some(bar) = &self.bar else { return };
         let template = match steps {
-            Some(_) => "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {eta} left",
+            Some(_) => "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {left} left",
             None => "{spinner} [{elapsed_precise}] {pos} steps · {msg}",
         };
         if let Some(steps) = steps {
             bar.set_length(steps);
         }
         // The templates are constants; if indicatif did not like one, its default would do.
-        bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("left", time_left));
         bar.enable_steady_tick(Duration::from_millis(120));
     }
 
@@ -142,4 +141,13 @@ impl Show {
             None => note(&text),
         }
     }
+}
+
+/// How long it will take; a question mark until there is something to go by.
+fn time_left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
+    // Writing to a string cannot fail.
+    let _ = match state.pos() {
+        0 => write!(to, "?"),
+        _ => write!(to, "{:.0} s", state.eta().as_secs_f64().ceil()),
+    };
 }

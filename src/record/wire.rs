@@ -206,8 +206,7 @@ pub fn read(text: &str) -> Result<Record> {
         // JSON, and no object with a schema.
         Err(e) if e.is_data() => Head::default(),
         Err(e) => {
-            let what = if e.is_eof() { "is cut off" } else { "is not JSON" };
-            return Err(bad(format!("{what} ({e})"), "restore it from git, or delete it"));
+            return Err(bad(not_json(text, &e), "restore it from git, or delete it"));
         }
     };
     let version = head.schema.as_deref().and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
@@ -238,6 +237,14 @@ pub fn read(text: &str) -> Result<Record> {
     }
     from_wire(wire)
         .map_err(|what| bad(format!("is a damaged record ({what})"), "restore it from git, or delete it"))
+}
+
+/// What is wrong with a text that is no JSON. A text that ends inside a number or a word is cut off, too.
+pub fn not_json(text: &str, e: &serde_json::Error) -> String {
+    let lines = text.lines().count();
+    let last = text.lines().next_back().map_or(0, str::len);
+    let at_end = e.is_eof() || (e.line() >= lines && e.column() >= last);
+    format!("{} ({e})", if at_end { "is cut off" } else { "is not JSON" })
 }
 
 fn to_wire(r: &Record) -> RecordV1 {
