@@ -232,6 +232,7 @@ fn files_that_are_none_are_refused_by_name() {
     let error = |text: &str| wire::read(text).unwrap_err().to_string();
     assert!(error(&text[..text.len() / 2]).starts_with("is cut off"));
     assert!(error("").starts_with("is cut off"));
+    assert!(error("{\"a\": 1.").starts_with("is cut off"), "inside a number");
     assert!(error("{]").starts_with("is not JSON"));
     assert!(error("{}").contains("is not a calibration"));
     assert!(error("{\"schema\": \"trt-perf/record@1\"}").contains("is not a calibration"));

@@ -239,12 +239,10 @@ pub fn read(text: &str) -> Result<Record> {
         .map_err(|what| bad(format!("is a damaged record ({what})"), "restore it from git, or delete it"))
 }
 
-/// What is wrong with a text that is no JSON. A text that ends inside a number or a word is cut off, too.
+/// What is wrong with a text that is no JSON. The parser calls a number that ends too early invalid, not cut off.
 pub fn not_json(text: &str, e: &serde_json::Error) -> String {
-    let lines = text.lines().count();
-    let last = text.lines().next_back().map_or(0, str::len);
-    let at_end = e.is_eof() || (e.line() >= lines && e.column() >= last);
-    format!("{} ({e})", if at_end { "is cut off" } else { "is not JSON" })
+    let in_number = text.ends_with(['-', '+', '.', 'e', 'E']) && e.line() >= text.lines().count();
+    format!("{} ({e})", if e.is_eof() || in_number { "is cut off" } else { "is not JSON" })
 }
 
 fn to_wire(r: &Record) -> RecordV1 {

@@ -105,6 +105,10 @@ fn every_key_is_explained_with_its_default() {
         atol = 1e-4
         allow-non-finite = false
         build = { optimize = true, prepack-weights = true }
+        margin = '1%'
+        tail-margin = '3%'
+        prepare = ['python3', 'export.py']
+        debug-extra-work = '2%'
     ";
     assert_eq!(found.as_table(), Some(&parse(expected).unwrap()));
     let keys = model[0].as_table().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
