@@ -164,15 +164,29 @@ pub fn compare_case(
 
 /// A comparison that says why there is nothing to compare, or that nothing needs to be.
 pub fn without_numbers(id: &str, head: &CaseRecord, margins: Margins, verdict: Verdict) -> CaseComparison {
-    CaseComparison {
-        id: id.to_owned(),
-        verdict,
-        metrics: Vec::new(),
-        budget: head.budget,
-        margins,
-        engine_changes: Vec::new(),
-        outputs_changed: false,
-        debug_extra_work: head.engine.build.debug_extra_work_frac.is_some(),
+    let debug_extra_work = head.engine.build.debug_extra_work_frac.is_some();
+    CaseComparison::bare(id, head.budget, margins, debug_extra_work, verdict)
+}
+
+impl CaseComparison {
+    /// A verdict without any metric.
+    pub fn bare(
+        id: &str,
+        budget: Option<Budget>,
+        margins: Margins,
+        debug_extra_work: bool,
+        verdict: Verdict,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            verdict,
+            metrics: Vec::new(),
+            budget,
+            margins,
+            engine_changes: Vec::new(),
+            outputs_changed: false,
+            debug_extra_work,
+        }
     }
 }
 

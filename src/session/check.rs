@@ -202,7 +202,7 @@ impl Check<'_> {
             && base.header.inputs_hash == head.header.inputs_hash
             && same_question(both.base.0, both.head.0)
         {
-            let comparison = same_engine(both.head.0);
+            let comparison = unmeasured(both.head.0, Verdict::Unchanged);
             on_event(Event::Note { text: &format!("{id}: same engine in both arms, nothing to measure") });
             self.rows.insert(id.clone(), Row { comparison, how: How::SameEngine, accepted: None });
             return Ok(());
@@ -267,7 +267,7 @@ impl Check<'_> {
             );
             row
         } else {
-            let comparison = CaseComparison { verdict: no_base(why), ..same_engine(case) };
+            let comparison = unmeasured(case, no_base(why));
             let how = How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) };
             Row { comparison, how, accepted: None }
         };
@@ -429,17 +429,10 @@ fn same_question(base: &Case, head: &Case) -> bool {
         && bytes(base) == bytes(head)
 }
 
-fn same_engine(case: &Case) -> CaseComparison {
-    CaseComparison {
-        id: case.id.clone(),
-        verdict: Verdict::Unchanged,
-        metrics: Vec::new(),
-        budget: case.budget,
-        margins: case.margins,
-        engine_changes: Vec::new(),
-        outputs_changed: false,
-        debug_extra_work: case.build.debug_extra_work_frac.is_some(),
-    }
+/// A verdict on a case that was not measured.
+fn unmeasured(case: &Case, verdict: Verdict) -> CaseComparison {
+    let debug_extra_work = case.build.debug_extra_work_frac.is_some();
+    CaseComparison::bare(&case.id, case.budget, case.margins, debug_extra_work, verdict)
 }
 
 fn no_base(why: &str) -> Verdict {
