@@ -1,5 +1,5 @@
 //! The order of a check: pair up the cases, build both arms, skip what has the same engine, measure pairs, correct
-//! for many cases, confirm what would fail, fall back to stored numbers where an arm cannot be measured.
+//! for many cases, confirm what changed, fall back to stored numbers where an arm cannot be measured.
 
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
 use super::stages::{build_all, lock, new_record};
@@ -53,7 +53,7 @@ pub struct Plan<'a> {
 pub enum How {
     /// Both arms have the same engine: nothing was measured.
     SameEngine,
-    /// Measured as pairs; `confirmed` is what a second, independent set of pairs said of a would-be regression.
+    /// Measured as pairs; `confirmed` is what a second, independent set of pairs said of a change.
     Pairs { pairs: usize, discarded: usize, confirmed: Option<bool> },
     /// Head against stored numbers, because the base could not be measured: advisory.
     Stored { why: String, base: String },
@@ -299,21 +299,22 @@ impl Check<'_> {
         }
     }
 
-    /// A regression is measured a second time, with pairs of its own, before it may fail anything.
+    /// A change is measured a second time, with pairs of its own, before it may fail or please anyone.
     fn confirm(&mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) {
-        let doubted: Vec<String> = self
+        let doubted: Vec<(String, &str)> = self
             .rows
             .iter()
-            .filter(|(_, r)| r.gates() && r.comparison.verdict == Verdict::Regressed)
-            .map(|(id, _)| id.clone())
+            .filter(|(_, r)| matches!(r.how, How::Pairs { .. }))
+            .filter(|(_, r)| matches!(r.comparison.verdict, Verdict::Regressed | Verdict::Improved))
+            .map(|(id, r)| (id.clone(), r.comparison.verdict.word()))
             .collect();
         let engines = self.plan.project.target.join("engines");
-        for id in doubted {
+        for (id, verdict) in doubted {
             if self.interrupted {
                 return;
             }
             on_event(Event::Note {
-                text: &format!("{id}: regressed; measuring a second set of pairs to confirm it"),
+                text: &format!("{id}: {verdict}; measuring a second set of pairs to confirm it"),
             });
             let find = |cases: &'_ [Case]| cases.iter().find(|c| c.id == id).cloned();
             let Some((base, head)) =
@@ -338,14 +339,13 @@ impl Check<'_> {
 
     fn confirmed(&mut self, id: &str, second: &Paired) {
         let Some(row) = self.rows.get_mut(id) else { return };
-        let agrees = second.comparison.verdict == Verdict::Regressed;
+        let agrees = second.comparison.verdict == row.comparison.verdict;
         if let How::Pairs { confirmed, .. } = &mut row.how {
             *confirmed = Some(agrees);
         }
         if !agrees {
-            row.comparison.verdict = Verdict::Inconclusive(
-                "a second, independent set of pairs did not confirm the regression".into(),
-            );
+            row.comparison.verdict =
+                Verdict::Inconclusive("a second, independent set of pairs did not confirm the change".into());
         }
     }
 
