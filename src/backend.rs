@@ -3,30 +3,29 @@
 //! `build` and `open` run in workers only: the parent never opens a native inference library.
 
 mod cpu;
-mod cuda;
+pub mod cuda;
 
-use crate::case::OperatingPoint;
-use crate::config::{BackendChoice, BuildOptions};
+use crate::case::{BackendKind, Mode, OperatingPoint, Target};
+use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::Result;
-use crate::onnx::ModelFile;
+use crate::onnx::{self, ModelFile};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-
-/// A backend that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendKind {
-    Cpu,
-}
+use std::path::Path;
 
 /// Makes engines and opens them.
 pub trait Backend {
     /// As it stands in records and reports.
     fn name(&self) -> &'static str;
 
-    /// Library and version, such as `rten 0.27.0`; part of the engine inputs.
-    fn library(&self) -> String;
+    /// Library and version, such as `rten 0.27.0`; part of the engine inputs. Fails where it cannot be opened.
+    fn library(&self) -> Result<String>;
+
+    /// Reads and checks a model's file.
+    fn read(&self, path: &Path) -> Result<ModelFile> {
+        onnx::read(path)
+    }
 
     /// Turns a checked model into the named parts of an engine's payload. Fails where the backend cannot run
     /// the model, and names the node.
@@ -37,9 +36,18 @@ pub trait Backend {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        point: &OperatingPoint,
+        setup: &Setup,
         inputs: &[(String, Tensor)],
     ) -> Result<Opened>;
+}
+
+/// How an engine is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub point: OperatingPoint,
+    pub mode: Mode,
+    /// Whether the GPU times each request with events. Costs host time, so `throughput` goes without.
+    pub timed: bool,
 }
 
 /// A loaded engine.
@@ -48,44 +56,72 @@ pub struct Opened {
     pub sessions: Vec<Box<dyn Session>>,
     /// From the engine's bytes in memory to a session that can answer.
     pub load_ns: u64,
+    /// What `load_ns` and getting ready were spent on, in order: name and nanoseconds.
+    pub steps: Vec<(String, u64)>,
+    /// The GPU it runs on; `None` for `cpu`.
+    pub gpu: Option<cuda::Probe>,
 }
 
-/// One stream of requests. A request is the whole of [`Session::infer`]: inputs in host memory to outputs in
-/// host memory.
+/// One stream of requests. A request begins with [`Session::submit`] and ends when [`Session::complete`] returns:
+/// inputs in host memory to outputs in host memory. Requests complete in the order in which they were submitted.
 pub trait Session: Send {
-    fn infer(&mut self) -> Result<()>;
+    /// Starts a request. At most the operating point's `in_flight` may be open.
+    fn submit(&mut self) -> Result<()>;
 
-    /// The outputs of the last request, in the order of the engine's output names.
+    /// Waits for the oldest open request.
+    fn complete(&mut self) -> Result<()>;
+
+    /// What the GPU measured of the last completed request, where that was asked for. Apart from
+    /// [`Session::complete`], so that asking is not part of the request.
+    fn times(&self) -> Result<Option<GpuTimes>> {
+        Ok(None)
+    }
+
+    /// The outputs of the last completed request, in the order of the engine's output names.
     fn outputs(&self) -> Result<Vec<Tensor>>;
 }
 
-/// The backend of this kind.
-pub fn backend(kind: BackendKind) -> Box<dyn Backend> {
-    match kind {
+/// One request from start to end.
+pub fn infer(session: &mut dyn Session) -> Result<()> {
+    session.submit()?;
+    session.complete()
+}
+
+/// The parts of one request, in nanoseconds. All but `enqueue_ns` are differences of two events on the GPU, which
+/// resolves about half a microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuTimes {
+    /// Host time of handing the request to the driver.
+    pub enqueue_ns: u64,
+    pub h2d_ns: u64,
+    pub compute_ns: u64,
+    pub d2h_ns: u64,
+}
+
+/// The backend of a target.
+pub fn backend(target: &Target) -> Box<dyn Backend> {
+    match target.kind {
         BackendKind::Cpu => Box::new(cpu::Cpu),
+        BackendKind::Cuda => Box::new(cuda::Cuda { gpu: target.gpu }),
     }
 }
 
 /// Every backend with what it is, or why it cannot be used here.
 pub fn known() -> Vec<(String, std::result::Result<String, String>)> {
-    let cpu = backend(BackendKind::Cpu);
+    let driver = if cuda::driver_present() { "here" } else { "not installed" };
     vec![
-        (cpu.name().to_owned(), Ok(format!("{} (embedded)", cpu.library()))),
+        ("cpu".to_owned(), Ok(format!("{} (embedded)", cpu::LIBRARY))),
+        (
+            "cuda".to_owned(),
+            if cuda::driver_present() {
+                Ok("a calibration workload of kernels with a set duration, no models".to_owned())
+            } else {
+                Err("the CUDA driver (libcuda.so.1) is not installed".to_owned())
+            },
+        ),
         (
             "tensorrt".to_owned(),
-            Err(format!(
-                "not part of this version; the CUDA driver (libcuda) is {}",
-                if cuda::driver_present() { "here" } else { "not installed" }
-            )),
+            Err(format!("not part of this version; the CUDA driver (libcuda) is {driver}")),
         ),
     ]
-}
-
-/// Which backend a choice means here, and why.
-pub fn resolve(choice: BackendChoice) -> (BackendKind, &'static str) {
-    match choice {
-        BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
-        // The TensorRT backend is not part of this version, so nothing else can be found.
-        BackendChoice::Auto => (BackendKind::Cpu, "auto: the only backend of this version"),
-    }
 }

@@ -5,15 +5,16 @@
 
 mod extra_work;
 
-use crate::backend::{Session, backend};
-use crate::device;
+use crate::backend::{GpuTimes, Opened, Session, Setup, backend, infer};
+use crate::device::{self, GpuConditions};
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
 use crate::steady;
 use crate::tensor::{Tensor, read_npy, write_samples};
 use crate::worker::child::Reply;
-use crate::worker::protocol::{MeasureJob, Measured, Message, OutputFact, Stage};
+use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, OutputFact, Stage};
+use std::collections::VecDeque;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -41,23 +42,33 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     }
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
-    let mut opened = backend(job.backend).open(&header, parts, &job.point, &feeds)?;
+    let setup = Setup { point: job.point, mode: job.mode, timed: job.timed };
+    let mut opened = backend(&job.target).open(&header, parts, &setup, &feeds)?;
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
         opened.sessions = extra_work::burden(opened.sessions, share)?;
     }
     let start = Instant::now();
-    first(&mut opened.sessions)?.infer()?;
+    infer(first(&mut opened.sessions)?.as_mut())?;
     let first_ns = nanos(start.elapsed());
     let outputs = check_outputs(job, &header, first(&mut opened.sessions)?.outputs()?)?;
     reply.send(&Message::Stage { stage: Stage::WarmUp, expected_ns: job.warm_up_ns });
-    let warm_up = warm_up(&mut opened.sessions, Duration::from_nanos(job.warm_up_ns))?;
+    let depth = job.point.in_flight;
+    let warm_up = warm_up(&mut opened.sessions, depth, Duration::from_nanos(job.warm_up_ns))?;
     reply.send(&Message::Stage { stage: Stage::Measure, expected_ns: job.measure_ns });
     let throttles = device::throttle_count();
-    let streams = phase(&mut opened.sessions, Duration::from_nanos(job.measure_ns))?;
+    let watch = Watch::begin(&mut opened)?;
+    let streams = phase(&mut opened.sessions, depth, Duration::from_nanos(job.measure_ns));
+    let gpu = watch.map(|w| w.end(&mut opened)).transpose()?;
+    let mut streams = streams?;
     let throttled = device::throttle_count() > throttles;
     let requests_per_s = requests_per_s(&streams);
+    let times: Vec<GpuTimes> = streams.iter_mut().flat_map(|s| std::mem::take(&mut s.gpu)).collect();
     let latencies = in_time_order(streams);
     write_samples(&job.samples, &latencies)?;
+    let gpu = gpu.map(|gpu| MeasuredGpu { times: median_times(&times), ..gpu });
+    if !times.is_empty() {
+        write_gpu_samples(job, &times)?;
+    }
     Ok(Measured {
         load_ns: opened.load_ns,
         first_ns,
@@ -69,7 +80,57 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
         throttled,
         peak_host_bytes: device::peak_host_bytes(),
         outputs,
+        steps: opened.steps,
+        gpu,
     })
+}
+
+/// Looks at the GPU around the measured phase, never during it, and tells profilers where the phase is.
+struct Watch {
+    before: GpuConditions,
+    energy_j: Option<f64>,
+}
+
+impl Watch {
+    /// `None` where there is no GPU.
+    fn begin(opened: &mut Opened) -> Result<Option<Self>> {
+        let Some(gpu) = &mut opened.gpu else { return Ok(None) };
+        let before = gpu.conditions()?;
+        let energy_j = gpu.energy_j();
+        gpu.start_profilers()?;
+        Ok(Some(Self { before, energy_j }))
+    }
+
+    fn end(self, opened: &mut Opened) -> Result<MeasuredGpu> {
+        let gone = || Failure::new(FailureKind::Measure, "the GPU is gone");
+        let gpu = opened.gpu.as_mut().ok_or_else(gone)?;
+        gpu.stop_profilers()?;
+        let energy_j = gpu.energy_j().zip(self.energy_j).map(|(end, start)| end - start);
+        Ok(MeasuredGpu { times: None, before: self.before, after: gpu.conditions()?, energy_j })
+    }
+}
+
+/// The medians of each part; `None` where nothing was timed.
+fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
+    let median = |part: fn(&GpuTimes) -> u64| {
+        let mut all: Vec<u64> = times.iter().map(part).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied()
+    };
+    Some(GpuTimes {
+        enqueue_ns: median(|t| t.enqueue_ns)?,
+        h2d_ns: median(|t| t.h2d_ns)?,
+        compute_ns: median(|t| t.compute_ns)?,
+        d2h_ns: median(|t| t.d2h_ns)?,
+    })
+}
+
+fn write_gpu_samples(job: &MeasureJob, times: &[GpuTimes]) -> Result<()> {
+    if let Some(folder) = job.gpu_samples.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
+    }
+    // Shorter than the events resolve is not nothing: a zero would have no logarithm.
+    write_samples(&job.gpu_samples, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())
 }
 
 fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {
@@ -163,7 +224,7 @@ struct WarmUp {
 }
 
 /// Runs at least `least` and until latencies are steady, at most [`WARM_UP_LIMIT`] times as long.
-fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp> {
+fn warm_up(sessions: &mut [Box<dyn Session>], depth: u64, least: Duration) -> Result<WarmUp> {
     let mut warm = WarmUp { requests: 0, ns: 0, steady: least.is_zero() };
     let mut latencies = Vec::new();
     let start = Instant::now();
@@ -171,7 +232,7 @@ fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp>
         if warm.steady {
             break;
         }
-        latencies.extend(in_time_order(phase(sessions, least)?));
+        latencies.extend(in_time_order(phase(sessions, depth, least)?));
         warm.steady = steady::is_steady(&latencies);
     }
     warm.requests = latencies.len() as u64;
@@ -179,11 +240,11 @@ fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp>
     Ok(warm)
 }
 
-/// A closed loop for `duration` on every stream at once: each has always exactly one request in flight.
-pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Vec<Vec<Sample>>> {
+/// A closed loop for `duration` on every stream at once: each has always `depth` requests in flight.
+pub fn phase(sessions: &mut [Box<dyn Session>], depth: u64, duration: Duration) -> Result<Vec<Stream>> {
     if let [only] = sessions {
         // No thread: the latency scenario pays nothing for what throughput needs.
-        return Ok(vec![stream(only.as_mut(), duration)?]);
+        return Ok(vec![stream(only.as_mut(), depth, duration)?]);
     }
     let barrier = Barrier::new(sessions.len());
     std::thread::scope(|scope| {
@@ -193,7 +254,7 @@ pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Ve
             .map(|session| {
                 scope.spawn(move || {
                     barrier.wait();
-                    stream(session.as_mut(), duration)
+                    stream(session.as_mut(), depth, duration)
                 })
             })
             .collect();
@@ -208,34 +269,52 @@ pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Ve
     })
 }
 
-/// Back-to-back requests of one stream. Between two clock reads stands the request and nothing else.
-pub fn stream(session: &mut dyn Session, duration: Duration) -> Result<Vec<Sample>> {
+/// What one stream measured: its requests in the order in which they ended, and the GPU's times of them, if any.
+#[derive(Default)]
+pub struct Stream {
+    pub samples: Vec<Sample>,
+    pub gpu: Vec<GpuTimes>,
+}
+
+/// Back-to-back requests of one stream, `depth` of them in flight: as soon as the oldest completes, a new one is
+/// submitted. A request's latency runs from its submission to its completion. With one in flight nothing but the
+/// request stands between two clock reads. Requests still in flight at the end are waited for and not counted.
+pub fn stream(session: &mut dyn Session, depth: u64, duration: Duration) -> Result<Stream> {
     // Room for a million requests before the first reallocation; pages are only touched when used.
-    let mut samples = Vec::with_capacity(1 << 20);
+    let mut done = Stream { samples: Vec::with_capacity(1 << 20), gpu: Vec::new() };
+    let depth = usize::try_from(depth).unwrap_or(1).max(1);
+    let mut open = VecDeque::with_capacity(depth);
     let start = Instant::now();
     loop {
-        let before = Instant::now();
-        session.infer()?;
+        while open.len() < depth {
+            open.push_back(Instant::now());
+            session.submit()?;
+        }
+        session.complete()?;
         let after = Instant::now();
+        let before = open.pop_front().unwrap_or(start);
         let end = after - start;
-        samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
-        if end >= duration && samples.len() >= MIN_REQUESTS {
-            return Ok(samples);
+        done.samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
+        done.gpu.extend(session.times()?);
+        if end >= duration && done.samples.len() >= MIN_REQUESTS {
+            for _ in open {
+                session.complete()?;
+            }
+            return Ok(done);
         }
     }
 }
 
 /// Σ over streams of requests / time of its last completion: no request is counted in part.
-pub fn requests_per_s(streams: &[Vec<Sample>]) -> f64 {
-    streams
-        .iter()
-        .filter_map(|s| s.last().map(|last| s.len() as f64 / (last.end_ns.max(1) as f64 / 1e9)))
-        .sum()
+pub fn requests_per_s(streams: &[Stream]) -> f64 {
+    let rate =
+        |s: &Stream| s.samples.last().map(|last| s.samples.len() as f64 / (last.end_ns.max(1) as f64 / 1e9));
+    streams.iter().filter_map(rate).sum()
 }
 
 /// Latencies of all streams in the order in which the requests ended.
-pub fn in_time_order(streams: Vec<Vec<Sample>>) -> Vec<u64> {
-    let mut all: Vec<Sample> = streams.into_iter().flatten().collect();
+pub fn in_time_order(streams: Vec<Stream>) -> Vec<u64> {
+    let mut all: Vec<Sample> = streams.into_iter().flat_map(|s| s.samples).collect();
     all.sort_by_key(|s| s.end_ns);
     all.into_iter().map(|s| s.latency_ns).collect()
 }
@@ -244,11 +323,27 @@ pub fn in_time_order(streams: Vec<Vec<Sample>>) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    struct Counting(u32);
+    /// Counts what was begun and what was finished.
+    #[derive(Default)]
+    struct Counting {
+        begun: u32,
+        open: u32,
+        most_open: u32,
+    }
+
     impl Session for Counting {
-        fn infer(&mut self) -> Result<()> {
-            self.0 += 1;
-            if self.0 > 50 { Err(Failure::usage("enough")) } else { Ok(()) }
+        fn submit(&mut self) -> Result<()> {
+            self.begun += 1;
+            self.open += 1;
+            self.most_open = self.most_open.max(self.open);
+            if self.begun > 50 { Err(Failure::usage("enough")) } else { Ok(()) }
+        }
+        fn complete(&mut self) -> Result<()> {
+            self.open -= 1;
+            Ok(())
+        }
+        fn times(&self) -> Result<Option<GpuTimes>> {
+            Ok(Some(GpuTimes { enqueue_ns: 1, h2d_ns: 2, compute_ns: u64::from(self.begun), d2h_ns: 3 }))
         }
         fn outputs(&self) -> Result<Vec<Tensor>> {
             Ok(vec![])
@@ -257,17 +352,35 @@ mod tests {
 
     #[test]
     fn a_phase_does_the_minimum_and_passes_errors_on() {
-        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting(0))];
-        let streams = phase(&mut sessions, Duration::ZERO).unwrap();
-        assert_eq!(streams[0].len(), MIN_REQUESTS);
-        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting(0)), Box::new(Counting(49))];
-        assert!(phase(&mut sessions, Duration::ZERO).is_err());
+        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting::default())];
+        let streams = phase(&mut sessions, 1, Duration::ZERO).unwrap();
+        assert_eq!(streams[0].samples.len(), MIN_REQUESTS);
+        let worn_out = Counting { begun: 49, ..Counting::default() };
+        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting::default()), Box::new(worn_out)];
+        assert!(phase(&mut sessions, 1, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn as_many_requests_are_in_flight_as_asked_and_none_is_left() {
+        let mut session = Counting::default();
+        let done = stream(&mut session, 3, Duration::ZERO).unwrap();
+        assert_eq!((session.most_open, session.open), (3, 0));
+        assert_eq!((done.samples.len(), session.begun), (MIN_REQUESTS, MIN_REQUESTS as u32 + 2));
+        assert_eq!(done.gpu.len(), MIN_REQUESTS, "the GPU's times are of the counted requests");
+        assert_eq!(median_times(&done.gpu).unwrap().h2d_ns, 2);
+        assert_eq!(median_times(&[]), None);
     }
 
     #[test]
     fn rate_and_order_over_streams() {
-        let s = |end_ns, latency_ns| Sample { end_ns, latency_ns };
-        let streams = vec![vec![s(1_000, 1), s(2_000_000_000, 3)], vec![s(1_500, 2), s(1_000_000_000, 9)]];
+        let s = |samples: &[(u64, u64)]| Stream {
+            samples: samples
+                .iter()
+                .map(|(end_ns, latency_ns)| Sample { end_ns: *end_ns, latency_ns: *latency_ns })
+                .collect(),
+            gpu: vec![],
+        };
+        let streams = vec![s(&[(1_000, 1), (2_000_000_000, 3)]), s(&[(1_500, 2), (1_000_000_000, 9)])];
         assert_eq!(requests_per_s(&streams), 1.0 + 2.0);
         assert_eq!(in_time_order(streams), [1, 2, 9, 3]);
     }

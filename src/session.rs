@@ -6,14 +6,15 @@ mod added;
 pub mod calibrate;
 pub mod check;
 mod history;
+mod machine;
 pub mod pairs;
 mod stages;
 
 pub use added::Added;
 pub use history::{Base, Compared, sessions_for};
+pub use machine::machine_of;
 pub use stages::source;
 
-use crate::backend::resolve;
 use crate::baseline::Store;
 use crate::case::Case;
 use crate::config::Project;
@@ -100,9 +101,10 @@ pub fn run(
             None
         })
     });
-    let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
     let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
-    on_event(Event::Started { cases, device, backend: crate::backend::backend(kind).name(), why, processes });
+    let (backend, why) =
+        cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why));
+    on_event(Event::Started { cases, device, backend, why, processes });
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
     let mut outcome = Outcome {

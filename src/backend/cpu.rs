@@ -1,8 +1,7 @@
 //! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
 //! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
 
-use super::{Backend, Opened, Session};
-use crate::case::OperatingPoint;
+use super::{Backend, Opened, Session, Setup};
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -17,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Kept beside the version requirement in Cargo.toml; a test compares it with Cargo.lock.
-const RTEN_VERSION: &str = "0.27.0";
+pub(super) const LIBRARY: &str = "rten 0.27.0";
 
 pub struct Cpu;
 
@@ -26,8 +25,8 @@ impl Backend for Cpu {
         "cpu"
     }
 
-    fn library(&self) -> String {
-        format!("rten {RTEN_VERSION}")
+    fn library(&self) -> Result<String> {
+        Ok(LIBRARY.into())
     }
 
     fn build(&self, model: ModelFile, options: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>> {
@@ -44,9 +43,10 @@ impl Backend for Cpu {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        point: &OperatingPoint,
+        setup: &Setup,
         inputs: &[(String, Tensor)],
     ) -> Result<Opened> {
+        gpu_settings(setup)?;
         let names: Vec<&str> = engine.parts.iter().map(|(n, _)| n.as_str()).collect();
         let start = Instant::now();
         let model = load(&names, parts, &engine.made_from.build)
@@ -54,13 +54,28 @@ impl Backend for Cpu {
         let load_ns = start.elapsed().as_nanos() as u64;
         let model = Arc::new(model);
         let threads = usize::try_from(engine.made_from.threads).unwrap_or(1);
-        let sessions = (0..point.streams)
+        let sessions = (0..setup.point.streams)
             .map(|_| {
                 CpuSession::new(&model, engine, inputs, threads).map(|s| Box::new(s) as Box<dyn Session>)
             })
             .collect::<Result<_>>()?;
-        Ok(Opened { sessions, load_ns })
+        Ok(Opened { sessions, load_ns, steps: Vec::new(), gpu: None })
     }
+}
+
+/// Settings that mean nothing on a CPU are refused: a number must never claim to be what it is not.
+fn gpu_settings(setup: &Setup) -> Result<()> {
+    let only_gpu = if setup.point.in_flight > 1 {
+        "in-flight above 1"
+    } else if setup.point.cuda_graph {
+        "cuda-graph"
+    } else if !setup.mode.is_default() {
+        "transfers = false and wait = \"block\""
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!("{only_gpu} needs a GPU; the cpu backend has no such thing"))
+        .next("take it out, or set it only where the backend is not cpu"))
 }
 
 fn load(names: &[&str], mut parts: Vec<Vec<u8>>, options: &BuildOptions) -> Result<Model, LoadError> {
@@ -129,13 +144,18 @@ impl CpuSession {
 }
 
 impl Session for CpuSession {
-    fn infer(&mut self) -> Result<()> {
+    /// The whole request: a CPU has nobody to hand it to.
+    fn submit(&mut self) -> Result<()> {
         let inputs = self.inputs.iter().map(|(id, v)| (*id, ValueOrView::View(v.as_view()))).collect();
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.pool)));
         self.last = self.model.run(inputs, &self.outputs, Some(options)).map_err(|e| {
             Failure::new(FailureKind::Measure, format!("inference failed: {e}"))
                 .next("check the shapes and values of the inputs; give real ones with --input NAME=FILE.npy")
         })?;
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -208,7 +228,8 @@ mod tests {
     #[test]
     fn the_recorded_library_version_is_the_one_compiled_in() {
         let lock = include_str!("../../Cargo.lock");
-        let entry = format!("name = \"rten\"\nversion = \"{}\"\n", super::RTEN_VERSION);
-        assert!(lock.contains(&entry), "update RTEN_VERSION to the version in Cargo.lock");
+        let version = super::LIBRARY.split(' ').nth(1).unwrap_or_default();
+        let entry = format!("name = \"rten\"\nversion = \"{version}\"\n");
+        assert!(lock.contains(&entry), "update LIBRARY to the version in Cargo.lock");
     }
 }

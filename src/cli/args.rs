@@ -39,7 +39,7 @@ pub struct SettingArgs {
     /// Absolute tolerance of --expect
     #[arg(long, value_name = "X")]
     pub atol: Option<String>,
-    /// Backend: auto or cpu
+    /// Backend: auto, cpu or cuda (a calibration workload)
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
     /// Scenario: latency or throughput (may be repeated)
@@ -48,9 +48,24 @@ pub struct SettingArgs {
     /// Batch size for dimensions called `batch` (may be repeated)
     #[arg(long = "batch", value_name = "N")]
     pub batches: Vec<String>,
+    /// Which GPU, as CUDA numbers them
+    #[arg(long, value_name = "N")]
+    pub device: Option<String>,
     /// Concurrent sessions in the throughput scenario
     #[arg(long, value_name = "N")]
     pub streams: Option<String>,
+    /// Requests in flight per stream in the throughput scenario (GPU)
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<String>,
+    /// Replay each request as a captured CUDA graph
+    #[arg(long)]
+    pub cuda_graph: bool,
+    /// Leave copies to and from the GPU out of a request
+    #[arg(long)]
+    pub no_transfers: bool,
+    /// How the host waits for the GPU: spin or block
+    #[arg(long, value_name = "HOW")]
+    pub wait: Option<String>,
     /// Intra-op threads of each session
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,
@@ -94,7 +109,10 @@ impl SettingArgs {
             ("rtol", &self.rtol),
             ("atol", &self.atol),
             ("backend", &self.backend),
+            ("device", &self.device),
             ("streams", &self.streams),
+            ("in-flight", &self.in_flight),
+            ("wait", &self.wait),
             ("threads", &self.threads),
             ("max-latency", &self.max_latency),
             ("percentile", &self.percentile),
@@ -109,6 +127,8 @@ impl SettingArgs {
         for (key, value) in single {
             settings.extend(value.as_deref().map(|v| (key.to_owned(), scalar(v))));
         }
+        settings.extend(self.cuda_graph.then(|| ("cuda-graph".to_owned(), Value::Bool(true))));
+        settings.extend(self.no_transfers.then(|| ("transfers".to_owned(), Value::Bool(false))));
         for (key, values) in [("scenarios", &self.scenarios), ("batches", &self.batches)] {
             if !values.is_empty() {
                 settings.insert(key.into(), values.iter().map(|v| scalar(v)).collect());

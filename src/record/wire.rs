@@ -3,10 +3,11 @@
 //! within a version are optional and left out where they say nothing, so that older files keep their text and id.
 
 pub mod acceptance;
+mod gpu;
 
 use self::acceptance::AcceptanceV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
-use crate::case::{Budget, OperatingPoint, sha256_hex};
+use crate::case::{Budget, Mode, OperatingPoint, sha256_hex};
 use crate::config::{BuildOptions, Scenario};
 use crate::error::{Failure, FailureKind, Result};
 use crate::stats::QUANTILES;
@@ -78,6 +79,9 @@ struct CaseV1 {
     streams: u64,
     in_flight: u64,
     cuda_graph: bool,
+    /// How the requests ran on a GPU, where it is not with transfers and spinning.
+    #[serde(default, skip_serializing_if = "Mode::is_default")]
+    mode: Mode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     budget: Option<BudgetV1>,
     shapes: BTreeMap<String, String>,
@@ -139,6 +143,11 @@ struct SummaryV1 {
     first_ns: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peak_host_bytes: Option<u64>,
+    /// What loading was spent on, in order: name and nanoseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<(String, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gpu: Option<gpu::GpuV1>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -278,6 +287,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
         streams: c.point.streams,
         in_flight: c.point.in_flight,
         cuda_graph: c.point.cuda_graph,
+        mode: c.mode,
         budget: c.budget.map(|b| BudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
         shapes: c.shapes.clone(),
         engine: EngineV1 {
@@ -320,6 +330,8 @@ fn summary_to_wire(s: &Summary) -> SummaryV1 {
         load_ns: s.load_ns,
         first_ns: s.first_ns,
         peak_host_bytes: s.peak_host_bytes,
+        steps: s.steps.clone(),
+        gpu: s.gpu.as_ref().map(gpu::to_wire),
     }
 }
 
@@ -365,6 +377,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
             in_flight: c.in_flight,
             cuda_graph: c.cuda_graph,
         },
+        mode: c.mode,
         budget: c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile }),
         shapes: c.shapes,
         engine: EngineRecord {
@@ -409,6 +422,8 @@ fn summary_from_wire(s: SummaryV1) -> Summary {
         load_ns: s.load_ns,
         first_ns: s.first_ns,
         peak_host_bytes: s.peak_host_bytes,
+        steps: s.steps,
+        gpu: s.gpu.map(gpu::from_wire),
     }
 }
 

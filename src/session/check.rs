@@ -424,6 +424,7 @@ fn same_question(base: &Case, head: &Case) -> bool {
         c.inputs.iter().map(|(n, p)| (n.clone(), std::fs::read(p).ok())).collect()
     };
     base.point == head.point
+        && base.mode == head.mode
         && base.budget == head.budget
         && base.seed == head.seed
         && bytes(base) == bytes(head)
