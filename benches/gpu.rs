@@ -62,7 +62,6 @@ fn peer(us: u64, graph: bool) -> BackToBack {
     let setup = Setup {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: graph },
         mode: Mode { transfers: false, wait: Wait::Spin },
-        timed: false,
     };
     let requests = LOOP_NS / Nanos(us * 1000).0.max(2_000);
     back_to_back(0, &workload, &setup, requests).expect("the GPU runs it")

@@ -69,11 +69,11 @@ fn clock_reads_only() -> usize {
 fn requests_of_phase(streams: usize) -> usize {
     let mut sessions: Vec<Box<dyn Session>> = (0..streams).map(|_| Box::new(NoOp) as _).collect();
     let samples = phase(&mut sessions, 1, PHASE).expect("a session that does nothing does not fail");
-    samples.iter().map(|s| s.samples.len()).min().unwrap_or(0)
+    samples.iter().map(Vec::len).min().unwrap_or(0)
 }
 
 fn requests(group: &mut Group, report: &mut Report) {
-    let one_stream = per_request(|| stream(&mut NoOp, 1, PHASE).expect("it does nothing").samples.len());
+    let one_stream = per_request(|| stream(&mut NoOp, 1, PHASE).expect("it does nothing").len());
     let phase_of = |streams| per_request(move || requests_of_phase(streams));
     let rows = [
         ("request of measure::stream", BEYOND_TWO_CLOCK_READS, one_stream),

@@ -109,7 +109,6 @@ fn criterion_child() {
     let setup = trt_perf::backend::Setup {
         point: trt_perf::case::OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
         mode: trt_perf::case::Mode::default(),
-        timed: false,
     };
     let feeds: Vec<_> = header
         .made_from

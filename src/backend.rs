@@ -46,8 +46,6 @@ pub trait Backend {
 pub struct Setup {
     pub point: OperatingPoint,
     pub mode: Mode,
-    /// Whether the GPU times each request with events. Costs host time, so `throughput` goes without.
-    pub timed: bool,
 }
 
 /// A loaded engine.
@@ -71,9 +69,9 @@ pub trait Session: Send {
     /// Waits for the oldest open request.
     fn complete(&mut self) -> Result<()>;
 
-    /// What the GPU measured of the last completed request, where that was asked for. Apart from
-    /// [`Session::complete`], so that asking is not part of the request.
-    fn times(&self) -> Result<Option<GpuTimes>> {
+    /// One request whose parts the GPU times by itself, with no other in flight; `None` where there is no GPU. Never
+    /// in the pass that the host times: events and the wait for a complete launch would be part of the latency.
+    fn timed(&mut self) -> Result<Option<GpuTimes>> {
         Ok(None)
     }
 
@@ -88,7 +86,7 @@ pub fn infer(session: &mut dyn Session) -> Result<()> {
 }
 
 /// The parts of one request, in nanoseconds. All but `enqueue_ns` are differences of two events on the GPU, which
-/// resolves about half a microsecond.
+/// resolves about half a microsecond. What it takes to hand over from copying to computing is in none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuTimes {
     /// Host time of handing the request to the driver.
@@ -96,6 +94,8 @@ pub struct GpuTimes {
     pub h2d_ns: u64,
     pub compute_ns: u64,
     pub d2h_ns: u64,
+    /// Whether all of the request was submitted before the GPU began it. Otherwise the parts hold the host's launching.
+    pub isolated: bool,
 }
 
 /// The backend of a target.

@@ -4,9 +4,10 @@
 //! number; only the requests of the last phase become samples.
 
 mod extra_work;
+mod gpu;
 
-use crate::backend::{GpuTimes, Opened, Session, Setup, backend, infer};
-use crate::device::{self, GpuConditions};
+use crate::backend::{Session, Setup, backend, infer};
+use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
@@ -14,6 +15,7 @@ use crate::steady;
 use crate::tensor::{Tensor, read_npy, write_samples};
 use crate::worker::child::Reply;
 use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, OutputFact, Stage};
+use gpu::{Watch, median_times, timed_pass, write_gpu_samples};
 use std::collections::VecDeque;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -42,7 +44,7 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     }
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
-    let setup = Setup { point: job.point, mode: job.mode, timed: job.timed };
+    let setup = Setup { point: job.point, mode: job.mode };
     let mut opened = backend(&job.target).open(&header, parts, &setup, &feeds)?;
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
         opened.sessions = extra_work::burden(opened.sessions, share)?;
@@ -59,10 +61,11 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     let watch = Watch::begin(&mut opened)?;
     let streams = phase(&mut opened.sessions, depth, Duration::from_nanos(job.measure_ns));
     let gpu = watch.map(|w| w.end(&mut opened)).transpose()?;
-    let mut streams = streams?;
+    let streams = streams?;
     let throttled = device::throttle_count() > throttles;
     let requests_per_s = requests_per_s(&streams);
-    let times: Vec<GpuTimes> = streams.iter_mut().flat_map(|s| std::mem::take(&mut s.gpu)).collect();
+    let times =
+        if job.timed { timed_pass(opened.sessions.as_mut_slice(), job.measure_ns)? } else { Vec::new() };
     let latencies = in_time_order(streams);
     write_samples(&job.samples, &latencies)?;
     let gpu = gpu.map(|gpu| MeasuredGpu { times: median_times(&times), ..gpu });
@@ -83,54 +86,6 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
         steps: opened.steps,
         gpu,
     })
-}
-
-/// Looks at the GPU around the measured phase, never during it, and tells profilers where the phase is.
-struct Watch {
-    before: GpuConditions,
-    energy_j: Option<f64>,
-}
-
-impl Watch {
-    /// `None` where there is no GPU.
-    fn begin(opened: &mut Opened) -> Result<Option<Self>> {
-        let Some(gpu) = &mut opened.gpu else { return Ok(None) };
-        let before = gpu.conditions()?;
-        let energy_j = gpu.energy_j();
-        gpu.start_profilers()?;
-        Ok(Some(Self { before, energy_j }))
-    }
-
-    fn end(self, opened: &mut Opened) -> Result<MeasuredGpu> {
-        let gone = || Failure::new(FailureKind::Measure, "the GPU is gone");
-        let gpu = opened.gpu.as_mut().ok_or_else(gone)?;
-        gpu.stop_profilers()?;
-        let energy_j = gpu.energy_j().zip(self.energy_j).map(|(end, start)| end - start);
-        Ok(MeasuredGpu { times: None, before: self.before, after: gpu.conditions()?, energy_j })
-    }
-}
-
-/// The medians of each part; `None` where nothing was timed.
-fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
-    let median = |part: fn(&GpuTimes) -> u64| {
-        let mut all: Vec<u64> = times.iter().map(part).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied()
-    };
-    Some(GpuTimes {
-        enqueue_ns: median(|t| t.enqueue_ns)?,
-        h2d_ns: median(|t| t.h2d_ns)?,
-        compute_ns: median(|t| t.compute_ns)?,
-        d2h_ns: median(|t| t.d2h_ns)?,
-    })
-}
-
-fn write_gpu_samples(job: &MeasureJob, times: &[GpuTimes]) -> Result<()> {
-    if let Some(folder) = job.gpu_samples.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
-    }
-    // Shorter than the events resolve is not nothing: a zero would have no logarithm.
-    write_samples(&job.gpu_samples, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())
 }
 
 fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {
@@ -241,7 +196,7 @@ fn warm_up(sessions: &mut [Box<dyn Session>], depth: u64, least: Duration) -> Re
 }
 
 /// A closed loop for `duration` on every stream at once: each has always `depth` requests in flight.
-pub fn phase(sessions: &mut [Box<dyn Session>], depth: u64, duration: Duration) -> Result<Vec<Stream>> {
+pub fn phase(sessions: &mut [Box<dyn Session>], depth: u64, duration: Duration) -> Result<Vec<Vec<Sample>>> {
     if let [only] = sessions {
         // No thread: the latency scenario pays nothing for what throughput needs.
         return Ok(vec![stream(only.as_mut(), depth, duration)?]);
@@ -269,19 +224,12 @@ pub fn phase(sessions: &mut [Box<dyn Session>], depth: u64, duration: Duration) 
     })
 }
 
-/// What one stream measured: its requests in the order in which they ended, and the GPU's times of them, if any.
-#[derive(Default)]
-pub struct Stream {
-    pub samples: Vec<Sample>,
-    pub gpu: Vec<GpuTimes>,
-}
-
 /// Back-to-back requests of one stream, `depth` of them in flight: as soon as the oldest completes, a new one is
 /// submitted. A request's latency runs from its submission to its completion. With one in flight nothing but the
 /// request stands between two clock reads. Requests still in flight at the end are waited for and not counted.
-pub fn stream(session: &mut dyn Session, depth: u64, duration: Duration) -> Result<Stream> {
+pub fn stream(session: &mut dyn Session, depth: u64, duration: Duration) -> Result<Vec<Sample>> {
     // Room for a million requests before the first reallocation; pages are only touched when used.
-    let mut done = Stream { samples: Vec::with_capacity(1 << 20), gpu: Vec::new() };
+    let mut samples = Vec::with_capacity(1 << 20);
     let depth = usize::try_from(depth).unwrap_or(1).max(1);
     let mut open = VecDeque::with_capacity(depth);
     let start = Instant::now();
@@ -294,27 +242,27 @@ pub fn stream(session: &mut dyn Session, depth: u64, duration: Duration) -> Resu
         let after = Instant::now();
         let before = open.pop_front().unwrap_or(start);
         let end = after - start;
-        done.samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
-        done.gpu.extend(session.times()?);
-        if end >= duration && done.samples.len() >= MIN_REQUESTS {
+        samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
+        if end >= duration && samples.len() >= MIN_REQUESTS {
             for _ in open {
                 session.complete()?;
             }
-            return Ok(done);
+            return Ok(samples);
         }
     }
 }
 
 /// Σ over streams of requests / time of its last completion: no request is counted in part.
-pub fn requests_per_s(streams: &[Stream]) -> f64 {
-    let rate =
-        |s: &Stream| s.samples.last().map(|last| s.samples.len() as f64 / (last.end_ns.max(1) as f64 / 1e9));
-    streams.iter().filter_map(rate).sum()
+pub fn requests_per_s(streams: &[Vec<Sample>]) -> f64 {
+    streams
+        .iter()
+        .filter_map(|s| s.last().map(|last| s.len() as f64 / (last.end_ns.max(1) as f64 / 1e9)))
+        .sum()
 }
 
 /// Latencies of all streams in the order in which the requests ended.
-pub fn in_time_order(streams: Vec<Stream>) -> Vec<u64> {
-    let mut all: Vec<Sample> = streams.into_iter().flat_map(|s| s.samples).collect();
+pub fn in_time_order(streams: Vec<Vec<Sample>>) -> Vec<u64> {
+    let mut all: Vec<Sample> = streams.into_iter().flatten().collect();
     all.sort_by_key(|s| s.end_ns);
     all.into_iter().map(|s| s.latency_ns).collect()
 }
@@ -342,9 +290,6 @@ mod tests {
             self.open -= 1;
             Ok(())
         }
-        fn times(&self) -> Result<Option<GpuTimes>> {
-            Ok(Some(GpuTimes { enqueue_ns: 1, h2d_ns: 2, compute_ns: u64::from(self.begun), d2h_ns: 3 }))
-        }
         fn outputs(&self) -> Result<Vec<Tensor>> {
             Ok(vec![])
         }
@@ -354,7 +299,7 @@ mod tests {
     fn a_phase_does_the_minimum_and_passes_errors_on() {
         let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting::default())];
         let streams = phase(&mut sessions, 1, Duration::ZERO).unwrap();
-        assert_eq!(streams[0].samples.len(), MIN_REQUESTS);
+        assert_eq!(streams[0].len(), MIN_REQUESTS);
         let worn_out = Counting { begun: 49, ..Counting::default() };
         let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting::default()), Box::new(worn_out)];
         assert!(phase(&mut sessions, 1, Duration::ZERO).is_err());
@@ -365,22 +310,13 @@ mod tests {
         let mut session = Counting::default();
         let done = stream(&mut session, 3, Duration::ZERO).unwrap();
         assert_eq!((session.most_open, session.open), (3, 0));
-        assert_eq!((done.samples.len(), session.begun), (MIN_REQUESTS, MIN_REQUESTS as u32 + 2));
-        assert_eq!(done.gpu.len(), MIN_REQUESTS, "the GPU's times are of the counted requests");
-        assert_eq!(median_times(&done.gpu).unwrap().h2d_ns, 2);
-        assert_eq!(median_times(&[]), None);
+        assert_eq!((done.len(), session.begun), (MIN_REQUESTS, MIN_REQUESTS as u32 + 2));
     }
 
     #[test]
     fn rate_and_order_over_streams() {
-        let s = |samples: &[(u64, u64)]| Stream {
-            samples: samples
-                .iter()
-                .map(|(end_ns, latency_ns)| Sample { end_ns: *end_ns, latency_ns: *latency_ns })
-                .collect(),
-            gpu: vec![],
-        };
-        let streams = vec![s(&[(1_000, 1), (2_000_000_000, 3)]), s(&[(1_500, 2), (1_000_000_000, 9)])];
+        let s = |end_ns, latency_ns| Sample { end_ns, latency_ns };
+        let streams = vec![vec![s(1_000, 1), s(2_000_000_000, 3)], vec![s(1_500, 2), s(1_000_000_000, 9)]];
         assert_eq!(requests_per_s(&streams), 1.0 + 2.0);
         assert_eq!(in_time_order(streams), [1, 2, 9, 3]);
     }

@@ -113,8 +113,8 @@ pub fn describe_steady(samples: &[u64]) -> Result<Steady> {
     })
 }
 
-/// Summarises the samples of one process (nanoseconds, in time order); `compute` are the GPU's of the same requests,
-/// empty where it timed none.
+/// Summarises the samples of one process (nanoseconds, in time order); `compute` are the GPU's of a
+/// pass of its own, empty where there was none.
 pub fn summarize(
     samples: &[u64],
     compute: &[u64],
@@ -147,11 +147,7 @@ pub fn summarize(
         peak_host_bytes: measured.peak_host_bytes,
         steps: measured.steps.clone(),
         gpu: match &measured.gpu {
-            Some(gpu) => Some(summarize_gpu(
-                compute.get(dropped as usize..).unwrap_or_default(),
-                gpu,
-                (measured.requests * point.batch) as f64,
-            )?),
+            Some(gpu) => Some(summarize_gpu(compute, gpu, (measured.requests * point.batch) as f64)?),
             None => None,
         },
     })

@@ -4,6 +4,7 @@
 //! Makes sessions from work that can be put on a stream (`stream`); what that work is, the backends say.
 
 mod driver;
+mod gate;
 mod kernel;
 pub mod peer;
 mod probe;
@@ -105,7 +106,7 @@ fn session(
     let stream = gpu.stream()?;
     let buffers = Buffers::new(gpu, &stream, inputs, &[output])?;
     let spin = Spin::new(gpu, kernels, workload, &stream, &buffers)?;
-    let mut session = GpuSession::new(gpu, stream, buffers, spin, setup)?;
+    let mut session = GpuSession::new(gpu, kernels, stream, buffers, spin, setup)?;
     let capture_ns = if setup.point.cuda_graph { session.capture()? } else { 0 };
     Ok((Box::new(session), capture_ns))
 }

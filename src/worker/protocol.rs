@@ -57,7 +57,7 @@ pub struct MeasureJob {
     pub payload_sha256: String,
     pub point: OperatingPoint,
     pub mode: Mode,
-    /// Whether the GPU times each request.
+    /// Whether a pass follows in which a GPU times requests by itself.
     pub timed: bool,
     pub seed: u64,
     pub inputs: BTreeMap<String, PathBuf>,
@@ -100,7 +100,7 @@ pub struct Measured {
 /// What the GPU and its driver said around the measured phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeasuredGpu {
-    /// Medians over the requests; `None` where requests were not timed by events.
+    /// Medians over the requests of the timed pass; `None` where there was none.
     pub times: Option<GpuTimes>,
     pub before: GpuConditions,
     pub after: GpuConditions,

@@ -140,6 +140,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
             h2d_ns: counts[2],
             compute_ns: counts[3],
             d2h_ns: counts[4],
+            isolated: counts[5].is_multiple_of(2),
         }),
         sm_mhz: timed.then_some(numbers[3]),
         temperature_c: (!timed).then_some(65),

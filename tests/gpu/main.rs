@@ -8,9 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Short, because a GPU is lent by the minute.
-const EFFORT: [&str; 6] = ["--processes", "2", "--warm-up", "50ms", "--measure", "100ms"];
-
 fn program() -> PathBuf {
     std::env::var_os("TRT_PERF_BIN")
         .map_or_else(|| env!("CARGO_BIN_EXE_cargo-trt-perf").into(), PathBuf::from)
@@ -58,8 +55,16 @@ impl Bench {
     /// Measures a workload in one scenario, and returns the fields of the finished case.
     fn measure(&self, workload: &Path, scenario: &str, more: &[&str]) -> Value {
         let mut args = vec!["run", workload.to_str().expect("UTF-8"), "--scenario", scenario];
-        args.extend(["--message-format", "json"]);
-        args.extend(EFFORT);
+        args.extend([
+            "--processes",
+            "2",
+            "--warm-up",
+            "50ms",
+            "--measure",
+            "200ms",
+            "--message-format",
+            "json",
+        ]);
         args.extend(more);
         let said = self.run(&args);
         assert_eq!(said.code, 0, "{args:?}\n{}\n{}", said.out, said.err);
@@ -221,7 +226,7 @@ fn every_mode_computes_the_same() {
     ];
     for mode in modes {
         for scenario in ["latency", "throughput"] {
-            let mut more = vec!["--input", &input, "--expect", &expect, "--processes", "1"];
+            let mut more = vec!["--input", &input, "--expect", &expect];
             more.extend(mode);
             let case = bench.measure(&path, scenario, &more);
             assert_eq!(

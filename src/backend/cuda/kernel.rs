@@ -12,13 +12,17 @@ use std::sync::Arc;
 
 const PTX: &[u8] = concat!(include_str!("kernel.ptx"), "\0").as_bytes();
 const ENTRY: &std::ffi::CStr = c"trt_perf_spin";
-/// Threads of a block that moves memory; a kernel that moves none needs no more than one warp.
+const GATE: &std::ffi::CStr = c"trt_perf_gate";
+/// Threads of a block that copies or moves memory.
 const THREADS: u32 = 256;
+/// Threads of a block that only waits.
 const WARP: u32 = 32;
 
-/// The compiled kernel. Never unloaded: a worker ends with what it loaded.
-pub(super) struct Kernels {
-    function: sys::CUfunction,
+/// The compiled kernels. Never unloaded: a worker ends with what it loaded.
+pub(crate) struct Kernels {
+    spin: sys::CUfunction,
+    /// See [`super::gate`].
+    pub(super) gate: sys::CUfunction,
 }
 
 // SAFETY: a function handle is an address that the driver allows to be used from any thread of its context.
@@ -33,10 +37,12 @@ impl Kernels {
         // SAFETY: PTX is text that ends in a zero byte, which is how the driver tells its end.
         let module = unsafe { result::module::load_data(PTX.as_ptr().cast()) }
             .map_err(|e| failed("compile the calibration kernel", &e))?;
-        // SAFETY: the module was loaded above and is never unloaded.
-        let function = unsafe { result::module::get_function(module, ENTRY.to_owned()) }
-            .map_err(|e| failed("find the calibration kernel", &e))?;
-        Ok(Self { function })
+        let find = |name: &std::ffi::CStr| {
+            // SAFETY: the module was loaded above and is never unloaded.
+            unsafe { result::module::get_function(module, name.to_owned()) }
+                .map_err(|e| failed("find a kernel", &e))
+        };
+        Ok(Self { spin: find(ENTRY)?, gate: find(GATE)? })
     }
 }
 
@@ -88,7 +94,7 @@ impl Launch {
         let (grid, block) = ((self.blocks, 1, 1), (self.threads, 1, 1));
         // SAFETY: seven 64-bit parameters, as the kernel declares; the driver copies them before it returns. The rest
         // is the caller's promise.
-        unsafe { launch_kernel(kernels.function, grid, block, 0, stream, &mut arguments) }
+        unsafe { launch_kernel(kernels.spin, grid, block, 0, stream, &mut arguments) }
             .map_err(|e| failed("launch the calibration kernel", &e))
     }
 }
@@ -125,7 +131,7 @@ impl Spin {
         };
         let launch = Launch {
             blocks: if moves { gpu.multiprocessors } else { 1 },
-            threads: if moves { THREADS } else { WARP },
+            threads: THREADS,
             // kHz × ns = 10⁻⁶ cycles.
             cycles: (workload.duration.0 as u128 * u128::from(gpu.max_khz) / 1_000_000) as u64,
             scratch: address(&scratch, stream),
@@ -184,9 +190,10 @@ pub(super) fn read_stamps(stamps: &CudaSlice<u8>, stream: &Arc<CudaStream>) -> R
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_kernel_takes_as_many_parameters_as_are_passed() {
+    fn the_kernels_take_as_many_parameters_as_are_passed() {
         let ptx = include_str!("kernel.ptx");
-        assert_eq!(ptx.matches(".param .u64").count(), 7);
-        assert!(super::PTX.ends_with(b"\0") && ptx.contains(super::ENTRY.to_str().unwrap()));
+        assert_eq!(ptx.matches("\t.param .u64").count(), 7 + 3);
+        assert!(super::PTX.ends_with(b"\0"));
+        assert!([super::ENTRY, super::GATE].iter().all(|name| ptx.contains(name.to_str().unwrap())));
     }
 }

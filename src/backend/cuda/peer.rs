@@ -27,7 +27,7 @@ pub fn back_to_back(gpu: u32, workload: &Workload, setup: &Setup, requests: u64)
     let x = Tensor::from_f32(vec![words], &vec![1.0; words]);
     let buffers = Buffers::new(&gpu, &stream, &[("x".into(), x.clone())], &[x])?;
     let spin = Spin::new(&gpu, &kernels, workload, &stream, &buffers)?;
-    let mut session = GpuSession::new(&gpu, stream, buffers, spin, setup)?;
+    let mut session = GpuSession::new(&gpu, &kernels, stream, buffers, spin, setup)?;
     if setup.point.cuda_graph {
         session.capture()?;
     }

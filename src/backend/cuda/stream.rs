@@ -2,7 +2,8 @@
 //! computes is a [`Work`]; when and how it is timed is decided here, the same for every backend.
 
 use super::driver::{Gpu, failed};
-use super::kernel::address;
+use super::gate::Gate;
+use super::kernel::{Kernels, address};
 use crate::backend::{GpuTimes, Session, Setup};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
@@ -97,13 +98,6 @@ impl Buffer {
     }
 }
 
-/// A request in flight. Only `done` exists where requests are not timed.
-struct Slot {
-    marks: Option<[CudaEvent; 3]>,
-    done: CudaEvent,
-    enqueue_ns: u64,
-}
-
 /// A captured graph.
 struct Graph(CudaGraph);
 // SAFETY: a graph may not be used by two threads at once; it belongs to one session, which one thread uses at a time.
@@ -116,20 +110,47 @@ pub(crate) struct GpuSession<W> {
     work: W,
     graph: Option<Graph>,
     transfers: bool,
-    slots: Vec<Slot>,
+    /// One per request in flight, in turn: when it is done.
+    done: Vec<CudaEvent>,
     /// Requests submitted and completed so far.
     submitted: usize,
     completed: usize,
+    /// Start, inputs copied, computing, computed, outputs copied: of a timed request.
+    marks: [CudaEvent; 5],
+    /// `None` once a request turned out to be too long for it.
+    gate: Option<Gate>,
 }
 
 impl<W: Work> GpuSession<W> {
     /// Runs the work once, so that what is loaded lazily is loaded before anything is captured or measured.
-    pub fn new(gpu: &Gpu, stream: Arc<CudaStream>, buffers: Buffers, work: W, setup: &Setup) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        kernels: &Arc<Kernels>,
+        stream: Arc<CudaStream>,
+        buffers: Buffers,
+        work: W,
+        setup: &Setup,
+    ) -> Result<Self> {
+        let event = |flags| gpu.context.new_event(Some(flags)).map_err(|e| failed("make an event", &e));
+        let untimed = match setup.mode.wait {
+            Wait::Spin => CUevent_flags::CU_EVENT_DISABLE_TIMING,
+            // Single flags only, so this one takes a time stamp too.
+            Wait::Block => CUevent_flags::CU_EVENT_BLOCKING_SYNC,
+        };
         let depth = usize::try_from(setup.point.in_flight).unwrap_or(1).max(1);
-        let slots = (0..depth).map(|_| slot(gpu, setup)).collect::<Result<_>>()?;
-        let transfers = setup.mode.transfers;
-        let mut session =
-            Self { stream, buffers, work, graph: None, transfers, slots, submitted: 0, completed: 0 };
+        let mark = || event(CUevent_flags::CU_EVENT_DEFAULT);
+        let mut session = Self {
+            done: (0..depth).map(|_| event(untimed)).collect::<Result<_>>()?,
+            marks: [mark()?, mark()?, mark()?, mark()?, mark()?],
+            gate: Some(Gate::new(gpu, kernels)?),
+            transfers: setup.mode.transfers,
+            graph: None,
+            submitted: 0,
+            completed: 0,
+            stream,
+            buffers,
+            work,
+        };
         session.work.enqueue(&session.stream)?;
         session.stream.synchronize().map_err(|e| failed("run the first request", &e))?;
         Ok(session)
@@ -176,67 +197,70 @@ impl<W: Work> GpuSession<W> {
         }
     }
 
-    /// Records one of a request's marks, if it is timed.
-    fn mark(&self, slot: usize, which: usize) -> Result<()> {
-        match &self.slots[slot].marks {
-            Some(marks) => marks[which].record(&self.stream).map_err(|e| failed("record an event", &e)),
-            None => Ok(()),
-        }
+    fn copy_in(&self) -> Result<()> {
+        let inputs = if self.transfers { &self.buffers.inputs[..] } else { &[] };
+        inputs.iter().try_for_each(|b| b.upload(&self.stream))
     }
 
-    fn slot(&self, request: usize) -> &Slot {
-        &self.slots[request % self.slots.len()]
+    fn copy_out(&mut self) -> Result<()> {
+        let outputs = if self.transfers { &mut self.buffers.outputs[..] } else { &mut [] };
+        outputs.iter_mut().try_for_each(|b| b.download(&self.stream))
     }
-}
 
-fn slot(gpu: &Gpu, setup: &Setup) -> Result<Slot> {
-    let timing =
-        if setup.timed { CUevent_flags::CU_EVENT_DEFAULT } else { CUevent_flags::CU_EVENT_DISABLE_TIMING };
-    let event = |flags| gpu.context.new_event(Some(flags)).map_err(|e| failed("make an event", &e));
-    let done = match setup.mode.wait {
-        Wait::Spin => timing,
-        // Single flags only, so this one is timed as well; that costs the GPU a time stamp.
-        Wait::Block => CUevent_flags::CU_EVENT_BLOCKING_SYNC,
-    };
-    let marks = if setup.timed { Some([event(timing)?, event(timing)?, event(timing)?]) } else { None };
-    Ok(Slot { marks, done: event(done)?, enqueue_ns: 0 })
+    fn mark(&self, which: usize) -> Result<()> {
+        self.marks[which].record(&self.stream).map_err(|e| failed("record an event", &e))
+    }
 }
 
 impl<W: Work> Session for GpuSession<W> {
     fn submit(&mut self) -> Result<()> {
-        let start = Instant::now();
-        let at = self.submitted % self.slots.len();
-        self.mark(at, 0)?;
-        if self.transfers {
-            self.buffers.inputs.iter().try_for_each(|b| b.upload(&self.stream))?;
-        }
-        self.mark(at, 1)?;
+        self.copy_in()?;
         self.launch()?;
-        self.mark(at, 2)?;
-        if self.transfers {
-            self.buffers.outputs.iter_mut().try_for_each(|b| b.download(&self.stream))?;
-        }
-        self.slots[at].done.record(&self.stream).map_err(|e| failed("record an event", &e))?;
-        self.slots[at].enqueue_ns = super::nanos(start);
+        self.copy_out()?;
+        let done = &self.done[self.submitted % self.done.len()];
+        done.record(&self.stream).map_err(|e| failed("record an event", &e))?;
         self.submitted += 1;
         Ok(())
     }
 
     fn complete(&mut self) -> Result<()> {
-        self.slot(self.completed).done.synchronize().map_err(|e| failed("finish a request", &e))?;
+        let done = &self.done[self.completed % self.done.len()];
+        done.synchronize().map_err(|e| failed("finish a request", &e))?;
         self.completed += 1;
         Ok(())
     }
 
-    fn times(&self) -> Result<Option<GpuTimes>> {
-        let Some(last) = self.completed.checked_sub(1) else { return Ok(None) };
-        let slot = self.slot(last);
-        let Some([start, copied, computed]) = &slot.marks else { return Ok(None) };
+    fn timed(&mut self) -> Result<Option<GpuTimes>> {
+        if let Some(gate) = &mut self.gate {
+            gate.close(&self.stream)?;
+        }
+        let start = Instant::now();
+        self.mark(0)?;
+        self.copy_in()?;
+        self.mark(1)?;
+        // The copies run on an engine of their own; handing over takes microseconds that are nobody's compute. This
+        // second gate is open when it is reached, and only there so that the next event lies behind the handover.
+        if let Some(gate) = &self.gate {
+            gate.launch(&self.stream)?;
+        }
+        self.mark(2)?;
+        self.launch()?;
+        self.mark(3)?;
+        self.copy_out()?;
+        self.mark(4)?;
+        let enqueue_ns = super::nanos(start);
+        let isolated = self.gate.as_mut().is_some_and(Gate::open);
+        if !isolated {
+            self.gate = None;
+        }
+        let [start, copied, computing, computed, end] = &self.marks;
+        end.synchronize().map_err(|e| failed("finish a request", &e))?;
         Ok(Some(GpuTimes {
-            enqueue_ns: slot.enqueue_ns,
+            enqueue_ns,
             h2d_ns: between(start, copied)?,
-            compute_ns: between(copied, computed)?,
-            d2h_ns: between(computed, &slot.done)?,
+            compute_ns: between(computing, computed)?,
+            d2h_ns: between(computed, end)?,
+            isolated,
         }))
     }
 

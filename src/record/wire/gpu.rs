@@ -40,6 +40,8 @@ struct PartsV1 {
     h2d_ns: u64,
     compute_ns: u64,
     d2h_ns: u64,
+    /// Whether the GPU began a request only when all of it had been submitted.
+    isolated: bool,
 }
 
 pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
@@ -54,6 +56,7 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
             h2d_ns: t.h2d_ns,
             compute_ns: t.compute_ns,
             d2h_ns: t.d2h_ns,
+            isolated: t.isolated,
         }),
         sm_mhz: g.sm_mhz.map(round5),
         temperature_c: g.temperature_c,
@@ -71,6 +74,7 @@ pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
             h2d_ns: t.h2d_ns,
             compute_ns: t.compute_ns,
             d2h_ns: t.d2h_ns,
+            isolated: t.isolated,
         }),
         sm_mhz: g.sm_mhz,
         temperature_c: g.temperature_c,

@@ -182,7 +182,14 @@ fn gpu_lines(case: &CaseRecord) -> Vec<String> {
         part("compute p99", |g| Some(g.compute?.p99_ns)),
         part("device to host", |g| Some(g.times?.d2h_ns as f64)),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let mut parts: Vec<String> = parts.into_iter().flatten().collect();
+    let launching = |s: &Summary| s.gpu.as_ref().and_then(|g| g.times).is_some_and(|t| !t.isolated);
+    if case.processes.iter().any(launching) {
+        parts.push(paint(
+            YELLOW,
+            "too many kernels to submit at once: the GPU's times hold the host's launching",
+        ));
+    }
     if !parts.is_empty() {
         lines.push(format!("{:<8} {}", "", parts.join("  ")));
     }
