@@ -116,7 +116,11 @@ fn criterion_child() {
             (i.name.clone(), trt_perf::inputs::seeded(&i.name, i.dtype, shape, i.range, 1))
         })
         .collect();
-    let backend = trt_perf::backend::backend(trt_perf::backend::BackendKind::Cpu);
+    let backend = trt_perf::backend::backend(&trt_perf::backend::Target {
+        kind: trt_perf::backend::BackendKind::Cpu,
+        tensorrt: None,
+        device: 0,
+    });
     let mut opened = backend.open(&header, parts, &point, &feeds).expect("it loads");
     let session = &mut opened.sessions[0];
     let mut criterion = Criterion::default()

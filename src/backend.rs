@@ -4,20 +4,63 @@
 
 mod cpu;
 mod cuda;
+pub mod tensorrt;
 
 use crate::case::OperatingPoint;
 use crate::config::{BackendChoice, BuildOptions};
-use crate::engine::EngineHeader;
+use crate::engine::{EngineHeader, InputSpec};
 use crate::error::Result;
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// A backend that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackendKind {
     Cpu,
+    Tensorrt,
+}
+
+/// What a worker is to use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub kind: BackendKind,
+    /// The folder of TensorRT's libraries; `None`: searched for.
+    pub tensorrt: Option<PathBuf>,
+    /// The GPU, by its index.
+    pub device: u32,
+}
+
+/// What an engine is to be made from.
+pub struct BuildRequest<'a> {
+    pub model: ModelFile,
+    /// Where the model is, for libraries that read its external weights themselves.
+    pub path: &'a Path,
+    /// The model's inputs with their shapes.
+    pub inputs: &'a [InputSpec],
+    pub options: &'a BuildOptions,
+    /// Is told what is being done, from any thread.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How far a build is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub doing: String,
+    pub step: u32,
+    /// 0 where nobody knows.
+    pub steps: u32,
+}
+
+/// A built engine's payload.
+pub struct Payload {
+    /// Named parts, in order.
+    pub parts: Vec<(String, Vec<u8>)>,
+    /// What else is worth keeping about the build, in words: hashes of caches, sizes.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// Makes engines and opens them.
@@ -26,11 +69,16 @@ pub trait Backend {
     fn name(&self) -> &'static str;
 
     /// Library and version, such as `rten 0.27.0`; part of the engine inputs.
-    fn library(&self) -> String;
+    fn library(&self) -> Result<String>;
 
-    /// Turns a checked model into the named parts of an engine's payload. Fails where the backend cannot run
-    /// the model, and names the node.
-    fn build(&self, model: ModelFile, options: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>>;
+    /// The hardware an engine with these options is for, where it works on no other; part of the engine inputs.
+    fn hardware(&self, _options: &BuildOptions) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Turns a checked model into an engine's payload. Fails where the backend cannot run the model, and names the
+    /// node; and where it does not have an option that is set.
+    fn build(&self, request: BuildRequest) -> Result<Payload>;
 
     /// Loads an engine and prepares one session per stream, with the inputs bound.
     fn open(
@@ -60,32 +108,34 @@ pub trait Session: Send {
 }
 
 /// The backend of this kind.
-pub fn backend(kind: BackendKind) -> Box<dyn Backend> {
-    match kind {
+pub fn backend(target: &Target) -> Box<dyn Backend> {
+    match target.kind {
         BackendKind::Cpu => Box::new(cpu::Cpu),
+        BackendKind::Tensorrt => Box::new(tensorrt::Tensorrt::new(target)),
     }
 }
 
-/// Every backend with what it is, or why it cannot be used here.
-pub fn known() -> Vec<(String, std::result::Result<String, String>)> {
-    let cpu = backend(BackendKind::Cpu);
-    vec![
-        (cpu.name().to_owned(), Ok(format!("{} (embedded)", cpu.library()))),
-        (
-            "tensorrt".to_owned(),
-            Err(format!(
-                "not part of this version; the CUDA driver (libcuda) is {}",
-                if cuda::driver_present() { "here" } else { "not installed" }
-            )),
-        ),
-    ]
+impl BackendKind {
+    /// As it stands in records and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Tensorrt => "tensorrt",
+        }
+    }
+}
+
+/// The embedded library and its version; opens nothing.
+pub fn embedded() -> String {
+    cpu::library()
 }
 
 /// Which backend a choice means here, and why.
 pub fn resolve(choice: BackendChoice) -> (BackendKind, &'static str) {
     match choice {
         BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
-        // The TensorRT backend is not part of this version, so nothing else can be found.
-        BackendChoice::Auto => (BackendKind::Cpu, "auto: the only backend of this version"),
+        BackendChoice::Tensorrt => (BackendKind::Tensorrt, "asked for"),
+        // This version builds with TensorRT, but does not measure with it.
+        BackendChoice::Auto => (BackendKind::Cpu, "auto: the only backend that measures"),
     }
 }

@@ -86,6 +86,8 @@ pub struct Case {
     pub allow_non_finite: bool,
     pub seed: u64,
     pub backend: BackendChoice,
+    /// The folder of TensorRT's libraries; `None`: searched for.
+    pub tensorrt: Option<PathBuf>,
     pub build: BuildOptions,
     /// Intra-op threads per session; part of the engine inputs.
     pub threads: u64,
@@ -140,7 +142,8 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         allow_non_finite: s.allow_non_finite,
         seed: s.seed,
         backend: s.backend,
-        build: s.build,
+        tensorrt: s.tensorrt.clone(),
+        build: s.build.clone(),
         threads: s.threads,
         effort: Effort {
             processes: s.processes,

@@ -41,7 +41,7 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     }
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
-    let mut opened = backend(job.backend).open(&header, parts, &job.point, &feeds)?;
+    let mut opened = backend(&job.target).open(&header, parts, &job.point, &feeds)?;
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
         opened.sessions = extra_work::burden(opened.sessions, share)?;
     }

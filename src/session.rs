@@ -49,6 +49,13 @@ pub enum Event<'a> {
         stage: Stage,
         expected: Duration,
     },
+    /// What the library is doing in the build stage; `steps` is 0 where nobody knows.
+    Progress {
+        id: &'a str,
+        doing: &'a str,
+        step: u32,
+        steps: u32,
+    },
     Engine {
         id: &'a str,
         built: &'a Built,
@@ -84,6 +91,19 @@ pub struct Outcome {
     pub no_base: Option<String>,
 }
 
+/// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache.
+pub fn build(
+    project: &Project,
+    cases: &[Case],
+    device: &Device,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<BTreeMap<String, Result<Built>>> {
+    let _lock = lock(&project.target, on_event)?;
+    let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
+    on_event(Event::Started { cases, device, backend: kind.name(), why, processes: Some(0) });
+    Ok(build_all(&project.target.join("engines"), cases, on_event))
+}
+
 /// Builds, measures, records and compares `cases`.
 pub fn run(
     project: &Project,
@@ -102,7 +122,7 @@ pub fn run(
     });
     let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
     let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
-    on_event(Event::Started { cases, device, backend: crate::backend::backend(kind).name(), why, processes });
+    on_event(Event::Started { cases, device, backend: kind.name(), why, processes });
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
     let mut outcome = Outcome {

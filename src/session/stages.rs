@@ -1,7 +1,7 @@
 //! One stage each: lock, sources, engine, one measuring process, the record of a case.
 
 use super::Event;
-use crate::backend::{BackendKind, resolve};
+use crate::backend::{Target, resolve};
 use crate::case::{Case, InputIdentity, sha256_hex};
 use crate::device::Device;
 use crate::engine;
@@ -131,14 +131,13 @@ pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnM
     if let Some(path) = &case.engine {
         return given_engine(path);
     }
-    let (backend, _) = resolve(case.backend);
     let job = Job::Build(BuildJob {
-        backend,
+        target: target(case),
         model: case.model.clone(),
         shapes: case.shapes.clone(),
         batch: case.batch_asked.then_some(case.point.batch),
         batch_in_shapes: case.batch_in_shapes,
-        build: case.build,
+        build: case.build.clone(),
         threads: case.threads,
         engines: engines_dir.to_owned(),
     });
@@ -148,6 +147,11 @@ pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnM
         Message::Built(built) => Ok(*built),
         other => Err(Failure::new(FailureKind::Crash, format!("the build worker answered {other:?}"))),
     }
+}
+
+/// What the workers of a case use.
+fn target(case: &Case) -> Target {
+    Target { kind: resolve(case.backend).0, tensorrt: case.tensorrt.clone(), device: 0 }
 }
 
 /// An engine file that was named instead of built. Only its hashes are checked here; workers load it.
@@ -164,13 +168,17 @@ pub(super) fn placed(case: &Case, failure: Failure) -> Failure {
 }
 
 pub(super) fn stage(case: &Case, process: u64, message: &Message, on_event: &mut dyn FnMut(Event)) {
-    if let Message::Stage { stage, expected_ns } = message {
-        on_event(Event::Stage {
+    match message {
+        Message::Stage { stage, expected_ns } => on_event(Event::Stage {
             id: &case.id,
             process,
             stage: *stage,
             expected: Duration::from_nanos(*expected_ns),
-        });
+        }),
+        Message::Progress { doing, step, steps } => {
+            on_event(Event::Progress { id: &case.id, doing, step: *step, steps: *steps });
+        }
+        _ => {}
     }
 }
 
@@ -201,9 +209,8 @@ pub(super) fn measure_process(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(Summary, BTreeMap<String, String>)> {
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
-    let (backend, _) = resolve(case.backend);
     let file = folder.join(format!("{process}.npy"));
-    let measured = measure_once(case, built, backend, process, &file, on_event).map_err(|f| {
+    let measured = measure_once(case, built, process, &file, on_event).map_err(|f| {
         // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
         let _ = std::fs::remove_file(&file);
         placed(case, f)
@@ -216,13 +223,12 @@ pub(super) fn measure_process(
 fn measure_once(
     case: &Case,
     built: &Built,
-    backend: BackendKind,
     process: u64,
     file: &Path,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
-        backend,
+        target: target(case),
         engine: built.engine.clone(),
         payload_sha256: built.header.payload_sha256.clone(),
         point: case.point,
@@ -277,7 +283,7 @@ pub(super) fn case_record(
             model_sha256: made.model_sha256.clone(),
             backend: made.backend.clone(),
             library: made.library.clone(),
-            build: made.build,
+            build: made.build.clone(),
             threads: made.threads,
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,

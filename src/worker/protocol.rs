@@ -1,7 +1,8 @@
 //! What parent and worker say to each other: one job on the worker's standard input, then one JSON message a
 //! line on its duplicated standard output. Raw samples travel as files, never through the pipe.
 
-use crate::backend::BackendKind;
+use crate::backend::Target;
+use crate::backend::tensorrt::Looked;
 use crate::case::OperatingPoint;
 use crate::config::{BuildOptions, Shape};
 use crate::engine::EngineHeader;
@@ -18,12 +19,14 @@ pub const PROTOCOL: u32 = 1;
 pub enum Job {
     Build(BuildJob),
     Measure(MeasureJob),
+    /// Look for TensorRT and open it: the folder, or `None` to search.
+    Probe(Option<PathBuf>),
 }
 
 /// Make the engine of a case, or find it in the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BuildJob {
-    pub backend: BackendKind,
+    pub target: Target,
     pub model: PathBuf,
     pub shapes: BTreeMap<String, Shape>,
     /// Fills a dynamic first dimension without a shape, where `batches` was configured.
@@ -48,7 +51,7 @@ pub struct Built {
 /// Load an engine and measure it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MeasureJob {
-    pub backend: BackendKind,
+    pub target: Target,
     pub engine: PathBuf,
     /// The engine file must hold exactly this payload.
     pub payload_sha256: String,
@@ -93,6 +96,14 @@ pub struct OutputFact {
     pub sha256: String,
 }
 
+/// Where TensorRT was looked for, and what was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    pub looked: Vec<Looked>,
+    /// The library that would be used, with its version, or why there is none.
+    pub library: Result<String, Failure>,
+}
+
 /// One line from the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,8 +117,15 @@ pub enum Message {
         stage: Stage,
         expected_ns: u64,
     },
+    /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).
+    Progress {
+        doing: String,
+        step: u32,
+        steps: u32,
+    },
     Built(Box<Built>),
     Measured(Measured),
+    Probed(Probed),
     Failed(Failure),
 }
 
