@@ -26,6 +26,7 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use build::WARNINGS;
 pub use search::Looked;
 
 use super::{Backend, BuildRequest, Opened, Payload, Target};

@@ -8,6 +8,7 @@ use super::run::select;
 use super::show::Show;
 use super::{out, shown};
 use crate::backend::resolve;
+use crate::backend::tensorrt::WARNINGS;
 use crate::case::Case;
 use crate::config::Project;
 use crate::device::Device;
@@ -55,6 +56,7 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.print_options {
         return print_options(args, &cases);
     }
+    let cases = one_per_engine(cases);
     // What a GPU is called is for the build worker to find out; here it would only take time.
     let device = Device::with_gpus(Vec::new());
     let mut show = Show::new(args.message_format, args.quiet, false);
@@ -62,13 +64,11 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     show.done();
     let human = args.message_format == MessageFormat::Human;
     let mut tally = Tally::default();
-    // Scenarios of one model share an engine, which is shown once, with the case that built it.
-    let mut seen = BTreeSet::new();
     for case in &cases {
         match engines.get(&case.id) {
             Some(Ok(built)) => {
                 tally.measured += 1;
-                if human && seen.insert(built.engine.clone()) {
+                if human {
                     out(&block(&case.id, built, args.verbose));
                 }
             }
@@ -87,6 +87,16 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
         out(&format!("{}\n", json::message("build-finished", fields)));
     }
     Ok(exit)
+}
+
+/// Scenarios of one model share an engine: the first case stands for all of them.
+fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
+    let mut seen = BTreeSet::new();
+    let asked = |c: &Case| {
+        let batch = c.batch_asked.then_some(c.point.batch);
+        format!("{:?}", (&c.model, &c.shapes, batch, c.backend, &c.tensorrt, &c.build, c.threads))
+    };
+    cases.into_iter().filter(|c| seen.insert(asked(c))).collect()
 }
 
 fn show_failure(human: bool, id: &str, failure: &Failure) {
@@ -109,9 +119,17 @@ fn block(id: &str, built: &Built, verbose: bool) -> String {
         format!("  {}", shown(&built.engine)),
         format!("  {}", made.library),
     ];
+    lines.extend(built.header.facts.get(WARNINGS).map(|w| format!("  warning: {w}")));
     lines.extend(made.hardware.as_ref().map(|gpu| format!("  for {gpu}")));
     if verbose {
-        lines.extend(built.header.facts.iter().map(|(what, value)| format!("  {what}: {value}")));
+        lines.extend(
+            built
+                .header
+                .facts
+                .iter()
+                .filter(|(what, _)| *what != WARNINGS)
+                .map(|(what, value)| format!("  {what}: {value}")),
+        );
     }
     lines.join("\n") + "\n"
 }

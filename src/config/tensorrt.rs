@@ -111,7 +111,7 @@ options! {
     /// Plugin libraries that become part of the plan.
     plugins_to_serialize: Vec<PathBuf> = "plugins-to-serialize", list(path);
     /// GPUs the engine is for, such as 8.6, or `current`; TensorRT-RTX only. Naming them needs no GPU.
-    compute_capabilities: Vec<String> = "compute-capabilities", list(compute_capability);
+    compute_capabilities: Vec<String> = "compute-capabilities", compute_capabilities;
     /// How much tiling across layers is tried.
     tiling_optimization_level: String = "tiling-optimization-level", word(&["none", "fast", "moderate", "full"]);
     /// L2 cache that tiling may count on, in bytes.
@@ -216,6 +216,14 @@ fn words(known: &'static [&'static str]) -> impl Fn(&Value) -> Result<Vec<String
         all.dedup();
         Ok(all)
     }
+}
+
+/// The order they are named in changes nothing.
+fn compute_capabilities(value: &Value) -> Result<Vec<String>, String> {
+    let mut all = list(compute_capability)(value)?;
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 /// `8.6`, which TOML reads as a number, `"8.6"` or `"current"`.

@@ -14,6 +14,8 @@ use std::path::PathBuf;
 /// Parent and worker are the same executable; the number guards against a binary replaced between two spawns.
 pub const PROTOCOL: u32 = 1;
 
+// There is one per process, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// The name of the plan among the engine's parts.
 pub const PLAN: &str = "engine.plan";
 
+/// The fact that holds what TensorRT warned about.
+pub const WARNINGS: &str = "warnings";
+
 /// Builds the plan.
 pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
     only_ours(request.options)?;
@@ -36,6 +39,7 @@ pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
     facts.insert("network layers".into(), layers.to_string());
     let config = call!(builder, v_builder::CREATE_BUILDER_CONFIG);
     let config = Object::owned(api, config, Layout::Wrapper, "createBuilderConfig")?;
+    api.errors();
     options::apply(api, &builder, &config, options)?;
     let cache = TimingCache::open(api, config, options, &mut facts)?;
     let own: BTreeMap<String, Shape> =
@@ -48,6 +52,10 @@ pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
     let plan = call!(builder, v_builder::BUILD_SERIALIZED_NETWORK, network.pointer(), cache.config.pointer());
     let plan = host_memory(api, plan, "the engine was not built")?;
     cache.write(api, options, &mut facts)?;
+    let warnings = api.warnings();
+    if !warnings.is_empty() {
+        facts.insert(WARNINGS.into(), warnings.join("; "));
+    }
     Ok(Payload { parts: vec![(PLAN.to_owned(), plan)], facts })
 }
 

@@ -3,13 +3,13 @@
 //! Must only be used in workers: opening a native library runs its code.
 
 use super::abi::{Family, Object as Pointer, Release, Version};
-use super::callbacks::Logger;
+use super::callbacks::{Logged, Logger};
 use super::object::{Layout, Object};
 use super::search::{Candidate, Search, Surroundings, search};
 use crate::error::{Failure, FailureKind, Result};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// `create…_INTERNAL(logger, version)`.
 type Create = unsafe extern "C" fn(Pointer, i32) -> Pointer;
@@ -33,6 +33,8 @@ pub struct Api {
     pub path: PathBuf,
     exports: Exports,
     logger: Logger,
+    /// What was logged and stopped nothing.
+    warnings: Mutex<Vec<String>>,
     _libraries: Vec<Library>,
 }
 
@@ -43,6 +45,9 @@ pub enum Need {
     /// A lean runtime will do.
     Run,
 }
+
+/// More warnings than this are not read.
+const WARNINGS_KEPT: usize = 20;
 
 /// Opens the library in `asked`, or the first one found.
 pub fn open(asked: Option<&Path>, need: Need) -> Result<Arc<Api>> {
@@ -97,7 +102,14 @@ pub fn open_candidate(candidate: &Candidate) -> Result<Arc<Api>> {
 impl Api {
     /// `libraries` are those that `exports` come from.
     pub fn new(release: Release, path: PathBuf, exports: Exports, libraries: Vec<Library>) -> Self {
-        Self { release, path, exports, logger: Logger::new(release.family), _libraries: libraries }
+        Self {
+            release,
+            path,
+            exports,
+            logger: Logger::new(release.family),
+            warnings: Mutex::default(),
+            _libraries: libraries,
+        }
     }
 
     pub fn family(&self) -> Family {
@@ -111,11 +123,10 @@ impl Api {
 
     /// A failure with what the library logged since the last one.
     pub fn failed(&self, kind: FailureKind, what: &str) -> Failure {
-        let errors: Vec<String> =
-            self.logger.take().into_iter().filter(|l| l.error).map(|l| l.text).collect();
+        let errors = self.errors();
         let said = if errors.is_empty() { String::new() } else { format!(": {}", errors.join(" / ")) };
         let failure = Failure::new(kind, format!("{}: {what}{said}", self.release));
-        if said.contains("CUDA") && !crate::backend::cuda::driver_present() {
+        if (said.contains("CUDA") || said.contains("cudaError")) && !crate::backend::cuda::driver_present() {
             return failure.next(
                 "there is no CUDA driver (libcuda) here; use a machine with an NVIDIA GPU and its driver",
             );
@@ -123,9 +134,33 @@ impl Api {
         failure
     }
 
-    /// The errors that were logged since the last look.
+    /// The errors that were logged since the last look; the warnings are kept.
     pub fn errors(&self) -> Vec<String> {
-        self.logger.take().into_iter().filter(|l| l.error).map(|l| l.text).collect()
+        let (errors, warnings): (Vec<Logged>, Vec<Logged>) = self.logged().into_iter().partition(|l| l.error);
+        warnings.into_iter().for_each(|w| self.keep(w.text));
+        errors.into_iter().map(|l| l.text).collect()
+    }
+
+    /// Everything that was logged since the last look, without the noise.
+    pub fn logged(&self) -> Vec<Logged> {
+        let mut logged = self.logger.take();
+        logged.iter_mut().for_each(|l| l.text = without_noise(&l.text));
+        logged.retain(|l| !l.text.is_empty());
+        logged
+    }
+
+    /// Keeps a warning for [`Self::warnings`].
+    pub fn keep(&self, warning: String) {
+        let mut all = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&warning) && all.len() < WARNINGS_KEPT {
+            all.push(warning);
+        }
+    }
+
+    /// Warnings since the library was opened.
+    pub fn warnings(&self) -> Vec<String> {
+        self.errors();
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn builder(self: &Arc<Self>) -> Result<Object> {
@@ -161,6 +196,16 @@ impl Api {
         // SAFETY: the logger has the table of this family and lives as long as the library; the version is its own.
         Ok(unsafe { create(self.logger.pointer(), version) })
     }
+}
+
+/// A message without the lines that TensorRT adds to every error where there is no driver, and to some messages where no
+/// build is going on.
+pub fn without_noise(message: &str) -> String {
+    let noise = |line: &str| {
+        line.contains("checkMacros.cpp::catchCudaError")
+            || line.starts_with("Thread context has not been set!")
+    };
+    message.lines().filter(|l| !noise(l)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether this release's tables are known.

@@ -3,7 +3,7 @@
 //! A model that the parser does not take is a failure that names the nodes. Must never guess a shape.
 
 use super::abi::{Dims, Family, name_of};
-use super::library::Api;
+use super::library::{Api, without_noise};
 use super::object::{Layout, Object, c_text, call, text};
 use super::tables::{
     i_parser, i_parser_error, network_definition_creation_flag, opt_profile_selector, parser_error_code,
@@ -72,7 +72,7 @@ fn parse_error(api: &Arc<Api>, parser: &Object, index: i32) -> Result<String> {
     let code = call!(error, i_parser_error::CODE);
     let code =
         name_of(parser_error_code::ALL, api.family(), code).map_or_else(|| code.to_string(), str::to_owned);
-    let description = text(call!(error, i_parser_error::DESC));
+    let description = without_noise(&text(call!(error, i_parser_error::DESC)));
     let (number, name, operator) = (
         call!(error, i_parser_error::NODE),
         text(call!(error, i_parser_error::NODE_NAME)),

@@ -37,11 +37,18 @@ impl Setter<'_> {
     fn taken(&self, key: &str, taken: Result<bool>) -> Result<()> {
         let context = |f: Failure| f.context(format!("build option `{key}`"));
         let taken = taken.map_err(context)?;
-        let errors = self.api.errors();
-        if taken && errors.is_empty() {
+        let mut reasons = Vec::new();
+        for logged in self.api.logged() {
+            if logged.error || says_no(&logged.text) {
+                reasons.push(logged.text);
+            } else {
+                self.api.keep(logged.text);
+            }
+        }
+        if taken && reasons.is_empty() {
             return Ok(());
         }
-        let said = if errors.is_empty() { String::new() } else { format!(": {}", errors.join(" / ")) };
+        let said = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(" / ")) };
         Err(context(Failure::new(FailureKind::Build, format!("{} does not take it{said}", self.api.release)))
             .next("change the option, or take it out"))
     }
@@ -287,6 +294,12 @@ impl Setter<'_> {
         Failure::usage(format!("{} has no {kind} {word}", self.api.release))
             .next("take it out, or build with a version that has it")
     }
+}
+
+/// Some options are refused by a warning alone.
+fn says_no(warning: &str) -> bool {
+    let warning = warning.to_lowercase();
+    ["unsupported", "not supported", "ignored", "no effect"].iter().any(|words| warning.contains(words))
 }
 
 /// `layer-names` is `kLAYER_NAMES_ONLY`, `sm86` is `kSM86`.
