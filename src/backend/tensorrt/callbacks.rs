@@ -10,7 +10,7 @@ use super::tables::{i_logger, i_profiler, i_progress_monitor, i_versioned_interf
 use std::sync::{Mutex, PoisonError};
 
 /// A word of a table.
-type Word = *const ();
+pub(super) type Word = *const ();
 /// How many messages of the library are kept.
 const KEPT: usize = 64;
 /// `ILogger::Severity`, the same in every family (a test compares): internal error, error, warning.
@@ -40,7 +40,7 @@ unsafe impl<T: Send + Sync> Sync for Implementation<T> {}
 impl<T: Sync> Implementation<T> {
     /// An object whose table has `slots` functions: those of `functions` where they belong, and elsewhere one that
     /// does nothing (destructors, which the library never calls on objects that are not its own).
-    fn new(slots: usize, functions: &[(Option<usize>, Word)], state: T) -> Self {
+    pub(super) fn new(slots: usize, functions: &[(Option<usize>, Word)], state: T) -> Self {
         let mut words = vec![nothing as Word; slots + 2].into_boxed_slice();
         words[0] = std::ptr::null();
         words[1] = std::ptr::null();
@@ -75,12 +75,12 @@ impl<T> Drop for Implementation<T> {
 ///
 /// # Safety
 /// `this` is the pointer of a live [`Implementation`] of `T`.
-unsafe fn state<'a, T>(this: This) -> &'a T {
+pub(super) unsafe fn state<'a, T>(this: This) -> &'a T {
     // SAFETY: the caller's promise.
     unsafe { &(*this.cast::<Implemented<T>>()).state }
 }
 
-extern "C" fn nothing(_: This) {}
+pub(super) extern "C" fn nothing(_: This) {}
 
 extern "C" fn language(_: This) -> i32 {
     0 // kCPP

@@ -1,6 +1,8 @@
 //! The constants against the tables they were made from, words of the configuration against the constants, and calls
 //! through tables as C++ would make them.
 
+mod builds;
+mod fake;
 mod search;
 
 use super::abi::{EnumValue, Family, Release, Slot, Version};
