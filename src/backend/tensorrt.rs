@@ -8,13 +8,14 @@
 //! | `object` | calls | an object of the library |
 //! | `callbacks` | objects the library calls | functions of ours |
 //! | `network`, `options`, `build` | a plan | a model, build options |
-//! | `runtime` | engines and contexts | a plan |
+//! | `runtime`, `context` | engines, contexts | a plan |
 //!
 //! Must only be used in workers: a native library that crashes takes its process with it.
 
 pub mod abi;
 mod build;
 pub mod callbacks;
+pub mod context;
 mod gpu;
 pub mod library;
 mod network;

@@ -3,6 +3,10 @@
 //!
 //! Both renderings show the same report. Must never change anything on the machine, only say which command would.
 
+mod backends;
+
+pub use backends::Backend;
+
 use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
 use super::out;
@@ -13,53 +17,12 @@ use crate::device::{self, Device, Gpu, Timer, Warning};
 use crate::error::{Failure, FailureKind, Result};
 use crate::report::calibration::state;
 use crate::units;
-use crate::worker;
-use crate::worker::protocol::{Job, Message, Probed};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The longest label of ours and a space; a longer name of a backend still gets a space after it.
 const LABEL_WIDTH: usize = 11;
-
-/// How long opening a library may take.
-const PROBE_LIMIT: Duration = Duration::from_secs(60);
-
-/// A backend: what it is where it can be used, or why it cannot, and the places where its library was looked for.
-#[derive(Clone, Debug)]
-pub struct Backend {
-    pub name: String,
-    pub state: Result<String, String>,
-    pub looked: Vec<Looked>,
-}
-
-fn cpu() -> Backend {
-    let state = Ok(format!("{} (embedded)", crate::backend::embedded()));
-    Backend { name: "cpu".to_owned(), state, looked: Vec::new() }
-}
-
-/// Asks a worker, because a library that crashes when it is opened must only be an answer.
-fn tensorrt(folder: Option<&Path>, no_gpu: Option<&String>) -> Backend {
-    let name = "tensorrt".to_owned();
-    let folder = folder.map(|f| std::path::absolute(f).unwrap_or_else(|_| f.to_owned()));
-    match worker::run(&Job::Probe(folder), PROBE_LIMIT, &mut |_| {}) {
-        Ok(Message::Probed(Probed { looked, library })) => {
-            let state = match (library, no_gpu) {
-                (Ok(library), None) => Ok(format!("{library}; builds engines, does not measure yet")),
-                (Ok(library), Some(_)) => {
-                    Ok(format!("{library}; builds engines, and there is no GPU to run them on"))
-                }
-                (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
-            };
-            Backend { name, state, looked }
-        }
-        Ok(other) => {
-            Backend { name, state: Err(format!("the worker answered {other:?}")), looked: Vec::new() }
-        }
-        Err(failure) => Backend { name, state: Err(failure.message), looked: Vec::new() },
-    }
-}
 
 /// Everything doctor found out, as `--message-format json` writes it.
 #[derive(Clone, Debug, Serialize)]
@@ -131,8 +94,7 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let gpus = device::gpus();
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());
     let warnings = device::warnings(&device);
-    let folder = tensorrt_folder(args.tensorrt.as_deref());
-    let backends = vec![cpu(), tensorrt(folder.as_deref(), gpus.as_ref().err())];
+    let backends = backends::known(tensorrt_folder(args.tensorrt.as_deref()), gpus.as_ref().err());
     let timer = device::measure_timer();
     // A manifest that cannot be read is no reason to say nothing about the machine.
     let found = Project::find(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));

@@ -1,22 +1,24 @@
-//! The run phase's pieces: a runtime, the engines it loads from plans, and the contexts that execute them.
+//! The run phase's pieces: a runtime, and the engines it loads from plans. Contexts, which execute them, are in
+//! `context`.
 //!
-//! Safe where the library keeps the promise alone; what takes addresses or streams is `unsafe` and says what the caller
-//! promises. Everything holds what it came from, so nothing is deleted too early. Measures nothing.
+//! Everything holds what it came from, so nothing is deleted too early. Measures nothing.
 
-use super::abi::{Dims, EnumValue, Family, Stream, name_of};
+use super::abi::{EnumValue, Family, name_of};
 use super::build::{host_memory, load_plugin};
-use super::callbacks::Profiler;
+pub use super::context::Context;
+use super::context::RtxParts;
 use super::library::Api;
 use super::object::{Layout, Object, call, text};
 use super::tables::{
-    data_type, engine_stat, execution_context_allocation_strategy as strategy, layer_information_format,
+    cuda_graph_strategy, data_type, dynamic_shapes_kernel_specialization_strategy as specialization,
+    engine_stat, execution_context_allocation_strategy as strategy, layer_information_format,
     opt_profile_selector, tensor_format, tensor_io_mode, tensor_location, v_cuda_engine as engine,
-    v_engine_inspector as inspector, v_execution_context as context, v_runtime,
+    v_engine_inspector as inspector, v_runtime, v_runtime_cache, v_runtime_config,
 };
 use crate::config::Shape;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::DType;
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,6 +69,30 @@ pub struct Engine {
     /// Deleted before the runtime.
     object: Object,
     _runtime: Arc<Runtime>,
+}
+
+/// When TensorRT-RTX compiles kernels for the shapes it meets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Specialization {
+    /// In the background; the first inferences use general kernels.
+    #[default]
+    Lazy,
+    /// Before the inference that needs them.
+    Eager,
+    /// General kernels always.
+    Never,
+}
+
+/// What a context of TensorRT-RTX is to be like.
+#[derive(Clone, Debug, Default)]
+pub struct RtxContext {
+    pub specialization: Specialization,
+    /// The library captures CUDA graphs itself.
+    pub cuda_graph: bool,
+    /// Memory is given with [`Context::set_device_memory`].
+    pub user_memory: bool,
+    /// Compiled kernels of earlier processes; empty: none yet, but keep them. `None`: neither read nor kept.
+    pub cache: Option<Vec<u8>>,
 }
 
 /// An input or an output of an engine.
@@ -177,7 +203,7 @@ impl Engine {
         let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createEngineInspector")
             .map_err(measuring)?;
         if let Some(of) = of {
-            let taken = call!(object, inspector::SET_EXECUTION_CONTEXT, of.object.pointer());
+            let taken = call!(object, inspector::SET_EXECUTION_CONTEXT, of.object().pointer());
             self.api().taken(taken, "the inspector does not take the context")?;
         }
         let json = layer_information_format::JSON.of(self.api().family()).unwrap_or(1);
@@ -201,133 +227,62 @@ impl Engine {
             return Err(self.api().failed(FailureKind::Measure, "no context was made"));
         }
         let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createExecutionContext")?;
-        Ok(Context { object, profiler: None, _engine: Arc::clone(self) })
-    }
-}
-
-/// One execution of an engine at a time.
-pub struct Context {
-    /// Deleted before the engine, and before the profiler it may call.
-    object: Object,
-    profiler: Option<Arc<Profiler>>,
-    _engine: Arc<Engine>,
-}
-
-impl Context {
-    fn api(&self) -> &Arc<Api> {
-        self.object.api()
+        Ok(Context::new(object, self, None))
     }
 
-    /// Chooses the profile. The stream must be idle or ordered before the next enqueue.
-    ///
-    /// # Safety
-    /// `stream` is a live CUDA stream of the current context.
-    pub unsafe fn set_profile(&mut self, profile: u32, stream: Stream) -> Result<()> {
-        let profile = i32::try_from(profile).unwrap_or(i32::MAX);
-        let taken = call!(self.object, context::SET_OPTIMIZATION_PROFILE_ASYNC, profile, stream);
-        self.api().taken(taken, &format!("profile {profile} was not taken"))
-    }
-
-    pub fn set_input_shape(&mut self, name: &CStr, dims: &[i64]) -> Result<()> {
-        let Some(c_dims) = Dims::new(dims) else {
-            return Err(Failure::usage(format!("{dims:?} has more dimensions than TensorRT")));
+    /// A context of TensorRT-RTX, which compiles kernels while it runs: when, and from what it kept.
+    pub fn rtx_context(self: &Arc<Self>, how: &RtxContext) -> Result<Context> {
+        let api = self.api();
+        let value = |value: &EnumValue| value.of(api.family()).unwrap_or(0);
+        let config = call!(self.object, engine::CREATE_RUNTIME_CONFIG);
+        let config = Object::owned(api, config, Layout::Wrapper, "createRuntimeConfig").map_err(measuring)?;
+        let when = match how.specialization {
+            Specialization::Lazy => specialization::LAZY,
+            Specialization::Eager => specialization::EAGER,
+            Specialization::Never => specialization::NONE,
         };
-        let taken = call!(self.object, context::SET_INPUT_SHAPE, name.as_ptr(), &c_dims);
-        self.api().taken(taken, &format!("input {name:?} does not take the shape {dims:?}"))
-    }
-
-    /// Whether every input has its shape.
-    pub fn shapes_complete(&self) -> Result<bool> {
-        Ok(call!(self.object, context::ALL_INPUT_DIMENSIONS_SPECIFIED))
-    }
-
-    /// The shape of a tensor for the input shapes that are set; -1 where it depends on values.
-    pub fn tensor_shape(&self, name: &CStr) -> Result<Vec<i64>> {
-        Ok(call!(self.object, context::GET_TENSOR_SHAPE, name.as_ptr()).as_slice().to_vec())
-    }
-
-    /// The most bytes an output may take, where its shape depends on values.
-    pub fn max_output_bytes(&self, name: &CStr) -> Result<u64> {
-        Ok(u64::try_from(call!(self.object, context::GET_MAX_OUTPUT_SIZE, name.as_ptr())).unwrap_or(0))
-    }
-
-    /// Device memory needed for the shapes that are set.
-    pub fn device_memory_for_shapes(&mut self) -> Result<u64> {
-        Ok(call!(self.object, context::UPDATE_DEVICE_MEMORY_SIZE_FOR_SHAPES) as u64)
-    }
-
-    /// Memory for a context made with `user_memory`.
-    ///
-    /// # Safety
-    /// `memory` is device memory of that many bytes, which nothing else uses while the context may execute.
-    pub unsafe fn set_device_memory(&mut self, memory: *mut c_void, bytes: u64) -> Result<()> {
-        call!(self.object, context::SET_DEVICE_MEMORY_V2, memory, i64::try_from(bytes).unwrap_or(i64::MAX));
-        Ok(())
-    }
-
-    /// Where a tensor is.
-    ///
-    /// # Safety
-    /// `address` is memory on the tensor's side (device or host), large enough for it, valid until the last execution
-    /// that was enqueued with it has ended.
-    pub unsafe fn set_tensor_address(&mut self, name: &CStr, address: *mut c_void) -> Result<()> {
-        let taken = call!(self.object, context::SET_TENSOR_ADDRESS, name.as_ptr(), address);
-        self.api().taken(taken, &format!("the address of {name:?} was not taken"))
-    }
-
-    /// Streams for work beside the main stream.
-    ///
-    /// # Safety
-    /// Every stream is live, and stays so as long as the context may execute.
-    pub unsafe fn set_aux_streams(&mut self, streams: &mut [Stream]) -> Result<()> {
-        let count = i32::try_from(streams.len()).unwrap_or(i32::MAX);
-        call!(self.object, context::SET_AUX_STREAMS, streams.as_mut_ptr(), count);
-        Ok(())
-    }
-
-    /// Enqueues one inference.
-    ///
-    /// # Safety
-    /// `stream` is a live CUDA stream of the context that was current when the engine was loaded, every tensor has an
-    /// address that is still valid, and no other execution of this context is going on.
-    pub unsafe fn enqueue(&mut self, stream: Stream) -> Result<()> {
-        if call!(self.object, context::ENQUEUE_V3, stream) {
-            return Ok(());
+        call!(config, v_runtime_config::SET_DYNAMIC_SHAPES_KERNEL_SPECIALIZATION_STRATEGY, value(&when));
+        let graph = if how.cuda_graph {
+            cuda_graph_strategy::WHOLE_GRAPH_CAPTURE
+        } else {
+            cuda_graph_strategy::DISABLED
+        };
+        let taken = call!(config, v_runtime_config::SET_CUDA_GRAPH_STRATEGY, value(&graph));
+        api.taken(taken, "the CUDA graph strategy was not taken")?;
+        let memory = if how.user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
+        call!(config, v_runtime_config::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, value(&memory));
+        let mut cache = None;
+        if let Some(kept) = &how.cache {
+            let object = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
+            let object =
+                Object::owned(api, object, Layout::Wrapper, "createRuntimeCache").map_err(measuring)?;
+            if !kept.is_empty() {
+                let taken =
+                    call!(object, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
+                api.taken(taken, "the runtime cache was not taken")?;
+            }
+            let taken = call!(config, v_runtime_config::SET_RUNTIME_CACHE, object.pointer());
+            api.taken(taken, "the runtime cache was not taken")?;
+            cache = Some(object);
         }
-        Err(self.api().failed(FailureKind::Measure, "the inference was not enqueued"))
-    }
-
-    /// Whether the stream's work can become a CUDA graph; TensorRT-RTX only.
-    ///
-    /// # Safety
-    /// `stream` is a live CUDA stream.
-    pub unsafe fn is_capturable(&self, stream: Stream) -> Result<bool> {
-        Ok(call!(self.object, context::IS_STREAM_CAPTURABLE, stream))
-    }
-
-    /// Layer times go to `profiler` from now on: with each enqueue, or (`on_report`) when [`Self::report`] is called.
-    pub fn set_profiler(&mut self, profiler: &Arc<Profiler>, on_report: bool) -> Result<()> {
-        call!(self.object, context::SET_PROFILER, profiler.pointer());
-        call!(self.object, context::SET_ENQUEUE_EMITS_PROFILE, !on_report);
-        self.profiler = Some(Arc::clone(profiler));
-        Ok(())
-    }
-
-    /// Layer times of the last enqueue, to the profiler; the stream must have been waited for.
-    pub fn report(&mut self) -> Result<()> {
-        let taken = call!(self.object, context::REPORT_TO_PROFILER);
-        self.api().taken(taken, "layer times were not reported")
+        let pointer =
+            call!(self.object, engine::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, config.pointer());
+        if pointer.is_null() {
+            return Err(api.failed(FailureKind::Measure, "no context was made"));
+        }
+        let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;
+        Ok(Context::new(object, self, Some(RtxParts { config, cache })))
     }
 }
 
 impl Api {
-    fn taken(&self, taken: bool, what: &str) -> Result<()> {
+    pub(super) fn taken(&self, taken: bool, what: &str) -> Result<()> {
         if taken { Ok(()) } else { Err(self.failed(FailureKind::Measure, what)) }
     }
 }
 
 /// The same failure, of the run phase.
-fn measuring(failure: Failure) -> Failure {
+pub(super) fn measuring(failure: Failure) -> Failure {
     Failure { kind: FailureKind::Measure, ..failure }
 }
 

@@ -3,6 +3,7 @@
 
 mod builds;
 mod fake;
+mod runs;
 mod search;
 
 use super::abi::{EnumValue, Family, Release, Slot, Version};

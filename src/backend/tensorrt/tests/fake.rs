@@ -1,6 +1,8 @@
 //! A TensorRT made of Rust: objects with the tables that NVIDIA's headers give each family, called exactly as the real
 //! library is, and calling back as it does. It records what it was asked, and what was deleted in which order.
 
+mod run;
+
 use super::super::abi::{Dims, Family, Method, Object, Text, This};
 use super::super::callbacks::{Implementation, Word, nothing, state};
 use super::super::library::{Api, Exports};
@@ -80,8 +82,11 @@ impl World {
     /// The library as `library::open` would give it; `self` must outlive it.
     pub fn open(self: &Box<Self>, version: (u32, u32)) -> Arc<Api> {
         CURRENT.set(&raw const **self);
-        let exports =
-            Exports { builder: Some(create_builder), runtime: None, parser: Some((create_parser, 100)) };
+        let exports = Exports {
+            builder: Some(create_builder),
+            runtime: Some(run::create_runtime),
+            parser: Some((create_parser, 100)),
+        };
         Arc::new(Api::new(release(self.family, version.0, version.1), "fake".into(), exports, Vec::new()))
     }
 
