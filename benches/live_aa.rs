@@ -119,7 +119,7 @@ fn criterion_child() {
             (i.name.clone(), trt_perf::inputs::seeded(&i.name, i.dtype, shape, i.range, 1))
         })
         .collect();
-    let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, gpu: 0 };
+    let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, tensorrt: None, gpu: 0 };
     let backend = trt_perf::backend::backend(&target);
     let mut opened = backend.open(&header, parts, &setup, &feeds).expect("it loads");
     let session = &mut opened.sessions[0];

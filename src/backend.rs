@@ -4,15 +4,46 @@
 
 mod cpu;
 pub mod cuda;
+pub mod tensorrt;
 
 use crate::case::{BackendKind, Mode, OperatingPoint, Target};
 use crate::config::BuildOptions;
-use crate::engine::EngineHeader;
-use crate::error::Result;
+use crate::engine::{EngineHeader, InputSpec};
+use crate::error::{Failure, Result};
 use crate::onnx::{self, ModelFile};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
+
+/// What an engine is to be made from.
+pub struct BuildRequest<'a> {
+    pub model: ModelFile,
+    /// Where the model is, for libraries that read its external weights themselves.
+    pub path: &'a Path,
+    /// The model's inputs with their shapes.
+    pub inputs: &'a [InputSpec],
+    pub options: &'a BuildOptions,
+    /// Is told what is being done, from any thread.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How far a build is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub doing: String,
+    pub step: u32,
+    /// 0 where nobody knows.
+    pub steps: u32,
+}
+
+/// A built engine's payload.
+pub struct Payload {
+    /// Named parts, in order.
+    pub parts: Vec<(String, Vec<u8>)>,
+    /// What else is worth keeping about the build, in words: hashes of caches, sizes.
+    pub facts: BTreeMap<String, String>,
+}
 
 /// Makes engines and opens them.
 pub trait Backend {
@@ -27,9 +58,14 @@ pub trait Backend {
         onnx::read(path)
     }
 
-    /// Turns a checked model into the named parts of an engine's payload. Fails where the backend cannot run
-    /// the model, and names the node.
-    fn build(&self, model: ModelFile, options: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>>;
+    /// The hardware an engine with these options is for, where it works on no other; part of the engine inputs.
+    fn hardware(&self, _options: &BuildOptions) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Turns a checked model into an engine's payload. Fails where the backend cannot run the model, and names the
+    /// node; and where it does not have an option that is set.
+    fn build(&self, request: BuildRequest) -> Result<Payload>;
 
     /// Loads an engine and prepares one session per stream, with the inputs bound.
     fn open(
@@ -103,25 +139,20 @@ pub fn backend(target: &Target) -> Box<dyn Backend> {
     match target.kind {
         BackendKind::Cpu => Box::new(cpu::Cpu),
         BackendKind::Cuda => Box::new(cuda::Cuda { gpu: target.gpu }),
+        BackendKind::Tensorrt => Box::new(tensorrt::Tensorrt::new(target)),
     }
 }
 
-/// Every backend with what it is, or why it cannot be used here.
-pub fn known() -> Vec<(String, std::result::Result<String, String>)> {
-    let driver = if cuda::driver_present() { "here" } else { "not installed" };
-    vec![
-        ("cpu".to_owned(), Ok(format!("{} (embedded)", cpu::LIBRARY))),
-        (
-            "cuda".to_owned(),
-            if cuda::driver_present() {
-                Ok("a calibration workload of kernels with a set duration, no models".to_owned())
-            } else {
-                Err("the CUDA driver (libcuda.so.1) is not installed".to_owned())
-            },
-        ),
-        (
-            "tensorrt".to_owned(),
-            Err(format!("not part of this version; the CUDA driver (libcuda) is {driver}")),
-        ),
-    ]
+/// Options of the build that a backend does not have are never dropped silently.
+fn refuse_tensorrt_options(backend: &str, options: &BuildOptions) -> Result<()> {
+    match options.tensorrt.keys()[..] {
+        [] => Ok(()),
+        [first, ..] => Err(Failure::usage(format!("the {backend} backend has no build option `{first}`"))
+            .next("take it out, or build with --backend tensorrt")),
+    }
+}
+
+/// The embedded library and its version; opens nothing.
+pub fn embedded() -> String {
+    cpu::LIBRARY.to_owned()
 }

@@ -1,8 +1,8 @@
 //! The build phase: case → engine in the content-addressed cache. Runs in a build worker, never measures.
 
-use crate::backend::{Backend, backend};
+use crate::backend::{Backend, BuildRequest, Progress, backend};
 use crate::case::sha256_hex;
-use crate::config::{Shape, dims_text};
+use crate::config::{BuildOptions, Shape, dims_text};
 use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
@@ -10,7 +10,12 @@ use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::worker::child::Reply;
 use crate::worker::protocol::{BuildJob, Built, Message, Stage};
 use sha2::{Digest, Sha256};
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Finds the engine in the cache or builds it.
 pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
@@ -23,9 +28,10 @@ pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
         library: backend.library()?,
         model_sha256: model.sha256.clone(),
         external_sha256: model.external.iter().map(|(n, b)| (n.clone(), sha256_hex(b))).collect(),
-        build: job.build,
+        build: by_content(&job.build)?,
         threads: job.threads,
         inputs,
+        hardware: backend.hardware(&job.build)?,
     };
     let path = engine::path(&job.engines, &made_from.hash());
     // A cached file that is damaged is built again, not trusted and not complained about.
@@ -34,7 +40,7 @@ pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
         return Ok(Built { engine: path, engine_bytes, header, cached: true });
     }
     reply.send(&Message::Stage { stage: Stage::Build, expected_ns: 0 });
-    let header = build(job, model, made_from, backend.as_ref(), &path)?;
+    let header = build(job, model, made_from, backend.as_ref(), &path, reply)?;
     let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
     Ok(Built { engine: path, engine_bytes, header, cached: false })
 }
@@ -44,12 +50,23 @@ fn build(
     model: ModelFile,
     made_from: EngineInputs,
     backend: &dyn Backend,
-    path: &std::path::Path,
+    path: &Path,
+    reply: &mut Reply,
 ) -> Result<EngineHeader> {
     let (outputs, operators) = (model.outputs.clone(), model.operators.clone());
     let start = Instant::now();
-    let parts = backend.build(model, &job.build).map_err(|e| e.context(job.model.display()))?;
+    let last = Mutex::new((reply, None));
+    let progress = |progress: Progress| tell(&last, progress);
+    let request = BuildRequest {
+        model,
+        path: &job.model,
+        inputs: &made_from.inputs,
+        options: &job.build,
+        progress: &progress,
+    };
+    let built = backend.build(request).map_err(|e| e.context(job.model.display()))?;
     let build_ns = start.elapsed().as_nanos() as u64;
+    let parts = built.parts;
     let payload: Vec<&[u8]> = parts.iter().map(|(_, b)| b.as_slice()).collect();
     let mut hash = Sha256::new();
     payload.iter().for_each(|p| hash.update(p));
@@ -61,9 +78,41 @@ fn build(
         outputs,
         operators,
         build_ns,
+        facts: built.facts,
     };
     engine::write(path, &header, &payload)?;
     Ok(header)
+}
+
+/// Sends progress, but not more often than anyone can read.
+fn tell(last: &Mutex<(&mut Reply, Option<Instant>)>, progress: Progress) {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.1.is_some_and(|at| at.elapsed() < TELL_EVERY) {
+        return;
+    }
+    last.1 = Some(Instant::now());
+    let Progress { doing, step, steps } = progress;
+    last.0.send(&Message::Progress { doing, step, steps });
+}
+
+/// The options with files named by their contents: the same file at another path makes the same engine, another file
+/// at the same path does not.
+fn by_content(options: &BuildOptions) -> Result<BuildOptions> {
+    let name = |path: &Path| -> Result<PathBuf> {
+        let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+        Ok(PathBuf::from(sha256_hex(&bytes)))
+    };
+    let mut options = options.clone();
+    // A cache that every build adds to would make each engine stale at once; its hashes are kept with the engine.
+    let kept = !options.tensorrt.writes_timing_cache();
+    if let Some(path) = &mut options.tensorrt.timing_cache {
+        *path = if kept && path.exists() { name(path)? } else { PathBuf::new() };
+    }
+    let lists = [&mut options.tensorrt.plugins, &mut options.tensorrt.plugins_to_serialize];
+    for path in lists.into_iter().flatten().flatten() {
+        *path = name(path)?;
+    }
+    Ok(options)
 }
 
 /// The model's inputs with the shapes of the case put in.

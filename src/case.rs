@@ -5,7 +5,7 @@
 
 mod target;
 
-pub use target::{BackendKind, Target};
+pub use target::{BackendKind, Host, Target};
 
 use crate::config::{
     BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Variant, Wait,
@@ -126,14 +126,14 @@ pub struct Case {
     pub place: Place,
 }
 
-/// All cases of `models`, in configuration order. `cpus` is how many CPUs this process may use.
-pub fn cases(models: &[Model], cpus: u64) -> Vec<Case> {
+/// All cases of `models`, in configuration order.
+pub fn cases(models: &[Model], host: Host) -> Vec<Case> {
     let mut all = Vec::new();
     for model in models {
         for variant in &model.variants {
             for batch in variant.settings.batches.as_deref().map_or(&[1][..], |b| b) {
                 for scenario in &variant.settings.scenarios {
-                    all.push(case(model, variant, *batch, *scenario, cpus));
+                    all.push(case(model, variant, *batch, *scenario, host));
                 }
             }
         }
@@ -141,7 +141,7 @@ pub fn cases(models: &[Model], cpus: u64) -> Vec<Case> {
     all
 }
 
-fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: u64) -> Case {
+fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: Host) -> Case {
     let s = &variant.settings;
     let segment = match (&variant.name, &s.batches) {
         (Some(name), None) => name.clone(),
@@ -149,9 +149,9 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         (None, Some(_)) => format!("b{batch}"),
         (None, None) => "default".into(),
     };
-    let (kind, target_why) = target::resolve(s.backend, &model.path);
+    let (kind, target_why) = target::resolve(s.backend, &model.path, s.tensorrt.is_some(), host);
     // One request in flight per stream leaves a GPU idle between them; a second one closes the gap.
-    let (all_streams, deep) = if kind.on_gpu() { (1, 2) } else { ((cpus / s.threads).max(1), 1) };
+    let (all_streams, deep) = if kind.on_gpu() { (1, 2) } else { ((host.cpus / s.threads).max(1), 1) };
     let (streams, in_flight) = match scenario {
         Scenario::Latency => (1, 1),
         Scenario::Throughput => (s.streams.unwrap_or(all_streams), s.in_flight.unwrap_or(deep)),
@@ -172,9 +172,9 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         atol: s.atol,
         allow_non_finite: s.allow_non_finite,
         seed: s.seed,
-        target: Target { kind, gpu: s.gpu },
+        target: Target { kind, tensorrt: s.tensorrt.clone(), gpu: s.gpu },
         target_why,
-        build: s.build,
+        build: s.build.clone(),
         threads: s.threads,
         effort: Effort {
             processes: s.processes,

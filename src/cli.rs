@@ -2,6 +2,7 @@
 
 mod args;
 mod baseline;
+mod build;
 mod calibrate;
 mod check;
 mod compare;
@@ -39,6 +40,8 @@ struct Cli {
 enum Verb {
     /// Build, measure and record the cases; compare with the newest baseline of this commit's history
     Run(Box<run::RunArgs>),
+    /// Build the engines of the cases, and measure nothing
+    Build(Box<build::BuildArgs>),
     /// Measure this work tree against its base in one session, and fail on a confirmed regression
     Check(Box<check::CheckArgs>),
     /// Compare two records (revisions, record files, or ids as `baseline list` prints them), or two folders of samples
@@ -69,6 +72,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let manifest = cli.manifest_path.as_deref();
     let outcome = match cli.verb {
         Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
+        Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::History(args) => history::run(&args, manifest),

@@ -7,12 +7,14 @@
 mod settings;
 mod shape;
 mod table;
+pub mod tensorrt;
 
 pub use settings::{
     BackendChoice, BuildOptions, MARGIN_FRAC, Scenario, Settings, TAIL_MARGIN_FRAC, Wait, parse_override,
 };
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
+pub use tensorrt::TensorrtOptions;
 
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use serde_json::{Map, Value};

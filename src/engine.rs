@@ -44,6 +44,9 @@ pub struct EngineInputs {
     pub build: BuildOptions,
     pub threads: u64,
     pub inputs: Vec<InputSpec>,
+    /// The hardware the engine is for, where it works on no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
 }
 
 impl EngineInputs {
@@ -66,6 +69,9 @@ pub struct EngineHeader {
     /// How often each operator occurs.
     pub operators: BTreeMap<String, u64>,
     pub build_ns: u64,
+    /// What else was found out while building, in words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
 }
 
 /// Where the engine with these inputs is, or would be.
@@ -153,9 +159,10 @@ mod tests {
             library: "test 1".into(),
             model_sha256: sha256_hex(b"m"),
             external_sha256: BTreeMap::new(),
-            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+            build: BuildOptions::default(),
             threads: 1,
             inputs: vec![],
+            hardware: None,
         };
         let payload = b"abcdef".to_vec();
         let header = EngineHeader {
@@ -166,6 +173,7 @@ mod tests {
             outputs: vec!["y".into()],
             operators: BTreeMap::new(),
             build_ns: 5,
+            facts: BTreeMap::new(),
         };
         (header, payload)
     }

@@ -12,7 +12,7 @@ mod stages;
 
 pub use added::Added;
 pub use history::{Base, Compared, sessions_for};
-pub use machine::machine_of;
+pub use machine::{host, machine_of};
 pub use stages::source;
 
 use crate::baseline::Store;
@@ -50,6 +50,13 @@ pub enum Event<'a> {
         stage: Stage,
         expected: Duration,
     },
+    /// What the library is doing in the build stage; `steps` is 0 where nobody knows.
+    Progress {
+        id: &'a str,
+        doing: &'a str,
+        step: u32,
+        steps: u32,
+    },
     Engine {
         id: &'a str,
         built: &'a Built,
@@ -85,6 +92,19 @@ pub struct Outcome {
     pub no_base: Option<String>,
 }
 
+/// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache.
+pub fn build(
+    project: &Project,
+    cases: &[Case],
+    device: &Device,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<BTreeMap<String, Result<Built>>> {
+    let _lock = lock(&project.target, on_event)?;
+    let (backend, why) = backend_of(cases);
+    on_event(Event::Started { cases, device, backend, why, processes: Some(0) });
+    Ok(build_all(&project.target.join("engines"), cases, on_event))
+}
+
 /// Builds, measures, records and compares `cases`.
 pub fn run(
     project: &Project,
@@ -102,8 +122,7 @@ pub fn run(
         })
     });
     let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
-    let (backend, why) =
-        cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why));
+    let (backend, why) = backend_of(cases);
     on_event(Event::Started { cases, device, backend, why, processes });
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
@@ -143,6 +162,11 @@ pub fn run(
         outcome.written = Some(store.save(&mut outcome.record));
     }
     Ok(outcome)
+}
+
+/// The backend that a session's cases share, and why that one.
+fn backend_of(cases: &[Case]) -> (&'static str, &'static str) {
+    cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why))
 }
 
 fn finish_case(case: &Case, history: &History, outcome: &mut Outcome, on_event: &mut dyn FnMut(Event)) {

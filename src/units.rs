@@ -103,6 +103,28 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// `64MiB`, `1.5 GB`, `512`: bytes, with decimal or binary units.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let t = text.trim();
+    let (number, unit) = t.split_at(t.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(t.len()));
+    let bad = || format!("`{t}` is not a size; write it like \"512MiB\" or \"1GiB\"");
+    let number: f64 = number.parse().map_err(|_| bad())?;
+    let scale = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0 * 1024.0,
+        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(bad()),
+    };
+    match number * scale {
+        n if n < i64::MAX as f64 => Ok(n.round() as u64),
+        _ => Err(format!("`{t}` is too large")),
+    }
+}
+
 /// A signed relative change as percent: `+1.23%`.
 pub fn change(frac: f64) -> String {
     let percent = frac * 100.0;

@@ -1,17 +1,18 @@
 //! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
 //! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
 
-use super::{Backend, Opened, Session, Setup};
+use super::refuse_tensorrt_options;
+use super::{Backend, BuildRequest, Opened, Payload, Session, Setup};
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
-use crate::onnx::{ModelFile, nodes_with};
+use crate::onnx::nodes_with;
 use crate::tensor::{DType, Tensor};
 use rten::{
     DataType, LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType,
 };
 use rten_tensor::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,14 +30,16 @@ impl Backend for Cpu {
         Ok(LIBRARY.into())
     }
 
-    fn build(&self, model: ModelFile, options: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>> {
+    fn build(&self, request: BuildRequest) -> Result<Payload> {
+        let (model, options) = (request.model, request.options);
+        refuse_tensorrt_options("cpu", options)?;
         let mut parts = vec![("model.onnx".to_owned(), model.bytes)];
         parts.extend(model.external);
         let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, b)| b.clone()).collect();
         let names: Vec<&str> = parts.iter().map(|(n, _)| n.as_str()).collect();
         // Loading is the check that every operator, attribute and weight is one the backend knows.
         load(&names, bytes, options).map_err(|e| explain(&e, &parts[0].1))?;
-        Ok(parts)
+        Ok(Payload { parts, facts: BTreeMap::new() })
     }
 
     fn open(

@@ -15,13 +15,13 @@ pub(crate) use driver::Gpu;
 pub use driver::{driver_present, gpus};
 pub use probe::Probe;
 
-use super::{Backend, Opened, Session, Setup};
-use crate::config::BuildOptions;
+use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_tensorrt_options};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
 use kernel::{Kernels, Spin};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,8 +50,10 @@ impl Backend for Cuda {
     }
 
     /// The engine is the description itself: there is nothing to translate, and no GPU is needed.
-    fn build(&self, model: ModelFile, _: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>> {
-        Ok(vec![("workload.toml".into(), model.bytes)])
+    fn build(&self, request: BuildRequest) -> Result<Payload> {
+        refuse_tensorrt_options("cuda", request.options)?;
+        let parts = vec![("workload.toml".into(), request.model.bytes)];
+        Ok(Payload { parts, facts: BTreeMap::new() })
     }
 
     fn open(

@@ -5,7 +5,7 @@ use crate::error::{Failure, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What goes to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -39,9 +39,15 @@ pub struct SettingArgs {
     /// Absolute tolerance of --expect
     #[arg(long, value_name = "X")]
     pub atol: Option<String>,
-    /// Backend: auto, cpu or cuda (a calibration workload)
+    /// Backend: auto, cpu, tensorrt or cuda (a calibration workload)
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
+    /// Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)
+    #[arg(long, value_name = "DIR")]
+    pub tensorrt: Option<PathBuf>,
+    /// A build option, such as workspace=1GiB; short for --config build.KEY=VALUE (may be repeated)
+    #[arg(long = "build", value_name = "KEY=VALUE")]
+    pub build: Vec<String>,
     /// Scenario: latency or throughput (may be repeated)
     #[arg(long = "scenario", value_name = "NAME")]
     pub scenarios: Vec<String>,
@@ -105,6 +111,16 @@ impl SettingArgs {
         for arg in &self.config {
             merge(&mut settings, parse_override(arg).map_err(|e| Failure::usage(e).context("--config"))?);
         }
+        for arg in &self.build {
+            let option = parse_override(&format!("build.{arg}"));
+            merge(&mut settings, option.map_err(|e| Failure::usage(e).context("--build"))?);
+        }
+        if let Some(folder) = tensorrt_folder(self.tensorrt.as_deref()) {
+            let named = self.tensorrt.is_some() || !settings.contains_key("tensorrt");
+            if named {
+                settings.insert("tensorrt".into(), folder.to_string_lossy().into());
+            }
+        }
         let single = [
             ("rtol", &self.rtol),
             ("atol", &self.atol),
@@ -145,6 +161,12 @@ impl SettingArgs {
             expect: files("--expect", &self.expect)?,
         })
     }
+}
+
+/// The folder that the option names, or else the environment.
+pub fn tensorrt_folder(option: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os("TRT_PERF_TENSORRT").filter(|v| !v.is_empty()).map(PathBuf::from);
+    option.map(Path::to_owned).or_else(variable)
 }
 
 /// A whole number, a number, or a text: the configuration says which of them a key takes.

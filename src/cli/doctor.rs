@@ -3,9 +3,14 @@
 //!
 //! Both renderings show the same report. Must never change anything on the machine, only say which command would.
 
-use super::args::MessageFormat;
+mod backends;
+
+pub use backends::Backend;
+
+use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
 use super::out;
+use crate::backend::tensorrt::Looked;
 use crate::baseline::load_calibration;
 use crate::config::Project;
 use crate::device::{self, Device, Gpu, Timer, Warning};
@@ -14,13 +19,10 @@ use crate::report::calibration::state;
 use crate::units;
 use serde::Serialize;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest label of ours and a space; a longer name of a backend still gets a space after it.
 const LABEL_WIDTH: usize = 11;
-
-/// A backend by name: what it is where it can be used, or why it cannot.
-pub type Backend = (String, Result<String, String>);
 
 /// Everything doctor found out, as `--message-format json` writes it.
 #[derive(Clone, Debug, Serialize)]
@@ -45,6 +47,9 @@ pub struct BackendReport {
     pub usable: bool,
     /// What it is, or why it is not usable.
     pub detail: String,
+    /// Where its library was looked for, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub looked: Vec<Looked>,
 }
 
 impl DoctorReport {
@@ -56,10 +61,11 @@ impl DoctorReport {
         calibration: &str,
         warnings: &[Warning],
     ) -> Self {
-        let backend = |(name, state): &Backend| BackendReport {
-            name: name.clone(),
-            usable: state.is_ok(),
-            detail: state.as_ref().map_or_else(Clone::clone, Clone::clone),
+        let backend = |b: &Backend| BackendReport {
+            name: b.name.clone(),
+            usable: b.state.is_ok(),
+            detail: b.state.as_ref().map_or_else(Clone::clone, Clone::clone),
+            looked: b.looked.clone(),
         };
         Self {
             schema: "trt-perf/doctor@1",
@@ -79,13 +85,16 @@ pub struct DoctorArgs {
     /// What goes to standard output; json: one object, trt-perf/doctor@1
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
+    /// Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places)
+    #[arg(long, value_name = "DIR")]
+    tensorrt: Option<PathBuf>,
 }
 
 pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let gpus = device::gpus();
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());
     let warnings = device::warnings(&device);
-    let backends = crate::backend::known();
+    let backends = backends::known(tensorrt_folder(args.tensorrt.as_deref()), gpus.as_ref().err());
     let timer = device::measure_timer();
     // A manifest that cannot be read is no reason to say nothing about the machine.
     let found = Project::find(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
@@ -120,8 +129,11 @@ pub fn render(
     machine(&mut out, &report.device);
     graphics(&mut out, &report);
     section(&mut out, "backends");
-    for BackendReport { name, usable, detail } in &report.backends {
+    for BackendReport { name, usable, detail, looked } in &report.backends {
         line(&mut out, name, &format!("{}: {detail}", if *usable { "usable" } else { "not usable" }));
+        for (i, Looked { place, found }) in looked.iter().enumerate() {
+            line(&mut out, if i == 0 { "looked in" } else { "" }, &format!("{place}: {found}"));
+        }
     }
     clock(&mut out, report.clock);
     section(&mut out, "calibration");
@@ -247,8 +259,15 @@ mod tests {
 
     fn backends() -> Vec<Backend> {
         vec![
-            ("cpu".to_owned(), Ok("rten 0.27.0".to_owned())),
-            ("tensorrt".to_owned(), Err("not in this version".to_owned())),
+            Backend { name: "cpu".to_owned(), state: Ok("rten 0.27.0".to_owned()), looked: Vec::new() },
+            Backend {
+                name: "tensorrt".to_owned(),
+                state: Err("there is no TensorRT library".to_owned()),
+                looked: vec![
+                    Looked { place: "the loader's own search".to_owned(), found: "nothing".to_owned() },
+                    Looked { place: "/usr/lib".to_owned(), found: "no such folder".to_owned() },
+                ],
+            },
         ]
     }
 
@@ -290,7 +309,9 @@ mod tests {
 
         backends
           cpu         usable: rten 0.27.0
-          tensorrt    not usable: not in this version
+          tensorrt    not usable: there is no TensorRT library
+          looked in   the loader's own search: nothing
+                      /usr/lib: no such folder
 
         clock
           resolution  19 ns or finer
@@ -340,7 +361,9 @@ mod tests {
 
         backends
           cpu         usable: rten 0.27.0
-          tensorrt    not usable: not in this version
+          tensorrt    not usable: there is no TensorRT library
+          looked in   the loader's own search: nothing
+                      /usr/lib: no such folder
 
         clock
           resolution  19 ns or finer
@@ -363,7 +386,7 @@ mod tests {
         assert_eq!(json["schema"], "trt-perf/doctor@1");
         assert_eq!(json["device"]["gpus"][0]["key"], "gpu-nvidia-h200-141g");
         assert_eq!(json["backends"][1]["usable"], false);
-        assert_eq!(json["backends"][1]["detail"], "not in this version");
+        assert_eq!(json["backends"][1]["detail"], "there is no TensorRT library");
         assert_eq!(json["calibration"], CALIBRATION);
         assert_eq!(json["clock"]["read_median_ns"], 21);
         assert_eq!(json["warnings"][0]["what"], "SMT is on");

@@ -8,7 +8,6 @@ use crate::baseline::{Store, WARN_BYTES};
 use crate::case::{self, Case};
 use crate::compare::Verdict;
 use crate::config::Project;
-use crate::device;
 use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::record::Record;
@@ -89,18 +88,18 @@ pub fn select(
     project: &Project,
 ) -> Result<Vec<Case>> {
     let overrides = settings.overrides()?;
-    let cpus = device::usable_cpus();
+    let host = session::host();
     let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
     let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(is_file);
     let mut cases = Vec::new();
     if files.is_empty() || !filters.is_empty() {
         let filters: Vec<String> = filters.into_iter().cloned().collect();
-        let all = case::cases(&project.models(packages, &overrides)?, cpus);
+        let all = case::cases(&project.models(packages, &overrides)?, host);
         cases = case::select(all, &filters, exact)?;
     }
     let models =
         files.iter().map(|f| project.ad_hoc(Path::new(f), &overrides)).collect::<Result<Vec<_>>>()?;
-    cases.extend(case::cases(&models, cpus));
+    cases.extend(case::cases(&models, host));
     let mut ids = std::collections::BTreeSet::new();
     if let Some(twice) = cases.iter().find(|c| !ids.insert(c.id.as_str())) {
         return Err(Failure::usage(format!("two cases have the id {}", twice.id))

@@ -39,8 +39,8 @@ impl Show {
         match event {
             Event::Started { cases, device, backend, why, processes } => {
                 self.start(processes.map(|n| n + cases.len() as u64));
-                let many =
-                    processes.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
+                let many = processes.filter(|n| *n > 0);
+                let many = many.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
                 self.say(&format!(
                     "{} on {} · {backend} ({why}){many}",
                     plural(cases.len(), "case"),
@@ -52,6 +52,12 @@ impl Show {
             }
             Event::Stage { id, process, stage, expected } => {
                 self.stage(id, *process, stage.word(), *expected)
+            }
+            Event::Progress { id, doing, step, steps } => {
+                if let Some(bar) = &self.bar {
+                    let of = if *steps > 0 { format!(" {step}/{steps}") } else { String::new() };
+                    bar.set_message(format!("building {id}: {doing}{of}"));
+                }
             }
             Event::Engine { id, built } => {
                 self.step();

@@ -4,10 +4,12 @@
 //! own table, its variant's, `--config KEY=VALUE` and the flags that are short for it.
 
 use super::table::{Table, boolean, list, number, parsed, text, whole};
+use super::tensorrt::TensorrtOptions;
 use crate::error::did_you_mean;
 use crate::units::{Nanos, parse_percent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Default margin for mean, median and throughput: changes smaller than this do not matter.
@@ -53,6 +55,7 @@ pub enum BackendChoice {
     /// The best one that is usable here.
     Auto,
     Cpu,
+    Tensorrt,
     /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
     Cuda,
 }
@@ -63,8 +66,9 @@ impl FromStr for BackendChoice {
         match s {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
+            "tensorrt" => Ok(Self::Tensorrt),
             "cuda" => Ok(Self::Cuda),
-            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "cuda"])),
+            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda"])),
         }
     }
 }
@@ -94,12 +98,15 @@ impl FromStr for Wait {
 fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
     match did_you_mean(word, known.iter().copied()) {
         Some(near) => format!("`{word}` is not a {what}; did you mean `{near}`?"),
-        None => format!("`{word}` is not a {what}; use {}", known.join(" or ")),
+        None => {
+            let (last, others) = known.split_last().unwrap_or((&"", &[]));
+            format!("`{word}` is not a {what}; use {} or {last}", others.join(", "))
+        }
     }
 }
 
 /// How the engine is made; part of the engine inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuildOptions {
     /// Graph optimisation (fusion, constant folding). Default on.
@@ -110,12 +117,28 @@ pub struct BuildOptions {
     /// slowdown is caught. Part of the engine inputs and named in every report, so that it is never mistaken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debug_extra_work_frac: Option<f64>,
+    /// Left out where nothing is set, so that engines of other backends keep their hashes.
+    #[serde(default, skip_serializing_if = "TensorrtOptions::is_default")]
+    pub tensorrt: TensorrtOptions,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            optimize: true,
+            prepack_weights: true,
+            debug_extra_work_frac: None,
+            tensorrt: TensorrtOptions::default(),
+        }
+    }
 }
 
 /// The settings of a model after all layers are merged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub backend: BackendChoice,
+    /// The folder of TensorRT's libraries; `None`: searched for.
+    pub tensorrt: Option<PathBuf>,
     pub scenarios: Vec<Scenario>,
     /// Batch sizes to fill in for the dimension `batch`; `None`: not asked for.
     pub batches: Option<Vec<u64>>,
@@ -159,6 +182,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Default)]
 pub struct Layer {
     backend: Option<BackendChoice>,
+    tensorrt: Option<PathBuf>,
     scenarios: Option<Vec<Scenario>>,
     batches: Option<Vec<u64>>,
     streams: Option<u64>,
@@ -181,6 +205,7 @@ pub struct Layer {
     optimize: Option<bool>,
     prepack_weights: Option<bool>,
     debug_extra_work_frac: Option<f64>,
+    tensorrt_build: TensorrtOptions,
     margin_frac: Option<f64>,
     tail_margin_frac: Option<f64>,
 }
@@ -190,6 +215,11 @@ impl Layer {
     pub fn read(table: &mut Table) -> Self {
         let mut layer = Self {
             backend: table.get("backend", parsed),
+            tensorrt: table.get("tensorrt", text).map(|folder| {
+                // Relative to the manifest it is written in; on the command line, to the current folder.
+                let folder = table.place.manifest.parent().unwrap_or(Path::new("")).join(folder);
+                std::path::absolute(&folder).unwrap_or(folder)
+            }),
             scenarios: table.get("scenarios", list(parsed)),
             batches: table.get("batches", list(whole(1))),
             streams: table.get("streams", whole(1)),
@@ -219,6 +249,7 @@ impl Layer {
             let mut build = Table::new(map, place, table.problems);
             layer.optimize = build.get("optimize", boolean);
             layer.prepack_weights = build.get("prepack-weights", boolean);
+            layer.tensorrt_build = TensorrtOptions::read(&mut build);
             build.finish();
         }
         layer
@@ -230,6 +261,7 @@ impl Layer {
         let b = below.clone();
         Self {
             backend: self.backend.or(b.backend),
+            tensorrt: self.tensorrt.or(b.tensorrt),
             scenarios: self.scenarios.or(b.scenarios),
             batches: self.batches.or(b.batches),
             streams: self.streams.or(b.streams),
@@ -252,6 +284,7 @@ impl Layer {
             optimize: self.optimize.or(b.optimize),
             prepack_weights: self.prepack_weights.or(b.prepack_weights),
             debug_extra_work_frac: self.debug_extra_work_frac.or(b.debug_extra_work_frac),
+            tensorrt_build: self.tensorrt_build.over(b.tensorrt_build),
             margin_frac: self.margin_frac.or(b.margin_frac),
             tail_margin_frac: self.tail_margin_frac.or(b.tail_margin_frac),
         }
@@ -261,6 +294,7 @@ impl Layer {
     pub fn resolve(self) -> Settings {
         Settings {
             backend: self.backend.unwrap_or(BackendChoice::Auto),
+            tensorrt: self.tensorrt,
             scenarios: self.scenarios.unwrap_or_else(|| vec![Scenario::Latency, Scenario::Throughput]),
             batches: self.batches,
             streams: self.streams,
@@ -284,6 +318,7 @@ impl Layer {
                 optimize: self.optimize.unwrap_or(true),
                 prepack_weights: self.prepack_weights.unwrap_or(true),
                 debug_extra_work_frac: self.debug_extra_work_frac.filter(|f| *f > 0.0),
+                tensorrt: self.tensorrt_build,
             },
             margin_frac: self.margin_frac.unwrap_or(MARGIN_FRAC),
             tail_margin_frac: self.tail_margin_frac.unwrap_or(TAIL_MARGIN_FRAC),
@@ -388,7 +423,7 @@ mod tests {
             (json!({"processes": 0}), "at least 1"),
             (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
             (json!({"scenarios": []}), "empty list"),
-            (json!({"backend": "tpu"}), "auto or cpu or cuda"),
+            (json!({"backend": "tpu"}), "auto, cpu, tensorrt or cuda"),
             (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
             (json!({"build": 1}), "a table is meant"),
         ] {

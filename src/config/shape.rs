@@ -23,7 +23,7 @@ pub struct ShapeSpec {
 }
 
 /// A [`ShapeSpec`] with the batch filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shape {
     pub min: Vec<u64>,
     pub opt: Vec<u64>,

@@ -10,7 +10,7 @@ use self::acceptance::AcceptanceV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::case::{Budget, Mode, OperatingPoint, sha256_hex};
-use crate::config::{BuildOptions, Scenario};
+use crate::config::{BuildOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,9 @@ struct EngineV1 {
     /// Test only: not a real result. Extra work as a fraction of the inference time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     debug_extra_work_frac: Option<f64>,
+    /// Options of TensorRT's builder.
+    #[serde(default, skip_serializing_if = "TensorrtOptions::is_default")]
+    tensorrt: TensorrtOptions,
     threads: u64,
     build_ns: u64,
     bytes: u64,
@@ -264,6 +267,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             optimize: e.build.optimize,
             prepack_weights: e.build.prepack_weights,
             debug_extra_work_frac: e.build.debug_extra_work_frac,
+            tensorrt: e.build.tensorrt,
             threads: e.threads,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
@@ -328,6 +332,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
                 optimize: c.engine.optimize,
                 prepack_weights: c.engine.prepack_weights,
                 debug_extra_work_frac: c.engine.debug_extra_work_frac,
+                tensorrt: c.engine.tensorrt,
             },
             threads: c.engine.threads,
             build_ns: c.engine.build_ns,

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `session-started` | once, first | `tool`, `backend`, `backend_reason`, `device` (key), `cases` (ids) |
 //! | `stage` | a stage of a worker begins | `case`, `process` (0 while building, then from 1), `stage`, `expected_ns` (0: unknown) |
+//! | `progress` | the library builds an engine, at most every tenth of a second | `case`, `doing`, `step`, `steps` (0: unknown) |
 //! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
@@ -56,6 +57,9 @@ pub fn event(event: &Event) -> Option<String> {
             "stage",
             json!({ "case": id, "process": process, "stage": stage, "expected_ns": expected.as_nanos() as u64 }),
         ),
+        Event::Progress { id, doing, step, steps } => {
+            message("progress", json!({ "case": id, "doing": doing, "step": step, "steps": steps }))
+        }
         Event::Engine { id, built } => message(
             "engine",
             json!({ "case": id, "engine": built.engine, "inputs": built.header.inputs_hash, "cached": built.cached,

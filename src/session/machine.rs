@@ -1,10 +1,28 @@
 //! Which machine a session's numbers belong to: the CPU's, or that of the one GPU that its cases run on.
 
-use crate::case::Case;
-use crate::device::{Device, Gpu};
+use crate::backend::tensorrt::search::{Surroundings, search};
+use crate::case::{Case, Host};
+use crate::device::{self, Device, Gpu};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, Message};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What `auto` is decided by. Only files are looked at: nothing is opened.
+pub fn host() -> Host {
+    let nodes = ["/dev/nvidiactl", "/dev/nvhost-ctrl-gpu", "/dev/nvgpu"];
+    Host {
+        cpus: device::usable_cpus(),
+        gpu: nodes.iter().any(|node| Path::new(node).exists()),
+        tensorrt: search(None, &Surroundings::here(beside_loader)).first(None).is_ok(),
+    }
+}
+
+/// Where the loader would find a library that the environment points at, without opening it.
+fn beside_loader(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("LD_LIBRARY_PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
 
 /// Opening the driver takes seconds where it has to wake GPUs up first.
 const LIMIT: Duration = Duration::from_secs(120);

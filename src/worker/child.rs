@@ -1,12 +1,13 @@
 //! The worker's side: one job in, messages out, then exit. The only place where inference libraries run.
 
-use super::protocol::{Job, Message, PROTOCOL};
-use crate::backend::cuda;
+use super::protocol::{Job, Message, PROTOCOL, Probed};
+use crate::backend::{cuda, tensorrt};
 use crate::error::{Failure, FailureKind, Result};
 use crate::{build, measure};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 
 /// The messages' way back to the parent.
 pub struct Reply(File);
@@ -38,9 +39,16 @@ pub fn run(parent: Option<u32>) -> Result<()> {
         Job::Gpus => cuda::gpus().map(Message::Gpus),
         Job::Build(job) => build::run(job, &mut reply).map(|b| Message::Built(Box::new(b))),
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| Message::Measured(Box::new(m))),
+        Job::Probe(folder) => Ok(Message::Probed(probe(folder.as_deref()))),
     };
     reply.send(&outcome.unwrap_or_else(Message::Failed));
     Ok(())
+}
+
+/// A library that cannot be opened is an answer too; one that kills the process is one for the parent to tell.
+fn probe(folder: Option<&Path>) -> Probed {
+    let (looked, library) = tensorrt::probe(folder);
+    Probed { looked, library }
 }
 
 /// A worker must not outlive its parent, however the parent ends.

@@ -2,6 +2,7 @@
 //! line on its duplicated standard output. Raw samples travel as files, never through the pipe.
 
 use crate::backend::GpuTimes;
+use crate::backend::tensorrt::Looked;
 use crate::case::{Mode, OperatingPoint, Target};
 use crate::config::{BuildOptions, Shape};
 use crate::device::{Gpu, GpuConditions};
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 /// Parent and worker are the same executable; the number guards against a binary replaced between two spawns.
 pub const PROTOCOL: u32 = 1;
 
+// There is one per process, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
@@ -21,6 +24,8 @@ pub enum Job {
     Gpus,
     Build(BuildJob),
     Measure(MeasureJob),
+    /// Look for TensorRT and open it: the folder, or `None` to search.
+    Probe(Option<PathBuf>),
 }
 
 /// Make the engine of a case, or find it in the cache.
@@ -117,6 +122,14 @@ pub struct OutputFact {
     pub sha256: String,
 }
 
+/// Where TensorRT was looked for, and what was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    pub looked: Vec<Looked>,
+    /// The library that would be used, with its version, or why there is none.
+    pub library: Result<String, Failure>,
+}
+
 /// One line from the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,6 +147,13 @@ pub enum Message {
     Gpus(Vec<Gpu>),
     Built(Box<Built>),
     Measured(Box<Measured>),
+    /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).
+    Progress {
+        doing: String,
+        step: u32,
+        steps: u32,
+    },
+    Probed(Probed),
     Failed(Failure),
 }
 

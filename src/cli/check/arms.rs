@@ -8,13 +8,12 @@ use crate::baseline::Store;
 use crate::case::{self, BackendKind, Case};
 use crate::cli::{args, note, shown};
 use crate::config::{Overrides, Project, parse_override};
-use crate::device;
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
 use crate::record::{Source, short};
 use crate::session::check::Side;
-use crate::session::source;
+use crate::session::{host, source};
 use crate::units::plural;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +48,7 @@ fn of_engines(args: &CheckArgs, project: &Project, base: &Path, head: &Path) -> 
         let mut model = project.ad_hoc(path, &overrides)?;
         // Both arms are one case, though their files have different names.
         model.name.clone_from(&name);
-        let mut cases = case::cases(&[model], device::usable_cpus());
+        let mut cases = case::cases(&[model], host());
         let kind = backend_of(path)?;
         cases.iter_mut().for_each(|c| {
             c.engine = Some(c.model.clone());
@@ -239,5 +238,5 @@ fn cases(args: &CheckArgs, project: &Project, extra: &[String]) -> Result<Vec<Ca
             parse_override(arg).map_err(|e| Failure::usage(e).context("--base-config or --head-config"))?,
         );
     }
-    Ok(case::cases(&project.models(&args.package, &overrides)?, device::usable_cpus()))
+    Ok(case::cases(&project.models(&args.package, &overrides)?, host()))
 }

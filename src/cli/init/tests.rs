@@ -90,6 +90,7 @@ fn every_key_is_explained_with_its_default() {
     let model = found.as_table_mut().unwrap().remove("model").unwrap();
     let expected = "
         backend = 'auto'
+        tensorrt = '/opt/tensorrt/lib'
         scenarios = ['latency', 'throughput']
         batches = [1, 8]
         streams = 2

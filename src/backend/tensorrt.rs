@@ -1,0 +1,130 @@
+//! NVIDIA TensorRT and TensorRT-RTX, opened at run time: one binary for every installed version.
+//!
+//! | file | makes | from |
+//! |---|---|---|
+//! | `abi`, `tables` | slots and values | NVIDIA's headers, per family |
+//! | `search` | candidates | places on this machine |
+//! | `library` | an opened library | a candidate |
+//! | `object` | calls | an object of the library |
+//! | `callbacks` | objects the library calls | functions of ours |
+//! | `network`, `options`, `build` | a plan | a model, build options |
+//! | `runtime`, `context` | engines, contexts | a plan |
+//!
+//! Must only be used in workers: a native library that crashes takes its process with it.
+
+pub mod abi;
+mod build;
+pub mod callbacks;
+pub mod context;
+mod gpu;
+pub mod library;
+mod network;
+mod object;
+mod options;
+pub mod runtime;
+pub mod search;
+pub mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use build::WARNINGS;
+pub use search::Looked;
+
+use super::{Backend, BuildRequest, Opened, Payload, Setup};
+use crate::case::Target;
+use crate::config::BuildOptions;
+use crate::engine::EngineHeader;
+use crate::error::{Failure, FailureKind, Result};
+use crate::tensor::Tensor;
+use abi::Family;
+use library::{Api, Need};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// The backend: a folder to look in, and the library once it is opened.
+pub struct Tensorrt {
+    folder: Option<PathBuf>,
+    device: u32,
+    api: OnceLock<Arc<Api>>,
+}
+
+impl Tensorrt {
+    pub fn new(target: &Target) -> Self {
+        Self { folder: target.tensorrt.clone(), device: target.gpu, api: OnceLock::new() }
+    }
+
+    /// The opened library. One that can build will do for both phases; a lean runtime only runs.
+    fn api(&self, need: Need) -> Result<&Arc<Api>> {
+        if let Some(api) = self.api.get() {
+            return Ok(api);
+        }
+        let api = library::open(self.folder.as_deref(), need)?;
+        Ok(self.api.get_or_init(|| api))
+    }
+}
+
+impl Backend for Tensorrt {
+    fn name(&self) -> &'static str {
+        crate::case::BackendKind::Tensorrt.word()
+    }
+
+    fn library(&self) -> Result<String> {
+        Ok(self.api(Need::Build)?.release.to_string())
+    }
+
+    /// An engine works on the kind of GPU it was built on, but for one whose GPUs were named.
+    fn hardware(&self, options: &BuildOptions) -> Result<Option<String>> {
+        let named = options.tensorrt.compute_capabilities.as_ref();
+        if named.is_some_and(|all| all.iter().all(|cc| cc != "current")) {
+            return Ok(None);
+        }
+        match gpu::identity(self.device) {
+            Ok(gpu) => Ok(Some(gpu)),
+            // TensorRT-RTX builds where there is no GPU: for all that it knows.
+            Err(_) if self.api(Need::Build)?.family() == Family::Rtx1 => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn build(&self, request: BuildRequest) -> Result<Payload> {
+        build::build(self.api(Need::Build)?, &request)
+    }
+
+    fn open(
+        &self,
+        _engine: &EngineHeader,
+        parts: Vec<Vec<u8>>,
+        _setup: &Setup,
+        _inputs: &[(String, Tensor)],
+    ) -> Result<Opened> {
+        if !super::cuda::driver_present() {
+            return Err(no_driver());
+        }
+        let runtime = Arc::new(runtime::Runtime::new(self.api(Need::Run)?)?);
+        let plan = parts.into_iter().next().unwrap_or_default();
+        let engine = runtime.deserialize(&plan)?;
+        Err(Failure::new(
+            FailureKind::Measure,
+            format!(
+                "the engine loads ({} layers), but this version builds with TensorRT only",
+                engine.layers()?
+            ),
+        )
+        .next("measure it with --backend cpu, or wait for the next version"))
+    }
+}
+
+fn no_driver() -> Failure {
+    Failure::new(FailureKind::Measure, "a TensorRT engine needs a CUDA driver, and there is none here (no libcuda)")
+        .next("run it on a machine with an NVIDIA GPU and its driver; `cargo trt-perf build` needs neither with TensorRT-RTX")
+}
+
+/// For `doctor`: every place that is looked at, and the library that would be used.
+pub fn probe(folder: Option<&Path>) -> (Vec<Looked>, Result<String>) {
+    let search = library::look(folder);
+    let library = search.first(folder).and_then(library::open_candidate).map(|api| {
+        let parser = if api.can_parse() || api.release.lean { "" } else { ", without an ONNX parser" };
+        format!("{} ({}){parser}", api.release, api.path.display())
+    });
+    (search.looked, library)
+}

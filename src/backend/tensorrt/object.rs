@@ -1,0 +1,147 @@
+//! Objects of the opened library, and calls on them. Makes from a raw pointer an [`Object`] that keeps the library
+//! loaded, calls only functions the library has, and deletes what is ours to delete.
+//!
+//! Must never hand out a pointer that outlives its object.
+
+use super::abi::{Method, This};
+use super::library::Api;
+use super::tables::i_parser;
+use crate::error::{Failure, FailureKind, Result};
+use std::ffi::{CStr, CString, c_void};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// How an object leads to its functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A wrapper class: its own table (the two destructors first), then a pointer to the implementation, whose table
+    /// has the functions. All of `nvinfer1` but the interfaces below.
+    Wrapper,
+    /// The object's own table has the functions: the parser, its errors, the plugin registry.
+    Interface,
+}
+
+/// An object that the library made.
+pub struct Object {
+    api: Arc<Api>,
+    pointer: NonNull<c_void>,
+    layout: Layout,
+    owned: bool,
+}
+
+// SAFETY: TensorRT ties no object to a thread. Calls that change an object go through `&mut` of the type that wraps
+// it here, and those that remain are documented as callable from several threads (engine and context queries).
+unsafe impl Send for Object {}
+// SAFETY: as above.
+unsafe impl Sync for Object {}
+
+impl Object {
+    /// An object that is ours to delete. `made_by` is what a failure names where there is none.
+    pub fn owned(api: &Arc<Api>, pointer: This, layout: Layout, made_by: &str) -> Result<Self> {
+        Self::new(api, pointer, layout, true, made_by)
+    }
+
+    /// An object that belongs to another one, which must outlive it.
+    pub fn borrowed(api: &Arc<Api>, pointer: This, layout: Layout, made_by: &str) -> Result<Self> {
+        Self::new(api, pointer, layout, false, made_by)
+    }
+
+    fn new(api: &Arc<Api>, pointer: This, layout: Layout, owned: bool, made_by: &str) -> Result<Self> {
+        match NonNull::new(pointer) {
+            Some(pointer) => Ok(Self { api: Arc::clone(api), pointer, layout, owned }),
+            None => Err(api.failed(FailureKind::Build, &format!("{made_by} gave nothing"))),
+        }
+    }
+
+    /// What another object of the library is given for this one.
+    pub fn pointer(&self) -> This {
+        self.pointer.as_ptr()
+    }
+
+    pub fn api(&self) -> &Arc<Api> {
+        &self.api
+    }
+
+    /// The function and the object to call it on. An error where the opened library has no such function.
+    pub fn function<F: Copy>(&self, method: &Method<F>) -> Result<(F, This)> {
+        let slot = method.slot(&self.api.release)?;
+        let this = match self.layout {
+            Layout::Interface => self.pointer(),
+            // SAFETY: a live wrapper is two pointers, and the second is its implementation (the layout is checked
+            // against NVIDIA's headers by the generator of the tables).
+            Layout::Wrapper => unsafe { *self.pointer().cast::<This>().add(1) },
+        };
+        if this.is_null() {
+            return Err(Failure::new(FailureKind::Crash, "an object of TensorRT has no implementation"));
+        }
+        // SAFETY: `this` is a live C++ object with virtual functions, so it begins with the address of its table,
+        // and the opened release has at least `slot + 1` functions in it.
+        Ok((unsafe { entry(this, slot) }, this))
+    }
+
+    /// Runs the deleting destructor.
+    fn delete(&self) {
+        let slot = match self.layout {
+            Layout::Wrapper => 1,
+            // The parser is the only such object that is ours to delete.
+            Layout::Interface => match i_parser::DELETING.slot(&self.api.release) {
+                Ok(slot) => slot,
+                Err(_) => return,
+            },
+        };
+        // SAFETY: the object is live and ours, nothing uses it afterwards, and that slot is `void (this)`.
+        unsafe {
+            let function: unsafe extern "C" fn(This) = entry(self.pointer(), slot);
+            function(self.pointer());
+        }
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        if self.owned {
+            self.delete();
+        }
+    }
+}
+
+/// The function in a slot of an object's table.
+///
+/// # Safety
+/// `this` points to a live object that begins with its table's address; the table has that slot, and what is in it
+/// has the signature `F`, a function pointer.
+unsafe fn entry<F: Copy>(this: This, slot: usize) -> F {
+    const { assert!(size_of::<F>() == size_of::<*const ()>()) };
+    // SAFETY: the caller's promise; a function pointer and a data pointer have one size and representation here.
+    unsafe {
+        let table = *this.cast::<*const *const ()>();
+        std::mem::transmute_copy(&*table.add(slot))
+    }
+}
+
+/// Calls a function of an object, with `?` where the opened library has none.
+macro_rules! call {
+    ($object:expr, $method:expr $(, $arg:expr)* $(,)?) => {{
+        let (function, this) = $object.function(&$method)?;
+        // SAFETY: the function is this object's own, with the signature of its family's headers; pointers among the
+        // arguments stay valid for as long as the library uses them, which every caller sees to.
+        unsafe { function(this $(, $arg)*) }
+    }};
+}
+pub(super) use call;
+
+/// A text of the library's; empty where it gave none.
+pub fn text(pointer: super::abi::Text) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: the library's texts end in a zero byte and live at least until the object they come from changes.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+/// A text for the library. `what` is named where it cannot be one.
+pub fn c_text(what: &str, text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| {
+        Failure::usage(format!("{what} {text:?} holds a zero byte, which TensorRT cannot be given"))
+    })
+}

@@ -1,0 +1,305 @@
+//! The run phase's pieces: a runtime, and the engines it loads from plans. Contexts, which execute them, are in
+//! `context`.
+//!
+//! Everything holds what it came from, so nothing is deleted too early. Measures nothing.
+
+use super::abi::{EnumValue, Family, name_of};
+use super::build::{host_memory, load_plugin};
+pub use super::context::Context;
+use super::context::RtxParts;
+use super::library::Api;
+use super::object::{Layout, Object, call, text};
+use super::tables::{
+    cuda_graph_strategy, data_type, dynamic_shapes_kernel_specialization_strategy as specialization,
+    engine_stat, execution_context_allocation_strategy as strategy, layer_information_format,
+    opt_profile_selector, tensor_format, tensor_io_mode, tensor_location, v_cuda_engine as engine,
+    v_engine_inspector as inspector, v_runtime, v_runtime_cache, v_runtime_config,
+};
+use crate::config::Shape;
+use crate::error::{Failure, FailureKind, Result};
+use crate::tensor::DType;
+use std::ffi::{CStr, CString};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Loads plans.
+pub struct Runtime {
+    object: Object,
+}
+
+impl Runtime {
+    pub fn new(api: &Arc<Api>) -> Result<Self> {
+        Ok(Self { object: api.runtime().map_err(measuring)? })
+    }
+
+    /// Loads a plugin library that plans need and do not contain.
+    pub fn load_plugin(&self, path: &Path) -> Result<()> {
+        let registry = call!(self.object, v_runtime::GET_PLUGIN_REGISTRY);
+        let registry = Object::borrowed(self.object.api(), registry, Layout::Interface, "getPluginRegistry")?;
+        load_plugin(self.object.api(), &registry, path).map_err(measuring)
+    }
+
+    pub fn set_dla_core(&mut self, core: u32) -> Result<()> {
+        call!(self.object, v_runtime::SET_DLA_CORE, i32::try_from(core).unwrap_or(i32::MAX));
+        Ok(())
+    }
+
+    /// Version-compatible plans carry code for the host, which runs only where it is allowed. A plan is executable
+    /// content: only for one whose hash matches our own build.
+    pub fn allow_host_code(&mut self) -> Result<()> {
+        call!(self.object, v_runtime::SET_ENGINE_HOST_CODE_ALLOWED, true);
+        Ok(())
+    }
+
+    /// An engine from a plan's bytes, which are not needed afterwards.
+    pub fn deserialize(self: &Arc<Self>, plan: &[u8]) -> Result<Engine> {
+        let api = self.object.api();
+        let data = plan.as_ptr().cast_mut().cast();
+        let pointer = call!(self.object, v_runtime::DESERIALIZE_CUDA_ENGINE, data, plan.len());
+        if pointer.is_null() {
+            return Err(api.failed(FailureKind::Measure, "the plan does not load"));
+        }
+        let object = Object::owned(api, pointer, Layout::Wrapper, "deserializeCudaEngine")?;
+        Ok(Engine { object, _runtime: Arc::clone(self) })
+    }
+}
+
+/// A loaded engine.
+pub struct Engine {
+    /// Deleted before the runtime.
+    object: Object,
+    _runtime: Arc<Runtime>,
+}
+
+/// When TensorRT-RTX compiles kernels for the shapes it meets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Specialization {
+    /// In the background; the first inferences use general kernels.
+    #[default]
+    Lazy,
+    /// Before the inference that needs them.
+    Eager,
+    /// General kernels always.
+    Never,
+}
+
+/// What a context of TensorRT-RTX is to be like.
+#[derive(Clone, Debug, Default)]
+pub struct RtxContext {
+    pub specialization: Specialization,
+    /// The library captures CUDA graphs itself.
+    pub cuda_graph: bool,
+    /// Memory is given with [`Context::set_device_memory`].
+    pub user_memory: bool,
+    /// Compiled kernels of earlier processes; empty: none yet, but keep them. `None`: neither read nor kept.
+    pub cache: Option<Vec<u8>>,
+}
+
+/// An input or an output of an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoTensor {
+    pub name: CString,
+    pub input: bool,
+    /// As TensorRT names it, such as `kFLOAT`.
+    pub type_name: &'static str,
+    /// `None` for types that tensors of this tool do not have (bf16, fp8, int4, …).
+    pub dtype: Option<DType>,
+    /// -1 where it depends on the inputs.
+    pub dims: Vec<i64>,
+    /// In host memory: shape inputs and outputs.
+    pub host: bool,
+    /// Row-major without padding (`kLINEAR`).
+    pub linear: bool,
+}
+
+impl Engine {
+    fn api(&self) -> &Arc<Api> {
+        self.object.api()
+    }
+
+    pub fn name(&self) -> Result<String> {
+        Ok(text(call!(self.object, engine::GET_NAME)))
+    }
+
+    pub fn layers(&self) -> Result<u32> {
+        Ok(u32::try_from(call!(self.object, engine::GET_NB_LAYERS)).unwrap_or(0))
+    }
+
+    pub fn profiles(&self) -> Result<u32> {
+        Ok(u32::try_from(call!(self.object, engine::GET_NB_OPTIMIZATION_PROFILES)).unwrap_or(0))
+    }
+
+    pub fn aux_streams(&self) -> Result<u32> {
+        Ok(u32::try_from(call!(self.object, engine::GET_NB_AUX_STREAMS)).unwrap_or(0))
+    }
+
+    /// Inputs and outputs, in the engine's order.
+    pub fn io_tensors(&self) -> Result<Vec<IoTensor>> {
+        let count = call!(self.object, engine::GET_NB_IO_TENSORS);
+        (0..count).map(|i| self.io_tensor(i)).collect()
+    }
+
+    fn io_tensor(&self, index: i32) -> Result<IoTensor> {
+        let family = self.api().family();
+        let name = text(call!(self.object, engine::GET_IO_TENSOR_NAME, index));
+        let name = CString::new(name)
+            .map_err(|_| Failure::new(FailureKind::Measure, "a tensor has no usable name"))?;
+        let at = name.as_ptr();
+        let number = call!(self.object, engine::GET_TENSOR_DATA_TYPE, at);
+        let type_name =
+            name_of(data_type::ALL, family, number).unwrap_or("a type this version does not know");
+        Ok(IoTensor {
+            input: is(family, &tensor_io_mode::INPUT, call!(self.object, engine::GET_TENSOR_IO_MODE, at)),
+            type_name,
+            dtype: dtype(type_name),
+            dims: call!(self.object, engine::GET_TENSOR_SHAPE, at).as_slice().to_vec(),
+            host: is(family, &tensor_location::HOST, call!(self.object, engine::GET_TENSOR_LOCATION, at)),
+            linear: is(family, &tensor_format::LINEAR, call!(self.object, engine::GET_TENSOR_FORMAT, at)),
+            name,
+        })
+    }
+
+    /// The range of an input's shapes that a profile serves.
+    pub fn profile_shape(&self, name: &CStr, profile: u32) -> Result<Shape> {
+        let family = self.api().family();
+        let profile = i32::try_from(profile).unwrap_or(i32::MAX);
+        let dims = |selector: &EnumValue| -> Result<Vec<u64>> {
+            let selector = selector.of(family).unwrap_or(0);
+            let dims = call!(self.object, engine::GET_PROFILE_SHAPE, name.as_ptr(), profile, selector);
+            Ok(dims.as_slice().iter().map(|d| u64::try_from(*d).unwrap_or(0)).collect())
+        };
+        Ok(Shape {
+            min: dims(&opt_profile_selector::MIN)?,
+            opt: dims(&opt_profile_selector::OPT)?,
+            max: dims(&opt_profile_selector::MAX)?,
+        })
+    }
+
+    /// Device memory that a context needs for its activations, over all profiles, in bytes.
+    pub fn device_memory_bytes(&self) -> Result<u64> {
+        // TensorRT 10.0 has only the older function.
+        let bytes = match engine::GET_DEVICE_MEMORY_SIZE_V2.slot(&self.api().release) {
+            Ok(_) => call!(self.object, engine::GET_DEVICE_MEMORY_SIZE_V2),
+            Err(_) => i64::try_from(call!(self.object, engine::GET_DEVICE_MEMORY_SIZE)).unwrap_or(i64::MAX),
+        };
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    /// Bytes of all weights; from TensorRT 10.14 on.
+    pub fn weight_bytes(&self) -> Result<u64> {
+        let stat = engine_stat::TOTAL_WEIGHTS_SIZE.of(self.api().family()).unwrap_or(0);
+        Ok(u64::try_from(call!(self.object, engine::GET_ENGINE_STAT, stat)).unwrap_or(0))
+    }
+
+    /// How much of the weights may stay on the device; before any context is made.
+    pub fn set_weight_streaming_budget(&mut self, bytes: i64) -> Result<()> {
+        let taken = call!(self.object, engine::SET_WEIGHT_STREAMING_BUDGET_V2, bytes);
+        self.api().taken(taken, "the weight streaming budget was not taken")
+    }
+
+    /// The inspector's JSON of all layers, for the shapes of `of` where a context is given.
+    pub fn layer_information(&self, of: Option<&Context>) -> Result<String> {
+        let pointer = call!(self.object, engine::CREATE_ENGINE_INSPECTOR);
+        let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createEngineInspector")
+            .map_err(measuring)?;
+        if let Some(of) = of {
+            let taken = call!(object, inspector::SET_EXECUTION_CONTEXT, of.object().pointer());
+            self.api().taken(taken, "the inspector does not take the context")?;
+        }
+        let json = layer_information_format::JSON.of(self.api().family()).unwrap_or(1);
+        Ok(text(call!(object, inspector::GET_ENGINE_INFORMATION, json)))
+    }
+
+    /// The plan again, as the engine is now.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        let config = call!(self.object, engine::CREATE_SERIALIZATION_CONFIG);
+        let config = Object::owned(self.api(), config, Layout::Wrapper, "createSerializationConfig")?;
+        let plan = call!(self.object, engine::SERIALIZE_WITH_CONFIG, config.pointer());
+        host_memory(self.api(), plan, "the engine does not serialise").map_err(measuring)
+    }
+
+    /// A context with device memory of its own, or (`user_memory`) with what [`Context::set_device_memory`] gives it.
+    pub fn context(self: &Arc<Self>, user_memory: bool) -> Result<Context> {
+        let how = if user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
+        let how = how.of(self.api().family()).unwrap_or(0);
+        let pointer = call!(self.object, engine::CREATE_EXECUTION_CONTEXT, how);
+        if pointer.is_null() {
+            return Err(self.api().failed(FailureKind::Measure, "no context was made"));
+        }
+        let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createExecutionContext")?;
+        Ok(Context::new(object, self, None))
+    }
+
+    /// A context of TensorRT-RTX, which compiles kernels while it runs: when, and from what it kept.
+    pub fn rtx_context(self: &Arc<Self>, how: &RtxContext) -> Result<Context> {
+        let api = self.api();
+        let value = |value: &EnumValue| value.of(api.family()).unwrap_or(0);
+        let config = call!(self.object, engine::CREATE_RUNTIME_CONFIG);
+        let config = Object::owned(api, config, Layout::Wrapper, "createRuntimeConfig").map_err(measuring)?;
+        let when = match how.specialization {
+            Specialization::Lazy => specialization::LAZY,
+            Specialization::Eager => specialization::EAGER,
+            Specialization::Never => specialization::NONE,
+        };
+        call!(config, v_runtime_config::SET_DYNAMIC_SHAPES_KERNEL_SPECIALIZATION_STRATEGY, value(&when));
+        let graph = if how.cuda_graph {
+            cuda_graph_strategy::WHOLE_GRAPH_CAPTURE
+        } else {
+            cuda_graph_strategy::DISABLED
+        };
+        let taken = call!(config, v_runtime_config::SET_CUDA_GRAPH_STRATEGY, value(&graph));
+        api.taken(taken, "the CUDA graph strategy was not taken")?;
+        let memory = if how.user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
+        call!(config, v_runtime_config::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, value(&memory));
+        let mut cache = None;
+        if let Some(kept) = &how.cache {
+            let object = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
+            let object =
+                Object::owned(api, object, Layout::Wrapper, "createRuntimeCache").map_err(measuring)?;
+            if !kept.is_empty() {
+                let taken =
+                    call!(object, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
+                api.taken(taken, "the runtime cache was not taken")?;
+            }
+            let taken = call!(config, v_runtime_config::SET_RUNTIME_CACHE, object.pointer());
+            api.taken(taken, "the runtime cache was not taken")?;
+            cache = Some(object);
+        }
+        let pointer =
+            call!(self.object, engine::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, config.pointer());
+        if pointer.is_null() {
+            return Err(api.failed(FailureKind::Measure, "no context was made"));
+        }
+        let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;
+        Ok(Context::new(object, self, Some(RtxParts { config, cache })))
+    }
+}
+
+impl Api {
+    pub(super) fn taken(&self, taken: bool, what: &str) -> Result<()> {
+        if taken { Ok(()) } else { Err(self.failed(FailureKind::Measure, what)) }
+    }
+}
+
+/// The same failure, of the run phase.
+pub(super) fn measuring(failure: Failure) -> Failure {
+    Failure { kind: FailureKind::Measure, ..failure }
+}
+
+fn is(family: Family, value: &EnumValue, number: i32) -> bool {
+    value.of(family) == Some(number)
+}
+
+/// The element type of TensorRT's type, where tensors of this tool have it.
+pub fn dtype(name: &str) -> Option<DType> {
+    Some(match name {
+        "kFLOAT" => DType::F32,
+        "kHALF" => DType::F16,
+        "kINT8" => DType::I8,
+        "kUINT8" => DType::U8,
+        "kINT32" => DType::I32,
+        "kINT64" => DType::I64,
+        "kBOOL" => DType::Bool,
+        _ => return None,
+    })
+}

@@ -1,0 +1,157 @@
+//! `cargo trt-perf build`: the build phase alone. Makes engines in the cache and says what was built.
+//!
+//! Must never measure: what it prints about time is how long building took.
+
+use super::args::{MessageFormat, SettingArgs};
+use super::exit::{Exit, Tally};
+use super::run::select;
+use super::show::Show;
+use super::{out, shown};
+use crate::backend::tensorrt::WARNINGS;
+use crate::case::Case;
+use crate::config::Project;
+use crate::device::Device;
+use crate::error::{Failure, FailureKind, Result};
+use crate::report::{json, terminal};
+use crate::session;
+use crate::units::{bytes, plain_time};
+use crate::worker::protocol::Built;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Builds the engines of the cases, or finds them in the cache, and prints where they are, how large they are and how
+/// long they took. With TensorRT-RTX that works on a machine without a GPU too.
+#[derive(Args)]
+pub struct BuildArgs {
+    /// Cases whose id contains one of these; or .onnx files, built without any configuration
+    #[arg(value_name = "FILTER|MODEL.onnx")]
+    filters: Vec<String>,
+    /// Filters must equal the whole id
+    #[arg(long)]
+    exact: bool,
+    /// Only models of this package (may be repeated)
+    #[arg(short, long, value_name = "NAME")]
+    package: Vec<String>,
+    /// Print the backend and the build options each case would be built with, and stop
+    #[arg(long)]
+    print_options: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+    /// Only what was built, and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Also what the library told about each build
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let project = Project::find(manifest)?;
+    let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
+    if args.print_options {
+        return print_options(args, &cases);
+    }
+    let cases = one_per_engine(cases);
+    // What a GPU is called is for the build worker to find out; here it would only take time.
+    let device = Device::with_gpus(Vec::new());
+    let mut show = Show::new(args.message_format, args.quiet, false);
+    let engines = session::build(&project, &cases, &device, &mut |event| show.event(&event))?;
+    show.done();
+    let human = args.message_format == MessageFormat::Human;
+    let mut tally = Tally::default();
+    for case in &cases {
+        match engines.get(&case.id) {
+            Some(Ok(built)) => {
+                tally.measured += 1;
+                if human {
+                    out(&block(&case.id, built, args.verbose));
+                }
+            }
+            Some(Err(failure)) if failure.kind == FailureKind::Interrupted => tally.interrupted = true,
+            Some(Err(failure)) => {
+                tally.failed += 1;
+                show_failure(human, &case.id, failure);
+            }
+            None => {}
+        }
+    }
+    let exit = tally.exit();
+    if !human {
+        let fields = serde_json::json!({ "engines": tally.measured, "failed": tally.failed,
+            "interrupted": tally.interrupted, "exit_code": exit.code() });
+        out(&format!("{}\n", json::message("build-finished", fields)));
+    }
+    Ok(exit)
+}
+
+/// Scenarios of one model share an engine: the first case stands for all of them.
+fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
+    let mut seen = BTreeSet::new();
+    let asked = |c: &Case| {
+        let batch = c.batch_asked.then_some(c.point.batch);
+        format!("{:?}", (&c.model, &c.shapes, batch, &c.target, &c.build, c.threads))
+    };
+    cases.into_iter().filter(|c| seen.insert(asked(c))).collect()
+}
+
+fn show_failure(human: bool, id: &str, failure: &Failure) {
+    if human {
+        out(&format!("{}\n", terminal::failure_block(id, failure)));
+    } else if let Some(line) = json::event(&session::Event::Failed { id, failure }) {
+        out(&format!("{line}\n"));
+    }
+}
+
+/// What was built, in a few lines.
+fn block(id: &str, built: &Built, verbose: bool) -> String {
+    let made = &built.header.made_from;
+    let time = plain_time(built.header.build_ns as f64);
+    let how =
+        if built.cached { format!("from the cache (built in {time})") } else { format!("built in {time}") };
+    let mut lines = vec![
+        id.to_owned(),
+        format!("  {}, {how}", bytes(built.engine_bytes)),
+        format!("  {}", shown(&built.engine)),
+        format!("  {}", made.library),
+    ];
+    lines.extend(built.header.facts.get(WARNINGS).map(|w| format!("  warning: {w}")));
+    lines.extend(made.hardware.as_ref().map(|gpu| format!("  for {gpu}")));
+    if verbose {
+        lines.extend(
+            built
+                .header
+                .facts
+                .iter()
+                .filter(|(what, _)| *what != WARNINGS)
+                .map(|(what, value)| format!("  {what}: {value}")),
+        );
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The options as they would be written, one a line, with the default ones left to the backend.
+fn print_options(args: &BuildArgs, cases: &[Case]) -> Result<Exit> {
+    for case in cases {
+        let backend = case.target.kind.word();
+        let value = serde_json::to_value(&case.build)
+            .map_err(|e| Failure::new(FailureKind::Io, format!("cannot write the options as JSON: {e}")))?;
+        if args.message_format == MessageFormat::Json {
+            let fields = serde_json::json!({ "case": case.id, "backend": backend, "tensorrt": case.target.tensorrt, "options": value });
+            out(&format!("{}\n", json::message("build-options", fields)));
+            continue;
+        }
+        let mut lines = vec![case.id.clone(), format!("  backend = {backend:?}")];
+        lines.extend(case.target.tensorrt.as_ref().map(|folder| format!("  tensorrt = {folder:?}")));
+        let own = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "tensorrt");
+        let theirs = value.get("tensorrt").and_then(|t| t.as_object()).into_iter().flatten();
+        // The embedded backend's own switches mean nothing to TensorRT.
+        let own = own.filter(|_| backend == "cpu");
+        lines.extend(own.chain(theirs).map(|(key, value)| format!("  build.{key} = {value}")));
+        out(&(lines.join("\n") + "\n"));
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,53 @@
+//! Which backends this machine has, for `doctor`. Makes [`Backend`]s from what is built in and from what a worker finds.
+//!
+//! Must never open a native library itself.
+
+use crate::backend::tensorrt::Looked;
+use crate::error::Result;
+use crate::worker;
+use crate::worker::protocol::{Job, Message, Probed};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long opening a library may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(60);
+
+/// A backend: what it is where it can be used, or why it cannot, and the places where its library was looked for.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    pub name: String,
+    pub state: Result<String, String>,
+    pub looked: Vec<Looked>,
+}
+
+/// Every backend; TensorRT's library is looked for in `folder`, or everywhere.
+pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<Backend> {
+    vec![cpu(), tensorrt(folder, no_gpu)]
+}
+
+fn cpu() -> Backend {
+    let state = Ok(format!("{} (embedded)", crate::backend::embedded()));
+    Backend { name: "cpu".to_owned(), state, looked: Vec::new() }
+}
+
+/// Asks a worker, because a library that crashes when it is opened must only be an answer.
+fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
+    let name = "tensorrt".to_owned();
+    let folder = folder.map(|f| std::path::absolute(&f).unwrap_or(f));
+    match worker::run(&Job::Probe(folder), PROBE_LIMIT, &mut |_| {}) {
+        Ok(Message::Probed(Probed { looked, library })) => {
+            let state = match (library, no_gpu) {
+                (Ok(library), None) => Ok(format!("{library}; builds engines, does not measure yet")),
+                (Ok(library), Some(_)) => {
+                    Ok(format!("{library}; builds engines, and there is no GPU to run them on"))
+                }
+                (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
+            };
+            Backend { name, state, looked }
+        }
+        Ok(other) => {
+            Backend { name, state: Err(format!("the worker answered {other:?}")), looked: Vec::new() }
+        }
+        Err(failure) => Backend { name, state: Err(failure.message), looked: Vec::new() },
+    }
+}
