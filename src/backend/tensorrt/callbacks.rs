@@ -27,8 +27,8 @@ struct Implemented<T> {
 /// An object with a table of ours. It stays where it is until it is dropped.
 pub struct Implementation<T> {
     object: *mut Implemented<T>,
-    /// What `table` points into.
-    _words: Box<[Word]>,
+    /// What `table` points into. A raw pointer like the other, because a box that is moved is the only way to its memory.
+    words: *mut [Word],
 }
 
 // SAFETY: the pointers are to memory that only this type owns; the library may call from any thread, so the state
@@ -49,8 +49,10 @@ impl<T: Sync> Implementation<T> {
                 *word = *function;
             }
         }
-        let table = words[2..].as_ptr();
-        Self { object: Box::into_raw(Box::new(Implemented { table, state })), _words: words }
+        let words = Box::into_raw(words);
+        // SAFETY: there are two more words than slots.
+        let table = unsafe { words.cast::<Word>().add(2) }.cast_const();
+        Self { object: Box::into_raw(Box::new(Implemented { table, state })), words }
     }
 
     /// What the library is given. It must forget the object before this is dropped.
@@ -66,8 +68,11 @@ impl<T: Sync> Implementation<T> {
 
 impl<T> Drop for Implementation<T> {
     fn drop(&mut self) {
-        // SAFETY: made from a box in `new` and freed only here.
-        drop(unsafe { Box::from_raw(self.object) });
+        // SAFETY: both were made from boxes in `new` and are freed only here.
+        unsafe {
+            drop(Box::from_raw(self.object));
+            drop(Box::from_raw(self.words));
+        }
     }
 }
 
