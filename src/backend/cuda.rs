@@ -13,6 +13,7 @@ pub mod workload;
 
 pub(crate) use driver::Gpu;
 pub use driver::{driver_present, gpus};
+pub(crate) use kernel::Kernels;
 pub use probe::Probe;
 
 use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_tensorrt_options};
@@ -20,7 +21,7 @@ use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
-use kernel::{Kernels, Spin};
+use kernel::Spin;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

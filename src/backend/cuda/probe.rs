@@ -22,7 +22,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    pub(super) fn new(gpu: &Gpu, kernels: &Arc<Kernels>) -> Result<Self> {
+    pub(crate) fn new(gpu: &Gpu, kernels: &Arc<Kernels>) -> Result<Self> {
         let stream = gpu.stream()?;
         let stamps = stream.alloc_zeros::<u8>(32).map_err(|e| failed("allocate memory on the GPU", &e))?;
         stream.synchronize().map_err(|e| failed("wait for the GPU", &e))?;
