@@ -2,7 +2,7 @@
 
 use super::callbacks::{Phase, ProgressMonitor};
 use super::library::Api;
-use super::object::{Layout, Object, c_text, call};
+use super::object::{Layout, Object, c_text, call, is_nothing};
 use super::tables::{
     i_plugin_registry, v_builder, v_builder_config, v_host_memory, v_network_definition, v_timing_cache,
 };
@@ -112,7 +112,7 @@ pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<(
 
 /// The bytes of an `IHostMemory` that is ours.
 pub(super) fn host_memory(api: &Arc<Api>, pointer: super::abi::Object, what: &str) -> Result<Vec<u8>> {
-    if pointer.is_null() {
+    if is_nothing(pointer) {
         return Err(api.failed(FailureKind::Build, what));
     }
     let memory = Object::owned(api, pointer, Layout::Wrapper, what)?;

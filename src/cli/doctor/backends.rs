@@ -37,10 +37,8 @@ fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
     match worker::run(&Job::Probe(folder), PROBE_LIMIT, &mut |_| {}) {
         Ok(Message::Probed(Probed { looked, library })) => {
             let state = match (library, no_gpu) {
-                (Ok(library), None) => Ok(format!("{library}; builds engines, does not measure yet")),
-                (Ok(library), Some(_)) => {
-                    Ok(format!("{library}; builds engines, and there is no GPU to run them on"))
-                }
+                (Ok(library), None) => Ok(format!("{library}; does not measure yet")),
+                (Ok(library), Some(_)) => Ok(format!("{library}; no GPU to run them on")),
                 (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
             };
             Backend { name, state, looked }

@@ -35,7 +35,7 @@ pub struct World {
     pub input: (CString, Dims),
     /// What the parser has against the model: name and operator of the node, code, words.
     pub parse_errors: Vec<(CString, CString, i32, CString)>,
-    /// What the builder logs instead of building.
+    /// What the builder logs instead of building, and the runtime instead of being made.
     pub build_error: Option<CString>,
 }
 
