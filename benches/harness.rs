@@ -28,7 +28,11 @@ const TWO_CLOCK_READS: &str = "two clock reads per request";
 struct NoOp;
 
 impl Session for NoOp {
-    fn infer(&mut self) -> Result<()> {
+    fn submit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -64,12 +68,12 @@ fn clock_reads_only() -> usize {
 /// Requests of the stream that did the fewest.
 fn requests_of_phase(streams: usize) -> usize {
     let mut sessions: Vec<Box<dyn Session>> = (0..streams).map(|_| Box::new(NoOp) as _).collect();
-    let samples = phase(&mut sessions, PHASE).expect("a session that does nothing does not fail");
+    let samples = phase(&mut sessions, 1, PHASE).expect("a session that does nothing does not fail");
     samples.iter().map(Vec::len).min().unwrap_or(0)
 }
 
 fn requests(group: &mut Group, report: &mut Report) {
-    let one_stream = per_request(|| stream(&mut NoOp, PHASE).expect("it does nothing").len());
+    let one_stream = per_request(|| stream(&mut NoOp, 1, PHASE).expect("it does nothing").len());
     let phase_of = |streams| per_request(move || requests_of_phase(streams));
     let rows = [
         ("request of measure::stream", BEYOND_TWO_CLOCK_READS, one_stream),
@@ -105,12 +109,14 @@ fn summaries(group: &mut Group, report: &mut Report) {
         requests: samples.len() as u64,
         requests_per_s: 1e4,
         peak_host_bytes: None,
+        steps: Vec::new(),
+        gpu: None,
         throttled: false,
         outputs: Vec::new(),
     };
     let point = OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false };
     let budget = Some(Budget { max_ns: 105_000, quantile: 0.99 });
-    let routine = timed(|| summarize(&samples, &measured, &point, budget));
+    let routine = timed(|| summarize(&samples, &[], &measured, &point, budget));
     // Exact quantiles have to order the samples.
     let sort = timed(|| {
         let mut copy = samples.clone();

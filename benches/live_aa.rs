@@ -106,7 +106,10 @@ fn criterions(runs: u64) -> (u64, u64) {
 fn criterion_child() {
     let engine = std::env::var_os("TRT_PERF_LIVE_ENGINE").expect("the parent says which");
     let (header, parts) = trt_perf::engine::read(Path::new(&engine)).expect("an engine");
-    let point = trt_perf::case::OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false };
+    let setup = trt_perf::backend::Setup {
+        point: trt_perf::case::OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
+        mode: trt_perf::case::Mode::default(),
+    };
     let feeds: Vec<_> = header
         .made_from
         .inputs
@@ -116,18 +119,17 @@ fn criterion_child() {
             (i.name.clone(), trt_perf::inputs::seeded(&i.name, i.dtype, shape, i.range, 1))
         })
         .collect();
-    let backend = trt_perf::backend::backend(&trt_perf::backend::Target {
-        kind: trt_perf::backend::BackendKind::Cpu,
-        tensorrt: None,
-        device: 0,
-    });
-    let mut opened = backend.open(&header, parts, &point, &feeds).expect("it loads");
+    let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, tensorrt: None, gpu: 0 };
+    let backend = trt_perf::backend::backend(&target);
+    let mut opened = backend.open(&header, parts, &setup, &feeds).expect("it loads");
     let session = &mut opened.sessions[0];
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_secs(1))
         .sample_size(50);
-    criterion.bench_function("inference", |b| b.iter(|| session.infer().expect("it answers")));
+    criterion.bench_function("inference", |b| {
+        b.iter(|| trt_perf::backend::infer(session.as_mut()).expect("it answers"))
+    });
     criterion.final_summary();
 }
 

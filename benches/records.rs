@@ -67,6 +67,8 @@ fn summary(rng: &mut Rng) -> Summary {
         load_ns: 2_345_678,
         first_ns: 812_345,
         peak_host_bytes: Some(34_567_890),
+        steps: Vec::new(),
+        gpu: None,
     }
 }
 
@@ -76,6 +78,7 @@ fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
         definition_hash: hash("definition"),
         scenario: if number.is_multiple_of(2) { Scenario::Latency } else { Scenario::Throughput },
         point: OperatingPoint { batch: 4, streams: 2, in_flight: 1, cuda_graph: false },
+        mode: trt_perf::case::Mode::default(),
         budget: Some(Budget { max_ns: 1_000_000, quantile: 0.99 }),
         shapes: BTreeMap::from([("image".into(), "4x3x224x224".into())]),
         engine: EngineRecord {

@@ -3,36 +3,18 @@
 //! `build` and `open` run in workers only: the parent never opens a native inference library.
 
 mod cpu;
-mod cuda;
+pub mod cuda;
 pub mod tensorrt;
 
-use crate::case::OperatingPoint;
-use crate::config::{BackendChoice, BuildOptions};
+use crate::case::{BackendKind, Mode, OperatingPoint, Target};
+use crate::config::BuildOptions;
 use crate::engine::{EngineHeader, InputSpec};
-use crate::error::Result;
-use crate::onnx::ModelFile;
+use crate::error::{Failure, Result};
+use crate::onnx::{self, ModelFile};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// A backend that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendKind {
-    Cpu,
-    Tensorrt,
-}
-
-/// What a worker is to use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    pub kind: BackendKind,
-    /// The folder of TensorRT's libraries; `None`: searched for.
-    pub tensorrt: Option<PathBuf>,
-    /// The GPU, by its index.
-    pub device: u32,
-}
+use std::path::Path;
 
 /// What an engine is to be made from.
 pub struct BuildRequest<'a> {
@@ -68,8 +50,13 @@ pub trait Backend {
     /// As it stands in records and reports.
     fn name(&self) -> &'static str;
 
-    /// Library and version, such as `rten 0.27.0`; part of the engine inputs.
+    /// Library and version, such as `rten 0.27.0`; part of the engine inputs. Fails where it cannot be opened.
     fn library(&self) -> Result<String>;
+
+    /// Reads and checks a model's file.
+    fn read(&self, path: &Path) -> Result<ModelFile> {
+        onnx::read(path)
+    }
 
     /// The hardware an engine with these options is for, where it works on no other; part of the engine inputs.
     fn hardware(&self, _options: &BuildOptions) -> Result<Option<String>> {
@@ -85,9 +72,16 @@ pub trait Backend {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        point: &OperatingPoint,
+        setup: &Setup,
         inputs: &[(String, Tensor)],
     ) -> Result<Opened>;
+}
+
+/// How an engine is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub point: OperatingPoint,
+    pub mode: Mode,
 }
 
 /// A loaded engine.
@@ -96,46 +90,69 @@ pub struct Opened {
     pub sessions: Vec<Box<dyn Session>>,
     /// From the engine's bytes in memory to a session that can answer.
     pub load_ns: u64,
+    /// What `load_ns` and getting ready were spent on, in order: name and nanoseconds.
+    pub steps: Vec<(String, u64)>,
+    /// The GPU it runs on; `None` for `cpu`.
+    pub gpu: Option<cuda::Probe>,
 }
 
-/// One stream of requests. A request is the whole of [`Session::infer`]: inputs in host memory to outputs in
-/// host memory.
+/// One stream of requests. A request begins with [`Session::submit`] and ends when [`Session::complete`] returns:
+/// inputs in host memory to outputs in host memory. Requests complete in the order in which they were submitted.
 pub trait Session: Send {
-    fn infer(&mut self) -> Result<()>;
+    /// Starts a request. At most the operating point's `in_flight` may be open.
+    fn submit(&mut self) -> Result<()>;
 
-    /// The outputs of the last request, in the order of the engine's output names.
+    /// Waits for the oldest open request.
+    fn complete(&mut self) -> Result<()>;
+
+    /// One request whose parts the GPU times by itself, with no other in flight; `None` where there is no GPU. Never
+    /// in the pass that the host times: events and the wait for a complete launch would be part of the latency.
+    fn timed(&mut self) -> Result<Option<GpuTimes>> {
+        Ok(None)
+    }
+
+    /// The outputs of the last completed request, in the order of the engine's output names.
     fn outputs(&self) -> Result<Vec<Tensor>>;
 }
 
-/// The backend of this kind.
+/// One request from start to end.
+pub fn infer(session: &mut dyn Session) -> Result<()> {
+    session.submit()?;
+    session.complete()
+}
+
+/// The parts of one request, in nanoseconds. All but `enqueue_ns` are differences of two events on the GPU, which
+/// resolves about half a microsecond. What it takes to hand over from copying to computing is in none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuTimes {
+    /// Host time of handing the request to the driver.
+    pub enqueue_ns: u64,
+    pub h2d_ns: u64,
+    pub compute_ns: u64,
+    pub d2h_ns: u64,
+    /// Whether all of the request was submitted before the GPU began it. Otherwise the parts hold the host's launching.
+    pub isolated: bool,
+}
+
+/// The backend of a target.
 pub fn backend(target: &Target) -> Box<dyn Backend> {
     match target.kind {
         BackendKind::Cpu => Box::new(cpu::Cpu),
+        BackendKind::Cuda => Box::new(cuda::Cuda { gpu: target.gpu }),
         BackendKind::Tensorrt => Box::new(tensorrt::Tensorrt::new(target)),
     }
 }
 
-impl BackendKind {
-    /// As it stands in records and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Tensorrt => "tensorrt",
-        }
+/// Options of the build that a backend does not have are never dropped silently.
+fn refuse_tensorrt_options(backend: &str, options: &BuildOptions) -> Result<()> {
+    match options.tensorrt.keys()[..] {
+        [] => Ok(()),
+        [first, ..] => Err(Failure::usage(format!("the {backend} backend has no build option `{first}`"))
+            .next("take it out, or build with --backend tensorrt")),
     }
 }
 
 /// The embedded library and its version; opens nothing.
 pub fn embedded() -> String {
-    cpu::library()
-}
-
-/// Which backend a choice means here, and why.
-pub fn resolve(choice: BackendChoice) -> (BackendKind, &'static str) {
-    match choice {
-        BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
-        BackendChoice::Tensorrt => (BackendKind::Tensorrt, "asked for"),
-        // This version builds with TensorRT, but does not measure with it.
-        BackendChoice::Auto => (BackendKind::Cpu, "auto: the only backend that measures"),
-    }
+    cpu::LIBRARY.to_owned()
 }

@@ -6,7 +6,7 @@ use crate::config::{BuildOptions, Shape, dims_text};
 use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
-use crate::onnx::{self, ModelDim, ModelFile, ModelInput};
+use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::worker::child::Reply;
 use crate::worker::protocol::{BuildJob, Built, Message, Stage};
 use sha2::{Digest, Sha256};
@@ -19,9 +19,9 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Finds the engine in the cache or builds it.
 pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
-    let model = onnx::read(&job.model)?;
-    let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
     let backend = backend(&job.target);
+    let model = backend.read(&job.model)?;
+    let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
     let made_from = EngineInputs {
         format: EngineInputs::FORMAT,
         backend: backend.name().into(),

@@ -160,7 +160,7 @@ pub fn calibrate_case(
         within_sd_frac: median(processes().map(|s| s.sd_ns / s.mean_ns)),
         lag1: median(processes().map(|s| s.lag1)),
         false_verdicts: judged.verdicts,
-        metrics: metrics(first.base.scenario)
+        metrics: metrics(first.base.scenario, first.base.gpu_timed())
             .iter()
             .filter_map(|m| calibrate_metric(*m, &sessions, judged.metric(*m)))
             .collect(),

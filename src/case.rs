@@ -3,9 +3,12 @@
 //! The *definition hash* covers what is asked (two measurements compare when it is the same); what answers
 //! (model bytes, build options, backend, library) is hashed as *engine inputs* when the engine is built.
 
+mod target;
+
+pub use target::{BackendKind, Host, Target};
+
 use crate::config::{
-    BackendChoice, BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC,
-    Variant,
+    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Variant, Wait,
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::units::Nanos;
@@ -30,6 +33,29 @@ pub struct OperatingPoint {
     pub in_flight: u64,
     /// Whether requests replay a captured CUDA graph.
     pub cuda_graph: bool,
+}
+
+/// What a request spans on a GPU, and how the host waits for it. Both change the numbers, so both are part of what is
+/// asked; `cpu` has neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub struct Mode {
+    /// Inputs are copied to the GPU and outputs back in every request.
+    pub transfers: bool,
+    pub wait: Wait,
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Self { transfers: true, wait: Wait::Spin }
+    }
+}
+
+impl Mode {
+    /// Definitions made before there were modes keep their hash.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The maximum latency, and the share of requests that must meet it.
@@ -78,6 +104,7 @@ pub struct Case {
     /// Whether a configured shape names the batch.
     pub batch_in_shapes: bool,
     pub point: OperatingPoint,
+    pub mode: Mode,
     pub budget: Option<Budget>,
     pub inputs: BTreeMap<String, PathBuf>,
     pub expect: BTreeMap<String, PathBuf>,
@@ -85,9 +112,9 @@ pub struct Case {
     pub atol: f64,
     pub allow_non_finite: bool,
     pub seed: u64,
-    pub backend: BackendChoice,
-    /// The folder of TensorRT's libraries; `None`: searched for.
-    pub tensorrt: Option<PathBuf>,
+    /// The backend, and why that one.
+    pub target: Target,
+    pub target_why: &'static str,
     pub build: BuildOptions,
     /// Intra-op threads per session; part of the engine inputs.
     pub threads: u64,
@@ -99,14 +126,14 @@ pub struct Case {
     pub place: Place,
 }
 
-/// All cases of `models`, in configuration order. `cpus` is how many CPUs this process may use.
-pub fn cases(models: &[Model], cpus: u64) -> Vec<Case> {
+/// All cases of `models`, in configuration order.
+pub fn cases(models: &[Model], host: Host) -> Vec<Case> {
     let mut all = Vec::new();
     for model in models {
         for variant in &model.variants {
             for batch in variant.settings.batches.as_deref().map_or(&[1][..], |b| b) {
                 for scenario in &variant.settings.scenarios {
-                    all.push(case(model, variant, *batch, *scenario, cpus));
+                    all.push(case(model, variant, *batch, *scenario, host));
                 }
             }
         }
@@ -114,7 +141,7 @@ pub fn cases(models: &[Model], cpus: u64) -> Vec<Case> {
     all
 }
 
-fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: u64) -> Case {
+fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: Host) -> Case {
     let s = &variant.settings;
     let segment = match (&variant.name, &s.batches) {
         (Some(name), None) => name.clone(),
@@ -122,9 +149,12 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         (None, Some(_)) => format!("b{batch}"),
         (None, None) => "default".into(),
     };
-    let streams = match scenario {
-        Scenario::Latency => 1,
-        Scenario::Throughput => s.streams.unwrap_or((cpus / s.threads).max(1)),
+    let (kind, target_why) = target::resolve(s.backend, &model.path, s.tensorrt.is_some(), host);
+    // One request in flight per stream leaves a GPU idle between them; a second one closes the gap.
+    let (all_streams, deep) = if kind.on_gpu() { (1, 2) } else { ((host.cpus / s.threads).max(1), 1) };
+    let (streams, in_flight) = match scenario {
+        Scenario::Latency => (1, 1),
+        Scenario::Throughput => (s.streams.unwrap_or(all_streams), s.in_flight.unwrap_or(deep)),
     };
     Case {
         id: format!("{}/{}/{segment}/{}", model.package, model.name, scenario.word()),
@@ -133,7 +163,8 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         shapes: variant.shapes.iter().map(|(name, spec)| (name.clone(), spec.at(batch))).collect(),
         batch_asked: s.batches.is_some(),
         batch_in_shapes: variant.shapes.values().any(ShapeSpec::uses_batch),
-        point: OperatingPoint { batch, streams, in_flight: 1, cuda_graph: false },
+        point: OperatingPoint { batch, streams, in_flight, cuda_graph: s.cuda_graph },
+        mode: Mode { transfers: s.transfers, wait: s.wait },
         budget: s.max_latency.map(|max| Budget { max_ns: max.0, quantile: s.percentile / 100.0 }),
         inputs: variant.inputs.clone(),
         expect: variant.expect.clone(),
@@ -141,8 +172,8 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         atol: s.atol,
         allow_non_finite: s.allow_non_finite,
         seed: s.seed,
-        backend: s.backend,
-        tensorrt: s.tensorrt.clone(),
+        target: Target { kind, tensorrt: s.tensorrt.clone(), gpu: s.gpu },
+        target_why,
         build: s.build.clone(),
         threads: s.threads,
         effort: Effort {
@@ -163,6 +194,8 @@ struct Definition<'a> {
     protocol: u32,
     scenario: Scenario,
     point: OperatingPoint,
+    #[serde(skip_serializing_if = "Mode::is_default")]
+    mode: Mode,
     budget: Option<Budget>,
     inputs: &'a [InputIdentity],
     seed: u64,
@@ -187,6 +220,7 @@ impl Case {
             protocol: MEASURING_PROTOCOL,
             scenario: self.scenario,
             point: self.point,
+            mode: self.mode,
             budget: self.budget,
             inputs,
             seed: self.seed,

@@ -151,8 +151,10 @@ pub fn compare_case(
     if let Some(why) = different_definition(base, head) {
         return without_numbers(id, head, margins, Verdict::NotComparable(why));
     }
-    let metrics: Vec<MetricComparison> =
-        metrics(head.scenario).iter().map(|m| compare_metric(*m, base, head, margins, design)).collect();
+    let metrics: Vec<MetricComparison> = metrics(head.scenario, head.gpu_timed())
+        .iter()
+        .map(|m| compare_metric(*m, base, head, margins, design))
+        .collect();
     CaseComparison {
         verdict: case_verdict(&metrics, head.budget),
         metrics,
@@ -202,6 +204,9 @@ fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<String> 
     let mut what = Vec::new();
     if base.point != head.point {
         what.push("operating point");
+    }
+    if base.mode != head.mode {
+        what.push("transfers or way of waiting");
     }
     if base.budget != head.budget {
         what.push("budget");

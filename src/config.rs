@@ -10,7 +10,7 @@ mod table;
 pub mod tensorrt;
 
 pub use settings::{
-    BackendChoice, BuildOptions, MARGIN_FRAC, Scenario, Settings, TAIL_MARGIN_FRAC, parse_override,
+    BackendChoice, BuildOptions, MARGIN_FRAC, Scenario, Settings, TAIL_MARGIN_FRAC, Wait, parse_override,
 };
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;

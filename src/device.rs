@@ -8,10 +8,12 @@
 mod conditions;
 mod cpu;
 mod gpu;
+mod monitor;
 mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
 pub use gpu::{Gpu, GpuState, gpus};
+pub use monitor::{GpuConditions, Monitor};
 pub use timer::{Timer, measure_timer};
 
 use serde::{Deserialize, Serialize};
@@ -24,8 +26,11 @@ const KEY_LIMIT: usize = 64;
 /// What machine this is: the comparable part (`key`) and the soft facts, which are shown when they differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
-    /// The key for the CPU backend, such as `cpu-amd-epyc-9r14-2c`; a GPU has its own in [`Gpu::key`].
+    /// Under which numbers compare: of the CPU, such as `cpu-amd-epyc-9r14-2c`, or of the GPU measured on.
     pub key: String,
+    /// The GPU that is measured on; `None` for the `cpu` backend.
+    #[serde(skip)]
+    pub measured_gpu: Option<Gpu>,
     /// The CPU's model name as the kernel gives it, or what its identification registers say.
     pub cpu: String,
     /// How many CPUs this process may use: see [`usable_cpus`].
@@ -64,7 +69,19 @@ impl Device {
             governor: cpu::governor(&cpu::read_governors()),
             cpu_quota: cpu::Cgroup::read().and_then(|group| group.quota),
             gpus,
+            measured_gpu: None,
         }
+    }
+
+    /// The same machine, measured on its GPU.
+    #[must_use]
+    pub fn on_gpu(self, gpu: Gpu) -> Self {
+        Self { key: gpu.key.clone(), measured_gpu: Some(gpu), ..self }
+    }
+
+    /// What the key stands for: the CPU's name, or the GPU's.
+    pub fn name(&self) -> &str {
+        self.measured_gpu.as_ref().map_or(&self.cpu, |gpu| &gpu.name)
     }
 }
 

@@ -226,57 +226,18 @@ impl Point {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::OperatingPoint;
-    use crate::config::BuildOptions;
-    use crate::record::{EngineRecord, RecordDevice, Source};
+    use crate::record::{RecordDevice, Source, sample};
     use crate::summarize::Summary;
 
     fn summary(mean_ns: f64, requests: u64) -> Summary {
-        Summary {
-            requests,
-            warm_up_requests: 10,
-            steady: true,
-            dropped: 0,
-            non_stationary: false,
-            throttled: false,
-            mean_ns,
-            sd_ns: mean_ns / 100.0,
-            min_ns: mean_ns as u64,
-            max_ns: mean_ns as u64,
-            quantiles_ns: [mean_ns; 10],
-            lag1: 0.0,
-            n_eff: requests as f64,
-            outliers_mild: 0,
-            outliers_severe: 0,
-            inferences_per_s: 1e9 / mean_ns,
-            over_budget_frac: None,
-            load_ns: 1,
-            first_ns: 1,
-            peak_host_bytes: None,
-        }
+        Summary { requests, n_eff: requests as f64, ..sample::summary(mean_ns) }
     }
 
     fn case(mean_ns: f64) -> CaseRecord {
-        CaseRecord {
-            definition_hash: "d1".into(),
-            scenario: Scenario::Latency,
-            point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
-            budget: None,
-            shapes: BTreeMap::new(),
-            engine: EngineRecord {
-                inputs_hash: "i".into(),
-                payload_sha256: "p".into(),
-                model_sha256: "m".into(),
-                backend: "cpu".into(),
-                library: "rten 1".into(),
-                build: BuildOptions::default(),
-                threads: 1,
-                build_ns: 1,
-                engine_bytes: 1,
-            },
-            outputs: BTreeMap::new(),
-            processes: [0.999, 1.0, 1.001].iter().map(|f| summary(mean_ns * f, 5000)).collect(),
-        }
+        let processes = [0.999, 1.0, 1.001].iter().map(|f| summary(mean_ns * f, 5000)).collect();
+        let mut case = CaseRecord { definition_hash: "d1".into(), processes, ..sample::case() };
+        case.engine.inputs_hash = "i".into();
+        case
     }
 
     /// A record of commit `name`, made on day `day`, of the cases given.

@@ -4,8 +4,9 @@
 //! number; only the requests of the last phase become samples.
 
 mod extra_work;
+mod gpu;
 
-use crate::backend::{Session, backend};
+use crate::backend::{Session, Setup, backend, infer};
 use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -13,7 +14,9 @@ use crate::inputs;
 use crate::steady;
 use crate::tensor::{Tensor, read_npy, write_samples};
 use crate::worker::child::Reply;
-use crate::worker::protocol::{MeasureJob, Measured, Message, OutputFact, Stage};
+use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, OutputFact, Stage};
+use gpu::{Watch, median_times, timed_pass, write_gpu_samples};
+use std::collections::VecDeque;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -41,23 +44,34 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     }
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
-    let mut opened = backend(&job.target).open(&header, parts, &job.point, &feeds)?;
+    let setup = Setup { point: job.point, mode: job.mode };
+    let mut opened = backend(&job.target).open(&header, parts, &setup, &feeds)?;
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
         opened.sessions = extra_work::burden(opened.sessions, share)?;
     }
     let start = Instant::now();
-    first(&mut opened.sessions)?.infer()?;
+    infer(first(&mut opened.sessions)?.as_mut())?;
     let first_ns = nanos(start.elapsed());
     let outputs = check_outputs(job, &header, first(&mut opened.sessions)?.outputs()?)?;
     reply.send(&Message::Stage { stage: Stage::WarmUp, expected_ns: job.warm_up_ns });
-    let warm_up = warm_up(&mut opened.sessions, Duration::from_nanos(job.warm_up_ns))?;
+    let depth = job.point.in_flight;
+    let warm_up = warm_up(&mut opened.sessions, depth, Duration::from_nanos(job.warm_up_ns))?;
     reply.send(&Message::Stage { stage: Stage::Measure, expected_ns: job.measure_ns });
     let throttles = device::throttle_count();
-    let streams = phase(&mut opened.sessions, Duration::from_nanos(job.measure_ns))?;
+    let watch = Watch::begin(&mut opened)?;
+    let streams = phase(&mut opened.sessions, depth, Duration::from_nanos(job.measure_ns));
+    let gpu = watch.map(|w| w.end(&mut opened)).transpose()?;
+    let streams = streams?;
     let throttled = device::throttle_count() > throttles;
     let requests_per_s = requests_per_s(&streams);
+    let times =
+        if job.timed { timed_pass(opened.sessions.as_mut_slice(), job.measure_ns)? } else { Vec::new() };
     let latencies = in_time_order(streams);
     write_samples(&job.samples, &latencies)?;
+    let gpu = gpu.map(|gpu| MeasuredGpu { times: median_times(&times), ..gpu });
+    if !times.is_empty() {
+        write_gpu_samples(job, &times)?;
+    }
     Ok(Measured {
         load_ns: opened.load_ns,
         first_ns,
@@ -69,6 +83,8 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
         throttled,
         peak_host_bytes: device::peak_host_bytes(),
         outputs,
+        steps: opened.steps,
+        gpu,
     })
 }
 
@@ -163,7 +179,7 @@ struct WarmUp {
 }
 
 /// Runs at least `least` and until latencies are steady, at most [`WARM_UP_LIMIT`] times as long.
-fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp> {
+fn warm_up(sessions: &mut [Box<dyn Session>], depth: u64, least: Duration) -> Result<WarmUp> {
     let mut warm = WarmUp { requests: 0, ns: 0, steady: least.is_zero() };
     let mut latencies = Vec::new();
     let start = Instant::now();
@@ -171,7 +187,7 @@ fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp>
         if warm.steady {
             break;
         }
-        latencies.extend(in_time_order(phase(sessions, least)?));
+        latencies.extend(in_time_order(phase(sessions, depth, least)?));
         warm.steady = steady::is_steady(&latencies);
     }
     warm.requests = latencies.len() as u64;
@@ -179,11 +195,11 @@ fn warm_up(sessions: &mut [Box<dyn Session>], least: Duration) -> Result<WarmUp>
     Ok(warm)
 }
 
-/// A closed loop for `duration` on every stream at once: each has always exactly one request in flight.
-pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Vec<Vec<Sample>>> {
+/// A closed loop for `duration` on every stream at once: each has always `depth` requests in flight.
+pub fn phase(sessions: &mut [Box<dyn Session>], depth: u64, duration: Duration) -> Result<Vec<Vec<Sample>>> {
     if let [only] = sessions {
         // No thread: the latency scenario pays nothing for what throughput needs.
-        return Ok(vec![stream(only.as_mut(), duration)?]);
+        return Ok(vec![stream(only.as_mut(), depth, duration)?]);
     }
     let barrier = Barrier::new(sessions.len());
     std::thread::scope(|scope| {
@@ -193,7 +209,7 @@ pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Ve
             .map(|session| {
                 scope.spawn(move || {
                     barrier.wait();
-                    stream(session.as_mut(), duration)
+                    stream(session.as_mut(), depth, duration)
                 })
             })
             .collect();
@@ -208,18 +224,29 @@ pub fn phase(sessions: &mut [Box<dyn Session>], duration: Duration) -> Result<Ve
     })
 }
 
-/// Back-to-back requests of one stream. Between two clock reads stands the request and nothing else.
-pub fn stream(session: &mut dyn Session, duration: Duration) -> Result<Vec<Sample>> {
+/// Back-to-back requests of one stream, `depth` of them in flight: as soon as the oldest completes, a new one is
+/// submitted. A request's latency runs from its submission to its completion. With one in flight nothing but the
+/// request stands between two clock reads. Requests still in flight at the end are waited for and not counted.
+pub fn stream(session: &mut dyn Session, depth: u64, duration: Duration) -> Result<Vec<Sample>> {
     // Room for a million requests before the first reallocation; pages are only touched when used.
     let mut samples = Vec::with_capacity(1 << 20);
+    let depth = usize::try_from(depth).unwrap_or(1).max(1);
+    let mut open = VecDeque::with_capacity(depth);
     let start = Instant::now();
     loop {
-        let before = Instant::now();
-        session.infer()?;
+        while open.len() < depth {
+            open.push_back(Instant::now());
+            session.submit()?;
+        }
+        session.complete()?;
         let after = Instant::now();
+        let before = open.pop_front().unwrap_or(start);
         let end = after - start;
         samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
         if end >= duration && samples.len() >= MIN_REQUESTS {
+            for _ in open {
+                session.complete()?;
+            }
             return Ok(samples);
         }
     }
@@ -244,11 +271,24 @@ pub fn in_time_order(streams: Vec<Vec<Sample>>) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    struct Counting(u32);
+    /// Counts what was begun and what was finished.
+    #[derive(Default)]
+    struct Counting {
+        begun: u32,
+        open: u32,
+        most_open: u32,
+    }
+
     impl Session for Counting {
-        fn infer(&mut self) -> Result<()> {
-            self.0 += 1;
-            if self.0 > 50 { Err(Failure::usage("enough")) } else { Ok(()) }
+        fn submit(&mut self) -> Result<()> {
+            self.begun += 1;
+            self.open += 1;
+            self.most_open = self.most_open.max(self.open);
+            if self.begun > 50 { Err(Failure::usage("enough")) } else { Ok(()) }
+        }
+        fn complete(&mut self) -> Result<()> {
+            self.open -= 1;
+            Ok(())
         }
         fn outputs(&self) -> Result<Vec<Tensor>> {
             Ok(vec![])
@@ -257,11 +297,20 @@ mod tests {
 
     #[test]
     fn a_phase_does_the_minimum_and_passes_errors_on() {
-        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting(0))];
-        let streams = phase(&mut sessions, Duration::ZERO).unwrap();
+        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting::default())];
+        let streams = phase(&mut sessions, 1, Duration::ZERO).unwrap();
         assert_eq!(streams[0].len(), MIN_REQUESTS);
-        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting(0)), Box::new(Counting(49))];
-        assert!(phase(&mut sessions, Duration::ZERO).is_err());
+        let worn_out = Counting { begun: 49, ..Counting::default() };
+        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Counting::default()), Box::new(worn_out)];
+        assert!(phase(&mut sessions, 1, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn as_many_requests_are_in_flight_as_asked_and_none_is_left() {
+        let mut session = Counting::default();
+        let done = stream(&mut session, 3, Duration::ZERO).unwrap();
+        assert_eq!((session.most_open, session.open), (3, 0));
+        assert_eq!((done.len(), session.begun), (MIN_REQUESTS, MIN_REQUESTS as u32 + 2));
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! immutable: its id is a hash of its own text.
 
 mod acceptance;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod wire;
 
 pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 
-use crate::case::{Budget, OperatingPoint};
+use crate::case::{Budget, Mode, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::error::Failure;
 use crate::summarize::Summary;
@@ -61,6 +63,7 @@ pub struct CaseRecord {
     pub definition_hash: String,
     pub scenario: Scenario,
     pub point: OperatingPoint,
+    pub mode: Mode,
     pub budget: Option<Budget>,
     /// Measured shape of each input, as `1x3x224x224`.
     pub shapes: BTreeMap<String, String>,
@@ -82,6 +85,13 @@ pub struct EngineRecord {
     pub threads: u64,
     pub build_ns: u64,
     pub engine_bytes: u64,
+}
+
+impl CaseRecord {
+    /// Whether a GPU timed each request.
+    pub fn gpu_timed(&self) -> bool {
+        self.processes.iter().any(|s| s.gpu.as_ref().is_some_and(|g| g.compute.is_some()))
+    }
 }
 
 impl Record {

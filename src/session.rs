@@ -6,14 +6,15 @@ mod added;
 pub mod calibrate;
 pub mod check;
 mod history;
+mod machine;
 pub mod pairs;
 mod stages;
 
 pub use added::Added;
 pub use history::{Base, Compared, sessions_for};
+pub use machine::{host, machine_of};
 pub use stages::source;
 
-use crate::backend::resolve;
 use crate::baseline::Store;
 use crate::case::Case;
 use crate::config::Project;
@@ -99,8 +100,8 @@ pub fn build(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<BTreeMap<String, Result<Built>>> {
     let _lock = lock(&project.target, on_event)?;
-    let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
-    on_event(Event::Started { cases, device, backend: kind.name(), why, processes: Some(0) });
+    let (backend, why) = backend_of(cases);
+    on_event(Event::Started { cases, device, backend, why, processes: Some(0) });
     Ok(build_all(&project.target.join("engines"), cases, on_event))
 }
 
@@ -120,9 +121,9 @@ pub fn run(
             None
         })
     });
-    let (kind, why) = resolve(cases.first().map_or(crate::config::BackendChoice::Auto, |c| c.backend));
     let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
-    on_event(Event::Started { cases, device, backend: kind.name(), why, processes });
+    let (backend, why) = backend_of(cases);
+    on_event(Event::Started { cases, device, backend, why, processes });
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
     let mut outcome = Outcome {
@@ -161,6 +162,11 @@ pub fn run(
         outcome.written = Some(store.save(&mut outcome.record));
     }
     Ok(outcome)
+}
+
+/// The backend that a session's cases share, and why that one.
+fn backend_of(cases: &[Case]) -> (&'static str, &'static str) {
+    cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why))
 }
 
 fn finish_case(case: &Case, history: &History, outcome: &mut Outcome, on_event: &mut dyn FnMut(Event)) {

@@ -1,10 +1,12 @@
 //! Samples → [`Summary`]: what one measuring process says about a case. Pure.
 
+use crate::backend::GpuTimes;
 use crate::case::{Budget, OperatingPoint};
+use crate::device::GpuConditions;
 use crate::error::{Failure, FailureKind, Result};
 use crate::stats::{self, Description, QUANTILES};
 use crate::steady;
-use crate::worker::protocol::Measured;
+use crate::worker::protocol::{Measured, MeasuredGpu};
 
 /// One process, in numbers. Times are nanoseconds per request.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,12 +40,51 @@ pub struct Summary {
     pub load_ns: u64,
     pub first_ns: u64,
     pub peak_host_bytes: Option<u64>,
+    /// What loading was spent on, in order: name and nanoseconds. Empty where it is one step.
+    pub steps: Vec<(String, u64)>,
+    /// `None` for `cpu`.
+    pub gpu: Option<GpuSummary>,
+}
+
+/// What a GPU said of one process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GpuSummary {
+    /// `None` where requests were not timed, as in `throughput`.
+    pub compute: Option<Compute>,
+    /// Medians of the parts of a request.
+    pub times: Option<GpuTimes>,
+    /// Clock of the multiprocessors at the end of the measured phase.
+    pub sm_mhz: Option<f64>,
+    pub temperature_c: Option<u32>,
+    pub power_w: Option<f64>,
+    /// Of the whole GPU, idle power included.
+    pub joules_per_inference: Option<f64>,
+    /// Why the numbers are not valid: a clock that moved, throttling, other processes.
+    pub spoiled: Option<String>,
+}
+
+/// Time the GPU computed per request, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compute {
+    pub mean_ns: f64,
+    pub p50_ns: f64,
+    pub p99_ns: f64,
 }
 
 impl Summary {
     /// The stored quantile `q`; `None` if it is not one of [`QUANTILES`].
     pub fn quantile_ns(&self, q: f64) -> Option<f64> {
         QUANTILES.iter().position(|x| (x - q).abs() < 1e-9).map(|i| self.quantiles_ns[i])
+    }
+}
+
+impl Summary {
+    /// Why this process must not be believed; `None` where nothing is known against it.
+    pub fn spoiled(&self) -> Option<String> {
+        if self.throttled {
+            return Some("the CPU was throttled".into());
+        }
+        self.gpu.as_ref()?.spoiled.clone()
     }
 }
 
@@ -72,9 +113,11 @@ pub fn describe_steady(samples: &[u64]) -> Result<Steady> {
     })
 }
 
-/// Summarises the samples of one process (nanoseconds, in time order).
+/// Summarises the samples of one process (nanoseconds, in time order); `compute` are the GPU's of a
+/// pass of its own, empty where there was none.
 pub fn summarize(
     samples: &[u64],
+    compute: &[u64],
     measured: &Measured,
     point: &OperatingPoint,
     budget: Option<Budget>,
@@ -102,6 +145,34 @@ pub fn summarize(
         load_ns: measured.load_ns,
         first_ns: measured.first_ns,
         peak_host_bytes: measured.peak_host_bytes,
+        steps: measured.steps.clone(),
+        gpu: match &measured.gpu {
+            Some(gpu) => Some(summarize_gpu(compute, gpu, (measured.requests * point.batch) as f64)?),
+            None => None,
+        },
+    })
+}
+
+fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<GpuSummary> {
+    let described = match compute {
+        [] => None,
+        times => Some(stats::describe(times).map_err(|e| {
+            Failure::new(FailureKind::Measure, format!("the GPU's times cannot be summarised: {e}"))
+                .next("measure longer, with --measure")
+        })?),
+    };
+    Ok(GpuSummary {
+        compute: described.map(|d| Compute {
+            mean_ns: d.mean_ns,
+            p50_ns: d.quantile_ns(0.5).unwrap_or(d.mean_ns),
+            p99_ns: d.quantile_ns(0.99).unwrap_or(d.mean_ns),
+        }),
+        times: gpu.times,
+        sm_mhz: gpu.after.sm_mhz,
+        temperature_c: gpu.after.temperature_c,
+        power_w: gpu.after.power_w,
+        joules_per_inference: gpu.energy_j.map(|j| j / inferences),
+        spoiled: GpuConditions::spoiled(&gpu.before, &gpu.after),
     })
 }
 
@@ -123,15 +194,17 @@ mod tests {
             throttled: false,
             peak_host_bytes: None,
             outputs: vec![],
+            steps: vec![],
+            gpu: None,
         };
         let point = OperatingPoint { batch: 4, streams: 1, in_flight: 1, cuda_graph: false };
-        let s =
-            summarize(&samples, &measured, &point, Some(Budget { max_ns: 1049, quantile: 0.99 })).unwrap();
+        let s = summarize(&samples, &[], &measured, &point, Some(Budget { max_ns: 1049, quantile: 0.99 }))
+            .unwrap();
         assert_eq!(s.inferences_per_s, 2000.0);
         assert_eq!(s.requests + s.dropped, 1000);
         let over = s.over_budget_frac.unwrap();
         assert!((over - 0.5).abs() < 0.02, "{over}");
         assert!(s.quantile_ns(0.5).is_some() && s.quantile_ns(0.42).is_none());
-        assert!(summarize(&[5], &measured, &point, None).is_err());
+        assert!(summarize(&[5], &[], &measured, &point, None).is_err());
     }
 }

@@ -93,6 +93,8 @@ fn summary(mean_ns: f64) -> Summary {
         load_ns: 1000,
         first_ns: 2000,
         peak_host_bytes: None,
+        steps: Vec::new(),
+        gpu: None,
     }
 }
 
@@ -102,6 +104,7 @@ fn case(mean_ns: f64) -> CaseRecord {
         definition_hash: "new".into(),
         scenario: Scenario::Latency,
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
+        mode: trt_perf::case::Mode::default(),
         budget: None,
         shapes: BTreeMap::new(),
         engine: EngineRecord {

@@ -2,10 +2,10 @@
 
 use super::measured::{self, MeasuredCase};
 use super::*;
-use crate::case::{Margins, OperatingPoint};
+use crate::case::Margins;
 use crate::compare::{Basis, Metric, Verdict};
-use crate::config::{BuildOptions, Scenario};
-use crate::record::{CaseRecord, ChangeKind, EngineRecord, RecordDevice, Source, superseded};
+use crate::record::sample::case;
+use crate::record::{ChangeKind, RecordDevice, Source, superseded};
 use crate::stats::Ruling;
 use std::collections::BTreeMap;
 
@@ -41,29 +41,6 @@ fn comparison(metrics: Vec<MetricComparison>) -> CaseComparison {
         outputs_changed: false,
         margins: Margins::default(),
         debug_extra_work: false,
-    }
-}
-
-fn case() -> CaseRecord {
-    CaseRecord {
-        definition_hash: "asked".into(),
-        scenario: Scenario::Latency,
-        point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
-        budget: None,
-        shapes: BTreeMap::new(),
-        engine: EngineRecord {
-            inputs_hash: String::new(),
-            payload_sha256: String::new(),
-            model_sha256: String::new(),
-            backend: "cpu".into(),
-            library: String::new(),
-            build: BuildOptions::default(),
-            threads: 1,
-            build_ns: 1,
-            engine_bytes: 1,
-        },
-        outputs: BTreeMap::new(),
-        processes: Vec::new(),
     }
 }
 

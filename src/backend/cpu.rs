@@ -1,8 +1,8 @@
 //! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
 //! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
 
-use super::{Backend, BuildRequest, Opened, Payload, Session};
-use crate::case::OperatingPoint;
+use super::refuse_tensorrt_options;
+use super::{Backend, BuildRequest, Opened, Payload, Session, Setup};
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -17,13 +17,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Kept beside the version requirement in Cargo.toml; a test compares it with Cargo.lock.
-const RTEN_VERSION: &str = "0.27.0";
+pub(super) const LIBRARY: &str = "rten 0.27.0";
 
 pub struct Cpu;
-
-pub fn library() -> String {
-    format!("rten {RTEN_VERSION}")
-}
 
 impl Backend for Cpu {
     fn name(&self) -> &'static str {
@@ -31,15 +27,12 @@ impl Backend for Cpu {
     }
 
     fn library(&self) -> Result<String> {
-        Ok(library())
+        Ok(LIBRARY.into())
     }
 
     fn build(&self, request: BuildRequest) -> Result<Payload> {
         let (model, options) = (request.model, request.options);
-        if let [first, ..] = options.tensorrt.keys()[..] {
-            return Err(Failure::usage(format!("the cpu backend has no build option `{first}`"))
-                .next("take it out, or build with --backend tensorrt"));
-        }
+        refuse_tensorrt_options("cpu", options)?;
         let mut parts = vec![("model.onnx".to_owned(), model.bytes)];
         parts.extend(model.external);
         let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, b)| b.clone()).collect();
@@ -53,9 +46,10 @@ impl Backend for Cpu {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        point: &OperatingPoint,
+        setup: &Setup,
         inputs: &[(String, Tensor)],
     ) -> Result<Opened> {
+        gpu_settings(setup)?;
         let names: Vec<&str> = engine.parts.iter().map(|(n, _)| n.as_str()).collect();
         let start = Instant::now();
         let model = load(&names, parts, &engine.made_from.build)
@@ -63,13 +57,28 @@ impl Backend for Cpu {
         let load_ns = start.elapsed().as_nanos() as u64;
         let model = Arc::new(model);
         let threads = usize::try_from(engine.made_from.threads).unwrap_or(1);
-        let sessions = (0..point.streams)
+        let sessions = (0..setup.point.streams)
             .map(|_| {
                 CpuSession::new(&model, engine, inputs, threads).map(|s| Box::new(s) as Box<dyn Session>)
             })
             .collect::<Result<_>>()?;
-        Ok(Opened { sessions, load_ns })
+        Ok(Opened { sessions, load_ns, steps: Vec::new(), gpu: None })
     }
+}
+
+/// Settings that mean nothing on a CPU are refused: a number must never claim to be what it is not.
+fn gpu_settings(setup: &Setup) -> Result<()> {
+    let only_gpu = if setup.point.in_flight > 1 {
+        "in-flight above 1"
+    } else if setup.point.cuda_graph {
+        "cuda-graph"
+    } else if !setup.mode.is_default() {
+        "transfers = false and wait = \"block\""
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!("{only_gpu} needs a GPU; the cpu backend has no such thing"))
+        .next("take it out, or set it only where the backend is not cpu"))
 }
 
 fn load(names: &[&str], mut parts: Vec<Vec<u8>>, options: &BuildOptions) -> Result<Model, LoadError> {
@@ -138,13 +147,18 @@ impl CpuSession {
 }
 
 impl Session for CpuSession {
-    fn infer(&mut self) -> Result<()> {
+    /// The whole request: a CPU has nobody to hand it to.
+    fn submit(&mut self) -> Result<()> {
         let inputs = self.inputs.iter().map(|(id, v)| (*id, ValueOrView::View(v.as_view()))).collect();
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.pool)));
         self.last = self.model.run(inputs, &self.outputs, Some(options)).map_err(|e| {
             Failure::new(FailureKind::Measure, format!("inference failed: {e}"))
                 .next("check the shapes and values of the inputs; give real ones with --input NAME=FILE.npy")
         })?;
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -217,7 +231,8 @@ mod tests {
     #[test]
     fn the_recorded_library_version_is_the_one_compiled_in() {
         let lock = include_str!("../../Cargo.lock");
-        let entry = format!("name = \"rten\"\nversion = \"{}\"\n", super::RTEN_VERSION);
-        assert!(lock.contains(&entry), "update RTEN_VERSION to the version in Cargo.lock");
+        let version = super::LIBRARY.split(' ').nth(1).unwrap_or_default();
+        let entry = format!("name = \"rten\"\nversion = \"{version}\"\n");
+        assert!(lock.contains(&entry), "update LIBRARY to the version in Cargo.lock");
     }
 }

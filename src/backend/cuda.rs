@@ -1,7 +1,119 @@
-//! The CUDA driver, opened at run time through cudarc. So far only whether it is there.
+//! The CUDA driver, opened at run time through cudarc, and the `cuda` backend: kernels with a set duration, so that the
+//! harness itself can be measured on any NVIDIA GPU. It answers no model, and says so wherever it is named.
+//!
+//! Makes sessions from work that can be put on a stream (`stream`); what that work is, the backends say.
 
-/// Whether the driver's library (libcuda) can be opened here. Nothing else of cudarc may be called where it cannot.
-pub fn driver_present() -> bool {
-    // SAFETY: only tries to open the library; its initialisers are the driver's own and run in any CUDA program.
-    unsafe { cudarc::driver::sys::is_culib_present() }
+mod driver;
+mod gate;
+mod kernel;
+pub mod peer;
+mod probe;
+pub(crate) mod stream;
+pub mod workload;
+
+pub(crate) use driver::Gpu;
+pub use driver::{driver_present, gpus};
+pub(crate) use kernel::Kernels;
+pub use probe::Probe;
+
+use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_tensorrt_options};
+use crate::engine::EngineHeader;
+use crate::error::{Failure, FailureKind, Result};
+use crate::onnx::ModelFile;
+use crate::tensor::Tensor;
+use kernel::Spin;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use stream::{Buffers, GpuSession};
+use workload::Workload;
+
+/// The version of the kernel: numbers of different kernels are not of the same engine.
+pub(super) const LIBRARY: &str = "calibration kernel 1";
+
+/// The calibration workload on one GPU.
+pub struct Cuda {
+    pub gpu: u32,
+}
+
+impl Backend for Cuda {
+    fn name(&self) -> &'static str {
+        "cuda"
+    }
+
+    fn library(&self) -> Result<String> {
+        Ok(LIBRARY.into())
+    }
+
+    fn read(&self, path: &Path) -> Result<ModelFile> {
+        workload::read(path)
+    }
+
+    /// The engine is the description itself: there is nothing to translate, and no GPU is needed.
+    fn build(&self, request: BuildRequest) -> Result<Payload> {
+        refuse_tensorrt_options("cuda", request.options)?;
+        let parts = vec![("workload.toml".into(), request.model.bytes)];
+        Ok(Payload { parts, facts: BTreeMap::new() })
+    }
+
+    fn open(
+        &self,
+        _: &EngineHeader,
+        parts: Vec<Vec<u8>>,
+        setup: &Setup,
+        inputs: &[(String, Tensor)],
+    ) -> Result<Opened> {
+        let text = parts.first().map_or(&b""[..], |p| p.as_slice());
+        let workload = Workload::parse(text)
+            .map_err(|why| Failure::new(FailureKind::Format, format!("the engine's workload {why}")))?;
+        let start = Instant::now();
+        let gpu = Gpu::open(self.gpu, setup.mode.wait)?;
+        let context_ns = nanos(start);
+        let start = Instant::now();
+        let kernels = Arc::new(Kernels::load(&gpu)?);
+        let kernel_ns = nanos(start);
+        let start = Instant::now();
+        let mut capture_ns = 0;
+        let sessions = (0..setup.point.streams)
+            .map(|_| {
+                let (session, ns) = session(&gpu, &kernels, &workload, setup, inputs)?;
+                capture_ns += ns;
+                Ok(session)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let sessions_ns = nanos(start) - capture_ns;
+        let mut steps = vec![
+            ("CUDA context".to_owned(), context_ns),
+            ("kernel".to_owned(), kernel_ns),
+            ("buffers and first request".to_owned(), sessions_ns),
+        ];
+        if setup.point.cuda_graph {
+            steps.push(("graph capture".into(), capture_ns));
+        }
+        let load_ns = steps.iter().map(|(_, ns)| ns).sum();
+        Ok(Opened { sessions, load_ns, steps, gpu: Some(Probe::new(&gpu, &kernels)?) })
+    }
+}
+
+/// One stream's session, and how long its graph took to capture.
+fn session(
+    gpu: &Gpu,
+    kernels: &Arc<Kernels>,
+    workload: &Workload,
+    setup: &Setup,
+    inputs: &[(String, Tensor)],
+) -> Result<(Box<dyn Session>, u64)> {
+    let input = &inputs.first().ok_or_else(|| Failure::usage("a workload has one input"))?.1;
+    let output = Tensor { dtype: input.dtype, shape: input.shape.clone(), data: vec![0; input.data.len()] };
+    let stream = gpu.stream()?;
+    let buffers = Buffers::new(gpu, &stream, inputs, &[output])?;
+    let spin = Spin::new(gpu, kernels, workload, &stream, &buffers)?;
+    let mut session = GpuSession::new(gpu, kernels, stream, buffers, spin, setup)?;
+    let capture_ns = if setup.point.cuda_graph { session.capture()? } else { 0 };
+    Ok((Box::new(session), capture_ns))
+}
+
+fn nanos(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -9,6 +9,7 @@
 //! | `callbacks` | objects the library calls | functions of ours |
 //! | `network`, `options`, `build` | a plan | a model, build options |
 //! | `runtime`, `context` | engines, contexts | a plan |
+//! | `run` | sessions on CUDA streams | an engine |
 //!
 //! Must only be used in workers: a native library that crashes takes its process with it.
 
@@ -21,6 +22,7 @@ pub mod library;
 mod network;
 mod object;
 mod options;
+mod run;
 pub mod runtime;
 pub mod search;
 pub mod tables;
@@ -30,8 +32,8 @@ mod tests;
 pub use build::WARNINGS;
 pub use search::Looked;
 
-use super::{Backend, BuildRequest, Opened, Payload, Target};
-use crate::case::OperatingPoint;
+use super::{Backend, BuildRequest, Opened, Payload, Setup};
+use crate::case::Target;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -40,6 +42,7 @@ use abi::Family;
 use library::{Api, Need};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// The backend: a folder to look in, and the library once it is opened.
 pub struct Tensorrt {
@@ -50,7 +53,7 @@ pub struct Tensorrt {
 
 impl Tensorrt {
     pub fn new(target: &Target) -> Self {
-        Self { folder: target.tensorrt.clone(), device: target.device, api: OnceLock::new() }
+        Self { folder: target.tensorrt.clone(), device: target.gpu, api: OnceLock::new() }
     }
 
     /// The opened library. One that can build will do for both phases; a lean runtime only runs.
@@ -65,7 +68,7 @@ impl Tensorrt {
 
 impl Backend for Tensorrt {
     fn name(&self) -> &'static str {
-        super::BackendKind::Tensorrt.name()
+        crate::case::BackendKind::Tensorrt.word()
     }
 
     fn library(&self) -> Result<String> {
@@ -92,25 +95,22 @@ impl Backend for Tensorrt {
 
     fn open(
         &self,
-        _engine: &EngineHeader,
+        engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        _point: &OperatingPoint,
-        _inputs: &[(String, Tensor)],
+        setup: &Setup,
+        inputs: &[(String, Tensor)],
     ) -> Result<Opened> {
         if !super::cuda::driver_present() {
             return Err(no_driver());
         }
-        let runtime = Arc::new(runtime::Runtime::new(self.api(Need::Run)?)?);
-        let plan = parts.into_iter().next().unwrap_or_default();
-        let engine = runtime.deserialize(&plan)?;
-        Err(Failure::new(
-            FailureKind::Measure,
-            format!(
-                "the engine loads ({} layers), but this version builds with TensorRT only",
-                engine.layers()?
-            ),
-        )
-        .next("measure it with --backend cpu, or wait for the next version"))
+        let start = Instant::now();
+        let api = self.api(Need::Run)?;
+        let library_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let plan = parts.first().map_or(&b""[..], |p| p.as_slice());
+        let mut opened = run::open(api, self.device, engine, plan, setup, inputs)?;
+        opened.steps.insert(0, ("library".into(), library_ns));
+        opened.load_ns += library_ns;
+        Ok(opened)
     }
 }
 

@@ -1,7 +1,5 @@
 use super::*;
-use crate::case::OperatingPoint;
-use crate::config::BuildOptions;
-use crate::record::EngineRecord;
+use crate::record::sample;
 use crate::rng::Rng;
 use crate::stats::QUANTILES;
 use crate::summarize::Summary;
@@ -22,50 +20,20 @@ fn summary(mean_ns: f64, within: f64) -> Summary {
     let mut quantiles_ns = [mean_ns; QUANTILES.len()];
     quantiles_ns[8] = mean_ns * 1.2;
     Summary {
-        requests: 5000,
-        warm_up_requests: 10,
-        steady: true,
-        dropped: 0,
-        non_stationary: false,
-        throttled: false,
-        mean_ns,
         sd_ns: mean_ns * within,
         min_ns: (mean_ns * 0.9) as u64,
         max_ns: (mean_ns * 1.5) as u64,
         quantiles_ns,
         lag1: 0.3,
         n_eff: 2500.0,
-        outliers_mild: 0,
-        outliers_severe: 0,
-        inferences_per_s: 1e9 / mean_ns,
-        over_budget_frac: None,
-        load_ns: 1,
-        first_ns: 1,
-        peak_host_bytes: None,
+        ..sample::summary(mean_ns)
     }
 }
 
 fn record(scenario: Scenario, processes: Vec<Summary>) -> CaseRecord {
-    CaseRecord {
-        definition_hash: "d".repeat(64),
-        scenario,
-        point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
-        budget: None,
-        shapes: BTreeMap::new(),
-        engine: EngineRecord {
-            inputs_hash: "e".repeat(64),
-            payload_sha256: String::new(),
-            model_sha256: String::new(),
-            backend: "cpu".into(),
-            library: String::new(),
-            build: BuildOptions::default(),
-            threads: 1,
-            build_ns: 1,
-            engine_bytes: 1,
-        },
-        outputs: BTreeMap::new(),
-        processes,
-    }
+    let mut case = CaseRecord { definition_hash: "d".repeat(64), scenario, processes, ..sample::case() };
+    case.engine.inputs_hash = "e".repeat(64);
+    case
 }
 
 fn sessions(count: usize, pairs: usize, truth: Truth, scenario: Scenario, seed: u64) -> Vec<Session> {

@@ -240,7 +240,7 @@ fn case_from_wire(mut c: CaseV1) -> Result<CaseCalibration, String> {
     let budget = c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile });
     let mut found = Vec::new();
     // A metric this version does not know is passed over: none of its questions is about it.
-    for metric in metrics(c.scenario) {
+    for metric in metrics(c.scenario, true) {
         let name = metric.name(budget);
         if let Some(m) = c.metrics.remove(&name) {
             // These decide verdicts: a spread of 0 without degrees of freedom would make everything significant.

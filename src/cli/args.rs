@@ -39,7 +39,7 @@ pub struct SettingArgs {
     /// Absolute tolerance of --expect
     #[arg(long, value_name = "X")]
     pub atol: Option<String>,
-    /// Backend: auto, cpu or tensorrt
+    /// Backend: auto, cpu, tensorrt or cuda (a calibration workload)
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
     /// Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)
@@ -54,9 +54,24 @@ pub struct SettingArgs {
     /// Batch size for dimensions called `batch` (may be repeated)
     #[arg(long = "batch", value_name = "N")]
     pub batches: Vec<String>,
+    /// Which GPU, as CUDA numbers them
+    #[arg(long, value_name = "N")]
+    pub device: Option<String>,
     /// Concurrent sessions in the throughput scenario
     #[arg(long, value_name = "N")]
     pub streams: Option<String>,
+    /// Requests in flight per stream in the throughput scenario (GPU)
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<String>,
+    /// Replay each request as a captured CUDA graph
+    #[arg(long)]
+    pub cuda_graph: bool,
+    /// Leave copies to and from the GPU out of a request
+    #[arg(long)]
+    pub no_transfers: bool,
+    /// How the host waits for the GPU: spin or block
+    #[arg(long, value_name = "HOW")]
+    pub wait: Option<String>,
     /// Intra-op threads of each session
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,
@@ -92,6 +107,11 @@ pub struct SettingArgs {
 impl SettingArgs {
     /// The overrides in the order given: --config first, then the options that are short for it.
     pub fn overrides(&self) -> Result<Overrides> {
+        self.overrides_with(tensorrt_folder(self.tensorrt.as_deref()))
+    }
+
+    /// The same, with the folder that the option or the environment names.
+    fn overrides_with(&self, folder: Option<PathBuf>) -> Result<Overrides> {
         let mut settings = Map::new();
         for arg in &self.config {
             merge(&mut settings, parse_override(arg).map_err(|e| Failure::usage(e).context("--config"))?);
@@ -100,7 +120,7 @@ impl SettingArgs {
             let option = parse_override(&format!("build.{arg}"));
             merge(&mut settings, option.map_err(|e| Failure::usage(e).context("--build"))?);
         }
-        if let Some(folder) = tensorrt_folder(self.tensorrt.as_deref()) {
+        if let Some(folder) = folder {
             let named = self.tensorrt.is_some() || !settings.contains_key("tensorrt");
             if named {
                 settings.insert("tensorrt".into(), folder.to_string_lossy().into());
@@ -110,7 +130,10 @@ impl SettingArgs {
             ("rtol", &self.rtol),
             ("atol", &self.atol),
             ("backend", &self.backend),
+            ("device", &self.device),
             ("streams", &self.streams),
+            ("in-flight", &self.in_flight),
+            ("wait", &self.wait),
             ("threads", &self.threads),
             ("max-latency", &self.max_latency),
             ("percentile", &self.percentile),
@@ -125,6 +148,8 @@ impl SettingArgs {
         for (key, value) in single {
             settings.extend(value.as_deref().map(|v| (key.to_owned(), scalar(v))));
         }
+        settings.extend(self.cuda_graph.then(|| ("cuda-graph".to_owned(), Value::Bool(true))));
+        settings.extend(self.no_transfers.then(|| ("transfers".to_owned(), Value::Bool(false))));
         for (key, values) in [("scenarios", &self.scenarios), ("batches", &self.batches)] {
             if !values.is_empty() {
                 settings.insert(key.into(), values.iter().map(|v| scalar(v)).collect());
@@ -203,7 +228,7 @@ mod tests {
             percentile: Some("99.9".into()),
             ..SettingArgs::default()
         };
-        let o = args.overrides().unwrap();
+        let o = args.overrides_with(None).unwrap();
         assert_eq!(
             Value::Object(o.settings),
             json!({"processes": 7, "measure": "2s", "batches": [1, 8], "percentile": 99.9, "build": {"optimize": false, "prepack-weights": false}})

@@ -7,7 +7,6 @@ use super::exit::{Exit, Tally};
 use super::run::select;
 use super::show::Show;
 use super::{out, shown};
-use crate::backend::resolve;
 use crate::backend::tensorrt::WARNINGS;
 use crate::case::Case;
 use crate::config::Project;
@@ -94,7 +93,7 @@ fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
     let mut seen = BTreeSet::new();
     let asked = |c: &Case| {
         let batch = c.batch_asked.then_some(c.point.batch);
-        format!("{:?}", (&c.model, &c.shapes, batch, c.backend, &c.tensorrt, &c.build, c.threads))
+        format!("{:?}", (&c.model, &c.shapes, batch, &c.target, &c.build, c.threads))
     };
     cases.into_iter().filter(|c| seen.insert(asked(c))).collect()
 }
@@ -137,16 +136,16 @@ fn block(id: &str, built: &Built, verbose: bool) -> String {
 /// The options as they would be written, one a line, with the default ones left to the backend.
 fn print_options(args: &BuildArgs, cases: &[Case]) -> Result<Exit> {
     for case in cases {
-        let backend = resolve(case.backend).0.name();
+        let backend = case.target.kind.word();
         let value = serde_json::to_value(&case.build)
             .map_err(|e| Failure::new(FailureKind::Io, format!("cannot write the options as JSON: {e}")))?;
         if args.message_format == MessageFormat::Json {
-            let fields = serde_json::json!({ "case": case.id, "backend": backend, "tensorrt": case.tensorrt, "options": value });
+            let fields = serde_json::json!({ "case": case.id, "backend": backend, "tensorrt": case.target.tensorrt, "options": value });
             out(&format!("{}\n", json::message("build-options", fields)));
             continue;
         }
         let mut lines = vec![case.id.clone(), format!("  backend = {backend:?}")];
-        lines.extend(case.tensorrt.as_ref().map(|folder| format!("  tensorrt = {folder:?}")));
+        lines.extend(case.target.tensorrt.as_ref().map(|folder| format!("  tensorrt = {folder:?}")));
         let own = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "tensorrt");
         let theirs = value.get("tensorrt").and_then(|t| t.as_object()).into_iter().flatten();
         // The embedded backend's own switches mean nothing to TensorRT.

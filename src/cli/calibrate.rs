@@ -9,7 +9,7 @@ use super::{note, out, shown};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
 use crate::config::Project;
-use crate::device::{self, Device};
+use crate::device;
 use crate::error::Result;
 use crate::record::date;
 use crate::report::{calibration as report, json};
@@ -69,7 +69,7 @@ pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
         seed: args.order_seed.unwrap_or_else(clock_seed),
     };
     amount.check()?;
-    let device = Device::with_gpus(Vec::new());
+    let device = crate::session::machine_of(&cases)?;
     let clock = device::measure_timer();
     let mut show = Show::new(args.message_format, args.quiet, false);
     let now = jiff::Timestamp::now().as_second();

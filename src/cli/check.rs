@@ -9,7 +9,6 @@ use super::{note, out, shown};
 use crate::acceptance::Standing;
 use crate::case::Case;
 use crate::config::Project;
-use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::report::{CheckReport, github, json, markdown, terminal};
 use crate::session::check::{How, OnMissing, Plan, check};
@@ -98,9 +97,9 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         seed: args.order_seed.unwrap_or_else(clock_seed),
     };
     looks.check()?;
-    let device = Device::with_gpus(Vec::new());
     let mut show = Show::new(args.message_format, args.quiet, false);
     let arms = arms::find(args, &project)?;
+    let device = crate::session::machine_of(arms.head.cases.as_deref().unwrap_or_default())?;
     let plan = Plan {
         project: &project,
         base: arms.base,

@@ -245,6 +245,7 @@ mod tests {
 
     fn device() -> Device {
         Device {
+            measured_gpu: None,
             key: "cpu-amd-epyc-9r14-2c".to_owned(),
             cpu: "AMD EPYC 9R14".to_owned(),
             cpus: 2,
@@ -286,6 +287,7 @@ mod tests {
             ecc: Some(true),
             persistence: Some(true),
             power_limit_w: Some(700.0),
+            uuid: None,
             key: "gpu-nvidia-h200-141g".to_owned(),
         }
     }

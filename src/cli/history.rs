@@ -48,6 +48,8 @@ enum MetricArg {
     Mean,
     P50,
     P99,
+    /// Median compute time on the GPU
+    Gpu,
     Throughput,
 }
 
@@ -57,6 +59,7 @@ impl MetricArg {
             Self::Mean => Metric::Mean,
             Self::P50 => Metric::Median,
             Self::P99 => Metric::Tail,
+            Self::Gpu => Metric::Compute,
             Self::Throughput => Metric::Throughput,
         }
     }

@@ -8,7 +8,6 @@ use crate::baseline::{Store, WARN_BYTES};
 use crate::case::{self, Case};
 use crate::compare::Verdict;
 use crate::config::Project;
-use crate::device::{self, Device};
 use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::record::Record;
@@ -22,7 +21,8 @@ use std::path::Path;
 /// compares with the newest baseline of this commit's history.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Cases whose id contains one of these; or .onnx files, measured without any configuration
+    /// Cases whose id contains one of these; or .onnx files (for the cuda backend .toml files), measured without any
+    /// configuration
     #[arg(value_name = "FILTER|MODEL.onnx")]
     filters: Vec<String>,
     /// Filters must equal the whole id
@@ -70,8 +70,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
         // Before minutes are spent on a record that could not be stored.
         savable(&project, args.allow_dirty)?;
     }
-    // The cpu backend needs no GPU, and asking for one can take a second.
-    let device = Device::with_gpus(Vec::new());
+    let device = session::machine_of(&cases)?;
     let mut show = Show::new(args.message_format, args.quiet, args.verbose);
     let now = jiff::Timestamp::now().as_second();
     let mut outcome = session::run(&project, &cases, &device, now, &mut |event| show.event(&event))?;
@@ -80,7 +79,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     finish(args, &project, &mut outcome, tally)
 }
 
-/// The configured cases that `filters` select, and the .onnx files among them.
+/// The configured cases that `filters` select, and the files among them.
 pub fn select(
     filters: &[String],
     exact: bool,
@@ -89,17 +88,18 @@ pub fn select(
     project: &Project,
 ) -> Result<Vec<Case>> {
     let overrides = settings.overrides()?;
-    let cpus = device::usable_cpus();
-    let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(|f| f.ends_with(".onnx"));
+    let host = session::host();
+    let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
+    let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(is_file);
     let mut cases = Vec::new();
     if files.is_empty() || !filters.is_empty() {
         let filters: Vec<String> = filters.into_iter().cloned().collect();
-        let all = case::cases(&project.models(packages, &overrides)?, cpus);
+        let all = case::cases(&project.models(packages, &overrides)?, host);
         cases = case::select(all, &filters, exact)?;
     }
     let models =
         files.iter().map(|f| project.ad_hoc(Path::new(f), &overrides)).collect::<Result<Vec<_>>>()?;
-    cases.extend(case::cases(&models, cpus));
+    cases.extend(case::cases(&models, host));
     let mut ids = std::collections::BTreeSet::new();
     if let Some(twice) = cases.iter().find(|c| !ids.insert(c.id.as_str())) {
         return Err(Failure::usage(format!("two cases have the id {}", twice.id))

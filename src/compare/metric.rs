@@ -12,6 +12,8 @@ pub enum Metric {
     Median,
     /// The budget's percentile, or p99.
     Tail,
+    /// Median time that the GPU computed, between two events; without transfers and the host's part.
+    Compute,
     Throughput,
 }
 
@@ -22,6 +24,7 @@ impl Metric {
             Self::Mean => "mean".into(),
             Self::Median => "p50".into(),
             Self::Tail => format!("p{}", trim(tail_quantile(budget) * 100.0)),
+            Self::Compute => "GPU p50".into(),
             Self::Throughput => "throughput".into(),
         }
     }
@@ -35,6 +38,7 @@ impl Metric {
                 let q = tail_quantile(budget);
                 s.quantile_ns(q).filter(|_| stats::is_judged(s.requests, q))
             }
+            Self::Compute => s.gpu.as_ref()?.compute.map(|c| c.p50_ns),
             Self::Throughput => Some(s.inferences_per_s),
         }
     }
@@ -73,10 +77,11 @@ fn trim(percent: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The metrics that decide a scenario, most important first.
-pub fn metrics(scenario: Scenario) -> &'static [Metric] {
-    match scenario {
-        Scenario::Latency => &[Metric::Mean, Metric::Median, Metric::Tail],
-        Scenario::Throughput => &[Metric::Throughput, Metric::Tail],
+/// The metrics that decide a scenario, most important first. `timed`: a GPU timed each request.
+pub fn metrics(scenario: Scenario, timed: bool) -> &'static [Metric] {
+    match (scenario, timed) {
+        (Scenario::Latency, false) => &[Metric::Mean, Metric::Median, Metric::Tail],
+        (Scenario::Latency, true) => &[Metric::Mean, Metric::Median, Metric::Tail, Metric::Compute],
+        (Scenario::Throughput, _) => &[Metric::Throughput, Metric::Tail],
     }
 }

@@ -14,7 +14,7 @@ pub fn compare_samples(
     margins: Margins,
     design: &Design,
 ) -> CaseComparison {
-    let metrics: Vec<MetricComparison> = metrics(Scenario::Latency)
+    let metrics: Vec<MetricComparison> = metrics(Scenario::Latency, false)
         .iter()
         .map(|metric| {
             let values = |arm: &[Description]| arm.iter().map(|d| value(*metric, d)).collect::<Vec<_>>();
@@ -39,6 +39,7 @@ fn value(metric: Metric, d: &Description) -> Option<f64> {
         Metric::Mean => Some(d.mean_ns),
         Metric::Median => d.quantile_ns(0.5),
         Metric::Tail => d.quantile_ns(0.99).filter(|_| is_judged(d.n, 0.99)),
+        Metric::Compute => None,
         Metric::Throughput => Some(1e9 / d.mean_ns),
     }
 }

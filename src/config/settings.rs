@@ -56,6 +56,8 @@ pub enum BackendChoice {
     Auto,
     Cpu,
     Tensorrt,
+    /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
+    Cuda,
 }
 
 impl FromStr for BackendChoice {
@@ -65,7 +67,30 @@ impl FromStr for BackendChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "tensorrt" => Ok(Self::Tensorrt),
-            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt"])),
+            "cuda" => Ok(Self::Cuda),
+            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda"])),
+        }
+    }
+}
+
+/// How the host waits for the GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wait {
+    /// Asks over and over: the shortest latency, and a CPU core that is busy all the while.
+    #[default]
+    Spin,
+    /// Sleeps until the GPU interrupts: later by some microseconds, and the core is free.
+    Block,
+}
+
+impl FromStr for Wait {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "spin" => Ok(Self::Spin),
+            "block" => Ok(Self::Block),
+            _ => Err(unknown_word(s, "way to wait", &["spin", "block"])),
         }
     }
 }
@@ -117,8 +142,17 @@ pub struct Settings {
     pub scenarios: Vec<Scenario>,
     /// Batch sizes to fill in for the dimension `batch`; `None`: not asked for.
     pub batches: Option<Vec<u64>>,
-    /// Concurrent sessions in `throughput`; `None`: usable CPUs / threads.
+    /// Concurrent sessions in `throughput`; `None`: usable CPUs / threads, and one on a GPU.
     pub streams: Option<u64>,
+    /// Requests in flight per stream in `throughput`; `None`: one, and two on a GPU.
+    pub in_flight: Option<u64>,
+    /// Which GPU, as CUDA numbers them.
+    pub gpu: u32,
+    /// Whether requests replay a captured CUDA graph.
+    pub cuda_graph: bool,
+    /// Whether a request copies its inputs to the GPU and its outputs back.
+    pub transfers: bool,
+    pub wait: Wait,
     /// Intra-op threads of each session.
     pub threads: u64,
     /// The budget.
@@ -152,6 +186,11 @@ pub struct Layer {
     scenarios: Option<Vec<Scenario>>,
     batches: Option<Vec<u64>>,
     streams: Option<u64>,
+    in_flight: Option<u64>,
+    gpu: Option<u64>,
+    cuda_graph: Option<bool>,
+    transfers: Option<bool>,
+    wait: Option<Wait>,
     threads: Option<u64>,
     max_latency: Option<Nanos>,
     percentile: Option<f64>,
@@ -184,6 +223,11 @@ impl Layer {
             scenarios: table.get("scenarios", list(parsed)),
             batches: table.get("batches", list(whole(1))),
             streams: table.get("streams", whole(1)),
+            in_flight: table.get("in-flight", whole(1)),
+            gpu: table.get("device", gpu_number),
+            cuda_graph: table.get("cuda-graph", boolean),
+            transfers: table.get("transfers", boolean),
+            wait: table.get("wait", parsed),
             threads: table.get("threads", whole(1)),
             max_latency: table.get("max-latency", budget),
             percentile: table.get("percentile", percentile),
@@ -221,6 +265,11 @@ impl Layer {
             scenarios: self.scenarios.or(b.scenarios),
             batches: self.batches.or(b.batches),
             streams: self.streams.or(b.streams),
+            in_flight: self.in_flight.or(b.in_flight),
+            gpu: self.gpu.or(b.gpu),
+            cuda_graph: self.cuda_graph.or(b.cuda_graph),
+            transfers: self.transfers.or(b.transfers),
+            wait: self.wait.or(b.wait),
             threads: self.threads.or(b.threads),
             max_latency: self.max_latency.or(b.max_latency),
             percentile: self.percentile.or(b.percentile),
@@ -249,6 +298,11 @@ impl Layer {
             scenarios: self.scenarios.unwrap_or_else(|| vec![Scenario::Latency, Scenario::Throughput]),
             batches: self.batches,
             streams: self.streams,
+            in_flight: self.in_flight,
+            gpu: self.gpu.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            cuda_graph: self.cuda_graph.unwrap_or(false),
+            transfers: self.transfers.unwrap_or(true),
+            wait: self.wait.unwrap_or_default(),
             threads: self.threads.unwrap_or(1),
             max_latency: self.max_latency,
             percentile: self.percentile.unwrap_or(99.0),
@@ -280,6 +334,13 @@ fn positive_time(value: &Value) -> Result<Nanos, String> {
     match parsed::<Nanos>(value)? {
         Nanos(0) => Err(format!("`{}` must be above zero", text(value)?)),
         ns => Ok(ns),
+    }
+}
+
+fn gpu_number(value: &Value) -> Result<u64, String> {
+    match whole(0)(value)? {
+        n if u32::try_from(n).is_ok() => Ok(n),
+        n => Err(format!("is {n}; GPUs are numbered from 0")),
     }
 }
 
@@ -362,7 +423,7 @@ mod tests {
             (json!({"processes": 0}), "at least 1"),
             (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
             (json!({"scenarios": []}), "empty list"),
-            (json!({"backend": "tpu"}), "auto, cpu or tensorrt"),
+            (json!({"backend": "tpu"}), "auto, cpu, tensorrt or cuda"),
             (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
             (json!({"build": 1}), "a table is meant"),
         ] {

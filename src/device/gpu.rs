@@ -32,6 +32,29 @@ pub struct Gpu {
     pub power_limit_w: Option<f64>,
     /// Under which its numbers are comparable, such as `gpu-nvidia-h200-141g`.
     pub key: String,
+    /// By which CUDA and NVML mean the same one; never shown nor stored.
+    #[serde(skip)]
+    pub uuid: Option<String>,
+}
+
+impl Gpu {
+    /// A GPU that only CUDA knows, as on boards without NVML.
+    pub fn without_nvml(index: u32, name: &str, memory_bytes: u64, compute_capability: String) -> Self {
+        Self {
+            index,
+            name: name.to_owned(),
+            memory_bytes: Some(memory_bytes),
+            driver: "unknown".into(),
+            cuda_driver: None,
+            compute_capability: Some(compute_capability),
+            mig: None,
+            ecc: None,
+            persistence: None,
+            power_limit_w: None,
+            key: key(name, Some(memory_bytes), None),
+            uuid: None,
+        }
+    }
 }
 
 /// What may spoil a measurement on one GPU right now.
@@ -79,6 +102,7 @@ pub fn gpus() -> Result<Vec<Gpu>, String> {
             persistence: whole.is_in_persistent_mode().ok(),
             power_limit_w: whole.enforced_power_limit().ok().map(|mw| f64::from(mw) / 1000.0),
             key,
+            uuid: part.uuid().ok(),
         });
     }
     Ok(gpus)
@@ -100,7 +124,7 @@ pub(super) fn states() -> Vec<GpuState> {
     handles.into_iter().map(state).collect()
 }
 
-fn open() -> Result<Nvml, String> {
+pub(super) fn open() -> Result<Nvml, String> {
     Nvml::init().map_err(|error| match error {
         NvmlError::LibloadingError(_) => {
             no_library(Path::new("/proc/driver/nvidia/version").exists(), pci_has_nvidia_gpu())
@@ -198,7 +222,7 @@ fn cuda_version(number: i32) -> String {
 }
 
 /// The reasons that make a GPU slower than it would be; being idle and clocks the user has set are none.
-fn throttled(reasons: ThrottleReasons) -> Vec<String> {
+pub(super) fn throttled(reasons: ThrottleReasons) -> Vec<String> {
     [
         (ThrottleReasons::HW_THERMAL_SLOWDOWN, "too hot (hardware slowdown)"),
         (ThrottleReasons::SW_THERMAL_SLOWDOWN, "too hot (driver slowdown)"),

@@ -3,7 +3,7 @@
 //! The work is a fixed number of integer operations, worth the wanted share of the median request; it is counted
 //! once per process, so that noise of single requests is neither amplified nor followed.
 
-use crate::backend::Session;
+use crate::backend::{GpuTimes, Session, infer};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use std::hint::black_box;
@@ -20,10 +20,19 @@ struct Burdened {
 }
 
 impl Session for Burdened {
-    fn infer(&mut self) -> Result<()> {
-        self.inner.infer()?;
+    fn submit(&mut self) -> Result<()> {
+        self.inner.submit()
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        self.inner.complete()?;
         work(self.operations);
         Ok(())
+    }
+
+    /// The extra work is the host's: the GPU sees none of it.
+    fn timed(&mut self) -> Result<Option<GpuTimes>> {
+        self.inner.timed()
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {
@@ -40,7 +49,7 @@ pub fn burden(sessions: Vec<Box<dyn Session>>, share: f64) -> Result<Vec<Box<dyn
     sessions
         .into_iter()
         .map(|mut inner| {
-            let request_ns = median(|| inner.infer())?;
+            let request_ns = median(|| infer(inner.as_mut()))?;
             let operations = (request_ns * share / round_ns * ROUND as f64).round() as u64;
             Ok(Box::new(Burdened { inner, operations }) as Box<dyn Session>)
         })
@@ -74,8 +83,11 @@ mod tests {
 
     struct Fixed;
     impl Session for Fixed {
-        fn infer(&mut self) -> Result<()> {
+        fn submit(&mut self) -> Result<()> {
             work(2_000_000);
+            Ok(())
+        }
+        fn complete(&mut self) -> Result<()> {
             Ok(())
         }
         fn outputs(&self) -> Result<Vec<Tensor>> {
@@ -87,11 +99,11 @@ mod tests {
     fn the_number_of_operations_follows_the_share() {
         let operations = |share| {
             let mut b = burden(vec![Box::new(Fixed)], share).unwrap();
-            b[0].infer().unwrap();
+            infer(b[0].as_mut()).unwrap();
             // The request is two million operations of the same kind; a busy machine blurs the calibration.
             let mut fixed = Fixed;
-            let request = median(|| fixed.infer()).unwrap();
-            let both = median(|| b[0].infer()).unwrap();
+            let request = median(|| infer(&mut fixed)).unwrap();
+            let both = median(|| infer(b[0].as_mut())).unwrap();
             both / request
         };
         // No timing is asserted but the order of a doubling and a nothing.

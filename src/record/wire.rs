@@ -3,15 +3,15 @@
 //! within a version are optional and left out where they say nothing, so that older files keep their text and id.
 
 pub mod acceptance;
+mod gpu;
+mod summary;
 
 use self::acceptance::AcceptanceV1;
+use self::summary::SummaryV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
-use crate::case::{Budget, OperatingPoint, sha256_hex};
+use crate::case::{Budget, Mode, OperatingPoint, sha256_hex};
 use crate::config::{BuildOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
-use crate::stats::QUANTILES;
-use crate::summarize::Summary;
-use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -78,6 +78,9 @@ struct CaseV1 {
     streams: u64,
     in_flight: u64,
     cuda_graph: bool,
+    /// How the requests ran on a GPU, where it is not with transfers and spinning.
+    #[serde(default, skip_serializing_if = "Mode::is_default")]
+    mode: Mode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     budget: Option<BudgetV1>,
     shapes: BTreeMap<String, String>,
@@ -113,35 +116,6 @@ struct EngineV1 {
     threads: u64,
     build_ns: u64,
     bytes: u64,
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct SummaryV1 {
-    requests: u64,
-    warm_up_requests: u64,
-    steady: bool,
-    dropped: u64,
-    non_stationary: bool,
-    /// The container was stopped for its CPU quota while measuring.
-    #[serde(default)]
-    throttled: bool,
-    mean_ns: f64,
-    sd_ns: f64,
-    min_ns: u64,
-    max_ns: u64,
-    /// The 1, 5, 10, 25, 50, 75, 90, 95, 99 and 99.9 % quantiles.
-    quantiles_ns: [f64; QUANTILES.len()],
-    lag1: f64,
-    n_eff: f64,
-    outliers_mild: u64,
-    outliers_severe: u64,
-    inferences_per_s: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    over_budget_frac: Option<f64>,
-    load_ns: u64,
-    first_ns: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    peak_host_bytes: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -281,6 +255,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
         streams: c.point.streams,
         in_flight: c.point.in_flight,
         cuda_graph: c.point.cuda_graph,
+        mode: c.mode,
         budget: c.budget.map(|b| BudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
         shapes: c.shapes.clone(),
         engine: EngineV1 {
@@ -298,32 +273,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             bytes: e.engine_bytes,
         },
         outputs: c.outputs.clone(),
-        processes: c.processes.iter().map(summary_to_wire).collect(),
-    }
-}
-
-fn summary_to_wire(s: &Summary) -> SummaryV1 {
-    SummaryV1 {
-        requests: s.requests,
-        warm_up_requests: s.warm_up_requests,
-        steady: s.steady,
-        dropped: s.dropped,
-        non_stationary: s.non_stationary,
-        throttled: s.throttled,
-        mean_ns: round5(s.mean_ns),
-        sd_ns: round5(s.sd_ns),
-        min_ns: s.min_ns,
-        max_ns: s.max_ns,
-        quantiles_ns: s.quantiles_ns.map(round5),
-        lag1: round5(s.lag1),
-        n_eff: round5(s.n_eff),
-        outliers_mild: s.outliers_mild,
-        outliers_severe: s.outliers_severe,
-        inferences_per_s: round5(s.inferences_per_s),
-        over_budget_frac: s.over_budget_frac.map(round5),
-        load_ns: s.load_ns,
-        first_ns: s.first_ns,
-        peak_host_bytes: s.peak_host_bytes,
+        processes: c.processes.iter().map(summary::to_wire).collect(),
     }
 }
 
@@ -369,6 +319,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
             in_flight: c.in_flight,
             cuda_graph: c.cuda_graph,
         },
+        mode: c.mode,
         budget: c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile }),
         shapes: c.shapes,
         engine: EngineRecord {
@@ -388,32 +339,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
             engine_bytes: c.engine.bytes,
         },
         outputs: c.outputs,
-        processes: c.processes.into_iter().map(summary_from_wire).collect(),
-    }
-}
-
-fn summary_from_wire(s: SummaryV1) -> Summary {
-    Summary {
-        requests: s.requests,
-        warm_up_requests: s.warm_up_requests,
-        steady: s.steady,
-        dropped: s.dropped,
-        non_stationary: s.non_stationary,
-        throttled: s.throttled,
-        mean_ns: s.mean_ns,
-        sd_ns: s.sd_ns,
-        min_ns: s.min_ns,
-        max_ns: s.max_ns,
-        quantiles_ns: s.quantiles_ns,
-        lag1: s.lag1,
-        n_eff: s.n_eff,
-        outliers_mild: s.outliers_mild,
-        outliers_severe: s.outliers_severe,
-        inferences_per_s: s.inferences_per_s,
-        over_budget_frac: s.over_budget_frac,
-        load_ns: s.load_ns,
-        first_ns: s.first_ns,
-        peak_host_bytes: s.peak_host_bytes,
+        processes: c.processes.into_iter().map(summary::from_wire).collect(),
     }
 }
 

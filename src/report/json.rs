@@ -7,7 +7,7 @@
 //! | `progress` | the library builds an engine, at most every tenth of a second | `case`, `doing`, `step`, `steps` (0: unknown) |
 //! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
-//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
+//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
 //! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
 //! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `acceptance` (null, or `{honoured, reason, by, why}`: whether an added acceptance covers the regression, and `why` not), `comparison` (as above) |
@@ -28,7 +28,7 @@ use crate::record::{Acceptance, CaseRecord};
 use crate::session::check::{How, Row};
 use crate::session::{Added, Base, Compared, Event};
 use crate::stats::{Interval, is_judged};
-use crate::summarize::Summary;
+use crate::summarize::{GpuSummary, Summary};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = "trt-perf/message@1";
@@ -80,15 +80,7 @@ pub fn event(event: &Event) -> Option<String> {
 }
 
 fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Value {
-    let over = |value: &dyn Fn(&Summary) -> Option<f64>| {
-        let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
-        if values.len() < case.processes.len() {
-            Value::Null
-        } else {
-            Figure::of(&values).map_or(Value::Null, figure)
-        }
-    };
-    let quantile = |q: f64| over(&|s: &Summary| s.quantile_ns(q).filter(|_| is_judged(s.requests, q)));
+    let quantile = |q: f64| over(case, |s| s.quantile_ns(q).filter(|_| is_judged(s.requests, q)));
     let budget = budget_result(case).map(|b| {
         json!({ "max_ns": b.budget.max_ns, "quantile": b.budget.quantile, "over_frac": b.over_frac, "holds": b.holds, "judged": !b.thin })
     });
@@ -96,17 +88,41 @@ fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Valu
         "case": id,
         "scenario": case.scenario,
         "debug_extra_work_frac": case.engine.build.debug_extra_work_frac,
-        "mean_ns": over(&|s| Some(s.mean_ns)),
+        "mean_ns": over(case, |s| Some(s.mean_ns)),
         "p50_ns": quantile(0.5),
         "p90_ns": quantile(0.9),
         "p99_ns": quantile(0.99),
-        "inferences_per_s": over(&|s| Some(s.inferences_per_s)),
-        "load_ns": over(&|s| Some(s.load_ns as f64)),
-        "first_ns": over(&|s| Some(s.first_ns as f64)),
-        "peak_host_bytes": over(&|s| s.peak_host_bytes.map(|b| b as f64)),
+        "inferences_per_s": over(case, |s| Some(s.inferences_per_s)),
+        "load_ns": over(case, |s| Some(s.load_ns as f64)),
+        "first_ns": over(case, |s| Some(s.first_ns as f64)),
+        "peak_host_bytes": over(case, |s| s.peak_host_bytes.map(|b| b as f64)),
+        "gpu": case.processes.iter().any(|s| s.gpu.is_some()).then(|| gpu_fields(case)),
         "budget": budget,
         "comparison": compared.map(|c| comparison(&c.comparison, Some(&c.base))),
     })
+}
+
+fn gpu_fields(case: &CaseRecord) -> Value {
+    let of = |value: fn(&GpuSummary) -> Option<f64>| over(case, |s| value(s.gpu.as_ref()?));
+    json!({
+        "compute_p50_ns": of(|g| Some(g.compute?.p50_ns)),
+        "compute_p99_ns": of(|g| Some(g.compute?.p99_ns)),
+        "enqueue_ns": of(|g| Some(g.times?.enqueue_ns as f64)),
+        "h2d_ns": of(|g| Some(g.times?.h2d_ns as f64)),
+        "d2h_ns": of(|g| Some(g.times?.d2h_ns as f64)),
+        "sm_mhz": of(|g| g.sm_mhz),
+        "joules_per_inference": of(|g| g.joules_per_inference),
+    })
+}
+
+/// A value over the processes of a case; null unless every process has it.
+fn over(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Value {
+    let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
+    if values.len() < case.processes.len() {
+        Value::Null
+    } else {
+        Figure::of(&values).map_or(Value::Null, figure)
+    }
 }
 
 fn figure(f: Figure) -> Value {

@@ -1,14 +1,16 @@
 //! Results as criterion shows them: a block per case, then a table, worst first.
 
-use super::{BudgetResult, CheckReport, Figure, budget_result};
+mod case;
+
+use super::{CheckReport, Figure, budget_result};
 use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
 use crate::record::{CaseRecord, Record};
 use crate::session::{Base, Compared};
-use crate::summarize::Summary;
-use crate::units::{bytes, change, count, plain_time, plural, rate, share, time};
+use crate::units::{change, rate, share, time};
+use case::figure;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -39,18 +41,9 @@ fn colour(verdict: &Verdict) -> &'static str {
 
 /// The block of one measured case. `verbose` adds a line per process and what the engine is.
 pub fn case_block(id: &str, case: &CaseRecord, compared: Option<&Compared>, verbose: bool) -> String {
-    let mut lines = vec![figure_line("time:", figure(case, |s| Some(s.mean_ns)), time)];
-    lines.extend(case.engine.build.debug_extra_work_frac.map(extra_work_line));
-    lines.push(quantile_line(case));
-    lines.push(figure_line("thrpt:", figure(case, |s| Some(s.inferences_per_s)), rate));
-    lines.extend(budget_result(case).map(|b| budget_line(&b)));
-    lines.push(phase_line(case));
-    if verbose {
-        lines.extend(engine_lines(case));
-        lines.extend(case.processes.iter().enumerate().map(|(i, s)| process_line(i + 1, s)));
-    }
+    let mut lines = case::lines(case, verbose);
     lines.extend(compared.map(|c| comparison_lines(&c.comparison, Some(&c.base))).unwrap_or_default());
-    lines.extend(warnings(case));
+    lines.extend(case::warnings(case));
     block(id, &lines)
 }
 
@@ -80,131 +73,6 @@ fn block(id: &str, lines: &[String]) -> String {
         lead = " ".repeat(ID_WIDTH);
     }
     out
-}
-
-fn figure(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Figure> {
-    let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
-    if values.len() < case.processes.len() { None } else { Figure::of(&values) }
-}
-
-fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64) -> String) -> String {
-    let shown = match figure {
-        Some(Figure::Interval(i)) => {
-            format!("[{} {} {}]", paint(DIM, &show(i.lo)), paint(BOLD, &show(i.est)), paint(DIM, &show(i.hi)))
-        }
-        Some(Figure::Single(v)) => {
-            format!("{} {}", paint(BOLD, &show(v)), paint(DIM, "(one process: no interval)"))
-        }
-        None => paint(DIM, "not measured"),
-    };
-    format!("{label:<8}{shown}")
-}
-
-fn quantile_line(case: &CaseRecord) -> String {
-    let mut parts = Vec::new();
-    for q in [0.5, 0.9, 0.99] {
-        let judged = case.processes.iter().all(|s| crate::stats::is_judged(s.requests, q));
-        let name = format!("p{}", (q * 100.0).round());
-        match figure(case, |s| s.quantile_ns(q)) {
-            Some(f) if judged => parts.push(format!("{name} {}", time(f.estimate()))),
-            _ => parts.push(paint(DIM, &format!("{name} too few requests"))),
-        }
-    }
-    let requests: u64 = case.processes.iter().map(|s| s.requests).sum();
-    let processes = case.processes.len();
-    format!(
-        "{:<8}{}  {}",
-        "",
-        parts.join("  "),
-        paint(DIM, &format!("({}, {} requests)", plural(processes, "process"), count(requests)))
-    )
-}
-
-fn budget_line(b: &BudgetResult) -> String {
-    let q = share(b.budget.quantile);
-    let asked = format!("{q} within {}", plain_time(b.budget.max_ns as f64));
-    let said = match (b.thin, b.holds) {
-        (true, _) => paint(YELLOW, "too few requests to tell"),
-        (_, true) => paint(GREEN, "holds"),
-        (_, false) => paint(RED, "does not hold"),
-    };
-    format!("{:<8}{asked}: {said}, {} over", "budget:", share(b.over_frac))
-}
-
-fn phase_line(case: &CaseRecord) -> String {
-    let show = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
-        f.map_or_else(|| "unknown".into(), |f| show(f.estimate()))
-    };
-    format!(
-        "{:<8}load {}  first inference {}  peak memory {}",
-        "phases:",
-        show(figure(case, |s| Some(s.load_ns as f64)), &time),
-        show(figure(case, |s| Some(s.first_ns as f64)), &time),
-        show(figure(case, |s| s.peak_host_bytes.map(|b| b as f64)), &|b| bytes(b as u64)),
-    )
-}
-
-fn engine_lines(case: &CaseRecord) -> Vec<String> {
-    let e = &case.engine;
-    let shapes: Vec<String> = case.shapes.iter().map(|(name, s)| format!("{name} {s}")).collect();
-    vec![
-        format!(
-            "{:<8}{} ({}), {}, {}, built in {}",
-            "engine:",
-            e.backend,
-            e.library,
-            plural(e.threads as usize, "thread"),
-            bytes(e.engine_bytes),
-            time(e.build_ns as f64)
-        ),
-        format!(
-            "{:<8}{}, batch {}, {}",
-            "point:",
-            shapes.join(", "),
-            case.point.batch,
-            plural(case.point.streams as usize, "stream")
-        ),
-    ]
-}
-
-fn process_line(number: usize, s: &Summary) -> String {
-    let steady = if s.steady { "" } else { ", not steady after warm-up" };
-    paint(
-        DIM,
-        &format!(
-            "#{number:<7}mean {}  p50 {}  max {}  {} requests (n_eff {}), {} dropped, lag-1 {:.2}, outliers {} mild {} severe{steady}",
-            time(s.mean_ns),
-            time(s.quantile_ns(0.5).unwrap_or(s.mean_ns)),
-            time(s.max_ns as f64),
-            count(s.requests),
-            count(s.n_eff.round() as u64),
-            s.dropped,
-            s.lag1,
-            s.outliers_mild,
-            s.outliers_severe,
-        ),
-    )
-}
-
-/// Loud, because such a number must never be mistaken for a result.
-fn extra_work_line(share_frac: f64) -> String {
-    format!(
-        "{RED}{BOLD}NOT A REAL RESULT: debug-extra-work adds {} to every inference{RESET}",
-        share(share_frac)
-    )
-}
-
-fn warnings(case: &CaseRecord) -> Vec<String> {
-    let of = |test: fn(&Summary) -> bool| case.processes.iter().filter(|s| test(s)).count();
-    let total = case.processes.len();
-    let mut lines = Vec::new();
-    if of(|s| !s.steady) > 0 {
-        lines.push(paint(YELLOW, &format!("warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up", of(|s| !s.steady))));
-    }
-    if of(|s| s.non_stationary) > 0 {
-        lines.push(paint(YELLOW, &format!("warning: in {} of {total} processes latency drifted while measuring; look at clocks, heat and other load (`cargo trt-perf doctor`)", of(|s| s.non_stationary))));
-    }
-    lines
 }
 
 /// Change lines, the sentence, and what it was compared with.

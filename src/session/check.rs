@@ -1,6 +1,8 @@
 //! The order of a check: pair up the cases, build both arms, skip what has the same engine, measure pairs, correct
 //! for many cases, confirm what changed, fall back to stored numbers where an arm cannot be measured.
 
+mod confirm;
+
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
 use super::stages::{build_all, lock, new_record};
 use super::{Added, Event, History, accept, added};
@@ -12,7 +14,6 @@ use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::{CaseRecord, Source};
-use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
 use crate::worker::protocol::Built;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -279,76 +280,6 @@ impl Check<'_> {
         self.plan.base.cases.as_ref().is_ok_and(|cases| cases.iter().all(|c| c.id != id))
     }
 
-    /// Withholds what chance alone would produce among so many cases, then derives the verdicts anew.
-    fn correct(&mut self) {
-        let looks = self.plan.looks.count();
-        let gated = self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. }));
-        let mut rulings: Vec<_> = gated
-            .flat_map(|r| r.comparison.metrics.iter_mut().filter_map(|m| m.ruling.as_mut().ok()))
-            .collect();
-        let mut values: Vec<_> = rulings.iter().map(|r| (*r).clone()).collect();
-        if correct_after_looks(&mut values, FALSE_DISCOVERY_RATE, looks).is_err() {
-            return;
-        }
-        rulings.iter_mut().zip(values).for_each(|(r, v)| **r = v);
-        for row in self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. })) {
-            if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
-                row.comparison.verdict =
-                    compare::case_verdict(&row.comparison.metrics, row.comparison.budget);
-            }
-        }
-    }
-
-    /// A change is measured a second time, with pairs of its own, before it may fail or please anyone.
-    fn confirm(&mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) {
-        let doubted: Vec<(String, &str)> = self
-            .rows
-            .iter()
-            .filter(|(_, r)| matches!(r.how, How::Pairs { .. }))
-            .filter(|(_, r)| matches!(r.comparison.verdict, Verdict::Regressed | Verdict::Improved))
-            .map(|(id, r)| (id.clone(), r.comparison.verdict.word()))
-            .collect();
-        let engines = self.plan.project.target.join("engines");
-        for (id, verdict) in doubted {
-            if self.interrupted {
-                return;
-            }
-            on_event(Event::Note {
-                text: &format!("{id}: {verdict}; measuring a second set of pairs to confirm it"),
-            });
-            let find = |cases: &'_ [Case]| cases.iter().find(|c| c.id == id).cloned();
-            let Some((base, head)) =
-                self.plan.base.cases.as_deref().ok().and_then(find).zip(find(head_cases))
-            else {
-                continue;
-            };
-            let again = (|| {
-                let base_built = super::stages::build_case(&engines, &base, on_event)?;
-                let head_built = super::stages::build_case(&engines, &head, on_event)?;
-                let both = Both { base: (&base, base_built), head: (&head, head_built) };
-                let looks = Looks { seed: self.plan.looks.seed.wrapping_add(1), ..self.plan.looks };
-                self.pairs(&both, looks, "confirm", on_event)
-            })();
-            match again {
-                Ok(second) => self.confirmed(&id, &second),
-                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
-                Err(f) => self.fail(&id, f, on_event),
-            }
-        }
-    }
-
-    fn confirmed(&mut self, id: &str, second: &Paired) {
-        let Some(row) = self.rows.get_mut(id) else { return };
-        let agrees = second.comparison.verdict == row.comparison.verdict;
-        if let How::Pairs { confirmed, .. } = &mut row.how {
-            *confirmed = Some(agrees);
-        }
-        if !agrees {
-            row.comparison.verdict =
-                Verdict::Inconclusive("a second, independent set of pairs did not confirm the change".into());
-        }
-    }
-
     /// Writes the records, looks for acceptances and drift, and puts everything together.
     fn finish(mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         let store = Store::new(self.plan.project.target.join("results"));
@@ -424,6 +355,7 @@ fn same_question(base: &Case, head: &Case) -> bool {
         c.inputs.iter().map(|(n, p)| (n.clone(), std::fs::read(p).ok())).collect()
     };
     base.point == head.point
+        && base.mode == head.mode
         && base.budget == head.budget
         && base.seed == head.seed
         && bytes(base) == bytes(head)

@@ -178,34 +178,13 @@ pub fn sessions_for(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::OperatingPoint;
-    use crate::config::{BuildOptions, Scenario};
-    use crate::record::{EngineRecord, RecordDevice};
+    use crate::record::{RecordDevice, sample};
     use std::collections::BTreeMap;
 
     const CASE: &str = "p/m/default/latency";
 
     fn case(definition: &str) -> CaseRecord {
-        CaseRecord {
-            definition_hash: definition.into(),
-            scenario: Scenario::Latency,
-            point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
-            budget: None,
-            shapes: BTreeMap::new(),
-            engine: EngineRecord {
-                inputs_hash: String::new(),
-                payload_sha256: String::new(),
-                model_sha256: String::new(),
-                backend: "cpu".into(),
-                library: String::new(),
-                build: BuildOptions::default(),
-                threads: 1,
-                build_ns: 1,
-                engine_bytes: 1,
-            },
-            outputs: BTreeMap::new(),
-            processes: Vec::new(),
-        }
+        CaseRecord { definition_hash: definition.into(), ..sample::case() }
     }
 
     /// A record named by its id, so old, that replaces `supersedes` and holds the case with this definition.

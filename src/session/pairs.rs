@@ -101,6 +101,7 @@ pub fn compare_pairs(
         outputs: [BTreeMap::new(), BTreeMap::new()],
         done: 0,
         discarded: 0,
+        why_discarded: String::new(),
         order: Order::new(looks.seed),
     };
     let mut paired = None;
@@ -141,6 +142,8 @@ struct Run<'a> {
     outputs: [BTreeMap<String, String>; 2],
     done: u64,
     discarded: usize,
+    /// Of the last discarded pair.
+    why_discarded: String,
     order: Order,
 }
 
@@ -160,8 +163,9 @@ impl Run<'_> {
             found[arm] = Some(summary);
         }
         let [Some(base), Some(head)] = found else { return Ok(()) };
-        if base.throttled || head.throttled {
+        if let Some(why) = base.spoiled().or_else(|| head.spoiled()) {
             self.discarded += 1;
+            self.why_discarded = why;
         } else {
             self.summaries[0].push(base);
             self.summaries[1].push(head);
@@ -189,8 +193,8 @@ impl Run<'_> {
         let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
         if self.hopeless() {
             comparison.verdict = Verdict::Invalid(format!(
-                "{} of {} pairs had to be discarded because the CPU was throttled",
-                self.discarded, self.done
+                "{} of {} pairs had to be discarded, the last because {}",
+                self.discarded, self.done, self.why_discarded
             ));
         }
         Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded: self.discarded })

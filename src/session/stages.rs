@@ -1,8 +1,8 @@
 //! One stage each: lock, sources, engine, one measuring process, the record of a case.
 
 use super::Event;
-use crate::backend::{Target, resolve};
 use crate::case::{Case, InputIdentity, sha256_hex};
+use crate::config::Scenario;
 use crate::device::Device;
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
@@ -92,7 +92,13 @@ pub(super) fn record_device(device: &Device) -> RecordDevice {
     let mut soft = BTreeMap::from([("kernel".to_owned(), device.kernel.clone())]);
     soft.extend(device.governor.clone().map(|g| ("governor".to_owned(), g)));
     soft.extend(device.cpu_quota.map(|q| ("cpu quota".to_owned(), format!("{q}"))));
-    RecordDevice { key: device.key.clone(), name: device.cpu.clone(), soft }
+    if let Some(gpu) = &device.measured_gpu {
+        soft.insert("CPU".into(), device.cpu.clone());
+        soft.insert("driver".into(), gpu.driver.clone());
+        soft.extend(gpu.power_limit_w.map(|w| ("power limit".to_owned(), format!("{w:.0} W"))));
+        soft.extend(gpu.ecc.map(|on| ("ECC".to_owned(), if on { "on".into() } else { "off".into() })));
+    }
+    RecordDevice { key: device.key.clone(), name: device.name().to_owned(), soft }
 }
 
 /// A record with nothing measured yet.
@@ -132,7 +138,7 @@ pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnM
         return given_engine(path);
     }
     let job = Job::Build(BuildJob {
-        target: target(case),
+        target: case.target.clone(),
         model: case.model.clone(),
         shapes: case.shapes.clone(),
         batch: case.batch_asked.then_some(case.point.batch),
@@ -147,11 +153,6 @@ pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnM
         Message::Built(built) => Ok(*built),
         other => Err(Failure::new(FailureKind::Crash, format!("the build worker answered {other:?}"))),
     }
-}
-
-/// What the workers of a case use.
-fn target(case: &Case) -> Target {
-    Target { kind: resolve(case.backend).0, tensorrt: case.tensorrt.clone(), device: 0 }
 }
 
 /// An engine file that was named instead of built. Only its hashes are checked here; workers load it.
@@ -210,12 +211,17 @@ pub(super) fn measure_process(
 ) -> Result<(Summary, BTreeMap<String, String>)> {
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
-    let measured = measure_once(case, built, process, &file, on_event).map_err(|f| {
+    // A folder of its own: every file beside the latencies would be taken for latencies too.
+    let gpu_file = folder.join("gpu").join(format!("{process}.npy"));
+    let measured = measure_once(case, built, process, (&file, &gpu_file), on_event).map_err(|f| {
         // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
         let _ = std::fs::remove_file(&file);
+        let _ = std::fs::remove_file(&gpu_file);
         placed(case, f)
     })?;
-    let summary = summarize(&read_samples(&file)?, &measured, &case.point, case.budget)?;
+    let timed = measured.gpu.as_ref().is_some_and(|g| g.times.is_some());
+    let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
+    let summary = summarize(&read_samples(&file)?, &compute, &measured, &case.point, case.budget)?;
     on_event(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }
@@ -224,14 +230,16 @@ fn measure_once(
     case: &Case,
     built: &Built,
     process: u64,
-    file: &Path,
+    (file, gpu_file): (&Path, &Path),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
-        target: target(case),
+        target: case.target.clone(),
         engine: built.engine.clone(),
         payload_sha256: built.header.payload_sha256.clone(),
         point: case.point,
+        mode: case.mode,
+        timed: case.target.kind.on_gpu() && case.scenario == Scenario::Latency,
         seed: case.seed,
         inputs: case.inputs.clone(),
         expect: case.expect.clone(),
@@ -241,9 +249,10 @@ fn measure_once(
         warm_up_ns: case.effort.warm_up.0,
         measure_ns: case.effort.measure.0,
         samples: file.to_owned(),
+        gpu_samples: gpu_file.to_owned(),
     });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(case, process, m, on_event))? {
-        Message::Measured(measured) => Ok(measured),
+        Message::Measured(measured) => Ok(*measured),
         other => Err(Failure::new(FailureKind::Crash, format!("the measure worker answered {other:?}"))),
     }
 }
@@ -275,6 +284,7 @@ pub(super) fn case_record(
         definition_hash: case.definition_hash(&identities),
         scenario: case.scenario,
         point: case.point,
+        mode: case.mode,
         budget: case.budget,
         shapes: made.inputs.iter().map(|s| (s.name.clone(), s.shape.to_string())).collect(),
         engine: EngineRecord {

@@ -1,10 +1,11 @@
 //! What parent and worker say to each other: one job on the worker's standard input, then one JSON message a
 //! line on its duplicated standard output. Raw samples travel as files, never through the pipe.
 
-use crate::backend::Target;
+use crate::backend::GpuTimes;
 use crate::backend::tensorrt::Looked;
-use crate::case::OperatingPoint;
+use crate::case::{Mode, OperatingPoint, Target};
 use crate::config::{BuildOptions, Shape};
+use crate::device::{Gpu, GpuConditions};
 use crate::engine::EngineHeader;
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub const PROTOCOL: u32 = 1;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
+    /// Which GPUs CUDA has here.
+    Gpus,
     Build(BuildJob),
     Measure(MeasureJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -58,6 +61,9 @@ pub struct MeasureJob {
     /// The engine file must hold exactly this payload.
     pub payload_sha256: String,
     pub point: OperatingPoint,
+    pub mode: Mode,
+    /// Whether a pass follows in which a GPU times requests by itself.
+    pub timed: bool,
     pub seed: u64,
     pub inputs: BTreeMap<String, PathBuf>,
     pub expect: BTreeMap<String, PathBuf>,
@@ -66,8 +72,10 @@ pub struct MeasureJob {
     pub allow_non_finite: bool,
     pub warm_up_ns: u64,
     pub measure_ns: u64,
-    /// Where the samples go.
+    /// Where the samples go: latencies in nanoseconds.
     pub samples: PathBuf,
+    /// Where the GPU's compute times go, if it times requests.
+    pub gpu_samples: PathBuf,
 }
 
 /// What one measuring process found; the samples are in the file the job named.
@@ -87,6 +95,22 @@ pub struct Measured {
     /// `None` where the operating system does not tell.
     pub peak_host_bytes: Option<u64>,
     pub outputs: Vec<OutputFact>,
+    /// What loading was spent on, in order: name and nanoseconds. Empty where it is one step.
+    #[serde(default)]
+    pub steps: Vec<(String, u64)>,
+    #[serde(default)]
+    pub gpu: Option<MeasuredGpu>,
+}
+
+/// What the GPU and its driver said around the measured phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredGpu {
+    /// Medians over the requests of the timed pass; `None` where there was none.
+    pub times: Option<GpuTimes>,
+    pub before: GpuConditions,
+    pub after: GpuConditions,
+    /// Energy of the whole GPU over the measured phase, in joules; `None` where its counter is absent.
+    pub energy_j: Option<f64>,
 }
 
 /// An output of the first request.
@@ -119,14 +143,16 @@ pub enum Message {
         stage: Stage,
         expected_ns: u64,
     },
+    /// In CUDA's order.
+    Gpus(Vec<Gpu>),
+    Built(Box<Built>),
+    Measured(Box<Measured>),
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).
     Progress {
         doing: String,
         step: u32,
         steps: u32,
     },
-    Built(Box<Built>),
-    Measured(Measured),
     Probed(Probed),
     Failed(Failure),
 }

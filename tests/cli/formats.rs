@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use trt_perf::case::{Budget, OperatingPoint};
-use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, parse_override};
+use trt_perf::backend::GpuTimes;
+use trt_perf::case::{Budget, Mode, OperatingPoint};
+use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, Wait, parse_override};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::record::wire;
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::stats::QUANTILES;
-use trt_perf::summarize::Summary;
+use trt_perf::summarize::{Compute, GpuSummary, Summary};
 use trt_perf::tensor::{parse_npy, read_npy, read_samples, write_samples};
 use trt_perf::units::{Nanos, round5};
 
@@ -129,6 +130,26 @@ fn number() -> impl Strategy<Value = f64> {
     ]
 }
 
+/// What a GPU may have said.
+fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
+    let timed = counts[0].is_multiple_of(2);
+    GpuSummary {
+        compute: timed.then(|| Compute { mean_ns: numbers[0], p50_ns: numbers[1], p99_ns: numbers[2] }),
+        times: timed.then_some(GpuTimes {
+            enqueue_ns: counts[1],
+            h2d_ns: counts[2],
+            compute_ns: counts[3],
+            d2h_ns: counts[4],
+            isolated: counts[5].is_multiple_of(2),
+        }),
+        sm_mhz: timed.then_some(numbers[3]),
+        temperature_c: (!timed).then_some(65),
+        power_w: Some(numbers[4]),
+        joules_per_inference: (!timed).then_some(numbers[0]),
+        spoiled: timed.then(|| "the GPU's clock moved".into()),
+    }
+}
+
 prop_compose! {
     fn summary()(
         counts in any::<[u64; 9]>(),
@@ -136,6 +157,8 @@ prop_compose! {
         flags in any::<[bool; 3]>(),
         over in prop::option::of(0.0..=1.0_f64),
         peak in prop::option::of(any::<u64>()),
+        steps in prop::collection::vec(any::<u64>(), 0..3),
+        gpu in any::<bool>(),
     ) -> Summary {
         Summary {
             requests: counts[0], warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
@@ -143,6 +166,8 @@ prop_compose! {
             mean_ns: numbers[0], sd_ns: numbers[1], lag1: numbers[2], n_eff: numbers[3], inferences_per_s: numbers[4],
             quantiles_ns: std::array::from_fn(|i| numbers[5 + i]),
             steady: flags[0], non_stationary: flags[1], throttled: flags[2], over_budget_frac: over, peak_host_bytes: peak,
+            steps: steps.into_iter().map(|ns| ("step".to_owned(), ns)).collect(),
+            gpu: gpu.then(|| gpu_summary(counts, &numbers)),
         }
     }
 }
@@ -161,6 +186,7 @@ prop_compose! {
             definition_hash: definition_hash.clone(),
             scenario: if throughput { Scenario::Throughput } else { Scenario::Latency },
             point: OperatingPoint { batch: point.0, streams: point.1, in_flight: point.2, cuda_graph: point.3 },
+            mode: if point.3 { Mode { transfers: false, wait: Wait::Block } } else { Mode::default() },
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
             shapes: names.clone(),
             engine: EngineRecord {
@@ -210,6 +236,16 @@ fn to_five_digits(mut record: Record) -> Record {
         }
         s.quantiles_ns = s.quantiles_ns.map(round5);
         s.over_budget_frac = s.over_budget_frac.map(round5);
+        if let Some(gpu) = &mut s.gpu {
+            gpu.compute = gpu.compute.map(|c| Compute {
+                mean_ns: round5(c.mean_ns),
+                p50_ns: round5(c.p50_ns),
+                p99_ns: round5(c.p99_ns),
+            });
+            for x in [&mut gpu.sm_mhz, &mut gpu.power_w, &mut gpu.joules_per_inference] {
+                *x = x.map(round5);
+            }
+        }
     }
     record
 }

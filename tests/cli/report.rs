@@ -39,6 +39,8 @@ fn process(mean_ns: f64) -> Summary {
         load_ns: 23_400_000,
         first_ns: 4_560_000,
         peak_host_bytes: Some(123 << 20),
+        steps: Vec::new(),
+        gpu: None,
     }
 }
 
@@ -48,6 +50,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
         definition_hash: "d".repeat(64),
         scenario: Scenario::Latency,
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
+        mode: trt_perf::case::Mode::default(),
         budget: None,
         shapes: BTreeMap::from([("image".to_owned(), "1x3x224x224".to_owned())]),
         engine: EngineRecord {

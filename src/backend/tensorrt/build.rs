@@ -22,6 +22,14 @@ pub const PLAN: &str = "engine.plan";
 /// The fact that holds what TensorRT warned about.
 pub const WARNINGS: &str = "warnings";
 
+/// The facts that hold where the plugin libraries are begin with this.
+const PLUGIN: &str = "plugin ";
+
+/// The plugin libraries that an engine was built with, in the order they were loaded in.
+pub fn plugins(facts: &BTreeMap<String, String>) -> impl Iterator<Item = &Path> {
+    facts.iter().filter(|(name, _)| name.starts_with(PLUGIN)).map(|(_, path)| Path::new(path))
+}
+
 /// Builds the plan.
 pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
     only_ours(request.options)?;
@@ -95,7 +103,7 @@ fn load_plugins(
     for (number, path) in paths.into_iter().enumerate() {
         load_plugin(api, &registry, path)?;
         // The run phase has to load them too.
-        facts.insert(format!("plugin {number}"), path.display().to_string());
+        facts.insert(format!("{PLUGIN}{number:03}"), path.display().to_string());
     }
     Ok(())
 }

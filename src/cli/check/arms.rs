@@ -5,15 +5,15 @@
 use super::CheckArgs;
 use crate::base::{self, CiEvent};
 use crate::baseline::Store;
-use crate::case::{self, Case};
+use crate::case::{self, BackendKind, Case};
 use crate::cli::{args, note, shown};
 use crate::config::{Overrides, Project, parse_override};
-use crate::device;
+use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
 use crate::record::{Source, short};
 use crate::session::check::Side;
-use crate::session::source;
+use crate::session::{host, source};
 use crate::units::plural;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,12 @@ fn of_engines(args: &CheckArgs, project: &Project, base: &Path, head: &Path) -> 
         let mut model = project.ad_hoc(path, &overrides)?;
         // Both arms are one case, though their files have different names.
         model.name.clone_from(&name);
-        let mut cases = case::cases(&[model], device::usable_cpus());
-        cases.iter_mut().for_each(|c| c.engine = Some(c.model.clone()));
+        let mut cases = case::cases(&[model], host());
+        let kind = backend_of(path)?;
+        cases.iter_mut().for_each(|c| {
+            c.engine = Some(c.model.clone());
+            c.target.kind = kind;
+        });
         Ok(Side { source: None, cases: Ok(cases) })
     };
     Ok(Arms {
@@ -58,6 +62,16 @@ fn of_engines(args: &CheckArgs, project: &Project, base: &Path, head: &Path) -> 
         stored: project.baselines(),
         base_label: shown(base),
         head_label: shown(head),
+    })
+}
+
+/// The backend that an engine file was built by.
+fn backend_of(path: &Path) -> Result<BackendKind> {
+    let next = "name a file below target/trt-perf/engines";
+    let (header, _) = engine::read(path).map_err(|f| f.next(next))?;
+    BackendKind::of_word(&header.made_from.backend).ok_or_else(|| {
+        let what = format!("the engine {} is of the backend {}", path.display(), header.made_from.backend);
+        Failure::usage(format!("{what}, which this version has not")).next(next)
     })
 }
 
@@ -224,5 +238,5 @@ fn cases(args: &CheckArgs, project: &Project, extra: &[String]) -> Result<Vec<Ca
             parse_override(arg).map_err(|e| Failure::usage(e).context("--base-config or --head-config"))?,
         );
     }
-    Ok(case::cases(&project.models(&args.package, &overrides)?, device::usable_cpus()))
+    Ok(case::cases(&project.models(&args.package, &overrides)?, host()))
 }

@@ -4,6 +4,7 @@
 
 use crate::backend::tensorrt::Looked;
 use crate::error::Result;
+use crate::units::plural;
 use crate::worker;
 use crate::worker::protocol::{Job, Message, Probed};
 use std::path::PathBuf;
@@ -22,12 +23,25 @@ pub struct Backend {
 
 /// Every backend; TensorRT's library is looked for in `folder`, or everywhere.
 pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<Backend> {
-    vec![cpu(), tensorrt(folder, no_gpu)]
+    vec![cpu(), tensorrt(folder, no_gpu), cuda()]
 }
 
 fn cpu() -> Backend {
     let state = Ok(format!("{} (embedded)", crate::backend::embedded()));
     Backend { name: "cpu".to_owned(), state, looked: Vec::new() }
+}
+
+fn cuda() -> Backend {
+    let name = "cuda".to_owned();
+    let state = match worker::run(&Job::Gpus, PROBE_LIMIT, &mut |_| {}) {
+        Ok(Message::Gpus(gpus)) => Ok(format!(
+            "a calibration workload of kernels with a set duration, on {}; no models",
+            plural(gpus.len(), "GPU")
+        )),
+        Ok(other) => Err(format!("the worker answered {other:?}")),
+        Err(failure) => Err(failure.message),
+    };
+    Backend { name, state, looked: Vec::new() }
 }
 
 /// Asks a worker, because a library that crashes when it is opened must only be an answer.
@@ -37,7 +51,7 @@ fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
     match worker::run(&Job::Probe(folder), PROBE_LIMIT, &mut |_| {}) {
         Ok(Message::Probed(Probed { looked, library })) => {
             let state = match (library, no_gpu) {
-                (Ok(library), None) => Ok(format!("{library}; does not measure yet")),
+                (Ok(library), None) => Ok(library),
                 (Ok(library), Some(_)) => Ok(format!("{library}; no GPU to run them on")),
                 (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
             };

@@ -6,6 +6,7 @@ use crate::device::Gpu;
 fn quiet() -> (Device, Conditions) {
     let device = Device {
         key: "cpu-amd-epyc-9r14-8c".to_owned(),
+        measured_gpu: None,
         cpu: "AMD EPYC 9R14".to_owned(),
         cpus: 8,
         memory_bytes: 32 << 30,
@@ -32,6 +33,7 @@ fn quiet() -> (Device, Conditions) {
 
 fn gpu() -> Gpu {
     Gpu {
+        uuid: None,
         index: 0,
         name: "NVIDIA H200".to_owned(),
         memory_bytes: Some(143_771 << 20),

@@ -1,0 +1,126 @@
+//! What the harness costs on a GPU: the `cuda` backend's kernels of set durations, measured as any model is, beside the
+//! same kernels launched back to back in one loop.
+//!
+//! `cargo bench --bench gpu`, or on a machine without Rust what `tests/gpu/bundle.sh` packs. `TRT_PERF_BIN` names the
+//! program there. Where no GPU can be used it says so and stops.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use trt_perf::backend::Setup;
+use trt_perf::backend::cuda::peer::{BackToBack, back_to_back};
+use trt_perf::backend::cuda::workload::Workload;
+use trt_perf::case::{Mode, OperatingPoint};
+use trt_perf::config::Wait;
+use trt_perf::units::{Nanos, round5};
+
+const MICROSECONDS: [u64; 5] = [2, 5, 20, 100, 1000];
+/// How long each back-to-back loop runs.
+const LOOP_NS: u64 = 300_000_000;
+
+fn main() {
+    if std::env::args().any(|a| a == "--test") {
+        println!("gpu: skipped in quick mode, it measures for minutes");
+        return;
+    }
+    if let Err(why) = trt_perf::backend::cuda::gpus() {
+        assert!(std::env::var_os("TRT_PERF_REQUIRE_GPU").is_none_or(|v| v != "1"), "{why}");
+        println!("gpu: skipped: {why}");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    rates(dir.path());
+    latencies(dir.path());
+}
+
+fn program() -> PathBuf {
+    std::env::var_os("TRT_PERF_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_cargo-trt-perf").into(), PathBuf::from)
+}
+
+/// The `case-finished` message of a workload measured as `args` say.
+fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
+    let file = dir.join(format!("k{us}.toml"));
+    std::fs::write(&file, format!("duration = \"{us}us\"")).expect("a workload file");
+    let output = Command::new(program())
+        .args(["run", file.to_str().expect("UTF-8"), "--message-format", "json", "--processes", "3"])
+        .args(["--warm-up", "100ms", "--measure", "300ms"])
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().rfind(|l| l.contains("\"reason\":\"case-finished\""));
+    let line = line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    serde_json::from_str(line).expect("messages are JSON")
+}
+
+fn peer(us: u64, graph: bool) -> BackToBack {
+    let text = format!("duration = \"{us}us\"");
+    let workload = Workload::parse(text.as_bytes()).expect("a workload");
+    let setup = Setup {
+        point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: graph },
+        mode: Mode { transfers: false, wait: Wait::Spin },
+    };
+    let requests = LOOP_NS / Nanos(us * 1000).0.max(2_000);
+    back_to_back(0, &workload, &setup, requests).expect("the GPU runs it")
+}
+
+fn number(case: &Value, pointer: &str) -> f64 {
+    case.pointer(pointer).and_then(|f| f["est"].as_f64()).unwrap_or(f64::NAN)
+}
+
+/// Achieved rates against back-to-back execution. Ratios count; 1 is what the GPU can do.
+fn rates(dir: &Path) {
+    println!("\n## throughput: rate / rate of back-to-back launches of the same work on one stream\n");
+    println!("| kernel | graph | streams × in flight | per request | back to back | ratio |");
+    println!("|---|---|---|---:|---:|---:|");
+    for us in MICROSECONDS {
+        for graph in [false, true] {
+            let alone = peer(us, graph);
+            for (streams, depth) in [(1, 1), (1, 2), (1, 4), (2, 2), (4, 2)] {
+                let (s, d) = (format!("{streams}"), format!("{depth}"));
+                let mut args =
+                    vec!["--scenario", "throughput", "--streams", &s, "--in-flight", &d, "--no-transfers"];
+                args.extend(graph.then_some("--cuda-graph"));
+                let rate = number(&measure(dir, us, &args), "/inferences_per_s");
+                println!(
+                    "| {us} µs | {} | {streams} × {depth} | {:.2} µs | {:.2} µs | {:.3} |",
+                    if graph { "yes" } else { "no" },
+                    1e6 / rate,
+                    alone.request_ns / 1000.0,
+                    rate * alone.request_ns / 1e9
+                );
+            }
+        }
+    }
+}
+
+/// What a single request costs beyond its kernel.
+fn latencies(dir: &Path) {
+    println!("\n## latency: medians, with transfers of 4 KiB each way\n");
+    println!(
+        "| kernel | graph | kernel by its own timer | between events | request on the host | enqueue | wait |"
+    );
+    println!("|---|---|---:|---:|---:|---:|---|");
+    for us in MICROSECONDS {
+        for graph in [false, true] {
+            let alone = peer(us, graph);
+            for wait in ["spin", "block"] {
+                let mut args = vec!["--scenario", "latency", "--wait", wait];
+                args.extend(graph.then_some("--cuda-graph"));
+                let case = measure(dir, us, &args);
+                let us_of = |pointer: &str| round5(number(&case, pointer) / 1000.0);
+                println!(
+                    "| {us} µs | {} | {:.2} µs | {} µs | {} µs | {} µs | {wait} |",
+                    if graph { "yes" } else { "no" },
+                    alone.kernel_ns as f64 / 1000.0,
+                    us_of("/gpu/compute_p50_ns"),
+                    us_of("/p50_ns"),
+                    us_of("/gpu/enqueue_ns"),
+                );
+            }
+        }
+    }
+}

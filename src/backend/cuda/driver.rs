@@ -1,0 +1,107 @@
+//! The driver's library, the GPUs it shows, and a context on one of them.
+
+use crate::config::Wait;
+use crate::device;
+use crate::error::{Failure, FailureKind, Result};
+use cudarc::driver::sys::{CUctx_flags, CUdevice_attribute};
+use cudarc::driver::{CudaContext, CudaStream, DriverError};
+use std::sync::Arc;
+
+/// Whether the driver's library (libcuda) can be opened here. Nothing else of cudarc may be called where it cannot.
+pub fn driver_present() -> bool {
+    // SAFETY: only tries to open the library; its initialisers are the driver's own and run in any CUDA program.
+    unsafe { cudarc::driver::sys::is_culib_present() }
+}
+
+/// The GPUs that CUDA shows to this process, in its order, with what NVML knows of them.
+pub fn gpus() -> Result<Vec<device::Gpu>> {
+    need_driver()?;
+    let count = CudaContext::device_count().map_err(|e| failed("count the GPUs", &e))?;
+    let known = device::gpus().unwrap_or_default();
+    (0..count.unsigned_abs())
+        .map(|index| {
+            let gpu = Gpu::open(index, Wait::Spin)?;
+            let nvml = known.iter().find(|g| g.uuid.as_ref() == Some(&gpu.uuid));
+            nvml.cloned().map_or_else(|| gpu.without_nvml(index), Ok)
+        })
+        .collect()
+}
+
+fn need_driver() -> Result<()> {
+    if driver_present() {
+        return Ok(());
+    }
+    let why = match device::gpus() {
+        Ok(_) => "an NVIDIA GPU is here, but libcuda.so.1 cannot be opened; in a container, start it with `-e NVIDIA_DRIVER_CAPABILITIES=compute,utility`".to_owned(),
+        Err(why) => why,
+    };
+    Err(Failure::new(FailureKind::Measure, format!("there is no usable CUDA driver: {why}"))
+        .next("run on a machine with an NVIDIA GPU, or choose --backend cpu"))
+}
+
+/// A failure of a CUDA call, with the driver's own words.
+pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
+    let name = e.error_name().map_or_else(|_| format!("{:?}", e.0), |n| n.to_string_lossy().into_owned());
+    let said = e.error_string().map_or_else(|_| String::new(), |s| format!(" ({})", s.to_string_lossy()));
+    let kind = if name.contains("OUT_OF_MEMORY") { FailureKind::OutOfMemory } else { FailureKind::Measure };
+    Failure::new(kind, format!("CUDA could not {doing}: {name}{said}")).next(
+        "see `cargo trt-perf doctor` for the GPU's state, and `dmesg | grep NVRM` for what the driver says",
+    )
+}
+
+/// A context on one GPU.
+pub(crate) struct Gpu {
+    pub context: Arc<CudaContext>,
+    /// As NVML writes it.
+    pub uuid: String,
+    /// The highest clock of the multiprocessors, in kHz.
+    pub max_khz: u64,
+    pub multiprocessors: u32,
+}
+
+impl Gpu {
+    /// Opens GPU `index` (CUDA's number), with the way the host is going to wait for it.
+    pub fn open(index: u32, wait: Wait) -> Result<Self> {
+        need_driver()?;
+        let context = CudaContext::new(index as usize).map_err(|e| failed("open the GPU", &e))?;
+        let flags = match wait {
+            Wait::Spin => CUctx_flags::CU_CTX_SCHED_SPIN,
+            Wait::Block => CUctx_flags::CU_CTX_SCHED_BLOCKING_SYNC,
+        };
+        context.set_flags(flags).map_err(|e| failed("set how the host waits", &e))?;
+        // SAFETY: without tracking, cudarc does not order work of several streams on one buffer. No buffer here is used
+        // by more than one stream. Tracking records an event for every use of a buffer and breaks graph capture.
+        unsafe { context.disable_event_tracking() };
+        let attribute =
+            |a, what| context.attribute(a).map(|n| u64::from(n.unsigned_abs())).map_err(|e| failed(what, &e));
+        let max_khz = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE, "read the clock rate")?;
+        let count =
+            attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, "count multiprocessors")?;
+        let uuid = uuid(&context)?;
+        Ok(Self { uuid, max_khz, multiprocessors: u32::try_from(count).unwrap_or(1), context })
+    }
+
+    pub fn stream(&self) -> Result<Arc<CudaStream>> {
+        self.context.new_stream().map_err(|e| failed("make a stream", &e))
+    }
+
+    fn without_nvml(&self, index: u32) -> Result<device::Gpu> {
+        let ask = |e| failed("describe the GPU", &e);
+        let name = self.context.name().map_err(ask)?;
+        let memory = self.context.total_mem().map_err(ask)? as u64;
+        let (major, minor) = self.context.compute_capability().map_err(ask)?;
+        Ok(device::Gpu::without_nvml(index, &name, memory, format!("{major}.{minor}")))
+    }
+}
+
+/// The UUID in NVML's writing. An instance of a split GPU has one of its own, which NVML begins with `MIG-`.
+fn uuid(context: &CudaContext) -> Result<String> {
+    let raw = context.uuid().map_err(|e| failed("read the GPU's id", &e))?;
+    let hex: String = raw.bytes.iter().map(|b| format!("{:02x}", *b as u8)).collect();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    let id = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
+    let known = device::gpus().unwrap_or_default();
+    let mig = format!("MIG-{id}");
+    let is_mig = known.iter().any(|g| g.uuid.as_deref() == Some(mig.as_str()));
+    Ok(if is_mig { mig } else { format!("GPU-{id}") })
+}

@@ -1,0 +1,36 @@
+//! What the harness is measured against: the same work, launched back to back in one loop with nothing around it.
+
+use super::driver::Gpu;
+use super::kernel::{Kernels, Spin};
+use super::stream::{Buffers, GpuSession};
+use super::workload::Workload;
+use crate::backend::Setup;
+use crate::error::Result;
+use crate::tensor::Tensor;
+use std::sync::Arc;
+
+/// Back-to-back execution of a workload.
+#[derive(Clone, Copy, Debug)]
+pub struct BackToBack {
+    /// Per request, from the first launch to the end of the last.
+    pub request_ns: f64,
+    /// The last kernel's length by the GPU's own timer.
+    pub kernel_ns: u64,
+}
+
+/// Runs `requests` of a workload on GPU `gpu`: without transfers, as a graph where `setup` says so.
+pub fn back_to_back(gpu: u32, workload: &Workload, setup: &Setup, requests: u64) -> Result<BackToBack> {
+    let gpu = Gpu::open(gpu, setup.mode.wait)?;
+    let kernels = Arc::new(Kernels::load(&gpu)?);
+    let stream = gpu.stream()?;
+    let words = usize::try_from(workload.tensor_bytes / 4).unwrap_or(1);
+    let x = Tensor::from_f32(vec![words], &vec![1.0; words]);
+    let buffers = Buffers::new(&gpu, &stream, &[("x".into(), x.clone())], &[x])?;
+    let spin = Spin::new(&gpu, &kernels, workload, &stream, &buffers)?;
+    let mut session = GpuSession::new(&gpu, &kernels, stream, buffers, spin, setup)?;
+    if setup.point.cuda_graph {
+        session.capture()?;
+    }
+    let request_ns = session.back_to_back(requests)?;
+    Ok(BackToBack { request_ns, kernel_ns: session.work().last_kernel_ns()? })
+}

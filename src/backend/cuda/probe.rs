@@ -1,0 +1,68 @@
+//! What is asked of the GPU around the measured phase: its state, its clock by its own measure, its energy; and the
+//! marks by which profilers know the phase. Never while requests are timed.
+
+use super::driver::{Gpu, failed};
+use super::kernel::{Kernels, Launch, address, read_stamps};
+use crate::device::{GpuConditions, Monitor};
+use crate::error::Result;
+use cudarc::driver::{CudaSlice, CudaStream, profiler_start, profiler_stop};
+use std::sync::Arc;
+
+/// How long the clock is measured, in milliseconds at the highest clock: 10⁶ ns against a timer that ticks at least
+/// every microsecond.
+const CLOCK_MS: u64 = 1;
+
+pub struct Probe {
+    kernels: Arc<Kernels>,
+    stream: Arc<CudaStream>,
+    stamps: CudaSlice<u8>,
+    cycles: u64,
+    /// `None` where NVML does not know this GPU.
+    monitor: Option<Monitor>,
+}
+
+impl Probe {
+    pub(crate) fn new(gpu: &Gpu, kernels: &Arc<Kernels>) -> Result<Self> {
+        let stream = gpu.stream()?;
+        let stamps = stream.alloc_zeros::<u8>(32).map_err(|e| failed("allocate memory on the GPU", &e))?;
+        stream.synchronize().map_err(|e| failed("wait for the GPU", &e))?;
+        Ok(Self {
+            kernels: Arc::clone(kernels),
+            stream,
+            stamps,
+            cycles: gpu.max_khz * CLOCK_MS,
+            monitor: Monitor::open(&gpu.uuid),
+        })
+    }
+
+    /// The state now, with the clock as the GPU itself measures it.
+    pub fn conditions(&mut self) -> Result<GpuConditions> {
+        let sm_mhz = self.clock_mhz()?;
+        let rest = self.monitor.as_ref().map(Monitor::conditions).unwrap_or_default();
+        Ok(GpuConditions { sm_mhz, ..rest })
+    }
+
+    /// Energy since the driver was loaded, in joules.
+    pub fn energy_j(&self) -> Option<f64> {
+        self.monitor.as_ref()?.energy_j()
+    }
+
+    /// Nsight Systems and Nsight Compute record from here, if they were told to.
+    pub fn start_profilers(&self) -> Result<()> {
+        profiler_start().map_err(|e| failed("tell profilers that the measured phase begins", &e))
+    }
+
+    pub fn stop_profilers(&self) -> Result<()> {
+        profiler_stop().map_err(|e| failed("tell profilers that the measured phase ends", &e))
+    }
+
+    /// Cycles over nanoseconds, both counted by the GPU during the same kernel.
+    fn clock_mhz(&mut self) -> Result<Option<f64>> {
+        let launch = Launch::waiting(self.cycles, address(&self.stamps, &self.stream));
+        // SAFETY: the stamps are a buffer of 32 bytes of this context, and it is waited for below.
+        unsafe { launch.enqueue(&self.kernels, self.stream.cu_stream())? };
+        let [t0, c0, t1, c1] = read_stamps(&self.stamps, &self.stream)?;
+        let (ns, cycles) = (t1.saturating_sub(t0), c1.saturating_sub(c0));
+        Ok((ns > 0).then(|| cycles as f64 * 1000.0 / ns as f64))
+    }
+}

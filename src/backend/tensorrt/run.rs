@@ -1,0 +1,209 @@
+//! The run phase: a plan → sessions on CUDA streams. One context per stream, all of one engine, so weights are shared.
+//!
+//! What is timed and when is not decided here but in `cuda::stream`, the same for every backend on a GPU.
+
+use super::abi::Family;
+use super::context::Context;
+use super::library::Api;
+use super::runtime::{Engine, IoTensor, RtxContext, Runtime, Specialization};
+use crate::backend::cuda::stream::{Buffers, GpuSession, Work};
+use crate::backend::cuda::{Gpu, Kernels, Probe};
+use crate::backend::{Opened, Session, Setup};
+use crate::engine::EngineHeader;
+use crate::error::{Failure, FailureKind, Result};
+use crate::tensor::Tensor;
+use cudarc::driver::CudaStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Loads `plan` and makes one session per stream.
+pub(super) fn open(
+    api: &Arc<Api>,
+    device: u32,
+    header: &EngineHeader,
+    plan: &[u8],
+    setup: &Setup,
+    inputs: &[(String, Tensor)],
+) -> Result<Opened> {
+    let mut steps = Steps::default();
+    let gpu = steps.time("CUDA context", || Gpu::open(device, setup.mode.wait))?;
+    let kernels = Arc::new(Kernels::load(&gpu)?);
+    let engine = steps.time("deserialise", || load(api, header, plan))?;
+    let mut sessions: Vec<Box<dyn Session>> = Vec::new();
+    let mut capture_ns = 0;
+    for _ in 0..setup.point.streams {
+        let context = steps.time("context", || context(api, &engine))?;
+        let mut session = steps.time("buffers and first inference", || {
+            session(&gpu, &kernels, &engine, context, header, setup, inputs)
+        })?;
+        if setup.point.cuda_graph {
+            capture_ns += session.capture()?;
+        }
+        sessions.push(Box::new(session));
+    }
+    if setup.point.cuda_graph {
+        steps.0.push(("graph capture".into(), capture_ns));
+    }
+    let load_ns = steps.0.iter().map(|(_, ns)| ns).sum();
+    let gpu = Some(Probe::new(&gpu, &kernels)?);
+    Ok(Opened { sessions, load_ns, steps: steps.0, gpu })
+}
+
+/// What loading was spent on; steps of the same name add up.
+#[derive(Default)]
+struct Steps(Vec<(String, u64)>);
+
+impl Steps {
+    fn time<T>(&mut self, name: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
+        let start = Instant::now();
+        let made = what()?;
+        let ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            Some((_, sum)) => *sum += ns,
+            None => self.0.push((name.to_owned(), ns)),
+        }
+        Ok(made)
+    }
+}
+
+fn load(api: &Arc<Api>, header: &EngineHeader, plan: &[u8]) -> Result<Arc<Engine>> {
+    let options = &header.made_from.build.tensorrt;
+    let mut runtime = Runtime::new(api)?;
+    if options.version_compatible == Some(true) {
+        // The plan is ours: its hash was checked when the engine file was read.
+        runtime.allow_host_code()?;
+    }
+    if let Some(core) = options.dla_core {
+        runtime.set_dla_core(u32::try_from(core).unwrap_or(u32::MAX))?;
+    }
+    // The options name plugins by their contents; where they were when the engine was built is a fact of the build.
+    for plugin in super::build::plugins(&header.facts) {
+        runtime.load_plugin(plugin)?;
+    }
+    Ok(Arc::new(Arc::new(runtime).deserialize(plan)?))
+}
+
+fn context(api: &Arc<Api>, engine: &Arc<Engine>) -> Result<Context> {
+    if api.family() == Family::Rtx1 {
+        // Eager: otherwise kernels are exchanged while requests are measured.
+        return engine
+            .rtx_context(&RtxContext { specialization: Specialization::Eager, ..RtxContext::default() });
+    }
+    engine.context(false)
+}
+
+/// A context with every tensor in its place, on a stream of its own.
+fn session(
+    gpu: &Gpu,
+    kernels: &Arc<Kernels>,
+    engine: &Engine,
+    mut context: Context,
+    header: &EngineHeader,
+    setup: &Setup,
+    inputs: &[(String, Tensor)],
+) -> Result<GpuSession<Inference>> {
+    let tensors = engine.io_tensors()?;
+    let mut host = Vec::new();
+    let mut on_device = Vec::new();
+    for (name, tensor) in inputs {
+        let io = find(&tensors, name, true)?;
+        check_type(io, Some(tensor))?;
+        let dims: Vec<i64> = tensor.shape.iter().map(|d| i64::try_from(*d).unwrap_or(i64::MAX)).collect();
+        context.set_input_shape(&io.name, &dims)?;
+        if io.host {
+            host.push((io, tensor.data.clone().into_boxed_slice()));
+        } else {
+            on_device.push((name.clone(), tensor.clone()));
+        }
+    }
+    for (io, values) in &mut host {
+        // SAFETY: host memory of the size of the tensor, kept as long as the context by `Inference`.
+        unsafe { context.set_tensor_address(&io.name, values.as_mut_ptr().cast())? };
+    }
+    if !context.shapes_complete()? {
+        return Err(refuse("an input has no shape yet", "give every input's shape with --shape"));
+    }
+    let outputs = header
+        .outputs
+        .iter()
+        .map(|name| output(&context, find(&tensors, name, false)?))
+        .collect::<Result<Vec<_>>>()?;
+    let stream = gpu.stream()?;
+    let buffers = Buffers::new(gpu, &stream, &on_device, &outputs)?;
+    let names =
+        on_device.iter().map(|(name, _)| (name, true)).chain(header.outputs.iter().map(|n| (n, false)));
+    let addresses = buffers.inputs().into_iter().chain(buffers.outputs());
+    for ((name, input), address) in names.zip(addresses) {
+        // SAFETY: device memory of the size of the tensor at this shape; the session owns it together with the context
+        // and waits for its stream before either is dropped.
+        unsafe { context.set_tensor_address(&find(&tensors, name, input)?.name, address as *mut _)? };
+    }
+    let inference = Inference { context, _host: host.into_iter().map(|(_, values)| values).collect() };
+    GpuSession::new(gpu, kernels, stream, buffers, inference, setup)
+}
+
+/// The engine's tensor of this name.
+fn find<'t>(tensors: &'t [IoTensor], name: &str, input: bool) -> Result<&'t IoTensor> {
+    let found = tensors.iter().find(|t| t.input == input && t.name.to_str().is_ok_and(|n| n == name));
+    found.ok_or_else(|| {
+        let side = if input { "input" } else { "output" };
+        refuse(
+            format!("the engine has no {side} `{name}`, though its model has"),
+            "build it again; if it repeats, report it with the model",
+        )
+    })
+}
+
+/// The bytes of a tensor must mean the same to both.
+fn check_type(io: &IoTensor, fed: Option<&Tensor>) -> Result<()> {
+    let name = io.name.to_string_lossy();
+    let export = "export the model with inputs and outputs of float, half or integer types";
+    match (io.dtype, fed) {
+        (None, _) => Err(refuse(
+            format!("tensor `{name}` has the type {}, which cannot be fed or checked", io.type_name),
+            export,
+        )),
+        (Some(wants), Some(fed)) if wants != fed.dtype => Err(refuse(
+            format!("input `{name}` is {} in the engine, {} in the model", io.type_name, fed.dtype),
+            export,
+        )),
+        _ if !io.linear => Err(refuse(format!("tensor `{name}` is not stored row by row"), export)),
+        _ => Ok(()),
+    }
+}
+
+/// An output's place: its type and shape for the inputs' shapes.
+fn output(context: &Context, io: &IoTensor) -> Result<Tensor> {
+    check_type(io, None)?;
+    let name = io.name.to_string_lossy();
+    let dims = context.tensor_shape(&io.name)?;
+    let shape = dims.iter().map(|d| usize::try_from(*d)).collect::<std::result::Result<Vec<_>, _>>();
+    let Ok(shape) = shape else {
+        return Err(refuse(
+            format!("the shape {dims:?} of output `{name}` depends on the values of the inputs"),
+            "cut the model before that output; measuring it is not part of this version",
+        ));
+    };
+    let dtype = io.dtype.ok_or_else(|| refuse(format!("output `{name}` has no usable type"), ""))?;
+    let bytes = shape.iter().product::<usize>() * dtype.size();
+    Ok(Tensor { dtype, shape, data: vec![0; bytes] })
+}
+
+fn refuse(what: impl Into<String>, next: &str) -> Failure {
+    Failure::new(FailureKind::Measure, what).next(next)
+}
+
+/// One inference of a context whose tensors are all in place.
+struct Inference {
+    context: Context,
+    /// Inputs that TensorRT reads in host memory.
+    _host: Vec<Box<[u8]>>,
+}
+
+impl Work for Inference {
+    fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
+        // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
+        // a session enqueues on one stream only, so executions of this context follow one another.
+        unsafe { self.context.enqueue(stream.cu_stream().cast()) }
+    }
+}

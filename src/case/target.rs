@@ -1,0 +1,108 @@
+//! Which backend a case is for, and on which GPU. Pure: whether it can be used here shows when it is opened.
+
+use crate::config::BackendChoice;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A backend that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendKind {
+    /// rten, embedded.
+    Cpu,
+    /// NVIDIA TensorRT or TensorRT-RTX, opened at run time.
+    Tensorrt,
+    /// Kernels with a set duration: a calibration workload, never a model.
+    Cuda,
+}
+
+impl BackendKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Tensorrt => "tensorrt",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// The backend of this name, as it stands in engines and records.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Cpu, Self::Tensorrt, Self::Cuda].into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Whether its numbers belong to a GPU.
+    pub fn on_gpu(self) -> bool {
+        match self {
+            Self::Cpu => false,
+            Self::Tensorrt | Self::Cuda => true,
+        }
+    }
+}
+
+/// The backend of a case, and what it needs to know to be opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub kind: BackendKind,
+    /// The folder of TensorRT's libraries; `None`: searched for.
+    pub tensorrt: Option<PathBuf>,
+    /// The GPU, as CUDA numbers them; means nothing to `cpu`.
+    pub gpu: u32,
+}
+
+/// What this machine has that decides what `auto` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// CPUs this process may use.
+    pub cpus: u64,
+    /// Whether an NVIDIA GPU is here.
+    pub gpu: bool,
+    /// Whether a TensorRT library is in one of the usual places.
+    pub tensorrt: bool,
+}
+
+/// Which backend a choice means for this model's file, and why. `tensorrt`: whether its folder was named.
+pub(super) fn resolve(
+    choice: BackendChoice,
+    model: &Path,
+    tensorrt: bool,
+    host: Host,
+) -> (BackendKind, &'static str) {
+    let workload = model.extension().is_some_and(|e| e == "toml");
+    match choice {
+        BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
+        BackendChoice::Tensorrt => (BackendKind::Tensorrt, "asked for"),
+        BackendChoice::Cuda => (BackendKind::Cuda, "asked for"),
+        BackendChoice::Auto if workload => (BackendKind::Cuda, "auto: a .toml file is a CUDA workload"),
+        BackendChoice::Auto if host.gpu && (tensorrt || host.tensorrt) => {
+            (BackendKind::Tensorrt, "auto: a GPU and a TensorRT library are here")
+        }
+        BackendChoice::Auto if host.gpu => (BackendKind::Cpu, "auto: a GPU is here, but no TensorRT library"),
+        BackendChoice::Auto => (BackendKind::Cpu, "auto: no NVIDIA GPU is here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_takes_tensorrt_where_it_can_run_and_never_otherwise() {
+        let host = |gpu, tensorrt| Host { cpus: 2, gpu, tensorrt };
+        let auto = |file: &str, named, host| resolve(BackendChoice::Auto, Path::new(file), named, host).0;
+        assert_eq!(auto("m.onnx", false, host(true, true)), BackendKind::Tensorrt);
+        assert_eq!(auto("m.onnx", true, host(true, false)), BackendKind::Tensorrt);
+        assert_eq!(auto("m.onnx", false, host(true, false)), BackendKind::Cpu);
+        assert_eq!(auto("m.onnx", true, host(false, true)), BackendKind::Cpu);
+        assert_eq!(auto("k.toml", false, host(false, false)), BackendKind::Cuda);
+        let asked = resolve(BackendChoice::Tensorrt, Path::new("m.onnx"), false, host(false, false));
+        assert_eq!(asked, (BackendKind::Tensorrt, "asked for"));
+    }
+
+    #[test]
+    fn every_backend_is_known_by_its_word() {
+        for kind in [BackendKind::Cpu, BackendKind::Tensorrt, BackendKind::Cuda] {
+            assert_eq!(BackendKind::of_word(kind.word()), Some(kind));
+        }
+        assert_eq!(BackendKind::of_word("tpu"), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! One GPU's state before and after a measurement, through NVML. Must never be asked while something is timed: a query
+//! takes up to a millisecond and some of them wake the GPU's firmware.
+
+use super::gpu::{open, throttled};
+use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::{Device, Nvml};
+use serde::{Deserialize, Serialize};
+
+/// A clock that differs by more than this between start and end makes the numbers in between a mixture.
+const CLOCK_CHANGE_FRAC: f64 = 0.01;
+
+/// The state of a GPU at one moment; `None` is what NVML does not say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuConditions {
+    /// Clock of the multiprocessors, measured by the GPU itself over about a millisecond.
+    pub sm_mhz: Option<f64>,
+    pub memory_mhz: Option<u32>,
+    pub temperature_c: Option<u32>,
+    pub power_w: Option<f64>,
+    /// Why its clocks are held down, in words; empty where they are not.
+    pub throttled: Vec<String>,
+    /// Processes with a compute context beside this one.
+    pub others: Option<u64>,
+}
+
+impl GpuConditions {
+    /// What about the time between two states makes the numbers in between invalid, in words.
+    pub fn spoiled(before: &Self, after: &Self) -> Option<String> {
+        let held = before.throttled.iter().chain(&after.throttled).next();
+        if let Some(why) = held {
+            return Some(format!("the GPU's clocks were held down: {why}"));
+        }
+        if let (Some(start), Some(end)) = (before.sm_mhz, after.sm_mhz)
+            && (end / start - 1.0).abs() > CLOCK_CHANGE_FRAC
+        {
+            return Some(format!("the GPU's clock went from {start:.0} to {end:.0} MHz"));
+        }
+        let others = before.others.max(after.others).filter(|n| *n > 0)?;
+        let word = if others == 1 { "process" } else { "processes" };
+        Some(format!("{others} other {word} used the GPU too"))
+    }
+}
+
+/// NVML's view of the GPU that this process computes on.
+pub struct Monitor {
+    nvml: Nvml,
+    uuid: String,
+}
+
+impl Monitor {
+    /// `uuid` as NVML writes it, such as `GPU-…` or `MIG-…`; `None` where NVML does not know it.
+    pub fn open(uuid: &str) -> Option<Self> {
+        let monitor = Self { nvml: open().ok()?, uuid: uuid.to_owned() };
+        monitor.device()?;
+        Some(monitor)
+    }
+
+    fn device(&self) -> Option<Device<'_>> {
+        self.nvml.device_by_uuid(self.uuid.as_str()).ok()
+    }
+
+    /// The state now. Called while this process has a context on the GPU; the clock is left for the GPU to measure.
+    pub fn conditions(&self) -> GpuConditions {
+        let Some(gpu) = self.device() else { return GpuConditions::default() };
+        GpuConditions {
+            sm_mhz: None,
+            memory_mhz: gpu.clock_info(Clock::Memory).ok(),
+            temperature_c: gpu.temperature(TemperatureSensor::Gpu).ok(),
+            power_w: gpu.power_usage().ok().map(|mw| f64::from(mw) / 1000.0),
+            throttled: gpu.current_throttle_reasons().map(throttled).unwrap_or_default(),
+            // Process ids are the host's, which a container cannot tell from its own; but one of them is ours.
+            others: gpu.running_compute_processes().ok().map(|all| (all.len() as u64).saturating_sub(1)),
+        }
+    }
+
+    /// Energy since the driver was loaded, in joules.
+    pub fn energy_j(&self) -> Option<f64> {
+        Some(self.device()?.total_energy_consumption().ok()? as f64 / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spoils_a_measurement_and_what_does_not() {
+        let at = |mhz: f64| GpuConditions { sm_mhz: Some(mhz), others: Some(0), ..GpuConditions::default() };
+        assert_eq!(GpuConditions::spoiled(&at(1980.0), &at(1970.0)), None);
+        let moved = GpuConditions::spoiled(&at(1980.0), &at(1900.0)).unwrap();
+        assert!(moved.contains("1980 to 1900 MHz"), "{moved}");
+        let hot = GpuConditions { throttled: vec!["too hot".into()], ..at(1980.0) };
+        assert!(GpuConditions::spoiled(&at(1980.0), &hot).unwrap().contains("too hot"));
+        let shared = GpuConditions { others: Some(2), ..at(1980.0) };
+        assert!(GpuConditions::spoiled(&shared, &at(1980.0)).unwrap().contains("2 other processes"));
+        let unknown = GpuConditions::default();
+        assert_eq!(GpuConditions::spoiled(&unknown, &unknown), None);
+    }
+}

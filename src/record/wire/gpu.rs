@@ -1,0 +1,85 @@
+//! What a GPU said of a process, as it stands in records.
+
+use crate::backend::GpuTimes;
+use crate::summarize::{Compute, GpuSummary};
+use crate::units::round5;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct GpuV1 {
+    /// Time the GPU computed per request; left out where requests were not timed by events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compute: Option<ComputeV1>,
+    /// Median host time of handing a request to the driver, and of the copies to and from the GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parts: Option<PartsV1>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sm_mhz: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    temperature_c: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    power_w: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    joules_per_inference: Option<f64>,
+    /// Why the numbers are not valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spoiled: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct ComputeV1 {
+    mean_ns: f64,
+    p50_ns: f64,
+    p99_ns: f64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct PartsV1 {
+    enqueue_ns: u64,
+    h2d_ns: u64,
+    compute_ns: u64,
+    d2h_ns: u64,
+    /// Whether the GPU began a request only when all of it had been submitted.
+    isolated: bool,
+}
+
+pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
+    GpuV1 {
+        compute: g.compute.map(|c| ComputeV1 {
+            mean_ns: round5(c.mean_ns),
+            p50_ns: round5(c.p50_ns),
+            p99_ns: round5(c.p99_ns),
+        }),
+        parts: g.times.map(|t| PartsV1 {
+            enqueue_ns: t.enqueue_ns,
+            h2d_ns: t.h2d_ns,
+            compute_ns: t.compute_ns,
+            d2h_ns: t.d2h_ns,
+            isolated: t.isolated,
+        }),
+        sm_mhz: g.sm_mhz.map(round5),
+        temperature_c: g.temperature_c,
+        power_w: g.power_w.map(round5),
+        joules_per_inference: g.joules_per_inference.map(round5),
+        spoiled: g.spoiled.clone(),
+    }
+}
+
+pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
+    GpuSummary {
+        compute: g.compute.map(|c| Compute { mean_ns: c.mean_ns, p50_ns: c.p50_ns, p99_ns: c.p99_ns }),
+        times: g.parts.map(|t| GpuTimes {
+            enqueue_ns: t.enqueue_ns,
+            h2d_ns: t.h2d_ns,
+            compute_ns: t.compute_ns,
+            d2h_ns: t.d2h_ns,
+            isolated: t.isolated,
+        }),
+        sm_mhz: g.sm_mhz,
+        temperature_c: g.temperature_c,
+        power_w: g.power_w,
+        joules_per_inference: g.joules_per_inference,
+        spoiled: g.spoiled,
+    }
+}

@@ -1,0 +1,96 @@
+//! One process, as it stands in records.
+
+use super::gpu;
+use crate::stats::QUANTILES;
+use crate::summarize::Summary;
+use crate::units::round5;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct SummaryV1 {
+    requests: u64,
+    warm_up_requests: u64,
+    steady: bool,
+    dropped: u64,
+    non_stationary: bool,
+    /// The container was stopped for its CPU quota while measuring.
+    #[serde(default)]
+    throttled: bool,
+    mean_ns: f64,
+    sd_ns: f64,
+    min_ns: u64,
+    max_ns: u64,
+    /// The 1, 5, 10, 25, 50, 75, 90, 95, 99 and 99.9 % quantiles.
+    quantiles_ns: [f64; QUANTILES.len()],
+    lag1: f64,
+    n_eff: f64,
+    outliers_mild: u64,
+    outliers_severe: u64,
+    inferences_per_s: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over_budget_frac: Option<f64>,
+    load_ns: u64,
+    first_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peak_host_bytes: Option<u64>,
+    /// What loading was spent on, in order: name and nanoseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<(String, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gpu: Option<gpu::GpuV1>,
+}
+
+pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
+    SummaryV1 {
+        requests: s.requests,
+        warm_up_requests: s.warm_up_requests,
+        steady: s.steady,
+        dropped: s.dropped,
+        non_stationary: s.non_stationary,
+        throttled: s.throttled,
+        mean_ns: round5(s.mean_ns),
+        sd_ns: round5(s.sd_ns),
+        min_ns: s.min_ns,
+        max_ns: s.max_ns,
+        quantiles_ns: s.quantiles_ns.map(round5),
+        lag1: round5(s.lag1),
+        n_eff: round5(s.n_eff),
+        outliers_mild: s.outliers_mild,
+        outliers_severe: s.outliers_severe,
+        inferences_per_s: round5(s.inferences_per_s),
+        over_budget_frac: s.over_budget_frac.map(round5),
+        load_ns: s.load_ns,
+        first_ns: s.first_ns,
+        peak_host_bytes: s.peak_host_bytes,
+        steps: s.steps.clone(),
+        gpu: s.gpu.as_ref().map(gpu::to_wire),
+    }
+}
+
+pub(super) fn from_wire(s: SummaryV1) -> Summary {
+    Summary {
+        requests: s.requests,
+        warm_up_requests: s.warm_up_requests,
+        steady: s.steady,
+        dropped: s.dropped,
+        non_stationary: s.non_stationary,
+        throttled: s.throttled,
+        mean_ns: s.mean_ns,
+        sd_ns: s.sd_ns,
+        min_ns: s.min_ns,
+        max_ns: s.max_ns,
+        quantiles_ns: s.quantiles_ns,
+        lag1: s.lag1,
+        n_eff: s.n_eff,
+        outliers_mild: s.outliers_mild,
+        outliers_severe: s.outliers_severe,
+        inferences_per_s: s.inferences_per_s,
+        over_budget_frac: s.over_budget_frac,
+        load_ns: s.load_ns,
+        first_ns: s.first_ns,
+        peak_host_bytes: s.peak_host_bytes,
+        steps: s.steps,
+        gpu: s.gpu.map(gpu::from_wire),
+    }
+}

@@ -1,0 +1,227 @@
+//! What one measured case says about itself, line by line, before it is compared with anything.
+
+use super::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use crate::config::Wait;
+use crate::record::CaseRecord;
+use crate::report::{BudgetResult, Figure, budget_result};
+use crate::summarize::{GpuSummary, Summary};
+use crate::units::{bytes, count, plain_time, plural, rate, share, time};
+
+/// The lines of one case. `verbose` adds a line per process and what the engine is.
+pub(super) fn lines(case: &CaseRecord, verbose: bool) -> Vec<String> {
+    let mut lines = vec![figure_line("time:", figure(case, |s| Some(s.mean_ns)), time)];
+    lines.extend(no_result_line(case));
+    lines.push(quantile_line(case));
+    lines.push(figure_line("thrpt:", figure(case, |s| Some(s.inferences_per_s)), rate));
+    lines.extend(gpu_lines(case));
+    lines.extend(budget_result(case).map(|b| budget_line(&b)));
+    lines.push(phase_line(case));
+    if verbose {
+        lines.extend(engine_lines(case));
+        lines.extend(case.processes.iter().enumerate().map(|(i, s)| process_line(i + 1, s)));
+    }
+    lines
+}
+
+pub(super) fn figure(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Figure> {
+    let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
+    if values.len() < case.processes.len() { None } else { Figure::of(&values) }
+}
+
+fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64) -> String) -> String {
+    let shown = match figure {
+        Some(Figure::Interval(i)) => {
+            format!("[{} {} {}]", paint(DIM, &show(i.lo)), paint(BOLD, &show(i.est)), paint(DIM, &show(i.hi)))
+        }
+        Some(Figure::Single(v)) => {
+            format!("{} {}", paint(BOLD, &show(v)), paint(DIM, "(one process: no interval)"))
+        }
+        None => paint(DIM, "not measured"),
+    };
+    format!("{label:<8}{shown}")
+}
+
+fn quantile_line(case: &CaseRecord) -> String {
+    let mut parts = Vec::new();
+    for q in [0.5, 0.9, 0.99] {
+        let judged = case.processes.iter().all(|s| crate::stats::is_judged(s.requests, q));
+        let name = format!("p{}", (q * 100.0).round());
+        match figure(case, |s| s.quantile_ns(q)) {
+            Some(f) if judged => parts.push(format!("{name} {}", time(f.estimate()))),
+            _ => parts.push(paint(DIM, &format!("{name} too few requests"))),
+        }
+    }
+    let requests: u64 = case.processes.iter().map(|s| s.requests).sum();
+    let processes = case.processes.len();
+    format!(
+        "{:<8}{}  {}",
+        "",
+        parts.join("  "),
+        paint(DIM, &format!("({}, {} requests)", plural(processes, "process"), count(requests)))
+    )
+}
+
+fn budget_line(b: &BudgetResult) -> String {
+    let q = share(b.budget.quantile);
+    let asked = format!("{q} within {}", plain_time(b.budget.max_ns as f64));
+    let said = match (b.thin, b.holds) {
+        (true, _) => paint(YELLOW, "too few requests to tell"),
+        (_, true) => paint(GREEN, "holds"),
+        (_, false) => paint(RED, "does not hold"),
+    };
+    format!("{:<8}{asked}: {said}, {} over", "budget:", share(b.over_frac))
+}
+
+fn phase_line(case: &CaseRecord) -> String {
+    let show = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
+        f.map_or_else(|| "unknown".into(), |f| show(f.estimate()))
+    };
+    format!(
+        "{:<8}load {}{}  first inference {}  peak memory {}",
+        "phases:",
+        show(figure(case, |s| Some(s.load_ns as f64)), &time),
+        steps(case),
+        show(figure(case, |s| Some(s.first_ns as f64)), &time),
+        show(figure(case, |s| s.peak_host_bytes.map(|b| b as f64)), &|b| bytes(b as u64)),
+    )
+}
+
+/// The steps of loading, by the first process; empty where it is one step.
+fn steps(case: &CaseRecord) -> String {
+    let steps: Vec<String> = case
+        .processes
+        .first()
+        .map_or(&[][..], |s| &s.steps)
+        .iter()
+        .map(|(name, ns)| format!("{name} {}", time(*ns as f64)))
+        .collect();
+    if steps.is_empty() { String::new() } else { format!(" ({})", steps.join(", ")) }
+}
+
+fn engine_lines(case: &CaseRecord) -> Vec<String> {
+    let e = &case.engine;
+    let shapes: Vec<String> = case.shapes.iter().map(|(name, s)| format!("{name} {s}")).collect();
+    vec![
+        format!(
+            "{:<8}{} ({}), {}, {}, built in {}",
+            "engine:",
+            e.backend,
+            e.library,
+            plural(e.threads as usize, "thread"),
+            bytes(e.engine_bytes),
+            time(e.build_ns as f64)
+        ),
+        format!(
+            "{:<8}{}, batch {}, {}{}",
+            "point:",
+            shapes.join(", "),
+            case.point.batch,
+            plural(case.point.streams as usize, "stream"),
+            gpu_point(case)
+        ),
+    ]
+}
+
+/// How requests ran on a GPU; empty for `cpu`.
+fn gpu_point(case: &CaseRecord) -> String {
+    if case.processes.iter().all(|s| s.gpu.is_none()) {
+        return String::new();
+    }
+    let graph = if case.point.cuda_graph { "a CUDA graph" } else { "no CUDA graph" };
+    let transfers = if case.mode.transfers { "with transfers" } else { "without transfers" };
+    let wait = match case.mode.wait {
+        Wait::Spin => "spinning",
+        Wait::Block => "blocking",
+    };
+    format!(", {} in flight each, {graph}, {transfers}, host {wait}", case.point.in_flight)
+}
+
+fn process_line(number: usize, s: &Summary) -> String {
+    let steady = if s.steady { "" } else { ", not steady after warm-up" };
+    paint(
+        DIM,
+        &format!(
+            "#{number:<7}mean {}  p50 {}  max {}  {} requests (n_eff {}), {} dropped, lag-1 {:.2}, outliers {} mild {} severe{steady}",
+            time(s.mean_ns),
+            time(s.quantile_ns(0.5).unwrap_or(s.mean_ns)),
+            time(s.max_ns as f64),
+            count(s.requests),
+            count(s.n_eff.round() as u64),
+            s.dropped,
+            s.lag1,
+            s.outliers_mild,
+            s.outliers_severe,
+        ),
+    )
+}
+
+/// Loud, because such a number must never be mistaken for a result.
+fn no_result_line(case: &CaseRecord) -> Option<String> {
+    let why = match (case.engine.build.debug_extra_work_frac, case.engine.backend.as_str()) {
+        (Some(frac), _) => {
+            format!("NOT A REAL RESULT: debug-extra-work adds {} to every inference", share(frac))
+        }
+        (None, "cuda") => "a calibration workload of kernels with a set duration, not a model".into(),
+        _ => return None,
+    };
+    Some(format!("{RED}{BOLD}{why}{RESET}"))
+}
+
+/// What the GPU measured of the requests, and its state at the end.
+fn gpu_lines(case: &CaseRecord) -> Vec<String> {
+    let gpu = |value: fn(&GpuSummary) -> Option<f64>| {
+        figure(case, move |s| value(s.gpu.as_ref()?)).map(|f| f.estimate())
+    };
+    let compute = figure(case, |s| Some(s.gpu.as_ref()?.compute?.p50_ns));
+    let mut lines: Vec<String> =
+        compute.map(|f| figure_line("GPU p50:", Some(f), time)).into_iter().collect();
+    let part = |name: &str, value| gpu(value).map(|ns| format!("{name} {}", time(ns)));
+    let parts = [
+        part("enqueue", |g| Some(g.times?.enqueue_ns as f64)),
+        part("host to device", |g| Some(g.times?.h2d_ns as f64)),
+        part("compute p99", |g| Some(g.compute?.p99_ns)),
+        part("device to host", |g| Some(g.times?.d2h_ns as f64)),
+    ];
+    let mut parts: Vec<String> = parts.into_iter().flatten().collect();
+    let launching = |s: &Summary| s.gpu.as_ref().and_then(|g| g.times).is_some_and(|t| !t.isolated);
+    if case.processes.iter().any(launching) {
+        parts.push(paint(
+            YELLOW,
+            "too many kernels to submit at once: the GPU's times hold the host's launching",
+        ));
+    }
+    if !parts.is_empty() {
+        lines.push(format!("{:<8} {}", "", parts.join("  ")));
+    }
+    let state = [
+        gpu(|g| g.sm_mhz).map(|mhz| format!("{mhz:.0} MHz")),
+        gpu(|g| g.temperature_c.map(f64::from)).map(|c| format!("{c:.0} °C")),
+        gpu(|g| g.power_w).map(|w| format!("{w:.0} W")),
+        gpu(|g| g.joules_per_inference)
+            .map(|j| format!("{} mJ per inference", crate::units::round5(j * 1e3))),
+    ];
+    let state: Vec<String> = state.into_iter().flatten().collect();
+    if !state.is_empty() {
+        lines.push(paint(DIM, &format!("{:<8} {}", "GPU:", state.join("  "))));
+    }
+    lines
+}
+
+pub(super) fn warnings(case: &CaseRecord) -> Vec<String> {
+    let of = |test: fn(&Summary) -> bool| case.processes.iter().filter(|s| test(s)).count();
+    let total = case.processes.len();
+    let mut lines = Vec::new();
+    if of(|s| !s.steady) > 0 {
+        lines.push(paint(YELLOW, &format!("warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up", of(|s| !s.steady))));
+    }
+    if let Some(why) = case.processes.iter().find_map(Summary::spoiled) {
+        lines.push(paint(
+            RED,
+            &format!("invalid: {why} (in {} of {total} processes)", of(|s| s.spoiled().is_some())),
+        ));
+    }
+    if of(|s| s.non_stationary) > 0 {
+        lines.push(paint(YELLOW, &format!("warning: in {} of {total} processes latency drifted while measuring; look at clocks, heat and other load (`cargo trt-perf doctor`)", of(|s| s.non_stationary))));
+    }
+    lines
+}

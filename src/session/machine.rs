@@ -1,0 +1,65 @@
+//! Which machine a session's numbers belong to: the CPU's, or that of the one GPU that its cases run on.
+
+use crate::backend::tensorrt::search::{Surroundings, search};
+use crate::case::{Case, Host};
+use crate::device::{self, Device, Gpu};
+use crate::error::{Failure, FailureKind, Result};
+use crate::worker::protocol::{Job, Message};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What `auto` is decided by. Only files are looked at: nothing is opened.
+pub fn host() -> Host {
+    let nodes = ["/dev/nvidiactl", "/dev/nvhost-ctrl-gpu", "/dev/nvgpu"];
+    Host {
+        cpus: device::usable_cpus(),
+        gpu: nodes.iter().any(|node| Path::new(node).exists()),
+        tensorrt: search(None, &Surroundings::here(beside_loader)).first(None).is_ok(),
+    }
+}
+
+/// Where the loader would find a library that the environment points at, without opening it.
+fn beside_loader(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("LD_LIBRARY_PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// Opening the driver takes seconds where it has to wake GPUs up first.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The machine as these cases see it. A record never mixes backends or devices, so nor may its cases.
+pub fn machine_of(cases: &[Case]) -> Result<Device> {
+    // The cpu backend needs no GPU, and asking for one can take a second.
+    let machine = Device::with_gpus(Vec::new());
+    let Some(first) = cases.first() else { return Ok(machine) };
+    if let Some(other) = cases.iter().find(|c| c.target != first.target) {
+        let named = |c: &Case| match c.target.kind.on_gpu() {
+            true => format!("{} ({} on GPU {})", c.id, c.target.kind.word(), c.target.gpu),
+            false => format!("{} ({})", c.id, c.target.kind.word()),
+        };
+        return Err(Failure::usage(format!(
+            "{} and {} cannot be in one session: a record holds one backend and one device",
+            named(first),
+            named(other)
+        ))
+        .next("name cases of one backend, or choose one for all with --backend"));
+    }
+    if !first.target.kind.on_gpu() {
+        return Ok(machine);
+    }
+    let gpus = gpus()?;
+    let count = gpus.len();
+    match gpus.into_iter().nth(first.target.gpu as usize) {
+        Some(gpu) => Ok(machine.on_gpu(gpu)),
+        None => Err(Failure::usage(format!("there is no GPU {}: CUDA has {count} here", first.target.gpu))
+            .next("number them from 0 with --device; CUDA_VISIBLE_DEVICES hides some")),
+    }
+}
+
+/// The GPUs CUDA has, in its order. Asked in a worker, because the parent never opens the driver.
+fn gpus() -> Result<Vec<Gpu>> {
+    match crate::worker::run(&Job::Gpus, LIMIT, &mut |_| {})? {
+        Message::Gpus(gpus) => Ok(gpus),
+        other => Err(Failure::new(FailureKind::Crash, format!("the worker answered {other:?}"))),
+    }
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Everything that a machine with a GPU and without Rust needs to run the GPU tests and the GPU figures, in one folder:
+#     tests/gpu/bundle.sh FOLDER        on any x86-64 Linux machine with Rust
+#     FOLDER/run.sh                     on the machine with the GPU
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+folder=${1:?name a folder for the bundle}
+mkdir -p "$folder"
+# The file that cargo says it built for a target of this kind and name.
+built() {
+    cargo "$@" --message-format json 2>/dev/null |
+        python3 -c 'import json, sys
+found = [m["executable"] for m in map(json.loads, sys.stdin) if m.get("reason") == "compiler-artifact" and m["executable"]]
+print(found[-1])'
+}
+cargo build --release --locked
+install -s -m 755 "$(built build --release --locked --bin cargo-trt-perf)" "$folder/cargo-trt-perf"
+install -s -m 755 "$(built test --release --locked --no-run --test gpu)" "$folder/gpu-tests"
+install -s -m 755 "$(built bench --locked --no-run --bench gpu)" "$folder/gpu-bench"
+cat >"$folder/run.sh" <<'RUN'
+#!/usr/bin/env bash
+# The GPU tests, then the figures. Arguments go to the tests.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+export TRT_PERF_BIN=$here/cargo-trt-perf TRT_PERF_REQUIRE_GPU=1
+"$TRT_PERF_BIN" doctor
+# One after the other: two tests on one GPU would disturb each other.
+"$here/gpu-tests" --test-threads 1 "$@"
+"$here/gpu-bench" --bench
+RUN
+chmod +x "$folder/run.sh"
+du -sh "$folder"

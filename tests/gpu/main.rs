@@ -1,0 +1,273 @@
+//! Everything that needs an NVIDIA GPU, driven through the real program with the `cuda` backend. Always compiled; where
+//! no GPU can be used each test says so and passes, unless `TRT_PERF_REQUIRE_GPU=1`.
+//!
+//! On a machine without Rust, `TRT_PERF_BIN` names the program: see `tests/gpu/bundle.sh`.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+fn program() -> PathBuf {
+    std::env::var_os("TRT_PERF_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_cargo-trt-perf").into(), PathBuf::from)
+}
+
+struct Bench {
+    dir: TempDir,
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn workload(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("a workload file");
+        path
+    }
+
+    fn run(&self, args: &[&str]) -> Said {
+        let output = Command::new(program())
+            .args(args)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts");
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Measures a workload in one scenario, and returns the fields of the finished case.
+    fn measure(&self, workload: &Path, scenario: &str, more: &[&str]) -> Value {
+        let mut args = vec!["run", workload.to_str().expect("UTF-8"), "--scenario", scenario];
+        args.extend([
+            "--processes",
+            "2",
+            "--warm-up",
+            "50ms",
+            "--measure",
+            "200ms",
+            "--message-format",
+            "json",
+        ]);
+        args.extend(more);
+        let said = self.run(&args);
+        assert_eq!(said.code, 0, "{args:?}\n{}\n{}", said.out, said.err);
+        said.message("case-finished")
+    }
+
+    /// Builds the engine of a workload, and returns its file.
+    fn engine(&self, workload: &Path, more: &[&str]) -> String {
+        let mut args =
+            vec!["run", workload.to_str().expect("UTF-8"), "--scenario", "latency", "--processes", "1"];
+        args.extend(["--warm-up", "10ms", "--measure", "10ms", "--message-format", "json"]);
+        args.extend(more);
+        let said = self.run(&args);
+        assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
+        said.message("engine")["engine"].as_str().expect("a path").to_owned()
+    }
+}
+
+impl Said {
+    fn message(&self, reason: &str) -> Value {
+        let wanted = format!("\"reason\":\"{reason}\"");
+        let line = self.out.lines().rfind(|l| l.contains(&wanted));
+        let line = line.unwrap_or_else(|| panic!("no {reason} in:\n{}\n{}", self.out, self.err));
+        serde_json::from_str(line).expect("messages are JSON")
+    }
+}
+
+/// Whether a GPU can be used, asked of the program itself.
+fn gpu() -> bool {
+    let bench = Bench::new();
+    let said = bench.run(&["doctor", "--message-format", "json"]);
+    let report: Value = serde_json::from_str(&said.out).expect("doctor prints JSON");
+    let gpus = report["device"]["gpus"].as_array().map_or(0, Vec::len);
+    let driver = report["backends"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|b| b["name"] == "cuda" && b["usable"] == true);
+    if gpus > 0 && driver {
+        return true;
+    }
+    let why = report["no_gpu_because"].as_str().unwrap_or("the CUDA driver cannot be opened").to_owned();
+    assert!(
+        std::env::var_os("TRT_PERF_REQUIRE_GPU").is_none_or(|v| v != "1"),
+        "TRT_PERF_REQUIRE_GPU=1, and there is no GPU: {why}"
+    );
+    eprintln!("skipped: {why}");
+    false
+}
+
+fn estimate(case: &Value, pointer: &str) -> f64 {
+    case.pointer(pointer).and_then(|f| f["est"].as_f64()).unwrap_or_else(|| panic!("no {pointer} in {case}"))
+}
+
+#[test]
+fn without_a_driver_a_workload_is_one_clear_error() {
+    let bench = Bench::new();
+    let path = bench.workload("k.toml", "duration = \"20us\"");
+    let said = bench.run(&["run", path.to_str().expect("UTF-8")]);
+    if said.code == 0 {
+        eprintln!("skipped: there is a GPU here");
+        return;
+    }
+    assert_eq!(said.code, 101, "{}", said.err);
+    assert!(
+        said.err.contains("there is no usable CUDA driver") && said.err.contains("--backend cpu"),
+        "{}",
+        said.err
+    );
+    assert!(!said.err.contains("panicked"), "{}", said.err);
+}
+
+#[test]
+fn a_workload_that_is_none_is_named_with_the_mistake() {
+    if !gpu() {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.workload("k.toml", "duration = \"20us\"\nlaunchs = 2");
+    let said = bench.run(&["run", path.to_str().expect("UTF-8")]);
+    assert_eq!(said.code, 101, "{}", said.err);
+    assert!(said.out.contains("launchs") || said.err.contains("launchs"), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_said() {
+    if !gpu() {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.workload("k.toml", "duration = \"20us\"");
+    let said = bench.run(&["run", path.to_str().expect("UTF-8"), "--device", "77"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("there is no GPU 77"), "{}", said.err);
+}
+
+#[test]
+fn latency_is_timed_by_host_and_gpu_and_belongs_to_the_gpu() {
+    if !gpu() {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.workload("k.toml", "duration = \"100us\"\ntraffic-bytes = 1048576");
+    let case = bench.measure(&path, "latency", &[]);
+    let (host, compute) = (estimate(&case, "/p50_ns"), estimate(&case, "/gpu/compute_p50_ns"));
+    // A kernel cannot pass its cycles faster than at the highest clock; events resolve half a microsecond.
+    assert!(compute > 99_000.0, "{compute}");
+    assert!(host > compute, "the request {host} holds the kernel {compute}");
+    assert!(estimate(&case, "/gpu/sm_mhz") > 100.0);
+    let said = bench.run(&[
+        "run",
+        path.to_str().expect("UTF-8"),
+        "--scenario",
+        "latency",
+        "--processes",
+        "1",
+        "--measure",
+        "20ms",
+        "--verbose",
+    ]);
+    assert!(
+        said.out.contains("a calibration workload of kernels with a set duration, not a model"),
+        "{}",
+        said.out
+    );
+    assert!(said.err.contains(" on gpu-"), "the device is the GPU: {}", said.err);
+    assert!(
+        said.out.contains("1 in flight each, no CUDA graph, with transfers, host spinning"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn every_mode_computes_the_same() {
+    if !gpu() {
+        return;
+    }
+    let bench = Bench::new();
+    let path = bench.workload("k.toml", "duration = \"20us\"\nlaunches = 3\ntensor-bytes = 4096");
+    let x = bench.path("x.npy");
+    let values: Vec<u8> = (0..1024_u32).flat_map(|i| (i as f32 * 0.5).to_le_bytes()).collect();
+    let mut header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1024,), }".to_owned();
+    header += &" ".repeat(117 - header.len());
+    header.push('\n');
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.as_bytes());
+    npy.extend(values);
+    std::fs::write(&x, npy).expect("an input file");
+    let (input, expect) = (format!("x={}", x.display()), format!("y={}", x.display()));
+    let modes: [&[&str]; 6] = [
+        &[],
+        &["--cuda-graph"],
+        &["--no-transfers"],
+        &["--wait", "block"],
+        &["--streams", "4", "--in-flight", "3"],
+        &["--streams", "2", "--in-flight", "1", "--cuda-graph", "--no-transfers", "--wait", "block"],
+    ];
+    for mode in modes {
+        for scenario in ["latency", "throughput"] {
+            let mut more = vec!["--input", &input, "--expect", &expect];
+            more.extend(mode);
+            let case = bench.measure(&path, scenario, &more);
+            assert_eq!(
+                case["gpu"]["compute_p50_ns"].is_null(),
+                scenario == "throughput",
+                "{mode:?} {scenario}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_same_engine_twice_is_no_change_and_two_percent_more_is_one() {
+    if !gpu() {
+        return;
+    }
+    let bench = Bench::new();
+    let base = bench.engine(&bench.workload("base.toml", "duration = \"200us\""), &[]);
+    let same = bench.engine(
+        &bench.workload("base.toml", "duration = \"200us\""),
+        &["--config", "debug-extra-work=0.0001%"],
+    );
+    let slower = bench.engine(&bench.workload("slower.toml", "duration = \"204us\""), &[]);
+    let check = |head: &str| {
+        let mut args = vec!["check", "--base-engine", &base, "--head-engine", head, "--pairs", "20"];
+        args.extend([
+            "--scenario",
+            "latency",
+            "--warm-up",
+            "50ms",
+            "--measure",
+            "200ms",
+            "--message-format",
+            "json",
+        ]);
+        let said = bench.run(&args);
+        let row = said.message("checked");
+        eprintln!("{}", row["comparison"]);
+        (said.code, row["comparison"]["verdict"].as_str().expect("a verdict").to_owned())
+    };
+    let (code, verdict) = check(&same);
+    assert!(code == 0 && verdict != "regressed" && verdict != "improved", "A/A: {code} {verdict}");
+    assert_eq!(check(&slower), (100, "regressed".into()));
+}
