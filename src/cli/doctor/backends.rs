@@ -52,9 +52,7 @@ fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
         Ok(Message::Probed(Probed { looked, library })) => {
             let state = match (library, no_gpu) {
                 (Ok(library), None) => Ok(library),
-                (Ok(library), Some(_)) => {
-                    Ok(format!("{library}; builds engines, and there is no GPU to run them on"))
-                }
+                (Ok(library), Some(_)) => Ok(format!("{library}; no GPU to run them on")),
                 (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
             };
             Backend { name, state, looked }
