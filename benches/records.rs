@@ -87,7 +87,7 @@ fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
             model_sha256: hash("model"),
             backend: "cpu".into(),
             library: "rten 0.27.0".into(),
-            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+            build: BuildOptions::default(),
             threads: 1,
             build_ns: 12_345_678,
             engine_bytes: 23 * MIB as u64,

@@ -23,7 +23,7 @@ pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
         library: backend.library()?,
         model_sha256: model.sha256.clone(),
         external_sha256: model.external.iter().map(|(n, b)| (n.clone(), sha256_hex(b))).collect(),
-        build: job.build,
+        build: job.build.clone(),
         threads: job.threads,
         inputs,
     };

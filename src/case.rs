@@ -174,7 +174,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, cpus: 
         seed: s.seed,
         target: Target { kind, gpu: s.gpu },
         target_why,
-        build: s.build,
+        build: s.build.clone(),
         threads: s.threads,
         effort: Effort {
             processes: s.processes,

@@ -12,6 +12,7 @@ pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
 pub use metric::{Metric, metrics, tail_quantile};
 
 use crate::case::{Budget, Margins};
+use crate::config::BuildOptions;
 use crate::record::{CaseRecord, EngineRecord, Record};
 use crate::stats::{self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 
@@ -388,8 +389,8 @@ pub fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
     if base.library != head.library {
         changes.push(format!("library {} → {}", base.library, head.library));
     }
-    if (base.build.optimize, base.build.prepack_weights) != (head.build.optimize, head.build.prepack_weights)
-    {
+    let options = |e: &EngineRecord| BuildOptions { debug_extra_work_frac: None, ..e.build.clone() };
+    if options(base) != options(head) {
         changes.push("build options".to_owned());
     }
     if base.build.debug_extra_work_frac != head.build.debug_extra_work_frac {

@@ -153,7 +153,7 @@ mod tests {
             library: "test 1".into(),
             model_sha256: sha256_hex(b"m"),
             external_sha256: BTreeMap::new(),
-            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+            build: BuildOptions::default(),
             threads: 1,
             inputs: vec![],
         };

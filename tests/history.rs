@@ -113,7 +113,7 @@ fn case(mean_ns: f64) -> CaseRecord {
             model_sha256: "m".into(),
             backend: "cpu".into(),
             library: "rten 1".into(),
-            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+            build: BuildOptions::default(),
             threads: 1,
             build_ns: 1,
             engine_bytes: 1,

@@ -99,7 +99,7 @@ fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
 }
 
 /// How the engine is made; part of the engine inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuildOptions {
     /// Graph optimisation (fusion, constant folding). Default on.
@@ -110,6 +110,16 @@ pub struct BuildOptions {
     /// slowdown is caught. Part of the engine inputs and named in every report, so that it is never mistaken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debug_extra_work_frac: Option<f64>,
+    /// Further arguments that `trtexec` builds with; of an imported run, what its log says of the build. Left out where
+    /// there are none, so that engines of other backends keep their hashes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trtexec_args: Vec<String>,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self { optimize: true, prepack_weights: true, debug_extra_work_frac: None, trtexec_args: Vec::new() }
+    }
 }
 
 /// The settings of a model after all layers are merged.
@@ -181,6 +191,7 @@ pub struct Layer {
     optimize: Option<bool>,
     prepack_weights: Option<bool>,
     debug_extra_work_frac: Option<f64>,
+    trtexec_args: Option<Vec<String>>,
     margin_frac: Option<f64>,
     tail_margin_frac: Option<f64>,
 }
@@ -219,6 +230,7 @@ impl Layer {
             let mut build = Table::new(map, place, table.problems);
             layer.optimize = build.get("optimize", boolean);
             layer.prepack_weights = build.get("prepack-weights", boolean);
+            layer.trtexec_args = build.get("trtexec-args", list(text));
             build.finish();
         }
         layer
@@ -252,6 +264,7 @@ impl Layer {
             optimize: self.optimize.or(b.optimize),
             prepack_weights: self.prepack_weights.or(b.prepack_weights),
             debug_extra_work_frac: self.debug_extra_work_frac.or(b.debug_extra_work_frac),
+            trtexec_args: self.trtexec_args.or(b.trtexec_args),
             margin_frac: self.margin_frac.or(b.margin_frac),
             tail_margin_frac: self.tail_margin_frac.or(b.tail_margin_frac),
         }
@@ -284,6 +297,7 @@ impl Layer {
                 optimize: self.optimize.unwrap_or(true),
                 prepack_weights: self.prepack_weights.unwrap_or(true),
                 debug_extra_work_frac: self.debug_extra_work_frac.filter(|f| *f > 0.0),
+                trtexec_args: self.trtexec_args.unwrap_or_default(),
             },
             margin_frac: self.margin_frac.unwrap_or(MARGIN_FRAC),
             tail_margin_frac: self.tail_margin_frac.unwrap_or(TAIL_MARGIN_FRAC),

@@ -50,7 +50,7 @@ pub fn case() -> CaseRecord {
             model_sha256: String::new(),
             backend: "cpu".into(),
             library: String::new(),
-            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+            build: BuildOptions::default(),
             threads: 1,
             build_ns: 1,
             engine_bytes: 1,

@@ -111,6 +111,9 @@ struct EngineV1 {
     /// Test only: not a real result. Extra work as a fraction of the inference time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     debug_extra_work_frac: Option<f64>,
+    /// Further arguments that trtexec built with; of an imported run, what its log says of the build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trtexec_args: Vec<String>,
     threads: u64,
     build_ns: u64,
     bytes: u64,
@@ -299,6 +302,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             optimize: e.build.optimize,
             prepack_weights: e.build.prepack_weights,
             debug_extra_work_frac: e.build.debug_extra_work_frac,
+            trtexec_args: e.build.trtexec_args,
             threads: e.threads,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
@@ -390,6 +394,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
                 optimize: c.engine.optimize,
                 prepack_weights: c.engine.prepack_weights,
                 debug_extra_work_frac: c.engine.debug_extra_work_frac,
+                trtexec_args: c.engine.trtexec_args,
             },
             threads: c.engine.threads,
             build_ns: c.engine.build_ns,

@@ -143,7 +143,7 @@ pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnM
         shapes: case.shapes.clone(),
         batch: case.batch_asked.then_some(case.point.batch),
         batch_in_shapes: case.batch_in_shapes,
-        build: case.build,
+        build: case.build.clone(),
         threads: case.threads,
         engines: engines_dir.to_owned(),
     });
@@ -289,7 +289,7 @@ pub(super) fn case_record(
             model_sha256: made.model_sha256.clone(),
             backend: made.backend.clone(),
             library: made.library.clone(),
-            build: made.build,
+            build: made.build.clone(),
             threads: made.threads,
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,

@@ -59,7 +59,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
             model_sha256: "a".repeat(64),
             backend: "cpu".into(),
             library: "rten 0.27.0".into(),
-            build: BuildOptions { optimize: true, prepack_weights: true, debug_extra_work_frac: None },
+            build: BuildOptions::default(),
             threads: 1,
             build_ns: 1_234_000_000,
             engine_bytes: 98 << 20,
