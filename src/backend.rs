@@ -4,15 +4,29 @@
 
 mod cpu;
 pub mod cuda;
+mod trtexec;
 
 use crate::case::{BackendKind, Mode, OperatingPoint, Target};
 use crate::config::BuildOptions;
-use crate::engine::EngineHeader;
-use crate::error::Result;
+use crate::device::Gpu;
+use crate::engine::{EngineHeader, InputSpec};
+use crate::error::{Failure, Result};
 use crate::onnx::{self, ModelFile};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// What an engine is to be made from.
+pub struct BuildRequest<'a> {
+    pub model: ModelFile,
+    /// Where the model is, for programs that read it themselves.
+    pub path: &'a Path,
+    /// The model's inputs with their shapes.
+    pub inputs: &'a [InputSpec],
+    pub options: &'a BuildOptions,
+    /// A folder for files that are needed while building.
+    pub scratch: &'a Path,
+}
 
 /// Makes engines and opens them.
 pub trait Backend {
@@ -27,9 +41,24 @@ pub trait Backend {
         onnx::read(path)
     }
 
+    /// The GPUs it can run on, in the order in which it numbers them.
+    fn gpus(&self) -> Result<Vec<Gpu>> {
+        cuda::gpus()
+    }
+
+    /// The hardware an engine with these options is for, where it works on no other; part of the engine inputs.
+    fn hardware(&self, _: &BuildOptions) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Turns a checked model into the named parts of an engine's payload. Fails where the backend cannot run
     /// the model, and names the node.
-    fn build(&self, model: ModelFile, options: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>>;
+    fn build(&self, request: BuildRequest) -> Result<Vec<(String, Vec<u8>)>>;
+
+    /// Itself, where it is a program that measures itself; [`Backend::open`] is not asked then.
+    fn program(&self) -> Option<&dyn Program> {
+        None
+    }
 
     /// Loads an engine and prepares one session per stream, with the inputs bound.
     fn open(
@@ -48,6 +77,38 @@ pub struct Setup {
     pub mode: Mode,
     /// Whether the GPU times each request with events. Costs host time, so `throughput` goes without.
     pub timed: bool,
+}
+
+/// A backend that offers and times its requests itself.
+pub trait Program {
+    /// One process's worth.
+    fn measure(&self, run: &ProgramRun) -> Result<ProgramMeasured>;
+}
+
+/// What a program that measures itself is to do.
+pub struct ProgramRun<'a> {
+    pub engine: &'a EngineHeader,
+    pub parts: &'a [Vec<u8>],
+    pub setup: &'a Setup,
+    pub inputs: &'a [(String, Tensor)],
+    pub warm_up_ns: u64,
+    pub measure_ns: u64,
+    /// A folder for files that are needed while measuring.
+    pub scratch: &'a Path,
+}
+
+/// What such a program says it measured.
+pub struct ProgramMeasured {
+    /// In nanoseconds, in time order.
+    pub latencies: Vec<u64>,
+    /// Time the GPU computed, of the same requests.
+    pub compute: Vec<u64>,
+    pub times: GpuTimes,
+    pub requests_per_s: f64,
+    /// 0 where it does not say.
+    pub load_ns: u64,
+    /// Latencies while warming up; empty where it does not say.
+    pub warm_up: Vec<u64>,
 }
 
 /// A loaded engine.
@@ -103,6 +164,18 @@ pub fn backend(target: &Target) -> Box<dyn Backend> {
     match target.kind {
         BackendKind::Cpu => Box::new(cpu::Cpu),
         BackendKind::Cuda => Box::new(cuda::Cuda { gpu: target.gpu }),
+        BackendKind::Trtexec => Box::new(trtexec::Trtexec::new(target.gpu)),
+    }
+}
+
+/// Options that a backend does not have are refused: a number must never claim to be what it is not.
+fn no_trtexec_args(options: &BuildOptions, backend: &str) -> Result<()> {
+    match options.trtexec_args.first() {
+        None => Ok(()),
+        Some(arg) => {
+            Err(Failure::usage(format!("build.trtexec-args holds {arg}, but the backend is {backend}"))
+                .next("take it out, or build with --backend trtexec"))
+        }
     }
 }
 
@@ -119,6 +192,7 @@ pub fn known() -> Vec<(String, std::result::Result<String, String>)> {
                 Err("the CUDA driver (libcuda.so.1) is not installed".to_owned())
             },
         ),
+        ("trtexec".to_owned(), trtexec::found()),
         (
             "tensorrt".to_owned(),
             Err(format!("not part of this version; the CUDA driver (libcuda) is {driver}")),

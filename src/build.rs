@@ -1,6 +1,6 @@
 //! The build phase: case → engine in the content-addressed cache. Runs in a build worker, never measures.
 
-use crate::backend::{Backend, backend};
+use crate::backend::{Backend, BuildRequest, backend};
 use crate::case::sha256_hex;
 use crate::config::{Shape, dims_text};
 use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
@@ -26,6 +26,7 @@ pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
         build: job.build.clone(),
         threads: job.threads,
         inputs,
+        hardware: backend.hardware(&job.build)?,
     };
     let path = engine::path(&job.engines, &made_from.hash());
     // A cached file that is damaged is built again, not trusted and not complained about.
@@ -48,7 +49,14 @@ fn build(
 ) -> Result<EngineHeader> {
     let (outputs, operators) = (model.outputs.clone(), model.operators.clone());
     let start = Instant::now();
-    let parts = backend.build(model, &job.build).map_err(|e| e.context(job.model.display()))?;
+    let request = BuildRequest {
+        model,
+        path: &job.model,
+        inputs: &made_from.inputs,
+        options: &job.build,
+        scratch: &job.engines,
+    };
+    let parts = backend.build(request).map_err(|e| e.context(job.model.display()))?;
     let build_ns = start.elapsed().as_nanos() as u64;
     let payload: Vec<&[u8]> = parts.iter().map(|(_, b)| b.as_slice()).collect();
     let mut hash = Sha256::new();

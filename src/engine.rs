@@ -44,6 +44,9 @@ pub struct EngineInputs {
     pub build: BuildOptions,
     pub threads: u64,
     pub inputs: Vec<InputSpec>,
+    /// The hardware the engine is for, where it works on no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
 }
 
 impl EngineInputs {
@@ -156,6 +159,7 @@ mod tests {
             build: BuildOptions::default(),
             threads: 1,
             inputs: vec![],
+            hardware: None,
         };
         let payload = b"abcdef".to_vec();
         let header = EngineHeader {

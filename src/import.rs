@@ -12,7 +12,7 @@ use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::steady;
 use crate::summarize::{Summary, summarize};
 use crate::trtexec::{self, Request, RunSettings, Said, Times};
-use crate::units::{plain_time, plural, share};
+use crate::units::{plain_time, plural};
 use crate::worker::protocol::{Measured, MeasuredGpu};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -132,14 +132,15 @@ fn blocks(requests: &[Request], n: usize) -> impl Iterator<Item = &[Request]> {
 }
 
 fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64) -> Result<Summary> {
-    let ns =
-        |part: fn(&Request) -> f64| -> Vec<u64> { block.iter().map(|r| nanos(part(r)).max(1)).collect() };
-    let latencies = ns(|r| r.latency_ms);
-    let start = block.iter().fold(f64::INFINITY, |t, r| t.min(r.start_ms));
-    let end = block.iter().fold(0.0_f64, |t, r| t.max(r.end_ms));
-    let warm_up: Vec<u64> = run.warm_up.iter().map(|r| nanos(r.latency_ms)).collect();
+    let warm_up = trtexec::latencies_ns(&run.warm_up);
+    let parts = trtexec::parts(block);
     let gpu = MeasuredGpu {
-        times: Some(parts(block)),
+        times: Some(GpuTimes {
+            enqueue_ns: parts.enqueue_ns,
+            h2d_ns: parts.h2d_ns,
+            compute_ns: parts.compute_ns,
+            d2h_ns: parts.d2h_ns,
+        }),
         before: GpuConditions::default(),
         after: GpuConditions::default(),
         energy_j: None,
@@ -152,44 +153,19 @@ fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64)
         // Where the warm-up was not exported, nothing is known against it.
         steady: warm_up.is_empty() || steady::is_steady(&warm_up),
         requests: block.len() as u64,
-        requests_per_s: block.len() as f64 / ((end - start) / 1e3).max(1e-9),
+        requests_per_s: trtexec::requests_per_s(block),
         throttled: false,
         peak_host_bytes: None,
         outputs: Vec::new(),
         steps: Vec::new(),
         gpu: Some(gpu),
     };
-    let mut summary = summarize(&latencies, &ns(|r| r.compute_ms), &measured, point, None)?;
-    let median = summary.quantile_ns(0.5).unwrap_or(summary.mean_ns);
-    if let Some(gpu) = summary.gpu.as_mut().filter(|_| run.resolution_ns > MARGIN_FRAC * median) {
-        gpu.spoiled = Some(format!(
-            "trtexec resolved times to {} at the end of this run, {} of the median; runs must be shorter",
-            plain_time(run.resolution_ns),
-            share(run.resolution_ns / median)
-        ));
+    let latencies = trtexec::latencies_ns(block);
+    let mut summary = summarize(&latencies, &trtexec::compute_ns(block), &measured, point, None)?;
+    if let Some(gpu) = &mut summary.gpu {
+        gpu.spoiled = run.too_coarse(block, MARGIN_FRAC);
     }
     Ok(summary)
-}
-
-fn nanos(ms: f64) -> u64 {
-    // Checked when the file was read: zero or more, and finite; beyond 2⁶⁴ ns this saturates.
-    (ms * 1e6).round() as u64
-}
-
-/// Medians of the parts of a request. Of enqueueing the mean: it is known only as a difference of starts and ends, whose
-/// rounding a median would keep and a mean does not.
-fn parts(block: &[Request]) -> GpuTimes {
-    let median = |part: fn(&Request) -> f64| {
-        let mut all: Vec<u64> = block.iter().map(|r| nanos(part(r))).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied().unwrap_or(0)
-    };
-    GpuTimes {
-        enqueue_ns: nanos(block.iter().map(|r| r.enqueue_ms).sum::<f64>() / block.len().max(1) as f64),
-        h2d_ns: median(|r| r.h2d_ms),
-        compute_ns: median(|r| r.compute_ms),
-        d2h_ns: median(|r| r.d2h_ms),
-    }
 }
 
 /// What was asked: the text that the definition hash is taken of. Apart from the definitions of measured cases, because

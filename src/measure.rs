@@ -4,6 +4,7 @@
 //! number; only the requests of the last phase become samples.
 
 mod extra_work;
+mod program;
 
 use crate::backend::{GpuTimes, Opened, Session, Setup, backend, infer};
 use crate::device::{self, GpuConditions};
@@ -43,7 +44,11 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
     let setup = Setup { point: job.point, mode: job.mode, timed: job.timed };
-    let mut opened = backend(&job.target).open(&header, parts, &setup, &feeds)?;
+    let backend = backend(&job.target);
+    if let Some(measured) = program::run(backend.as_ref(), job, &header, (&parts, &feeds), reply) {
+        return measured;
+    }
+    let mut opened = backend.open(&header, parts, &setup, &feeds)?;
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
         opened.sessions = extra_work::burden(opened.sessions, share)?;
     }
@@ -67,7 +72,8 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     write_samples(&job.samples, &latencies)?;
     let gpu = gpu.map(|gpu| MeasuredGpu { times: median_times(&times), ..gpu });
     if !times.is_empty() {
-        write_gpu_samples(job, &times)?;
+        // Shorter than the events resolve is not nothing: a zero would have no logarithm.
+        write_gpu_samples(job, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())?;
     }
     Ok(Measured {
         load_ns: opened.load_ns,
@@ -125,12 +131,11 @@ fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
     })
 }
 
-fn write_gpu_samples(job: &MeasureJob, times: &[GpuTimes]) -> Result<()> {
+fn write_gpu_samples(job: &MeasureJob, compute: &[u64]) -> Result<()> {
     if let Some(folder) = job.gpu_samples.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     }
-    // Shorter than the events resolve is not nothing: a zero would have no logarithm.
-    write_samples(&job.gpu_samples, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())
+    write_samples(&job.gpu_samples, compute)
 }
 
 fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {

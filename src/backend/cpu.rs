@@ -1,11 +1,11 @@
 //! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
 //! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
 
-use super::{Backend, Opened, Session, Setup};
+use super::{Backend, BuildRequest, Opened, Session, Setup};
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
-use crate::onnx::{ModelFile, nodes_with};
+use crate::onnx::nodes_with;
 use crate::tensor::{DType, Tensor};
 use rten::{
     DataType, LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType,
@@ -29,7 +29,9 @@ impl Backend for Cpu {
         Ok(LIBRARY.into())
     }
 
-    fn build(&self, model: ModelFile, options: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>> {
+    fn build(&self, request: BuildRequest) -> Result<Vec<(String, Vec<u8>)>> {
+        let (model, options) = (request.model, request.options);
+        super::no_trtexec_args(options, self.name())?;
         let mut parts = vec![("model.onnx".to_owned(), model.bytes)];
         parts.extend(model.external);
         let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, b)| b.clone()).collect();

@@ -14,8 +14,7 @@ pub(crate) use driver::Gpu;
 pub use driver::{driver_present, gpus};
 pub use probe::Probe;
 
-use super::{Backend, Opened, Session, Setup};
-use crate::config::BuildOptions;
+use super::{Backend, BuildRequest, Opened, Session, Setup};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
@@ -49,8 +48,9 @@ impl Backend for Cuda {
     }
 
     /// The engine is the description itself: there is nothing to translate, and no GPU is needed.
-    fn build(&self, model: ModelFile, _: &BuildOptions) -> Result<Vec<(String, Vec<u8>)>> {
-        Ok(vec![("workload.toml".into(), model.bytes)])
+    fn build(&self, request: BuildRequest) -> Result<Vec<(String, Vec<u8>)>> {
+        super::no_trtexec_args(request.options, self.name())?;
+        Ok(vec![("workload.toml".into(), request.model.bytes)])
     }
 
     fn open(

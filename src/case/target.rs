@@ -12,6 +12,8 @@ pub enum BackendKind {
     Cpu,
     /// Kernels with a set duration: a calibration workload, never a model.
     Cuda,
+    /// NVIDIA's program, which measures itself.
+    Trtexec,
 }
 
 impl BackendKind {
@@ -19,19 +21,20 @@ impl BackendKind {
         match self {
             Self::Cpu => "cpu",
             Self::Cuda => "cuda",
+            Self::Trtexec => "trtexec",
         }
     }
 
     /// The backend of this name, as it stands in engines and records.
     pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Cpu, Self::Cuda].into_iter().find(|kind| kind.word() == word)
+        [Self::Cpu, Self::Cuda, Self::Trtexec].into_iter().find(|kind| kind.word() == word)
     }
 
     /// Whether its numbers belong to a GPU.
     pub fn on_gpu(self) -> bool {
         match self {
             Self::Cpu => false,
-            Self::Cuda => true,
+            Self::Cuda | Self::Trtexec => true,
         }
     }
 }
@@ -50,6 +53,7 @@ pub(super) fn resolve(choice: BackendChoice, model: &Path) -> (BackendKind, &'st
     match choice {
         BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
         BackendChoice::Cuda => (BackendKind::Cuda, "asked for"),
+        BackendChoice::Trtexec => (BackendKind::Trtexec, "asked for"),
         BackendChoice::Auto if workload => (BackendKind::Cuda, "auto: a .toml file is a CUDA workload"),
         BackendChoice::Auto => (BackendKind::Cpu, "auto: the only backend for models in this version"),
     }

@@ -39,7 +39,7 @@ pub struct SettingArgs {
     /// Absolute tolerance of --expect
     #[arg(long, value_name = "X")]
     pub atol: Option<String>,
-    /// Backend: auto, cpu or cuda (a calibration workload)
+    /// Backend: auto, cpu, cuda (a calibration workload) or trtexec (NVIDIA's program)
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
     /// Scenario: latency or throughput (may be repeated)

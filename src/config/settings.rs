@@ -55,6 +55,8 @@ pub enum BackendChoice {
     Cpu,
     /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
     Cuda,
+    /// NVIDIA's program, which builds and measures itself.
+    Trtexec,
 }
 
 impl FromStr for BackendChoice {
@@ -64,7 +66,8 @@ impl FromStr for BackendChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
-            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "cuda"])),
+            "trtexec" => Ok(Self::Trtexec),
+            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "cuda", "trtexec"])),
         }
     }
 }
@@ -402,7 +405,7 @@ mod tests {
             (json!({"processes": 0}), "at least 1"),
             (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
             (json!({"scenarios": []}), "empty list"),
-            (json!({"backend": "tpu"}), "auto or cpu or cuda"),
+            (json!({"backend": "tpu"}), "cuda or trtexec"),
             (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
             (json!({"build": 1}), "a table is meant"),
         ] {

@@ -54,7 +54,7 @@ fn tidy(target: &Path) {
     let entries = |dir: &str| std::fs::read_dir(target.join(dir)).into_iter().flatten().flatten();
     for leftover in entries("engines").filter(|e| e.file_name().to_string_lossy().starts_with(".tmp")) {
         // Only space is lost where this fails; the same below.
-        let _ = std::fs::remove_file(leftover.path());
+        let _ = std::fs::remove_file(leftover.path()).or_else(|_| std::fs::remove_dir_all(leftover.path()));
     }
     let mut sessions: Vec<_> =
         entries("samples").map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path())).collect();

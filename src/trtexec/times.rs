@@ -5,6 +5,7 @@
 //! (10 µs after a second). Therefore durations are taken from the fields that hold them, never from starts and ends, and
 //! how well they are resolved is part of the answer.
 
+use crate::units::{plain_time, share};
 use serde::Deserialize;
 
 /// A request as trtexec times it, by events on the GPU.
@@ -29,6 +30,71 @@ pub struct Times {
     pub warm_up: Vec<Request>,
     /// The step between two durations that can be told apart at the end of the run.
     pub resolution_ns: f64,
+}
+
+/// The parts of a request, over several of them, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The mean: enqueueing is known only as a difference of starts and ends, whose rounding a median would keep and a
+    /// mean does not. The others are medians.
+    pub enqueue_ns: u64,
+    pub h2d_ns: u64,
+    pub compute_ns: u64,
+    pub d2h_ns: u64,
+}
+
+impl Times {
+    /// Why the times of these requests are too coarse to be judged; `None` where they are not.
+    pub fn too_coarse(&self, requests: &[Request], margin_frac: f64) -> Option<String> {
+        let mut all: Vec<f64> = requests.iter().map(|r| r.latency_ms).collect();
+        all.sort_by(f64::total_cmp);
+        let median_ns = all.get(all.len() / 2)? * 1e6;
+        (self.resolution_ns > margin_frac * median_ns).then(|| {
+            format!(
+                "trtexec resolved times to {} at the end of this run, {} of the median; runs must be shorter",
+                plain_time(self.resolution_ns),
+                share(self.resolution_ns / median_ns)
+            )
+        })
+    }
+}
+
+/// Latencies in nanoseconds, in order.
+pub fn latencies_ns(requests: &[Request]) -> Vec<u64> {
+    requests.iter().map(|r| nanos(r.latency_ms).max(1)).collect()
+}
+
+/// Time computing in nanoseconds, in order. Nothing that ran took no time at all.
+pub fn compute_ns(requests: &[Request]) -> Vec<u64> {
+    requests.iter().map(|r| nanos(r.compute_ms).max(1)).collect()
+}
+
+/// Requests over the time from the first start to the last end.
+pub fn requests_per_s(requests: &[Request]) -> f64 {
+    let start = requests.iter().fold(f64::INFINITY, |t, r| t.min(r.start_ms));
+    let end = requests.iter().fold(0.0_f64, |t, r| t.max(r.end_ms));
+    requests.len() as f64 / ((end - start) / 1e3).max(1e-9)
+}
+
+/// What a request consists of.
+pub fn parts(requests: &[Request]) -> Parts {
+    let median = |part: fn(&Request) -> f64| {
+        let mut all: Vec<u64> = requests.iter().map(|r| nanos(part(r))).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied().unwrap_or(0)
+    };
+    let enqueue_ms = requests.iter().map(|r| r.enqueue_ms).sum::<f64>() / requests.len().max(1) as f64;
+    Parts {
+        enqueue_ns: nanos(enqueue_ms),
+        h2d_ns: median(|r| r.h2d_ms),
+        compute_ns: median(|r| r.compute_ms),
+        d2h_ns: median(|r| r.d2h_ms),
+    }
+}
+
+fn nanos(ms: f64) -> u64 {
+    // Checked when the file was read: zero or more, and finite; beyond 2⁶⁴ ns this saturates.
+    (ms * 1e6).round() as u64
 }
 
 #[derive(Deserialize)]
