@@ -1,6 +1,9 @@
 //! The `trtexec` backend: NVIDIA's program builds engines and measures them, in its own process each time. For every
 //! TensorRT from 8.5 on, whatever the board.
 //!
+//! A request's latency is the program's: copy in, compute and copy out, between events on the GPU. The host's part and
+//! waiting behind an earlier request are not in it, which is why its numbers never compare with another backend's.
+//!
 //! The engine's payload is the plan, and the shapes to run it with. Every setting is passed in the words of the version
 //! that runs, and what it says it did is checked: a run with other settings than asked for is a failure, not a number.
 

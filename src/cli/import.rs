@@ -24,14 +24,16 @@ const SHOWN_LAYERS: usize = 10;
 #[derive(Subcommand)]
 pub enum ImportVerb {
     /// Runs of NVIDIA's trtexec
+    ///
+    /// Makes a record of what `trtexec --exportTimes=times.json` exported and what it printed, for `compare`, `history` and
+    /// baselines. The GPU and the settings are those that the files name; this machine needs neither a GPU nor TensorRT.
+    ///
+    /// Several exports are several processes of one session. One alone is cut into blocks that stand for processes. A
+    /// request's latency is trtexec's: copy in, compute and copy out on the GPU, without waiting for an earlier request.
     Trtexec(Box<TrtexecArgs>),
 }
 
-/// Makes a record of what `trtexec --exportTimes=times.json` exported and what it printed, for `compare`, `history` and
-/// baselines. The GPU and the settings are those that the files name; this machine needs neither a GPU nor TensorRT.
-///
-/// Several exports are several processes of one session. One alone is cut into blocks that stand for processes. A
-/// request's latency is trtexec's: copy in, compute and copy out on the GPU, without waiting for an earlier request.
+/// Which files, and what they are of.
 #[derive(Args)]
 pub struct TrtexecArgs {
     /// Exports of --exportTimes, or folders with everything of one session: times, what was printed (.log, .txt), layer

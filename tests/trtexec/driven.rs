@@ -260,3 +260,29 @@ fn records_of_two_builds_compare() {
     let [base, head] = [&results[0], &results[1]].map(|p| p.to_str().expect("text"));
     bench.sandbox.run(".", &["compare", base, head, "--fail-on-regression"]).says(100, &["has regressed"]);
 }
+
+#[test]
+fn two_build_options_are_checked_in_pairs() {
+    let bench = Bench::new("101303");
+    let model = super::support::model("mlp", "mlp.onnx");
+    bench.sandbox.add_package(".", "demo", &format!("[workspace]\n{model}"));
+    let settings = [
+        "check",
+        "--backend",
+        "trtexec",
+        "--scenario",
+        "latency",
+        "--warm-up",
+        "10ms",
+        "--base-config",
+        "seed=1",
+        "--head-config",
+        "build.trtexec-args=[\"--fp16\"]",
+    ];
+    let mut command = bench.sandbox.command(".", &settings);
+    command.env("TRT_PERF_TRTEXEC", &bench.program).env("STANDIN", "");
+    let ran = Ran::of(command);
+    ran.says(0, &["what changed: build options"]).silent_on(&["has regressed", "has improved"]);
+    let runs = bench.calls().iter().filter(|c| c.contains("--exportTimes")).count();
+    assert!(runs >= 6 && runs.is_multiple_of(2), "{runs} runs\n{ran}");
+}

@@ -115,17 +115,17 @@ fn put_together(all: Vec<(Kind, File)>) -> Result<Found> {
 
 /// Logs of one session say the same of the GPU and the settings.
 fn differs(a: &Said, b: &Said, name: &str) -> Result<()> {
-    let differ = |what: &str| {
-        Err(other(
+    let facts = [
+        ("setting of inference", a.run.is_some() && b.run.is_some() && a.run != b.run),
+        ("GPU", a.gpu.is_some() && b.gpu.is_some() && a.gpu != b.gpu),
+        ("TensorRT", a.version.is_some() && b.version.is_some() && a.version != b.version),
+    ];
+    match facts.iter().find(|(_, differ)| *differ) {
+        None => Ok(()),
+        Some((what, _)) => Err(other(
             name,
             &format!("says another {what} than the log before it: these are not runs of one session"),
-        ))
-    };
-    match () {
-        () if a.run.is_some() && b.run.is_some() && a.run != b.run => differ("setting of inference"),
-        () if a.gpu.is_some() && b.gpu.is_some() && a.gpu != b.gpu => differ("GPU"),
-        () if a.version.is_some() && b.version.is_some() && a.version != b.version => differ("TensorRT"),
-        () => Ok(()),
+        )),
     }
 }
 
