@@ -39,7 +39,7 @@ pub struct SettingArgs {
     /// Absolute tolerance of --expect
     #[arg(long, value_name = "X")]
     pub atol: Option<String>,
-    /// Backend: auto, cpu, tensorrt or cuda (a calibration workload)
+    /// Backend: auto, cpu, tensorrt, trtexec (NVIDIA's program) or cuda (a calibration workload)
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
     /// Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)
