@@ -181,8 +181,10 @@ fn gpu_lines(case: &CaseRecord) -> Vec<String> {
         figure(case, move |s| value(s.gpu.as_ref()?)).map(|f| f.estimate())
     };
     let compute = figure(case, |s| Some(s.gpu.as_ref()?.compute?.p50_ns));
-    let mut lines: Vec<String> =
-        compute.map(|f| figure_line("GPU p50:", Some(f), time)).into_iter().collect();
+    let mut lines: Vec<String> = compute
+        .map(|f| format!("{} {}", figure_line("GPU:", Some(f), time), paint(DIM, "compute p50")))
+        .into_iter()
+        .collect();
     let part = |name: &str, value| gpu(value).map(|ns| format!("{name} {}", time(ns)));
     let parts = [
         part("enqueue", |g| Some(g.times?.enqueue_ns as f64)),
@@ -196,7 +198,7 @@ fn gpu_lines(case: &CaseRecord) -> Vec<String> {
         parts.push(paint(YELLOW, "the GPU's times may hold the host's launching"));
     }
     if !parts.is_empty() {
-        lines.push(format!("{:<8} {}", "", parts.join("  ")));
+        lines.push(format!("{:<8}{}", "", parts.join("  ")));
     }
     let state = [
         gpu(|g| g.sm_mhz).map(|mhz| format!("{mhz:.0} MHz")),
@@ -207,7 +209,8 @@ fn gpu_lines(case: &CaseRecord) -> Vec<String> {
     ];
     let state: Vec<String> = state.into_iter().flatten().collect();
     if !state.is_empty() {
-        lines.push(paint(DIM, &format!("{:<8} {}", "GPU:", state.join("  "))));
+        let label = if lines.is_empty() { "GPU:" } else { "" };
+        lines.push(paint(DIM, &format!("{label:<8}{}", state.join("  "))));
     }
     lines
 }
