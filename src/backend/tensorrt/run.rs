@@ -7,7 +7,7 @@ use super::context::Context;
 use super::library::Api;
 use super::runtime::{Engine, IoTensor, RtxContext, Runtime, Specialization};
 use crate::backend::cuda::stream::{Buffers, GpuSession, Work};
-use crate::backend::cuda::{Gpu, Kernels, Probe};
+use crate::backend::cuda::{Gpu, Kernels, Probe, failed};
 use crate::backend::{Opened, Session, Setup};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -184,7 +184,13 @@ fn output(context: &Context, io: &IoTensor) -> Result<Tensor> {
         ));
     };
     let dtype = io.dtype.ok_or_else(|| refuse(format!("output `{name}` has no usable type"), ""))?;
-    let bytes = shape.iter().product::<usize>() * dtype.size();
+    let elements = shape.iter().try_fold(dtype.size(), |n, d| n.checked_mul(*d));
+    let bytes = elements.filter(|n| isize::try_from(*n).is_ok()).ok_or_else(|| {
+        refuse(
+            format!("the library gives output `{name}` the shape {dims:?}, which no memory holds"),
+            "give smaller shapes with --shape; if they are small already, build the engine again",
+        )
+    })?;
     Ok(Tensor { dtype, shape, data: vec![0; bytes] })
 }
 
@@ -201,6 +207,9 @@ struct Inference {
 
 impl Work for Inference {
     fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
+        // TensorRT works on the calling thread's GPU, and each stream of requests has a thread of its own. cudarc's own
+        // calls see to that, but a request without transfers begins with this one.
+        stream.context().bind_to_thread().map_err(|e| failed("use the GPU on this thread", &e))?;
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
         // a session enqueues on one stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
