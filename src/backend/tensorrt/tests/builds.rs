@@ -19,11 +19,7 @@ fn first(family: Family) -> (u32, u32) {
 }
 
 /// Builds a model of five bytes with one dynamic input; also what progress was told.
-fn built(
-    world: &Box<World>,
-    version: (u32, u32),
-    options: TensorrtOptions,
-) -> (Result<Payload>, Vec<Progress>) {
+fn built(world: &World, version: (u32, u32), options: TensorrtOptions) -> (Result<Payload>, Vec<Progress>) {
     let model = ModelFile {
         bytes: b"model".to_vec(),
         sha256: String::new(),

@@ -80,8 +80,8 @@ impl World {
     }
 
     /// The library as `library::open` would give it; `self` must outlive it.
-    pub fn open(self: &Box<Self>, version: (u32, u32)) -> Arc<Api> {
-        CURRENT.set(&raw const **self);
+    pub fn open(&self, version: (u32, u32)) -> Arc<Api> {
+        CURRENT.set(std::ptr::from_ref(self));
         let exports = Exports {
             builder: Some(create_builder),
             runtime: Some(run::create_runtime),
