@@ -9,6 +9,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use support::{Calls, Installed, RELEASES, sample};
+use trt_perf::backend::tensorrt::abi::{Family, Object};
+use trt_perf::backend::tensorrt::library::{self, Need};
+use trt_perf::backend::tensorrt::tables::{v_builder, v_builder_config};
 
 /// What the program did.
 struct Done {
@@ -297,4 +300,68 @@ fn without_a_driver_running_is_one_clear_error() {
     );
     assert!(!done.err.contains("panicked"), "{}", done.err);
     installed.calls().check();
+}
+
+/// A function in a slot of an object's table.
+///
+/// # Safety
+/// As for a virtual call without arguments: the object is alive, and has that slot.
+unsafe fn call_slot(object: Object, slot: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let table = *object.cast::<*const extern "C" fn(Object)>();
+        (*table.add(slot))(object);
+    }
+}
+
+/// What the test library must catch; run by the test below in a process of its own, which it ends.
+#[test]
+fn misuse() {
+    let Ok(what) = std::env::var("TRT_PERF_TEST_MISUSE") else { return };
+    let folder = std::env::var("TRT_PERF_TEST_FOLDER").expect("a folder");
+    let api = library::open(Some(Path::new(&folder)), Need::Build).expect("the test library");
+    let builder = api.builder().expect("a builder");
+    let (create, this) = builder.function(&v_builder::CREATE_BUILDER_CONFIG).expect("a function");
+    // SAFETY: a builder's function, called on it.
+    let config = unsafe { create(this) };
+    // SAFETY: a wrapper is two pointers.
+    let implementation = unsafe { *config.cast::<Object>().add(1) };
+    // SAFETY: it is not, and that is what the library is to tell.
+    unsafe {
+        match what.as_str() {
+            "order" => drop(builder),
+            "twice" => (0..2).for_each(|_| call_slot(config, 1)),
+            "afterwards" => {
+                call_slot(config, 1);
+                call_slot(
+                    implementation,
+                    v_builder_config::GET_MAX_AUX_STREAMS.index(Family::Trt10).unwrap(),
+                );
+            }
+            "newer" => {
+                call_slot(implementation, v_builder_config::GET_MAX_NB_TACTICS.index(Family::Trt10).unwrap());
+            }
+            other => panic!("{other}?"),
+        }
+    }
+}
+
+#[test]
+fn the_library_tells_misuse() {
+    for (what, says) in [
+        ("order", "builder#1 is deleted while objects that need it live"),
+        ("twice", "config#2 is deleted twice"),
+        ("afterwards", "config#2 is called after it was deleted"),
+        ("newer", "config#2: slot 61, which the test library in the shape of TensorRT 10.0.0 does not have"),
+    ] {
+        let installed = Installed::new("libnvinfer.so.10.0.0");
+        let mut command = Command::new(std::env::current_exe().expect("this test"));
+        command.args(["--exact", "misuse", "--nocapture"]);
+        command.env("TRT_PERF_TEST_MISUSE", what).env("TRT_PERF_TEST_FOLDER", installed.folder());
+        installed.tell(&mut command, "");
+        let done = done(command);
+        assert_eq!(done.code, None, "{what}: {}\n{}", done.out, done.err);
+        assert!(done.err.contains(says), "{what}: {}", done.err);
+        assert!(installed.calls().0.iter().any(|(_, c)| c.contains(&format!("VIOLATION: {says}"))), "{what}");
+    }
 }

@@ -89,7 +89,8 @@ impl Calls {
     }
 
     pub fn has(&self, call: &str) -> bool {
-        self.0.iter().any(|(_, c)| c == call || c.split_once(' ').is_some_and(|(_, c)| c == call))
+        // Names of classes have spaces, and so have arguments.
+        self.0.iter().any(|(_, c)| c == call || c.strip_suffix(call).is_some_and(|c| c.ends_with(' ')))
     }
 
     /// Nothing was misused: the library says so itself.

@@ -140,7 +140,7 @@ extern "C" fn build(this: This, network: Pointer, config: Pointer) -> Pointer {
         profiles,
         settings: config.settings(),
     };
-    let lie = if fault("lying-plan-size") { Some(1 << 46) } else { fault("empty-plan").then_some(0) };
+    let lie = if fault("lying-plan-size") { Some(1 << 48) } else { fault("empty-plan").then_some(0) };
     host_memory(plan.bytes(), lie)
 }
 

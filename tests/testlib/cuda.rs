@@ -3,6 +3,7 @@
 use crate::callbacks;
 use cudarc::driver::{DriverError, result, sys};
 use std::ffi::c_void;
+use std::sync::OnceLock;
 use trt_perf::backend::tensorrt::abi::{Object as Pointer, Stream};
 
 /// Memory of one object.
@@ -19,11 +20,17 @@ fn words(e: DriverError) -> String {
 
 /// The calling thread's context, as a number.
 pub fn current() -> Result<usize, String> {
-    // SAFETY: only tries to open the driver's library, as any CUDA program does.
-    if !unsafe { sys::is_culib_present() } {
-        return Err("CUDA initialization failure with error: 35 (no driver)".to_owned());
-    }
-    let current = result::init().and_then(|()| result::ctx::get_current()).map_err(words)?;
+    static DRIVER: OnceLock<Result<(), String>> = OnceLock::new();
+    // Once: it looks for the library anew each time.
+    let driver = DRIVER.get_or_init(|| {
+        // SAFETY: only tries to open the driver's library, as any CUDA program does.
+        if !unsafe { sys::is_culib_present() } {
+            return Err("CUDA initialization failure with error: 35 (no driver)".to_owned());
+        }
+        result::init().map_err(words)
+    });
+    driver.clone()?;
+    let current = result::ctx::get_current().map_err(words)?;
     current.map(|c| c as usize).ok_or_else(|| "CUDA: no context is current on this thread".to_owned())
 }
 
