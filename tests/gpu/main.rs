@@ -232,12 +232,13 @@ fn every_mode_computes_the_same() {
     let values: Vec<u8> = (0..1024_u32).flat_map(|i| (i as f32 * 0.5).to_le_bytes()).collect();
     std::fs::write(&x, npy(&values, "(1024,)")).expect("an input file");
     let (input, expect) = (format!("x={}", x.display()), format!("y={}", x.display()));
-    let modes: [&[&str]; 6] = [
+    let modes: [&[&str]; 7] = [
         &[],
         &["--cuda-graph"],
         &["--no-transfers"],
         &["--wait", "block"],
         &["--streams", "4", "--in-flight", "3"],
+        &["--streams", "2", "--no-transfers"],
         &["--streams", "2", "--in-flight", "1", "--cuda-graph", "--no-transfers", "--wait", "block"],
     ];
     for mode in modes {

@@ -40,7 +40,7 @@ fn need_driver() -> Result<()> {
 }
 
 /// A failure of a CUDA call, with the driver's own words.
-pub(crate) fn failed(doing: &str, e: &DriverError) -> Failure {
+pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
     let name = e.error_name().map_or_else(|_| format!("{:?}", e.0), |n| n.to_string_lossy().into_owned());
     let said = e.error_string().map_or_else(|_| String::new(), |s| format!(" ({})", s.to_string_lossy()));
     let kind = if name.contains("OUT_OF_MEMORY") { FailureKind::OutOfMemory } else { FailureKind::Measure };

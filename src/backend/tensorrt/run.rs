@@ -7,7 +7,7 @@ use super::context::Context;
 use super::library::Api;
 use super::runtime::{Engine, IoTensor, RtxContext, Runtime, Specialization};
 use crate::backend::cuda::stream::{Buffers, GpuSession, Work};
-use crate::backend::cuda::{Gpu, Kernels, Probe, failed};
+use crate::backend::cuda::{Gpu, Kernels, Probe};
 use crate::backend::{Opened, Session, Setup};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -207,9 +207,6 @@ struct Inference {
 
 impl Work for Inference {
     fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
-        // TensorRT works on the calling thread's GPU, and each stream of requests has a thread of its own. cudarc's own
-        // calls see to that, but a request without transfers begins with this one.
-        stream.context().bind_to_thread().map_err(|e| failed("use the GPU on this thread", &e))?;
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
         // a session enqueues on one stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
