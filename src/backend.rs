@@ -5,9 +5,11 @@
 mod cpu;
 pub mod cuda;
 pub mod tensorrt;
+mod trtexec;
 
 use crate::case::{BackendKind, Mode, OperatingPoint, Target};
 use crate::config::BuildOptions;
+use crate::device::Gpu;
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, Result};
 use crate::onnx::{self, ModelFile};
@@ -19,11 +21,13 @@ use std::path::Path;
 /// What an engine is to be made from.
 pub struct BuildRequest<'a> {
     pub model: ModelFile,
-    /// Where the model is, for libraries that read its external weights themselves.
+    /// Where the model is, for libraries and programs that read it, or its external weights, themselves.
     pub path: &'a Path,
     /// The model's inputs with their shapes.
     pub inputs: &'a [InputSpec],
     pub options: &'a BuildOptions,
+    /// A folder for files that are needed while building.
+    pub scratch: &'a Path,
     /// Is told what is being done, from any thread.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -58,6 +62,11 @@ pub trait Backend {
         onnx::read(path)
     }
 
+    /// The GPUs it can run on, in the order in which it numbers them.
+    fn gpus(&self) -> Result<Vec<Gpu>> {
+        cuda::gpus()
+    }
+
     /// The hardware an engine with these options is for, where it works on no other; part of the engine inputs.
     fn hardware(&self, _options: &BuildOptions) -> Result<Option<String>> {
         Ok(None)
@@ -66,6 +75,11 @@ pub trait Backend {
     /// Turns a checked model into an engine's payload. Fails where the backend cannot run the model, and names the
     /// node; and where it does not have an option that is set.
     fn build(&self, request: BuildRequest) -> Result<Payload>;
+
+    /// Itself, where it is a program that measures itself; [`Backend::open`] is not asked then.
+    fn program(&self) -> Option<&dyn Program> {
+        None
+    }
 
     /// Loads an engine and prepares one session per stream, with the inputs bound.
     fn open(
@@ -82,6 +96,38 @@ pub trait Backend {
 pub struct Setup {
     pub point: OperatingPoint,
     pub mode: Mode,
+}
+
+/// A backend that offers and times its requests itself.
+pub trait Program {
+    /// One process's worth.
+    fn measure(&self, run: &ProgramRun) -> Result<ProgramMeasured>;
+}
+
+/// What a program that measures itself is to do.
+pub struct ProgramRun<'a> {
+    pub engine: &'a EngineHeader,
+    pub parts: &'a [Vec<u8>],
+    pub setup: &'a Setup,
+    pub inputs: &'a [(String, Tensor)],
+    pub warm_up_ns: u64,
+    pub measure_ns: u64,
+    /// A folder for files that are needed while measuring.
+    pub scratch: &'a Path,
+}
+
+/// What such a program says it measured.
+pub struct ProgramMeasured {
+    /// In nanoseconds, in time order.
+    pub latencies: Vec<u64>,
+    /// Time the GPU computed, of the same requests.
+    pub compute: Vec<u64>,
+    pub times: GpuTimes,
+    pub requests_per_s: f64,
+    /// 0 where it does not say.
+    pub load_ns: u64,
+    /// Latencies while warming up; empty where it does not say.
+    pub warm_up: Vec<u64>,
 }
 
 /// A loaded engine.
@@ -140,16 +186,26 @@ pub fn backend(target: &Target) -> Box<dyn Backend> {
         BackendKind::Cpu => Box::new(cpu::Cpu),
         BackendKind::Cuda => Box::new(cuda::Cuda { gpu: target.gpu }),
         BackendKind::Tensorrt => Box::new(tensorrt::Tensorrt::new(target)),
+        BackendKind::Trtexec => Box::new(trtexec::Trtexec::new(target)),
     }
 }
 
-/// Options of the build that a backend does not have are never dropped silently.
-fn refuse_tensorrt_options(backend: &str, options: &BuildOptions) -> Result<()> {
-    match options.tensorrt.keys()[..] {
-        [] => Ok(()),
-        [first, ..] => Err(Failure::usage(format!("the {backend} backend has no build option `{first}`"))
-            .next("take it out, or build with --backend tensorrt")),
+/// Options of the build that only another backend has are never dropped silently.
+fn refuse_options_of_others(backend: BackendKind, options: &BuildOptions) -> Result<()> {
+    let tensorrt = options.tensorrt.keys().first().copied().map(|key| (key, BackendKind::Tensorrt));
+    let trtexec = (!options.trtexec_args.is_empty()).then_some(("trtexec-args", BackendKind::Trtexec));
+    match tensorrt.into_iter().chain(trtexec).find(|(_, of)| *of != backend) {
+        None => Ok(()),
+        Some((key, of)) => {
+            Err(Failure::usage(format!("the {} backend has no build option `{key}`", backend.word()))
+                .next(format!("take it out, or build with --backend {}", of.word())))
+        }
     }
+}
+
+/// For `doctor`: the trtexec that would be used, or why none.
+pub fn trtexec_found(folder: Option<&Path>) -> std::result::Result<String, String> {
+    trtexec::found(folder)
 }
 
 /// The embedded library and its version; opens nothing.

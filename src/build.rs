@@ -62,6 +62,7 @@ fn build(
         path: &job.model,
         inputs: &made_from.inputs,
         options: &job.build,
+        scratch: &job.engines,
         progress: &progress,
     };
     let built = backend.build(request).map_err(|e| e.context(job.model.display()))?;

@@ -9,6 +9,7 @@ mod compare;
 pub mod doctor;
 mod exit;
 mod history;
+mod import;
 pub mod init;
 mod run;
 mod show;
@@ -46,6 +47,9 @@ enum Verb {
     Check(Box<check::CheckArgs>),
     /// Compare two records (revisions, record files, or ids as `baseline list` prints them), or two folders of samples
     Compare(compare::CompareArgs),
+    /// Make records of what other programs measured
+    #[command(subcommand)]
+    Import(import::ImportVerb),
     /// How a case changed over the stored records, and where
     History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
@@ -75,6 +79,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
+        Verb::Import(verb) => import::run(&verb, manifest),
         Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),

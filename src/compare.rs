@@ -6,6 +6,7 @@
 
 mod design;
 mod metric;
+mod question;
 pub mod samples;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
@@ -15,6 +16,7 @@ use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
 use crate::record::{CaseRecord, EngineRecord, Record};
 use crate::stats::{self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
+use question::{different_definition, spoiled};
 
 /// What the comparison of a case comes to. Sign and word are oriented: regressed means worse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +155,9 @@ pub fn compare_case(
     if let Some(why) = different_definition(base, head) {
         return without_numbers(id, head, margins, Verdict::NotComparable(why));
     }
+    if let Some(why) = spoiled(base, "base").or_else(|| spoiled(head, "head")) {
+        return without_numbers(id, head, margins, Verdict::Invalid(why));
+    }
     let metrics: Vec<MetricComparison> = metrics(head.scenario, head.gpu_timed())
         .iter()
         .map(|m| compare_metric(*m, base, head, margins, design))
@@ -196,33 +201,6 @@ impl CaseComparison {
             test_library: false,
         }
     }
-}
-
-/// What is asked must be the same; says what is not.
-fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
-    if base.engine.backend != head.engine.backend {
-        return Some(format!("backend {} against {}", head.engine.backend, base.engine.backend));
-    }
-    if base.definition_hash == head.definition_hash {
-        return None;
-    }
-    let mut what = Vec::new();
-    if base.point != head.point {
-        what.push("operating point");
-    }
-    if base.mode != head.mode {
-        what.push("transfers or way of waiting");
-    }
-    if base.budget != head.budget {
-        what.push("budget");
-    }
-    if base.shapes != head.shapes {
-        what.push("shapes");
-    }
-    if what.is_empty() {
-        what.push("inputs, seed or measuring protocol");
-    }
-    Some(format!("another definition: {} changed", what.join(", ")))
 }
 
 fn compare_metric(

@@ -12,7 +12,7 @@ mod monitor;
 mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
-pub use gpu::{Gpu, GpuState, gpus};
+pub use gpu::{Gpu, GpuState, gpus, key as gpu_key};
 pub use monitor::{GpuConditions, Monitor};
 pub use timer::{Timer, measure_timer};
 

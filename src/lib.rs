@@ -34,6 +34,7 @@
 //! | [`inputs`] | the tensors a case feeds | seed, `.npy` |
 //! | [`engine`] | the engine file | bytes |
 //! | [`onnx`] | a checked model | an ONNX file; in the build worker |
+//! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text |
 //! | [`backend`] | engines and sessions | models, engines; in workers |
 //! | [`worker`] | a fresh process and its messages | a job |
 //! | [`build`] | an engine | a model; in the build worker |
@@ -41,6 +42,7 @@
 //! | [`device`] | device key, facts, warnings | this machine |
 //! | [`summarize`] | a summary | samples |
 //! | [`record`] | records and their files' text | summaries |
+//! | [`import`] | a record of other programs' measurements | their files |
 //! | [`compare`] | THE verdict | two records, or two arms of samples |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions |
 //! | [`history`] | one case over time | records, commit order |
@@ -67,6 +69,7 @@ pub mod engine;
 pub mod error;
 pub mod git;
 pub mod history;
+pub mod import;
 pub mod inputs;
 pub mod measure;
 pub mod onnx;
@@ -78,5 +81,6 @@ pub mod stats;
 pub mod steady;
 pub mod summarize;
 pub mod tensor;
+pub mod trtexec;
 pub mod units;
 pub mod worker;

@@ -5,6 +5,7 @@
 
 mod extra_work;
 mod gpu;
+mod program;
 
 use crate::backend::{Session, Setup, backend, infer};
 use crate::device;
@@ -45,7 +46,11 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     let feeds = feeds(job, &header)?;
     reply.send(&Message::Stage { stage: Stage::Load, expected_ns: 0 });
     let setup = Setup { point: job.point, mode: job.mode };
-    let mut opened = backend(&job.target).open(&header, parts, &setup, &feeds)?;
+    let backend = backend(&job.target);
+    if let Some(measured) = program::run(backend.as_ref(), job, &header, (&parts, &feeds), reply) {
+        return measured;
+    }
+    let mut opened = backend.open(&header, parts, &setup, &feeds)?;
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
         opened.sessions = extra_work::burden(opened.sessions, share)?;
     }
@@ -70,7 +75,8 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     write_samples(&job.samples, &latencies)?;
     let gpu = gpu.map(|gpu| MeasuredGpu { times: median_times(&times), ..gpu });
     if !times.is_empty() {
-        write_gpu_samples(job, &times)?;
+        // Shorter than the events resolve is not nothing: a zero would have no logarithm.
+        write_gpu_samples(job, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())?;
     }
     Ok(Measured {
         load_ns: opened.load_ns,

@@ -6,6 +6,7 @@ mod added;
 pub mod calibrate;
 pub mod check;
 mod history;
+mod lock;
 mod machine;
 pub mod pairs;
 mod stages;
@@ -24,7 +25,8 @@ use crate::record::{CaseRecord, Record};
 use crate::summarize::Summary;
 use crate::worker::protocol::{Built, Stage};
 use history::History;
-use stages::{build_all, lock, measure_case, new_record, repository};
+use lock::lock;
+use stages::{build_all, measure_case, new_record, repository};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,7 +101,7 @@ pub fn build(
     device: &Device,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<BTreeMap<String, Result<Built>>> {
-    let _lock = lock(&project.target, on_event)?;
+    let _lock = lock(&project.target, device, on_event)?;
     let (backend, why) = backend_of(cases);
     on_event(Event::Started { cases, device, backend, why, processes: Some(0) });
     Ok(build_all(&project.target.join("engines"), cases, on_event))
@@ -113,7 +115,7 @@ pub fn run(
     now_s: i64,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
-    let _lock = lock(&project.target, on_event)?;
+    let _lock = lock(&project.target, device, on_event)?;
     let repo = repository(&project.root, on_event);
     let source = repo.as_ref().and_then(|repo| {
         source(repo, &project.baselines()).unwrap_or_else(|e| {

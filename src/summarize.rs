@@ -37,6 +37,7 @@ pub struct Summary {
     pub inferences_per_s: f64,
     /// Share of requests over the budget.
     pub over_budget_frac: Option<f64>,
+    /// 0 where it is not known; the same for `first_ns`.
     pub load_ns: u64,
     pub first_ns: u64,
     pub peak_host_bytes: Option<u64>,

@@ -6,6 +6,7 @@ pub mod protocol;
 
 use crate::error::{Failure, FailureKind, Result};
 use protocol::{Job, Message, PROTOCOL};
+use rustix::process::{Pid, Signal};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -46,7 +47,11 @@ pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&Message)) -> 
     }
     let waited = wait(&messages, limit, on_message);
     if waited.is_err() {
-        // Ours to end: too slow, or the user asked. A worker that is gone already needs no signal.
+        // Ours to end: too slow, or the user asked; with every program it started, which are in its group. A worker
+        // that is gone already needs no signal.
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
         let _ = child.kill();
     }
     let status = child.wait().map_err(|e| Failure::io("wait for", "the worker".as_ref(), &e))?;

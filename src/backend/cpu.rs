@@ -1,8 +1,8 @@
 //! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
 //! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
 
-use super::refuse_tensorrt_options;
-use super::{Backend, BuildRequest, Opened, Payload, Session, Setup};
+use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_options_of_others};
+use crate::case::BackendKind;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -32,7 +32,7 @@ impl Backend for Cpu {
 
     fn build(&self, request: BuildRequest) -> Result<Payload> {
         let (model, options) = (request.model, request.options);
-        refuse_tensorrt_options("cpu", options)?;
+        refuse_options_of_others(BackendKind::Cpu, options)?;
         let mut parts = vec![("model.onnx".to_owned(), model.bytes)];
         parts.extend(model.external);
         let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, b)| b.clone()).collect();

@@ -16,7 +16,8 @@ pub use driver::{driver_present, gpus};
 pub(crate) use kernel::Kernels;
 pub use probe::Probe;
 
-use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_tensorrt_options};
+use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_options_of_others};
+use crate::case::BackendKind;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
@@ -52,7 +53,7 @@ impl Backend for Cuda {
 
     /// The engine is the description itself: there is nothing to translate, and no GPU is needed.
     fn build(&self, request: BuildRequest) -> Result<Payload> {
-        refuse_tensorrt_options("cuda", request.options)?;
+        refuse_options_of_others(BackendKind::Cuda, request.options)?;
         let parts = vec![("workload.toml".into(), request.model.bytes)];
         Ok(Payload { parts, facts: BTreeMap::new() })
     }

@@ -127,8 +127,12 @@ pub fn probe(folder: Option<&Path>) -> (Vec<Looked>, Result<String>) {
     let search = library::look(folder);
     let library =
         search.first(folder).and_then(|c| library::open_candidate(c, folder.is_some())).map(|api| {
-            let parser = if api.can_parse() || api.release.lean { "" } else { ", without an ONNX parser" };
-            format!("{} ({}){parser}", api.release, api.path.display())
+            let does = match (api.release.lean, api.can_parse()) {
+                (true, _) => "loads version-compatible plans, builds none",
+                (false, true) => "builds engines",
+                (false, false) => "builds no engines: there is no ONNX parser beside it",
+            };
+            format!("{} ({}); {does}", api.release, api.path.display())
         });
     (search.looked, library)
 }

@@ -14,6 +14,8 @@ pub enum BackendKind {
     Tensorrt,
     /// Kernels with a set duration: a calibration workload, never a model.
     Cuda,
+    /// NVIDIA's program, which measures itself.
+    Trtexec,
 }
 
 impl BackendKind {
@@ -22,19 +24,21 @@ impl BackendKind {
             Self::Cpu => "cpu",
             Self::Tensorrt => "tensorrt",
             Self::Cuda => "cuda",
+            Self::Trtexec => "trtexec",
         }
     }
 
     /// The backend of this name, as it stands in engines and records.
     pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Cpu, Self::Tensorrt, Self::Cuda].into_iter().find(|kind| kind.word() == word)
+        let all = [Self::Cpu, Self::Tensorrt, Self::Cuda, Self::Trtexec];
+        all.into_iter().find(|kind| kind.word() == word)
     }
 
     /// Whether its numbers belong to a GPU.
     pub fn on_gpu(self) -> bool {
         match self {
             Self::Cpu => false,
-            Self::Tensorrt | Self::Cuda => true,
+            Self::Tensorrt | Self::Cuda | Self::Trtexec => true,
         }
     }
 }
@@ -72,6 +76,7 @@ pub(super) fn resolve(
         BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
         BackendChoice::Tensorrt => (BackendKind::Tensorrt, "asked for"),
         BackendChoice::Cuda => (BackendKind::Cuda, "asked for"),
+        BackendChoice::Trtexec => (BackendKind::Trtexec, "asked for"),
         BackendChoice::Auto if workload => (BackendKind::Cuda, "auto: a .toml file is a CUDA workload"),
         BackendChoice::Auto if host.gpu && (tensorrt || host.tensorrt) => {
             (BackendKind::Tensorrt, "auto: a GPU and a TensorRT library are here")

@@ -39,7 +39,7 @@ pub struct SettingArgs {
     /// Absolute tolerance of --expect
     #[arg(long, value_name = "X")]
     pub atol: Option<String>,
-    /// Backend: auto, cpu, tensorrt or cuda (a calibration workload)
+    /// Backend: auto, cpu, tensorrt, trtexec (NVIDIA's program) or cuda (a calibration workload)
     #[arg(long, value_name = "NAME")]
     pub backend: Option<String>,
     /// Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)
@@ -107,6 +107,11 @@ pub struct SettingArgs {
 impl SettingArgs {
     /// The overrides in the order given: --config first, then the options that are short for it.
     pub fn overrides(&self) -> Result<Overrides> {
+        self.overrides_with(tensorrt_folder(self.tensorrt.as_deref()))
+    }
+
+    /// The same, with the folder that the option or the environment names.
+    fn overrides_with(&self, folder: Option<PathBuf>) -> Result<Overrides> {
         let mut settings = Map::new();
         for arg in &self.config {
             merge(&mut settings, parse_override(arg).map_err(|e| Failure::usage(e).context("--config"))?);
@@ -115,7 +120,7 @@ impl SettingArgs {
             let option = parse_override(&format!("build.{arg}"));
             merge(&mut settings, option.map_err(|e| Failure::usage(e).context("--build"))?);
         }
-        if let Some(folder) = tensorrt_folder(self.tensorrt.as_deref()) {
+        if let Some(folder) = folder {
             let named = self.tensorrt.is_some() || !settings.contains_key("tensorrt");
             if named {
                 settings.insert("tensorrt".into(), folder.to_string_lossy().into());
@@ -223,7 +228,7 @@ mod tests {
             percentile: Some("99.9".into()),
             ..SettingArgs::default()
         };
-        let o = args.overrides().unwrap();
+        let o = args.overrides_with(None).unwrap();
         assert_eq!(
             Value::Object(o.settings),
             json!({"processes": 7, "measure": "2s", "batches": [1, 8], "percentile": 99.9, "build": {"optimize": false, "prepack-weights": false}})

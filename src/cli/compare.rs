@@ -2,6 +2,8 @@
 
 mod folders;
 
+pub use folders::natural;
+
 use super::args::MessageFormat;
 use super::exit::{Exit, Tally};
 use super::{note, out};

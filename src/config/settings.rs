@@ -58,6 +58,8 @@ pub enum BackendChoice {
     Tensorrt,
     /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
     Cuda,
+    /// NVIDIA's program, which builds and measures itself.
+    Trtexec,
 }
 
 impl FromStr for BackendChoice {
@@ -68,7 +70,8 @@ impl FromStr for BackendChoice {
             "cpu" => Ok(Self::Cpu),
             "tensorrt" => Ok(Self::Tensorrt),
             "cuda" => Ok(Self::Cuda),
-            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda"])),
+            "trtexec" => Ok(Self::Trtexec),
+            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda", "trtexec"])),
         }
     }
 }
@@ -120,6 +123,10 @@ pub struct BuildOptions {
     /// Left out where nothing is set, so that engines of other backends keep their hashes.
     #[serde(default, skip_serializing_if = "TensorrtOptions::is_default")]
     pub tensorrt: TensorrtOptions,
+    /// Further arguments that `trtexec` builds with; of an imported run, what its log says of the build. Left out where
+    /// there are none, so that engines of other backends keep their hashes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trtexec_args: Vec<String>,
 }
 
 impl Default for BuildOptions {
@@ -129,6 +136,7 @@ impl Default for BuildOptions {
             prepack_weights: true,
             debug_extra_work_frac: None,
             tensorrt: TensorrtOptions::default(),
+            trtexec_args: Vec::new(),
         }
     }
 }
@@ -206,6 +214,7 @@ pub struct Layer {
     prepack_weights: Option<bool>,
     debug_extra_work_frac: Option<f64>,
     tensorrt_build: TensorrtOptions,
+    trtexec_args: Option<Vec<String>>,
     margin_frac: Option<f64>,
     tail_margin_frac: Option<f64>,
 }
@@ -250,6 +259,7 @@ impl Layer {
             layer.optimize = build.get("optimize", boolean);
             layer.prepack_weights = build.get("prepack-weights", boolean);
             layer.tensorrt_build = TensorrtOptions::read(&mut build);
+            layer.trtexec_args = build.get("trtexec-args", list(text));
             build.finish();
         }
         layer
@@ -285,6 +295,7 @@ impl Layer {
             prepack_weights: self.prepack_weights.or(b.prepack_weights),
             debug_extra_work_frac: self.debug_extra_work_frac.or(b.debug_extra_work_frac),
             tensorrt_build: self.tensorrt_build.over(b.tensorrt_build),
+            trtexec_args: self.trtexec_args.or(b.trtexec_args),
             margin_frac: self.margin_frac.or(b.margin_frac),
             tail_margin_frac: self.tail_margin_frac.or(b.tail_margin_frac),
         }
@@ -319,6 +330,7 @@ impl Layer {
                 prepack_weights: self.prepack_weights.unwrap_or(true),
                 debug_extra_work_frac: self.debug_extra_work_frac.filter(|f| *f > 0.0),
                 tensorrt: self.tensorrt_build,
+                trtexec_args: self.trtexec_args.unwrap_or_default(),
             },
             margin_frac: self.margin_frac.unwrap_or(MARGIN_FRAC),
             tail_margin_frac: self.tail_margin_frac.unwrap_or(TAIL_MARGIN_FRAC),
@@ -423,7 +435,7 @@ mod tests {
             (json!({"processes": 0}), "at least 1"),
             (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
             (json!({"scenarios": []}), "empty list"),
-            (json!({"backend": "tpu"}), "auto, cpu, tensorrt or cuda"),
+            (json!({"backend": "tpu"}), "auto, cpu, tensorrt, cuda or trtexec"),
             (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
             (json!({"build": 1}), "a table is meant"),
         ] {

@@ -206,7 +206,7 @@ fn profile_of(gpu_slices: u32, compute_slices: u32, bytes: u64, whole_bytes: u64
 }
 
 /// The key of a GPU. Memory is in whole GiB, rounded up: drivers keep a little back, and not always the same.
-fn key(name: &str, memory_bytes: Option<u64>, profile: Option<&str>) -> String {
+pub fn key(name: &str, memory_bytes: Option<u64>, profile: Option<&str>) -> String {
     let mut name = slug(name);
     if name.is_empty() {
         name = "unknown".to_owned();

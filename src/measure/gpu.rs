@@ -65,12 +65,11 @@ pub(super) fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
     })
 }
 
-pub(super) fn write_gpu_samples(job: &MeasureJob, times: &[GpuTimes]) -> Result<()> {
+pub(super) fn write_gpu_samples(job: &MeasureJob, compute: &[u64]) -> Result<()> {
     if let Some(folder) = job.gpu_samples.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     }
-    // Shorter than the events resolve is not nothing: a zero would have no logarithm.
-    write_samples(&job.gpu_samples, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())
+    write_samples(&job.gpu_samples, compute)
 }
 
 #[cfg(test)]

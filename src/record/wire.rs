@@ -113,6 +113,9 @@ struct EngineV1 {
     /// Options of TensorRT's builder.
     #[serde(default, skip_serializing_if = "TensorrtOptions::is_default")]
     tensorrt: TensorrtOptions,
+    /// Further arguments that trtexec built with; of an imported run, what its log says of the build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trtexec_args: Vec<String>,
     threads: u64,
     build_ns: u64,
     bytes: u64,
@@ -268,6 +271,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             prepack_weights: e.build.prepack_weights,
             debug_extra_work_frac: e.build.debug_extra_work_frac,
             tensorrt: e.build.tensorrt,
+            trtexec_args: e.build.trtexec_args,
             threads: e.threads,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
@@ -333,6 +337,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
                 prepack_weights: c.engine.prepack_weights,
                 debug_extra_work_frac: c.engine.debug_extra_work_frac,
                 tensorrt: c.engine.tensorrt,
+                trtexec_args: c.engine.trtexec_args,
             },
             threads: c.engine.threads,
             build_ns: c.engine.build_ns,

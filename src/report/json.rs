@@ -7,7 +7,7 @@
 //! | `progress` | the library builds an engine, at most every tenth of a second | `case`, `doing`, `step`, `steps` (0: unknown) |
 //! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
-//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `test_library` (whether the library of our own tests took TensorRT's place), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
+//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `test_library` (whether the library of our own tests took TensorRT's place), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests, or not known), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
 //! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `test_library`, `base` (`{label, path, steps}` or null) |
 //! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `acceptance` (null, or `{honoured, reason, by, why}`: whether an added acceptance covers the regression, and `why` not), `comparison` (as above) |
@@ -94,8 +94,8 @@ fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Valu
         "p90_ns": quantile(0.9),
         "p99_ns": quantile(0.99),
         "inferences_per_s": over(case, |s| Some(s.inferences_per_s)),
-        "load_ns": over(case, |s| Some(s.load_ns as f64)),
-        "first_ns": over(case, |s| Some(s.first_ns as f64)),
+        "load_ns": over(case, |s| (s.load_ns > 0).then_some(s.load_ns as f64)),
+        "first_ns": over(case, |s| (s.first_ns > 0).then_some(s.first_ns as f64)),
         "peak_host_bytes": over(case, |s| s.peak_host_bytes.map(|b| b as f64)),
         "gpu": case.processes.iter().any(|s| s.gpu.is_some()).then(|| gpu_fields(case)),
         "budget": budget,

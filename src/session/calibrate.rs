@@ -2,8 +2,9 @@
 //! of a case are spread in time. Both arms of every pair are the same engine: whatever differs is noise.
 
 use super::Event;
+use super::lock::lock;
 use super::pairs::{Arm, Looks, compare_pairs};
-use super::stages::{build_all, lock, record_device};
+use super::stages::{build_all, record_device};
 use crate::calibration::{ALPHA, Calibration, Session, calibrate_case};
 use crate::case::Case;
 use crate::config::Project;
@@ -68,7 +69,7 @@ pub fn calibrate(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Calibrated> {
     amount.check()?;
-    let _lock = lock(&project.target, on_event)?;
+    let _lock = lock(&project.target, device, on_event)?;
     // What is shown as to come is pairs, not the processes of a run.
     let mut planned = cases.to_vec();
     planned.iter_mut().for_each(|c| c.effort.processes = 2 * (amount.sessions * amount.pairs) as u64);

@@ -3,8 +3,9 @@
 
 mod confirm;
 
+use super::lock::lock;
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
-use super::stages::{build_all, lock, new_record};
+use super::stages::{build_all, new_record};
 use super::{Added, Event, History, accept, added};
 use crate::acceptance::Standing;
 use crate::baseline::Store;
@@ -99,7 +100,7 @@ pub struct Checked {
 /// Runs a check.
 pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
     plan.looks.check()?;
-    let _lock = lock(&plan.project.target, on_event)?;
+    let _lock = lock(&plan.project.target, plan.device, on_event)?;
     let head_cases = plan.head.cases.as_ref().map_err(Clone::clone)?;
     on_event(Event::Started {
         cases: head_cases,

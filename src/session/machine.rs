@@ -1,7 +1,7 @@
 //! Which machine a session's numbers belong to: the CPU's, or that of the one GPU that its cases run on.
 
 use crate::backend::tensorrt::search::{Surroundings, search};
-use crate::case::{Case, Host};
+use crate::case::{Case, Host, Target};
 use crate::device::{self, Device, Gpu};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, Message};
@@ -47,7 +47,7 @@ pub fn machine_of(cases: &[Case]) -> Result<Device> {
     if !first.target.kind.on_gpu() {
         return Ok(machine);
     }
-    let gpus = gpus()?;
+    let gpus = gpus(&first.target)?;
     let count = gpus.len();
     match gpus.into_iter().nth(first.target.gpu as usize) {
         Some(gpu) => Ok(machine.on_gpu(gpu)),
@@ -56,9 +56,9 @@ pub fn machine_of(cases: &[Case]) -> Result<Device> {
     }
 }
 
-/// The GPUs CUDA has, in its order. Asked in a worker, because the parent never opens the driver.
-fn gpus() -> Result<Vec<Gpu>> {
-    match crate::worker::run(&Job::Gpus, LIMIT, &mut |_| {})? {
+/// The GPUs the backend has, in its order. Asked in a worker, because the parent never opens the driver.
+fn gpus(target: &Target) -> Result<Vec<Gpu>> {
+    match crate::worker::run(&Job::Gpus(target.clone()), LIMIT, &mut |_| {})? {
         Message::Gpus(gpus) => Ok(gpus),
         other => Err(Failure::new(FailureKind::Crash, format!("the worker answered {other:?}"))),
     }

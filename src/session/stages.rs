@@ -11,58 +11,13 @@ use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
 use crate::worker::protocol::{BuildJob, Built, Job, MeasureJob, Measured, Message};
-use crate::worker::{check_interrupt, run as run_worker};
+use crate::worker::run as run_worker;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-/// Sessions whose raw samples are kept.
-const KEPT_SAMPLES: usize = 50;
-
 /// An engine that was built, or why it was not.
 pub(super) type Engines = BTreeMap<String, Result<Built>>;
-
-/// One session at a time per target folder: two would disturb each other's numbers.
-pub(super) fn lock(target: &Path, on_event: &mut dyn FnMut(Event)) -> Result<File> {
-    std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
-    let path = target.join("lock");
-    let open = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = open.map_err(|e| Failure::io("open the lock", &path, &e))?;
-    let mut said = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => {
-                tidy(target);
-                return Ok(file);
-            }
-            Err(std::fs::TryLockError::WouldBlock) => {
-                if !said {
-                    on_event(Event::Waiting { folder: target });
-                    said = true;
-                }
-                check_interrupt()?;
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Err(std::fs::TryLockError::Error(e)) => return Err(Failure::io("lock", &path, &e)),
-        }
-    }
-}
-
-/// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may.
-fn tidy(target: &Path) {
-    let entries = |dir: &str| std::fs::read_dir(target.join(dir)).into_iter().flatten().flatten();
-    for leftover in entries("engines").filter(|e| e.file_name().to_string_lossy().starts_with(".tmp")) {
-        // Only space is lost where this fails; the same below.
-        let _ = std::fs::remove_file(leftover.path());
-    }
-    let mut sessions: Vec<_> =
-        entries("samples").map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path())).collect();
-    sessions.sort();
-    for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
-        let _ = std::fs::remove_dir_all(old);
-    }
-}
 
 /// The repository around `root`; a broken one is said and treated as none, because measuring needs no git.
 pub(super) fn repository(root: &Path, on_event: &mut dyn FnMut(Event)) -> Option<Repo> {

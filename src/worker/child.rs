@@ -1,7 +1,7 @@
 //! The worker's side: one job in, messages out, then exit. The only place where inference libraries run.
 
 use super::protocol::{Job, Message, PROTOCOL, Probed};
-use crate::backend::{cuda, tensorrt};
+use crate::backend::{backend, tensorrt};
 use crate::error::{Failure, FailureKind, Result};
 use crate::{build, measure};
 use rustix::process::Signal;
@@ -36,7 +36,7 @@ pub fn run(parent: Option<u32>) -> Result<()> {
             .next("workers are started by `cargo trt-perf run`, not by hand")
     })?;
     let outcome = match &job {
-        Job::Gpus => cuda::gpus().map(Message::Gpus),
+        Job::Gpus(target) => backend(target).gpus().map(Message::Gpus),
         Job::Build(job) => build::run(job, &mut reply).map(|b| Message::Built(Box::new(b))),
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| Message::Measured(Box::new(m))),
         Job::Probe(folder) => Ok(Message::Probed(probe(folder.as_deref()))),

@@ -20,8 +20,8 @@ pub const PROTOCOL: u32 = 1;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
-    /// Which GPUs CUDA has here.
-    Gpus,
+    /// Which GPUs the backend has here.
+    Gpus(Target),
     Build(BuildJob),
     Measure(MeasureJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -143,7 +143,7 @@ pub enum Message {
         stage: Stage,
         expected_ns: u64,
     },
-    /// In CUDA's order.
+    /// In the backend's order, which is CUDA's.
     Gpus(Vec<Gpu>),
     Built(Box<Built>),
     Measured(Box<Measured>),

@@ -193,6 +193,7 @@ prop_compose! {
                 inputs_hash: definition_hash.clone(), payload_sha256: definition_hash.clone(), model_sha256: definition_hash,
                 backend: engine.0, library: engine.1, build: BuildOptions {
                     optimize: engine.2, prepack_weights: engine.3, debug_extra_work_frac: throughput.then_some(0.25),
+                    trtexec_args: if throughput { vec!["--fp16".into()] } else { vec![] },
                     ..BuildOptions::default()
                 },
                 threads: engine.4, build_ns: engine.5, engine_bytes: engine.6,

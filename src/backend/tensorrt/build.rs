@@ -2,7 +2,7 @@
 
 use super::callbacks::{Phase, ProgressMonitor};
 use super::library::Api;
-use super::object::{Layout, Object, c_text, call};
+use super::object::{Layout, Object, c_text, call, is_nothing};
 use super::tables::{
     i_plugin_registry, v_builder, v_builder_config, v_host_memory, v_network_definition, v_timing_cache,
 };
@@ -21,6 +21,14 @@ pub const PLAN: &str = "engine.plan";
 
 /// The fact that holds what TensorRT warned about.
 pub const WARNINGS: &str = "warnings";
+
+/// The facts that hold where the plugin libraries are begin with this.
+const PLUGIN: &str = "plugin ";
+
+/// The plugin libraries that an engine was built with, in the order they were loaded in.
+pub fn plugins(facts: &BTreeMap<String, String>) -> impl Iterator<Item = &Path> {
+    facts.iter().filter(|(name, _)| name.starts_with(PLUGIN)).map(|(_, path)| Path::new(path))
+}
 
 /// Builds the plan.
 pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
@@ -95,7 +103,7 @@ fn load_plugins(
     for (number, path) in paths.into_iter().enumerate() {
         load_plugin(api, &registry, path)?;
         // The run phase has to load them too.
-        facts.insert(format!("plugin {number}"), path.display().to_string());
+        facts.insert(format!("{PLUGIN}{number:03}"), path.display().to_string());
     }
     Ok(())
 }
@@ -112,7 +120,7 @@ pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<(
 
 /// The bytes of an `IHostMemory` that is ours.
 pub(super) fn host_memory(api: &Arc<Api>, pointer: super::abi::Object, what: &str) -> Result<Vec<u8>> {
-    if pointer.is_null() {
+    if is_nothing(pointer) {
         return Err(api.failed(FailureKind::Build, what));
     }
     let memory = Object::owned(api, pointer, Layout::Wrapper, what)?;

@@ -8,6 +8,7 @@ use super::object::{Layout, Object};
 use super::search::{Candidate, Search, Surroundings, search};
 use crate::error::{Failure, FailureKind, Result};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,7 +36,8 @@ pub struct Api {
     logger: Logger,
     /// What was logged and stopped nothing.
     warnings: Mutex<Vec<String>>,
-    _libraries: Vec<Library>,
+    /// Never closed: what a library registered for the end of a thread would run when it is gone.
+    _libraries: ManuallyDrop<Vec<Library>>,
 }
 
 /// What the library is needed for.
@@ -115,7 +117,7 @@ impl Api {
             exports,
             logger: Logger::new(release.family),
             warnings: Mutex::default(),
-            _libraries: libraries,
+            _libraries: ManuallyDrop::new(libraries),
         }
     }
 
@@ -133,7 +135,7 @@ impl Api {
         let errors = self.errors();
         let said = if errors.is_empty() { String::new() } else { format!(": {}", errors.join(" / ")) };
         let failure = Failure::new(kind, format!("{}: {what}{said}", self.release));
-        if (said.contains("CUDA") || said.contains("cudaError")) && !crate::backend::cuda::driver_present() {
+        if said.to_lowercase().contains("cuda") && !crate::backend::cuda::driver_present() {
             return failure.next(
                 "there is no CUDA driver (libcuda) here; use a machine with an NVIDIA GPU and its driver",
             );

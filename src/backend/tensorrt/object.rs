@@ -11,6 +11,10 @@ use std::ffi::{CStr, CString, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+/// No object is below this address. The lean runtimes of TensorRT 10.16 and 11.4 give `null + 0x228` where they fail: the
+/// null pointer of another class, moved to where its base class would be.
+const FIRST_PAGE: usize = 4096;
+
 /// How an object leads to its functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -47,7 +51,7 @@ impl Object {
     }
 
     fn new(api: &Arc<Api>, pointer: This, layout: Layout, owned: bool, made_by: &str) -> Result<Self> {
-        match NonNull::new(pointer) {
+        match NonNull::new(pointer).filter(|p| !is_nothing(p.as_ptr())) {
             Some(pointer) => Ok(Self { api: Arc::clone(api), pointer, layout, owned }),
             None => Err(api.failed(FailureKind::Build, &format!("{made_by} gave nothing"))),
         }
@@ -130,6 +134,11 @@ macro_rules! call {
     }};
 }
 pub(super) use call;
+
+/// Whether the library gave no object.
+pub fn is_nothing(pointer: This) -> bool {
+    pointer.addr() < FIRST_PAGE
+}
 
 /// A text of the library's; empty where it gave none.
 pub fn text(pointer: super::abi::Text) -> String {

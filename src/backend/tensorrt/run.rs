@@ -76,7 +76,8 @@ fn load(api: &Arc<Api>, header: &EngineHeader, plan: &[u8]) -> Result<Arc<Engine
     if let Some(core) = options.dla_core {
         runtime.set_dla_core(u32::try_from(core).unwrap_or(u32::MAX))?;
     }
-    for plugin in options.plugins.iter().flatten() {
+    // The options name plugins by their contents; where they were when the engine was built is a fact of the build.
+    for plugin in super::build::plugins(&header.facts) {
         runtime.load_plugin(plugin)?;
     }
     Ok(Arc::new(Arc::new(runtime).deserialize(plan)?))

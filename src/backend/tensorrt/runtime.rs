@@ -8,7 +8,7 @@ use super::build::{host_memory, load_plugin};
 pub use super::context::Context;
 use super::context::RtxParts;
 use super::library::Api;
-use super::object::{Layout, Object, call, text};
+use super::object::{Layout, Object, call, is_nothing, text};
 use super::tables::{
     cuda_graph_strategy, data_type, dynamic_shapes_kernel_specialization_strategy as specialization,
     engine_stat, execution_context_allocation_strategy as strategy, layer_information_format,
@@ -56,7 +56,7 @@ impl Runtime {
         let api = self.object.api();
         let data = plan.as_ptr().cast_mut().cast();
         let pointer = call!(self.object, v_runtime::DESERIALIZE_CUDA_ENGINE, data, plan.len());
-        if pointer.is_null() {
+        if is_nothing(pointer) {
             return Err(api.failed(FailureKind::Measure, "the plan does not load"));
         }
         let object = Object::owned(api, pointer, Layout::Wrapper, "deserializeCudaEngine")?;
@@ -223,7 +223,7 @@ impl Engine {
         let how = if user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
         let how = how.of(self.api().family()).unwrap_or(0);
         let pointer = call!(self.object, engine::CREATE_EXECUTION_CONTEXT, how);
-        if pointer.is_null() {
+        if is_nothing(pointer) {
             return Err(self.api().failed(FailureKind::Measure, "no context was made"));
         }
         let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createExecutionContext")?;
@@ -267,7 +267,7 @@ impl Engine {
         }
         let pointer =
             call!(self.object, engine::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, config.pointer());
-        if pointer.is_null() {
+        if is_nothing(pointer) {
             return Err(api.failed(FailureKind::Measure, "no context was made"));
         }
         let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;

@@ -191,7 +191,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// As people count: `run2` before `run10`.
-fn natural(a: &str, b: &str) -> Ordering {
+pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut x, mut y) = (a, b);
     while let (Some(p), Some(q)) = (x.chars().next(), y.chars().next()) {
         let order = if p.is_ascii_digit() && q.is_ascii_digit() {

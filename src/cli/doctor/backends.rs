@@ -3,11 +3,12 @@
 //! Must never open a native library itself.
 
 use crate::backend::tensorrt::Looked;
+use crate::case::{BackendKind, Target};
 use crate::error::Result;
 use crate::units::plural;
 use crate::worker;
 use crate::worker::protocol::{Job, Message, Probed};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long opening a library may take.
@@ -23,7 +24,7 @@ pub struct Backend {
 
 /// Every backend; TensorRT's library is looked for in `folder`, or everywhere.
 pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<Backend> {
-    vec![cpu(), tensorrt(folder, no_gpu), cuda()]
+    vec![cpu(), tensorrt(folder.clone(), no_gpu), trtexec(folder.as_deref()), cuda()]
 }
 
 fn cpu() -> Backend {
@@ -31,9 +32,16 @@ fn cpu() -> Backend {
     Backend { name: "cpu".to_owned(), state, looked: Vec::new() }
 }
 
+/// Only whether its file is there: what version it is costs a start of it.
+fn trtexec(folder: Option<&Path>) -> Backend {
+    let state = crate::backend::trtexec_found(folder);
+    Backend { name: BackendKind::Trtexec.word().to_owned(), state, looked: Vec::new() }
+}
+
 fn cuda() -> Backend {
-    let name = "cuda".to_owned();
-    let state = match worker::run(&Job::Gpus, PROBE_LIMIT, &mut |_| {}) {
+    let name = BackendKind::Cuda.word().to_owned();
+    let target = Target { kind: BackendKind::Cuda, tensorrt: None, gpu: 0 };
+    let state = match worker::run(&Job::Gpus(target), PROBE_LIMIT, &mut |_| {}) {
         Ok(Message::Gpus(gpus)) => Ok(format!(
             "a calibration workload of kernels with a set duration, on {}; no models",
             plural(gpus.len(), "GPU")
@@ -52,9 +60,7 @@ fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
         Ok(Message::Probed(Probed { looked, library })) => {
             let state = match (library, no_gpu) {
                 (Ok(library), None) => Ok(library),
-                (Ok(library), Some(_)) => {
-                    Ok(format!("{library}; builds engines, and there is no GPU to run them on"))
-                }
+                (Ok(library), Some(_)) => Ok(format!("{library}; no GPU to run them on")),
                 (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
             };
             Backend { name, state, looked }

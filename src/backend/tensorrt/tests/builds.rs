@@ -38,6 +38,7 @@ fn built(world: &World, version: (u32, u32), options: TensorrtOptions) -> (Resul
         path: Path::new("m.onnx"),
         inputs: &inputs,
         options: &options,
+        scratch: Path::new("."),
         progress: &tell,
     };
     let payload = build(&world.open(version), &request);

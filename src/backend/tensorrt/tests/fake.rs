@@ -35,7 +35,7 @@ pub struct World {
     pub input: (CString, Dims),
     /// What the parser has against the model: name and operator of the node, code, words.
     pub parse_errors: Vec<(CString, CString, i32, CString)>,
-    /// What the builder logs instead of building.
+    /// What the builder logs instead of building, and the runtime instead of being made.
     pub build_error: Option<CString>,
 }
 
@@ -81,7 +81,7 @@ impl World {
 
     /// The library as `library::open` would give it; `self` must outlive it.
     pub fn open(&self, version: (u32, u32)) -> Arc<Api> {
-        CURRENT.set(std::ptr::from_ref(self));
+        CURRENT.set(self);
         let exports = Exports {
             builder: Some(create_builder),
             runtime: Some(run::create_runtime),

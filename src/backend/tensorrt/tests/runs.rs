@@ -67,6 +67,17 @@ fn a_foreign_plan_is_a_failure_with_the_librarys_own_words() {
 }
 
 #[test]
+fn a_null_pointer_that_was_moved_to_a_base_class_is_no_runtime() {
+    let mut world = World::new(Family::Trt10);
+    world.build_error = Some(c"CUDA initialization failure".into());
+    let failure = Runtime::new(&world.open((10, 16))).err().unwrap();
+    assert!(
+        failure.message.contains("createInferRuntime gave nothing: CUDA initialization failure"),
+        "{failure}"
+    );
+}
+
+#[test]
 fn contexts_of_tensorrt_rtx_say_when_kernels_are_compiled_and_keep_them() {
     let world = World::new(Family::Rtx1);
     let runtime = Arc::new(Runtime::new(&world.open((1, 7))).unwrap());

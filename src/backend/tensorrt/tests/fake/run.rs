@@ -14,6 +14,10 @@ pub extern "C" fn create_runtime(logger: Object, version: i32) -> Object {
     let world = unsafe { &*CURRENT.get() };
     world.logger.set(logger);
     world.call(format!("create runtime {version}"));
+    if let Some(error) = &world.build_error {
+        world.log(1, error);
+        return std::ptr::without_provenance_mut(0x228);
+    }
     let functions = [world.at(&v_runtime::DESERIALIZE_CUDA_ENGINE, deserialize as Word)];
     world.wrapper("runtime", v_runtime::COUNTS, &functions)
 }

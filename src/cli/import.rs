@@ -1,0 +1,195 @@
+//! `cargo trt-perf import`: records of what other programs measured.
+
+mod files;
+
+use super::args::MessageFormat;
+use super::exit::Exit;
+use super::{note, out, run, shown};
+use crate::baseline::Store;
+use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
+use crate::error::{Failure, Result};
+use crate::git::Repo;
+use crate::import::{self, Runs};
+use crate::record::Source;
+use crate::report::{json, terminal};
+use crate::trtexec::Layer;
+use crate::units::{share, time};
+use clap::{Args, Subcommand};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Slowest layers that are shown.
+const SHOWN_LAYERS: usize = 10;
+
+#[derive(Subcommand)]
+pub enum ImportVerb {
+    /// Runs of NVIDIA's trtexec
+    ///
+    /// Makes a record of what `trtexec --exportTimes=times.json` exported and what it printed, for `compare`, `history` and
+    /// baselines. The GPU and the settings are those that the files name; this machine needs neither a GPU nor TensorRT.
+    ///
+    /// Several exports are several processes of one session. One alone is cut into blocks that stand for processes. A
+    /// request's latency is trtexec's: copy in, compute and copy out on the GPU, without waiting for an earlier request.
+    Trtexec(Box<TrtexecArgs>),
+}
+
+/// Which files, and what they are of.
+#[derive(Args)]
+pub struct TrtexecArgs {
+    /// Exports of --exportTimes, or folders with everything of one session: times, what was printed (.log, .txt), layer
+    /// profile and layer information
+    #[arg(required = true, value_name = "FOLDER|TIMES.json")]
+    paths: Vec<PathBuf>,
+    /// What it is a measurement of: package/model/variant/scenario, or a name alone
+    #[arg(long, value_name = "ID")]
+    case: String,
+    /// What trtexec printed, or the JSON summary that TensorRT's Engine Explorer makes of it (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    log: Vec<PathBuf>,
+    /// The layer profile (--exportProfile): its slowest layers are shown
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// The layer information (--exportLayerInfo): tells engines apart
+    #[arg(long, value_name = "FILE")]
+    layers: Option<PathBuf>,
+    /// The plan that was measured (--saveEngine): tells engines apart
+    #[arg(long, value_name = "FILE")]
+    engine: Option<PathBuf>,
+    /// The GPU's name as nvidia-smi gives it, where the files do not say
+    #[arg(long, value_name = "NAME")]
+    gpu: Option<String>,
+    /// The GPU's memory in MiB, as nvidia-smi gives it, where the files do not say
+    #[arg(long, value_name = "MIB", requires = "gpu")]
+    gpu_memory: Option<u64>,
+    /// Inferences per request
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    batch: u64,
+    /// Cut each run into this many blocks that stand for processes (default: 5 for one run, 1 for several)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    blocks: Option<u64>,
+    /// The commit that was measured (default: none; HEAD with --save-baseline)
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
+    /// Also store the record in baselines/, to be committed
+    #[arg(long)]
+    save_baseline: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+}
+
+pub fn run(verb: &ImportVerb, manifest: Option<&Path>) -> Result<Exit> {
+    match verb {
+        ImportVerb::Trtexec(args) => trtexec(args, manifest),
+    }
+}
+
+fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let project = Project::find(manifest)?;
+    let (case, scenario) = case_of(&args.case)?;
+    let source = source(args, &project)?;
+    let found = files::find(args)?;
+    let runs = Runs {
+        case,
+        scenario,
+        batch: args.batch,
+        blocks: args.blocks.and_then(|n| usize::try_from(n).ok()),
+        times: found.times,
+        said: named_gpu(args, found.said)?,
+        plan: found.plan,
+        layers: found.layers_sha256,
+        source,
+        now_s: jiff::Timestamp::now().as_second(),
+    };
+    let (mut record, notes) = import::record(&runs)?;
+    let path = Store::new(project.target.join("results")).save(&mut record)?;
+    let baseline =
+        if args.save_baseline { Some(Store::new(project.baselines()).save(&mut record)?) } else { None };
+    if args.message_format == MessageFormat::Json {
+        for text in &notes {
+            out(&format!("{}\n", json::message("note", serde_json::json!({ "text": text }))));
+        }
+        let fields = serde_json::json!({ "record": path, "id": record.id, "measured": 1, "failed": 0, "regressed": 0,
+            "inconclusive": 0, "interrupted": false, "exit_code": Exit::Ok.code() });
+        out(&format!("{}\n", json::message("session-finished", fields)));
+        return Ok(Exit::Ok);
+    }
+    for (id, case) in &record.cases {
+        out(&terminal::case_block(id, case, None, true));
+    }
+    out(&layer_table(&found.layers));
+    out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
+    notes.iter().for_each(|n| note(&format!("note: {n}")));
+    note(&format!("device: {} ({})", record.device.name, record.device.key));
+    note(&format!("record: {}", shown(&path)));
+    if let Some(path) = baseline {
+        note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
+        run::size_note(&path, &record).iter().for_each(|n| note(n));
+    }
+    Ok(Exit::Ok)
+}
+
+/// The id and its scenario; a name alone is a model without a package, measured for latency.
+fn case_of(text: &str) -> Result<(String, Scenario)> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let plain = |p: &&str| !p.is_empty() && !p.contains(char::is_whitespace) && !p.contains(char::is_control);
+    match &parts[..] {
+        [name] if plain(name) => {
+            Ok((format!("{AD_HOC_PACKAGE}/{name}/default/{}", Scenario::Latency.word()), Scenario::Latency))
+        }
+        all @ [_, _, _, scenario] if all.iter().all(plain) => {
+            let scenario = scenario.parse().map_err(|why| Failure::usage(format!("--case {text}: {why}")))?;
+            Ok((text.to_owned(), scenario))
+        }
+        _ => Err(Failure::usage(format!("--case {text} is no id of a case"))
+            .next("write package/model/variant/latency (or …/throughput), or the model's name alone")),
+    }
+}
+
+/// Which commit the numbers belong to.
+fn source(args: &TrtexecArgs, project: &Project) -> Result<Option<Source>> {
+    let Some(rev) = args.commit.as_deref().or(args.save_baseline.then_some("HEAD")) else { return Ok(None) };
+    let fail = |why: String| {
+        Failure::usage(format!("cannot tell the commit {rev}: {why}"))
+            .next("import inside the repository whose commit was measured, and name it with --commit REV")
+    };
+    let git = |e: crate::git::GitError| fail(e.to_string());
+    let repo = Repo::discover(&project.root)
+        .map_err(git)?
+        .ok_or_else(|| fail("there is no git repository here".into()))?;
+    let commit = repo.resolve(rev).map_err(git)?;
+    let exclude = repo.relative(&project.baselines()).map_err(git)?;
+    let src_tree = repo.src_tree(&commit.id, &exclude).map_err(git)?;
+    Ok(Some(Source { src_tree, commit: commit.id, branch: None, dirty: false }))
+}
+
+/// The GPU that the options name must be the one that the files name.
+fn named_gpu(args: &TrtexecArgs, mut said: crate::trtexec::Said) -> Result<crate::trtexec::Said> {
+    let Some(name) = &args.gpu else { return Ok(said) };
+    if let Some(other) = said.gpu.as_ref().filter(|other| *other != name) {
+        return Err(Failure::usage(format!("--gpu says {name:?}, and what trtexec printed says {other:?}"))
+            .next("leave --gpu out: the printed name is right"));
+    }
+    said.gpu = Some(name.clone());
+    said.gpu_memory_mib = said.gpu_memory_mib.or(args.gpu_memory);
+    Ok(said)
+}
+
+/// The slowest layers, where there is a profile.
+fn layer_table(layers: &[Layer]) -> String {
+    let mut text = String::new();
+    for layer in layers.iter().take(SHOWN_LAYERS) {
+        let what = layer.what.as_ref().map_or(String::new(), |w| format!("  ({w})"));
+        text.push_str(&format!(
+            "  {:>9} {:>6}  {}{what}\n",
+            time(layer.median_ms * 1e6),
+            share(layer.share_frac),
+            layer.name
+        ));
+    }
+    match layers.len() {
+        0 => String::new(),
+        n if n > SHOWN_LAYERS => format!("slowest of {n} layers (median, share of their sum):\n{text}"),
+        _ => format!("layers (median, share of their sum):\n{text}"),
+    }
+}

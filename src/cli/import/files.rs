@@ -1,0 +1,144 @@
+//! The files of a trtexec session, found by what they hold. Makes [`Found`] from paths; never writes.
+
+use super::TrtexecArgs;
+use crate::case::sha256_hex;
+use crate::cli::compare::natural;
+use crate::error::{Failure, FailureKind, Result};
+use crate::trtexec::{self, Kind, Layer, Said};
+use std::path::{Path, PathBuf};
+
+/// Everything that was found.
+#[derive(Default)]
+pub struct Found {
+    /// Name and text, in natural order of the names.
+    pub times: Vec<(String, String)>,
+    pub said: Said,
+    pub layers: Vec<Layer>,
+    pub layers_sha256: Option<String>,
+    pub plan: Option<(String, u64)>,
+}
+
+/// A file with its text.
+struct File {
+    name: String,
+    text: String,
+}
+
+/// Reads what the options name.
+pub fn find(args: &TrtexecArgs) -> Result<Found> {
+    let mut all: Vec<(Kind, File)> = Vec::new();
+    for path in &args.paths {
+        if path.is_dir() {
+            folder(path, &mut all)?;
+        } else {
+            // Whatever it is: the reader of times says what is wrong with it.
+            all.push((Kind::Times, read(path)?));
+        }
+    }
+    for path in &args.log {
+        let file = read(path)?;
+        match trtexec::kind(&file.text) {
+            Some(kind @ (Kind::Log | Kind::Summary)) => all.push((kind, file)),
+            _ => {
+                return Err(other(
+                    &file.name,
+                    "is not what trtexec prints: it has no section `=== Inference Options ===`",
+                ));
+            }
+        }
+    }
+    for (kind, path) in [(Kind::Profile, &args.profile), (Kind::Layers, &args.layers)] {
+        if let Some(path) = path {
+            // The named one counts, not the one in the folder.
+            all.retain(|(k, _)| *k != kind);
+            all.push((kind, read(path)?));
+        }
+    }
+    let mut found = put_together(all)?;
+    if let Some(path) = &args.engine {
+        let bytes = std::fs::read(path).map_err(|e| Failure::io("read the engine", path, &e))?;
+        found.plan = Some((sha256_hex(&bytes), bytes.len() as u64));
+    }
+    Ok(found)
+}
+
+/// The files of a folder that are trtexec's; others may lie beside them.
+fn folder(dir: &Path, all: &mut Vec<(Kind, File)>) -> Result<()> {
+    let entries = std::fs::read_dir(dir).map_err(|e| Failure::io("read the folder", dir, &e))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
+    // 2 before 10: the order in which people number runs.
+    paths.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+    let before = all.len();
+    for path in paths {
+        let wanted = path.extension().is_some_and(|e| ["json", "log", "txt"].iter().any(|w| e == *w));
+        if !wanted {
+            continue;
+        }
+        let file = read(&path)?;
+        if let Some(kind) = trtexec::kind(&file.text) {
+            all.push((kind, file));
+        } else if path.extension().is_some_and(|e| e == "json")
+            && let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(&file.text)
+        {
+            // Cut off before its first key, it may have been anything.
+            return Err(other(&file.name, &format!("is no whole JSON ({e})")));
+        }
+    }
+    if !all[before..].iter().any(|(kind, _)| *kind == Kind::Times) {
+        return Err(other(&dir.display().to_string(), "holds no export of times"));
+    }
+    Ok(())
+}
+
+fn put_together(all: Vec<(Kind, File)>) -> Result<Found> {
+    let mut found = Found::default();
+    let (mut profile, mut info): (Option<File>, Option<File>) = (None, None);
+    for (kind, file) in all {
+        match kind {
+            Kind::Times => found.times.push((file.name, file.text)),
+            Kind::Log | Kind::Summary => {
+                let said = trtexec::said(&file.text).map_err(|why| other(&file.name, &why))?;
+                differs(&found.said, &said, &file.name)?;
+                found.said = trtexec::merge(found.said, said);
+            }
+            Kind::Profile => profile = Some(file),
+            Kind::Layers => info = Some(file),
+        }
+    }
+    if let Some(profile) = profile {
+        let text = info.as_ref().map(|f| f.text.as_str());
+        found.layers = trtexec::layers(&profile.text, text).map_err(|why| other(&profile.name, &why))?;
+    }
+    found.layers_sha256 = info.map(|f| sha256_hex(f.text.as_bytes()));
+    Ok(found)
+}
+
+/// Logs of one session say the same of the GPU and the settings.
+fn differs(a: &Said, b: &Said, name: &str) -> Result<()> {
+    let facts = [
+        ("setting of inference", a.run.is_some() && b.run.is_some() && a.run != b.run),
+        ("GPU", a.gpu.is_some() && b.gpu.is_some() && a.gpu != b.gpu),
+        ("TensorRT", a.version.is_some() && b.version.is_some() && a.version != b.version),
+    ];
+    match facts.iter().find(|(_, differ)| *differ) {
+        None => Ok(()),
+        Some((what, _)) => Err(other(
+            name,
+            &format!("says another {what} than the log before it: these are not runs of one session"),
+        )),
+    }
+}
+
+fn read(path: &Path) -> Result<File> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    let name = path.display().to_string();
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(File { name, text }),
+        Err(_) => Err(other(&name, "is not text, so it is no export of trtexec")),
+    }
+}
+
+fn other(name: &str, why: &str) -> Failure {
+    Failure::new(FailureKind::Format, format!("{name} {why}"))
+        .next("see `cargo trt-perf import trtexec --help` for the files that are meant")
+}

@@ -1,0 +1,73 @@
+//! Before statistics: whether two arms answer the same question, and whether their numbers can be believed at all.
+
+use crate::record::CaseRecord;
+use crate::summarize::Summary;
+
+/// What is asked must be the same; says what is not.
+pub(super) fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+    if base.engine.backend != head.engine.backend {
+        return Some(format!("backend {} against {}", head.engine.backend, base.engine.backend));
+    }
+    if base.definition_hash == head.definition_hash {
+        return None;
+    }
+    let mut what = Vec::new();
+    if base.point != head.point {
+        what.push("operating point");
+    }
+    if base.mode != head.mode {
+        what.push("transfers or way of waiting");
+    }
+    if base.budget != head.budget {
+        what.push("budget");
+    }
+    if base.shapes != head.shapes {
+        what.push("shapes");
+    }
+    if what.is_empty() {
+        what.push("inputs, seed or measuring protocol");
+    }
+    Some(format!("another definition: {} changed", what.join(", ")))
+}
+
+/// Why the numbers of an arm must not be believed. (Pairs with such a process were discarded before.)
+pub(super) fn spoiled(arm: &CaseRecord, name: &str) -> Option<String> {
+    let all: Vec<String> = arm.processes.iter().filter_map(Summary::spoiled).collect();
+    let first = all.first()?;
+    Some(format!("in {} of {} processes of {name} {first}", all.len(), arm.processes.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Margins;
+    use crate::compare::{Design, Sessions, Verdict, compare_case};
+    use crate::record::sample;
+    use crate::summarize::GpuSummary;
+
+    #[test]
+    fn a_process_that_is_known_to_be_wrong_makes_the_comparison_invalid() {
+        let steady = CaseRecord { processes: vec![sample::summary(1e6); 5], ..sample::case() };
+        let mut moved = steady.clone();
+        moved.processes[3].gpu = Some(GpuSummary {
+            compute: None,
+            times: None,
+            sm_mhz: None,
+            temperature_c: None,
+            power_w: None,
+            joules_per_inference: None,
+            spoiled: Some("the GPU's clock went from 1980 to 1500 MHz".into()),
+        });
+        let mut throttled = steady.clone();
+        throttled.processes[0].throttled = true;
+        let verdict = |base: &CaseRecord, head: &CaseRecord| {
+            let design = Design::Stored(&|_| Sessions::Assumed);
+            compare_case("p/m/v/latency", base, head, Margins::default(), &design).verdict
+        };
+        assert!(!matches!(verdict(&steady, &steady), Verdict::Invalid(_)));
+        let said = verdict(&steady, &moved).reason().map(str::to_owned).unwrap_or_default();
+        assert!(said.starts_with("in 1 of 5 processes of head the GPU's clock"), "{said}");
+        let said = verdict(&throttled, &steady).reason().map(str::to_owned).unwrap_or_default();
+        assert!(said.contains("of base the CPU was throttled"), "{said}");
+    }
+}

@@ -1,0 +1,280 @@
+//! Other programs' measurements → a [`Record`]: the files of `trtexec`. Pure.
+//!
+//! The device, the settings and the engine are what the files say they were; nothing is taken from this machine. What
+//! is asked is hashed from the settings that were in force, so that numbers that mean different things never compare.
+
+use crate::backend::GpuTimes;
+use crate::case::{MEASURING_PROTOCOL, Mode, OperatingPoint, sha256_hex, sha256_json};
+use crate::config::{BuildOptions, MARGIN_FRAC, Scenario, Wait};
+use crate::device::{GpuConditions, gpu_key};
+use crate::error::{Failure, FailureKind, Result};
+use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use crate::steady;
+use crate::summarize::{Summary, summarize};
+use crate::trtexec::{self, Request, RunSettings, Said, Times};
+use crate::units::{plain_time, plural};
+use crate::worker::protocol::{Measured, MeasuredGpu};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// As it stands in records; the same as that of the backend that runs trtexec.
+const BACKEND: &str = "trtexec";
+/// One run is cut into this many blocks, so that there is something to compare: two more than the fewest that are judged.
+const BLOCKS: usize = 5;
+/// A block of fewer requests than this says too little.
+const MIN_BLOCK: usize = 20;
+/// Runs of one session with the same settings do not differ this much in their number of requests.
+const MAX_RATIO: usize = 2;
+
+/// Runs of `trtexec` to be recorded.
+#[derive(Debug)]
+pub struct Runs {
+    /// `package/model/variant/scenario`.
+    pub case: String,
+    pub scenario: Scenario,
+    /// Inferences per request.
+    pub batch: u64,
+    /// Into how many blocks each run is cut; `None`: one run alone into [`BLOCKS`], several not at all.
+    pub blocks: Option<usize>,
+    /// Name and text of each export of times, a process each.
+    pub times: Vec<(String, String)>,
+    pub said: Said,
+    /// SHA-256 and size of the plan, where it is there.
+    pub plan: Option<(String, u64)>,
+    /// SHA-256 of the layer information, where it is there.
+    pub layers: Option<String>,
+    pub source: Option<Source>,
+    pub now_s: i64,
+}
+
+/// The record, and what the reader should know of it.
+pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
+    let settings = runs.said.run.as_ref().ok_or_else(|| {
+        Failure::usage("nothing says how these times were taken: streams, transfers, CUDA graph, warm-up").next(
+            "give what trtexec printed with --log: `trtexec … --exportTimes=times.json | tee trtexec.log`",
+        )
+    })?;
+    let mut times = Vec::new();
+    for (name, text) in &runs.times {
+        let run = trtexec::times(text, settings.warm_up_ms).map_err(|why| bad(name, &why))?;
+        times.push((name.as_str(), run));
+    }
+    same_length(&times)?;
+    let cut = runs.blocks.unwrap_or(match &times[..] {
+        [(_, only)] if only.requests.len() >= BLOCKS * MIN_BLOCK => BLOCKS,
+        _ => 1,
+    });
+    let point = OperatingPoint {
+        batch: runs.batch,
+        streams: settings.streams,
+        in_flight: if settings.overlap { 2 } else { 1 },
+        cuda_graph: settings.cuda_graph,
+    };
+    let mut processes = Vec::new();
+    for (name, run) in &times {
+        for block in blocks(&run.requests, cut) {
+            let summary = summary(run, block, &point, runs.said.load_ns.unwrap_or(0));
+            processes.push(summary.map_err(|f| f.context(name))?);
+        }
+    }
+    let notes = notes(runs, &times, cut);
+    let case = case_record(runs, settings, point, processes);
+    let mut device = device(&runs.said)?;
+    device.soft.insert("imported".into(), provenance(times.len(), cut));
+    let record = Record {
+        id: String::new(),
+        created_s: runs.now_s,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        source: runs.source.clone(),
+        device,
+        supersedes: Vec::new(),
+        acceptance: None,
+        cases: BTreeMap::from([(runs.case.clone(), case)]),
+        failed: BTreeMap::new(),
+    };
+    Ok((record, notes))
+}
+
+fn bad(name: &str, why: &str) -> Failure {
+    Failure::new(FailureKind::Format, format!("{name} {why}"))
+        .next("export it again with `trtexec --loadEngine=… --exportTimes=times.json`")
+}
+
+/// Runs of one record were all asked for the same; one that was stopped early, or ran for longer, was not.
+fn same_length(times: &[(&str, Times)]) -> Result<()> {
+    let len = |run: &&(&str, Times)| run.1.requests.len();
+    let (Some(least), Some(most)) = (times.iter().min_by_key(len), times.iter().max_by_key(len)) else {
+        return Err(
+            Failure::usage("no export of times is named").next("name a file of trtexec --exportTimes")
+        );
+    };
+    if most.1.requests.len() <= MAX_RATIO * least.1.requests.len() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureKind::Format,
+        format!(
+            "{} holds {} requests and {} holds {}: they are not runs of the same length",
+            least.0,
+            least.1.requests.len(),
+            most.0,
+            most.1.requests.len()
+        ),
+    )
+    .next("import only runs with the same --duration and --iterations as one record"))
+}
+
+/// `n` consecutive blocks of about the same length.
+fn blocks(requests: &[Request], n: usize) -> impl Iterator<Item = &[Request]> {
+    let len = requests.len();
+    let n = n.clamp(1, len.max(1));
+    (0..n).map(move |i| &requests[i * len / n..(i + 1) * len / n])
+}
+
+fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64) -> Result<Summary> {
+    let warm_up = trtexec::latencies_ns(&run.warm_up);
+    let parts = trtexec::parts(block);
+    let gpu = MeasuredGpu {
+        times: Some(GpuTimes {
+            enqueue_ns: parts.enqueue_ns,
+            h2d_ns: parts.h2d_ns,
+            compute_ns: parts.compute_ns,
+            d2h_ns: parts.d2h_ns,
+            isolated: false,
+        }),
+        before: GpuConditions::default(),
+        after: GpuConditions::default(),
+        energy_j: None,
+    };
+    let measured = Measured {
+        load_ns,
+        first_ns: 0,
+        warm_up_requests: warm_up.len() as u64,
+        warm_up_ns: 0,
+        // Where the warm-up was not exported, nothing is known against it.
+        steady: warm_up.is_empty() || steady::is_steady(&warm_up),
+        requests: block.len() as u64,
+        requests_per_s: trtexec::requests_per_s(block),
+        throttled: false,
+        peak_host_bytes: None,
+        outputs: Vec::new(),
+        steps: Vec::new(),
+        gpu: Some(gpu),
+    };
+    let latencies = trtexec::latencies_ns(block);
+    let mut summary = summarize(&latencies, &trtexec::compute_ns(block), &measured, point, None)?;
+    if let Some(gpu) = &mut summary.gpu {
+        gpu.spoiled = run.too_coarse(block, MARGIN_FRAC);
+    }
+    Ok(summary)
+}
+
+/// What was asked: the text that the definition hash is taken of. Apart from the definitions of measured cases, because
+/// neither seed nor types of the inputs are known.
+#[derive(Serialize)]
+struct Definition<'a> {
+    protocol: u32,
+    imported: &'a str,
+    scenario: Scenario,
+    point: OperatingPoint,
+    mode: Mode,
+    shapes: &'a BTreeMap<String, String>,
+    others: &'a BTreeMap<String, String>,
+}
+
+fn case_record(
+    runs: &Runs,
+    settings: &RunSettings,
+    point: OperatingPoint,
+    processes: Vec<Summary>,
+) -> CaseRecord {
+    let mode =
+        Mode { transfers: settings.transfers, wait: if settings.spin { Wait::Spin } else { Wait::Block } };
+    let definition = Definition {
+        protocol: MEASURING_PROTOCOL,
+        imported: BACKEND,
+        scenario: runs.scenario,
+        point,
+        mode,
+        shapes: &settings.shapes,
+        others: &settings.others,
+    };
+    CaseRecord {
+        definition_hash: sha256_json(&definition),
+        scenario: runs.scenario,
+        point,
+        mode,
+        budget: None,
+        shapes: settings.shapes.clone(),
+        engine: engine(runs),
+        outputs: BTreeMap::new(),
+        processes,
+    }
+}
+
+fn engine(runs: &Runs) -> EngineRecord {
+    let said = &runs.said;
+    let library = match said.version {
+        Some(version) => format!("TensorRT {version}"),
+        None => "TensorRT of unknown version".into(),
+    };
+    let unknown = runs.plan.is_none() && runs.layers.is_none() && said.build.is_empty();
+    let texts = runs.times.iter().map(|(_, text)| sha256_hex(text.as_bytes()));
+    // An engine of which nothing is known is like no other.
+    let only: Vec<String> = if unknown { texts.collect() } else { Vec::new() };
+    let (payload_sha256, engine_bytes) = runs.plan.clone().unwrap_or_default();
+    EngineRecord {
+        inputs_hash: sha256_json(&(&library, &said.model, &said.build, &payload_sha256, &runs.layers, only)),
+        payload_sha256,
+        // Its name is known at most.
+        model_sha256: String::new(),
+        backend: BACKEND.into(),
+        library,
+        build: BuildOptions {
+            trtexec_args: said.build.iter().map(|(k, v)| format!("{k}: {v}")).collect(),
+            ..BuildOptions::default()
+        },
+        threads: 1,
+        build_ns: 0,
+        engine_bytes,
+    }
+}
+
+/// The GPU that the files name.
+fn device(said: &Said) -> Result<RecordDevice> {
+    let name = said.gpu.as_ref().ok_or_else(|| {
+        Failure::usage("nothing says which GPU these times are of").next(
+            "give what trtexec printed with --log, or the GPU's name as nvidia-smi gives it: --gpu \"NVIDIA A100 80GB PCIe\" --gpu-memory 81920",
+        )
+    })?;
+    let memory = said.gpu_memory_mib.and_then(|mib| mib.checked_mul(1 << 20));
+    Ok(RecordDevice { key: gpu_key(name, memory, None), name: name.clone(), soft: said.gpu_facts.clone() })
+}
+
+fn provenance(runs: usize, cut: usize) -> String {
+    match cut {
+        1 => format!("{} of trtexec", plural(runs, "run")),
+        n => format!("{} of trtexec, cut into {n} blocks", plural(runs, "run")),
+    }
+}
+
+fn notes(runs: &Runs, times: &[(&str, Times)], cut: usize) -> Vec<String> {
+    let sum = |part: fn(&Times) -> usize| times.iter().map(|(_, t)| part(t)).sum::<usize>();
+    let resolution = times.iter().fold(0.0_f64, |r, (_, t)| r.max(t.resolution_ns));
+    let mut notes = vec![format!(
+        "{} in {}, {} of the warm-up left out; trtexec resolved durations to {} (32-bit milliseconds since the start)",
+        plural(sum(|t| t.requests.len()), "request"),
+        plural(times.len(), "run"),
+        sum(|t| t.warm_up.len()),
+        plain_time(resolution)
+    )];
+    if cut > 1 {
+        notes.push(format!(
+            "each run is cut into {cut} blocks that stand for processes: what differs between processes is not in the spread; import several runs for that"
+        ));
+    }
+    if runs.said.version.is_none() {
+        notes.push("which TensorRT it was is not said; what trtexec printed (--log) tells".into());
+    }
+    notes
+}

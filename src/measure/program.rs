@@ -1,0 +1,82 @@
+//! A backend that is a program and measures itself: its numbers in the place of ours.
+
+use super::write_gpu_samples;
+use crate::backend::{Backend, Program, ProgramRun, Setup};
+use crate::device::{self, GpuConditions};
+use crate::engine::EngineHeader;
+use crate::error::{Failure, Result};
+use crate::steady;
+use crate::tensor::{Tensor, write_samples};
+use crate::worker::child::Reply;
+use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, Stage};
+use std::path::Path;
+
+/// One process's worth; `None` where the backend leaves measuring to us.
+pub(super) fn run(
+    backend: &dyn Backend,
+    job: &MeasureJob,
+    header: &EngineHeader,
+    (parts, inputs): (&[Vec<u8>], &[(String, Tensor)]),
+    reply: &mut Reply,
+) -> Option<Result<Measured>> {
+    let program = backend.program()?;
+    Some(measure(program, job, header, (parts, inputs), reply))
+}
+
+fn measure(
+    program: &dyn Program,
+    job: &MeasureJob,
+    header: &EngineHeader,
+    (parts, inputs): (&[Vec<u8>], &[(String, Tensor)]),
+    reply: &mut Reply,
+) -> Result<Measured> {
+    not_ours(job, header)?;
+    let setup = Setup { point: job.point, mode: job.mode };
+    let expected_ns = job.warm_up_ns.saturating_add(job.measure_ns);
+    reply.send(&Message::Stage { stage: Stage::Measure, expected_ns });
+    let throttles = device::throttle_count();
+    let m = program.measure(&ProgramRun {
+        engine: header,
+        parts,
+        setup: &setup,
+        inputs,
+        warm_up_ns: job.warm_up_ns,
+        measure_ns: job.measure_ns,
+        scratch: job.samples.parent().unwrap_or(Path::new(".")),
+    })?;
+    write_samples(&job.samples, &m.latencies)?;
+    write_gpu_samples(job, &m.compute)?;
+    Ok(Measured {
+        load_ns: m.load_ns,
+        first_ns: 0,
+        warm_up_requests: m.warm_up.len() as u64,
+        warm_up_ns: job.warm_up_ns,
+        // Where it does not say how it warmed up, nothing is known against it.
+        steady: m.warm_up.is_empty() || steady::is_steady(&m.warm_up),
+        requests: m.latencies.len() as u64,
+        requests_per_s: m.requests_per_s,
+        throttled: device::throttle_count() > throttles,
+        peak_host_bytes: None,
+        outputs: Vec::new(),
+        steps: Vec::new(),
+        gpu: Some(MeasuredGpu {
+            times: Some(m.times),
+            before: GpuConditions::default(),
+            after: GpuConditions::default(),
+            energy_j: None,
+        }),
+    })
+}
+
+/// What only requests of our own could do.
+fn not_ours(job: &MeasureJob, header: &EngineHeader) -> Result<()> {
+    let what = if header.made_from.build.debug_extra_work_frac.is_some() {
+        "debug-extra-work adds work to requests"
+    } else if !job.expect.is_empty() {
+        "expect compares outputs"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!("{what}, and {} runs its requests itself", header.made_from.backend))
+        .next("take it out, or use another backend for this case"))
+}

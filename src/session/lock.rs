@@ -1,0 +1,105 @@
+//! One session at a time: per target folder, whose files two would mix up, and per GPU, whose numbers two would disturb.
+
+use super::Event;
+use crate::device::Device;
+use crate::error::{Failure, Result};
+use crate::worker::check_interrupt;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+/// Sessions whose raw samples are kept.
+const KEPT_SAMPLES: usize = 50;
+
+/// Held until it is dropped.
+pub(super) struct Lock {
+    _target: File,
+    _gpu: Option<File>,
+}
+
+/// Waits until no other session has the folder or the GPU.
+pub(super) fn lock(target: &Path, device: &Device, on_event: &mut dyn FnMut(Event)) -> Result<Lock> {
+    std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
+    let _target = acquire(&target.join("lock"), target, on_event)?;
+    tidy(target);
+    let _gpu = match &device.measured_gpu {
+        Some(gpu) => {
+            // For all users and projects of this machine.
+            let path = std::env::temp_dir().join(format!("cargo-trt-perf-{}-{}.lock", gpu.key, gpu.index));
+            Some(acquire(&path, &path, on_event)?)
+        }
+        None => None,
+    };
+    Ok(Lock { _target, _gpu })
+}
+
+/// Locks the file at `path`; says once that it waits, naming `shown`.
+fn acquire(path: &Path, shown: &Path, on_event: &mut dyn FnMut(Event)) -> Result<File> {
+    let create = File::options().create(true).truncate(false).write(true).open(path);
+    let file = match create {
+        // Another user's file: to lock it, reading is enough.
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => File::open(path),
+        other => other,
+    };
+    let file = file.map_err(|e| Failure::io("open the lock", path, &e))?;
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                if !said {
+                    on_event(Event::Waiting { folder: shown });
+                    said = true;
+                }
+                check_interrupt()?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(std::fs::TryLockError::Error(e)) => return Err(Failure::io("lock", path, &e)),
+        }
+    }
+}
+
+/// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may.
+fn tidy(target: &Path) {
+    let entries = |dir: &str| std::fs::read_dir(target.join(dir)).into_iter().flatten().flatten();
+    for leftover in entries("engines").filter(|e| e.file_name().to_string_lossy().starts_with(".tmp")) {
+        // Only space is lost where this fails; the same below.
+        let _ = std::fs::remove_file(leftover.path());
+    }
+    let mut sessions: Vec<_> =
+        entries("samples").map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path())).collect();
+    sessions.sort();
+    for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
+        let _ = std::fs::remove_dir_all(old);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Gpu;
+
+    #[test]
+    fn two_sessions_on_one_gpu_wait_for_each_other_and_on_two_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let on = |index| {
+            let gpu =
+                Gpu::without_nvml(index, "lock test", u64::from(std::process::id()) << 30, "9.0".into());
+            Device::with_gpus(vec![]).on_gpu(gpu)
+        };
+        let held = lock(&dir.path().join("a"), &on(0), &mut |_| {}).unwrap();
+        drop(lock(&dir.path().join("b"), &on(1), &mut |_| panic!("another GPU")).unwrap());
+        let waits = std::thread::scope(|scope| {
+            let (said, heard) = std::sync::mpsc::channel();
+            let other = dir.path().join("b");
+            let device = on(0);
+            scope.spawn(move || lock(&other, &device, &mut |_| said.send(()).unwrap()).map(drop).unwrap());
+            // The other thread can only go on once this one was told that it waits.
+            let waits = heard.recv().is_ok();
+            drop(held);
+            waits
+        });
+        assert!(waits);
+    }
+}

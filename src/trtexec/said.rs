@@ -1,0 +1,316 @@
+//! What trtexec prints → [`Said`]: version, GPU, and the settings that were in force. Pure.
+//!
+//! Reads the text itself, or the JSON that TensorRT's Engine Explorer makes of it. Only what is said counts: nothing is
+//! filled in from defaults, because 11.0 changed them.
+
+use super::version::Version;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What is known of a run beside its times; `None` and empty are "not said".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    pub version: Option<Version>,
+    pub gpu: Option<String>,
+    pub gpu_memory_mib: Option<u64>,
+    /// Clocks, ECC and compute capability, by the names trtexec gives them.
+    pub gpu_facts: BTreeMap<String, String>,
+    pub run: Option<RunSettings>,
+    /// How the engine was built, where this run built it.
+    pub build: BTreeMap<String, String>,
+    /// The model, where this run read one.
+    pub model: Option<String>,
+    /// From the plan in memory to an engine.
+    pub load_ns: Option<u64>,
+}
+
+/// How requests were offered and what they span.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunSettings {
+    pub streams: u64,
+    /// Two requests in flight per stream instead of one (not `--exposeDMA`).
+    pub overlap: bool,
+    pub transfers: bool,
+    pub spin: bool,
+    pub cuda_graph: bool,
+    pub warm_up_ms: f64,
+    /// As `1x3x224x224`; empty for models without dynamic shapes.
+    pub shapes: BTreeMap<String, String>,
+    /// Whatever else changes numbers and is not off, such as `Idle time`.
+    pub others: BTreeMap<String, String>,
+}
+
+/// Settings that change what is measured and are off by default.
+const OTHERS: [&str; 7] = [
+    "Sleep time",
+    "Idle time",
+    "Multithreading",
+    "Persistent Cache Ratio",
+    "Weight Streaming Budget",
+    "Optimization Profile Index",
+    "Use managed memory",
+];
+const OFF: [&str; 4] = ["Disabled", "0", "0ms", ""];
+/// What is worth knowing of a GPU when numbers differ.
+const GPU_FACTS: [&str; 6] = [
+    "Compute Capability",
+    "Memory Bus Width",
+    "Compute Clock Rate",
+    "Memory Clock Rate",
+    "Application Compute Clock Rate",
+    "Application Memory Clock Rate",
+];
+const BUILD_FACTS: [&str; 6] =
+    ["Precision", "Sparsity", "Strongly Typed", "Refit", "Builder optimization level", "Memory Pools"];
+
+/// trtexec goes on without a graph where capturing fails, after settings were printed.
+const NO_GRAPH: [&str; 3] = [
+    "not permitted under CUDA graph capture",
+    "without using CUDA graph launch",
+    "CUDA graph option has been disabled",
+];
+
+/// A section of the log: its keys in order.
+type Section = Vec<(String, String)>;
+
+/// Reads either form. The error continues the file's name.
+pub fn said(text: &str) -> Result<Said, String> {
+    if text.trim_start().starts_with('{') {
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| format!("is no summary of trtexec's output ({e})"))?;
+        let section = |key: &str| json_section(value.get(key));
+        return put_together(
+            None,
+            &section("device_information"),
+            &section("inference_options"),
+            &[section("model_options"), section("build_options")].concat(),
+        );
+    }
+    let sections = log_sections(text);
+    let section = |key: &str| sections.get(key).cloned().unwrap_or_default();
+    let mut said = put_together(
+        Version::find(text),
+        &section("Device Information"),
+        &section("Inference Options"),
+        &[section("Model Options"), section("Build Options")].concat(),
+    )?;
+    said.load_ns = load_ns(text);
+    if let Some(run) = &mut said.run {
+        run.cuda_graph &= !graph_failed(text);
+    }
+    Ok(said)
+}
+
+/// Whether the output says that a CUDA graph was asked for and could not be captured.
+pub fn graph_failed(text: &str) -> bool {
+    NO_GRAPH.iter().any(|mark| text.contains(mark))
+}
+
+/// What `more` says where `said` is silent.
+pub fn merge(said: Said, more: Said) -> Said {
+    let or = |a: BTreeMap<_, _>, b| if a.is_empty() { b } else { a };
+    Said {
+        version: said.version.or(more.version),
+        gpu: said.gpu.or(more.gpu),
+        gpu_memory_mib: said.gpu_memory_mib.or(more.gpu_memory_mib),
+        gpu_facts: or(said.gpu_facts, more.gpu_facts),
+        run: said.run.or(more.run),
+        build: or(said.build, more.build),
+        model: said.model.or(more.model),
+        load_ns: said.load_ns.or(more.load_ns),
+    }
+}
+
+fn json_section(value: Option<&Value>) -> Section {
+    let plain = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    value
+        .and_then(Value::as_object)
+        .map(|map| map.iter().map(|(k, v)| (k.clone(), plain(v))).collect())
+        .unwrap_or_default()
+}
+
+/// `[11/22/2026-10:00:00] [I] Streams: 1` → section → (`Streams`, `1`).
+fn log_sections(text: &str) -> BTreeMap<String, Section> {
+    let mut sections: BTreeMap<String, Section> = BTreeMap::new();
+    let mut current = String::new();
+    for line in text.lines() {
+        let line = line.split_once("[I] ").map_or(line, |(_, rest)| rest).trim();
+        if let Some(title) = line.strip_prefix("=== ").and_then(|l| l.strip_suffix(" ===")) {
+            current = title.to_owned();
+        } else if let Some((key, value)) = line.split_once(':') {
+            let entry = (key.trim().to_owned(), value.trim().to_owned());
+            sections.entry(current.clone()).or_default().push(entry);
+        }
+    }
+    sections
+}
+
+fn put_together(
+    version: Option<Version>,
+    device: &Section,
+    inference: &Section,
+    build: &Section,
+) -> Result<Said, String> {
+    let named = |section: &Section, keys: &[&str]| -> BTreeMap<String, String> {
+        section.iter().filter(|(k, _)| keys.contains(&k.as_str())).cloned().collect()
+    };
+    // A run that loads a plan prints build options that say nothing of how the plan was made.
+    let built = get(build, &["Format"]).is_some_and(|f| f != "*");
+    Ok(Said {
+        version,
+        gpu: get(device, &["Selected Device"]).map(str::to_owned),
+        gpu_memory_mib: get(device, &["Device Global Memory"])
+            .and_then(|m| m.split_whitespace().next()?.parse().ok()),
+        gpu_facts: named(device, &GPU_FACTS),
+        run: if inference.is_empty() { None } else { Some(run_settings(inference)?) },
+        build: if built { named(build, &BUILD_FACTS) } else { BTreeMap::new() },
+        model: get(build, &["Model"]).filter(|m| built && !m.is_empty()).map(str::to_owned),
+        load_ns: None,
+    })
+}
+
+fn get<'a>(section: &'a Section, keys: &[&str]) -> Option<&'a str> {
+    section.iter().find(|(k, _)| keys.contains(&k.as_str())).map(|(_, v)| v.as_str())
+}
+
+fn run_settings(options: &Section) -> Result<RunSettings, String> {
+    let need = |keys: &[&str]| {
+        get(options, keys).ok_or_else(|| format!("does not say `{}` among the inference options", keys[0]))
+    };
+    let switch = |key: &str| match need(&[key])? {
+        "Enabled" => Ok(true),
+        "Disabled" => Ok(false),
+        other => Err(format!("says `{key}: {other}`, which is neither Enabled nor Disabled")),
+    };
+    let streams = need(&["Streams", "Inference Streams"])?;
+    let duration = need(&["Duration"])?;
+    let warm_up_ms = duration
+        .split_once("(+ ")
+        .and_then(|(_, rest)| rest.split_once("ms"))
+        .and_then(|(ms, _)| ms.trim().parse::<f64>().ok())
+        .filter(|ms| ms.is_finite() && *ms >= 0.0)
+        .ok_or_else(|| format!("says `Duration: {duration}`, which does not tell the warm-up"))?;
+    Ok(RunSettings {
+        streams: streams
+            .parse()
+            .ok()
+            .filter(|n| *n >= 1)
+            .ok_or_else(|| format!("says `Streams: {streams}`, which is no number of streams"))?,
+        overlap: !switch("ExposeDMA")?,
+        transfers: switch("Data transfers")?,
+        spin: switch("Spin-wait")?,
+        cuda_graph: switch("CUDA Graph")?,
+        warm_up_ms,
+        shapes: shapes(options),
+        others: others(options),
+    })
+}
+
+/// `Input inference shape: x=1x3`, a line for each input, or several in one.
+fn shapes(options: &Section) -> BTreeMap<String, String> {
+    let values = options.iter().filter(|(k, _)| k.starts_with("Input inference shape")).map(|(_, v)| v);
+    let pairs = values.flat_map(|v| v.split(',')).filter_map(|pair| pair.rsplit_once('='));
+    pairs.map(|(name, dims)| (name.trim().to_owned(), dims.trim().to_owned())).collect()
+}
+
+fn others(options: &Section) -> BTreeMap<String, String> {
+    let mut others: BTreeMap<String, String> = options
+        .iter()
+        .filter(|(k, v)| OTHERS.contains(&k.as_str()) && !OFF.contains(&v.as_str()))
+        .cloned()
+        .collect();
+    // Implicit batches of old engines; with explicit ones the shapes tell.
+    if let Some(batch) =
+        get(options, &["Batch"]).filter(|b| b.bytes().all(|c| c.is_ascii_digit()) && *b != "1")
+    {
+        others.insert("Batch".into(), batch.into());
+    }
+    others
+}
+
+/// `Engine deserialized in 0.12 sec.`; failing that, `Engine loaded in 0.12 sec.`, which has reading in it.
+fn load_ns(text: &str) -> Option<u64> {
+    let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
+    let rest = after("Engine deserialized in ").or_else(|| after("Engine loaded in "))?;
+    let seconds: f64 = rest.split_whitespace().next()?.parse().ok()?;
+    (seconds.is_finite() && seconds >= 0.0).then(|| (seconds * 1e9).round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\
+&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --loadEngine=x.plan
+[11/22/2026-10:00:00] [I] === Model Options ===
+[11/22/2026-10:00:00] [I] Format: *
+[11/22/2026-10:00:00] [I] Model: 
+[11/22/2026-10:00:00] [I] === Build Options ===
+[11/22/2026-10:00:00] [I] Precision: FP32
+[11/22/2026-10:00:00] [I] === Inference Options ===
+[11/22/2026-10:00:00] [I] Batch: Explicit
+[11/22/2026-10:00:00] [I] Input inference shape : in:0=1x3x8x8
+[11/22/2026-10:00:00] [I] Input inference shape : mask=1x8
+[11/22/2026-10:00:00] [I] Iterations: 10
+[11/22/2026-10:00:00] [I] Duration: 3s (+ 200ms warm up)
+[11/22/2026-10:00:00] [I] Sleep time: 0ms
+[11/22/2026-10:00:00] [I] Idle time: 2ms
+[11/22/2026-10:00:00] [I] Inference Streams: 2
+[11/22/2026-10:00:00] [I] ExposeDMA: Disabled
+[11/22/2026-10:00:00] [I] Data transfers: Enabled
+[11/22/2026-10:00:00] [I] Spin-wait: Disabled
+[11/22/2026-10:00:00] [I] Multithreading: Disabled
+[11/22/2026-10:00:00] [I] CUDA Graph: Enabled
+[11/22/2026-10:00:00] [I] === Device Information ===
+[11/22/2026-10:00:00] [I] Selected Device: NVIDIA Test GPU
+[11/22/2026-10:00:00] [I] Device Global Memory: 24268 MiB
+[11/22/2026-10:00:01] [I] Engine deserialized in 0.25 sec.
+";
+
+    #[test]
+    fn a_log_says_version_gpu_and_settings() {
+        let s = said(LOG).unwrap();
+        assert_eq!(s.version.map(|v| v.to_string()), Some("8.6.1".into()));
+        assert_eq!((s.gpu.as_deref(), s.gpu_memory_mib), (Some("NVIDIA Test GPU"), Some(24268)));
+        assert_eq!((s.load_ns, s.model), (Some(250_000_000), None));
+        assert!(s.build.is_empty(), "a loaded plan was not built with what is printed");
+        let run = s.run.unwrap();
+        assert_eq!((run.streams, run.overlap, run.transfers), (2, true, true));
+        assert_eq!((run.spin, run.cuda_graph, run.warm_up_ms), (false, true, 200.0));
+        assert_eq!(run.shapes["in:0"], "1x3x8x8");
+        assert_eq!(run.others, BTreeMap::from([("Idle time".into(), "2ms".into())]));
+    }
+
+    #[test]
+    fn a_summary_in_json_says_the_same() {
+        let json = r#"{"model_options": {"Format": "ONNX", "Model": "m.onnx"}, "build_options": {"Precision": "FP32+FP16", "avgTiming": "8"},
+            "inference_options": {"Input inference shape": "x=32x3", "Duration": "3s (+ 200ms warm up)", "Streams": "1", "ExposeDMA": "Enabled",
+            "Data transfers": "Disabled", "Spin-wait": "Enabled", "CUDA Graph": "Enabled"},
+            "device_information": {"Selected Device": "G", "Compute Capability": 8.0, "Device Global Memory": "10 MiB"}}"#;
+        let s = said(json).unwrap();
+        assert_eq!(s.build["Precision"], "FP32+FP16");
+        assert_eq!((s.model.as_deref(), s.gpu_memory_mib), (Some("m.onnx"), Some(10)));
+        assert_eq!(s.gpu_facts["Compute Capability"], "8.0");
+        let run = s.run.unwrap();
+        assert!(!run.overlap && !run.transfers && run.spin);
+        assert_eq!(run.shapes["x"], "32x3");
+    }
+
+    #[test]
+    fn a_graph_that_could_not_be_captured_did_not_run() {
+        let text = format!(
+            "{LOG}[W] The built engine contains operations that are not permitted under CUDA graph capture mode."
+        );
+        assert!(!said(&text).unwrap().run.unwrap().cuda_graph);
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_guessed() {
+        assert_eq!(said("{}").unwrap(), Said::default());
+        let lacking = LOG.replace("CUDA Graph: Enabled", "");
+        assert!(said(&lacking).unwrap_err().contains("does not say `CUDA Graph`"));
+        let odd = LOG.replace("Spin-wait: Disabled", "Spin-wait: maybe");
+        assert!(said(&odd).unwrap_err().contains("neither Enabled nor Disabled"));
+        assert!(said("{").unwrap_err().contains("no summary"));
+    }
+}

@@ -1,0 +1,251 @@
+//! Which trtexec it is, and the arguments it takes for what is asked. Pure.
+//!
+//! What changed, as NVIDIA's migration guides and the program's own help say it:
+//! - 8.6: `--skipInference` in place of `--buildOnly`, `--infStreams` in place of `--streams`; the warm-up is no longer
+//!   exported.
+//! - 11.0: no transfers, CUDA graph and spinning are the default; the options that turned them on do nothing and
+//!   `--includeDataTransfers`, `--noCudaGraph` and `--noSpinWait` turn them round. Precision options are gone, because
+//!   all networks are strongly typed.
+//!
+//! So every setting is passed in the words of the version, whatever its default is.
+
+use super::RunSettings;
+use std::fmt;
+
+/// A version of TensorRT, as its trtexec says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    pub major: u32,
+    pub minor: u32,
+    pub patch: u32,
+}
+
+/// What a version cannot do: what, and what to do instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub what: String,
+    pub next: String,
+}
+
+/// The oldest version whose options these are.
+const OLDEST: Version = Version { major: 8, minor: 5, patch: 0 };
+/// The newest major version whose options are known.
+const NEWEST_MAJOR: u32 = 11;
+/// Gone in 11.0.
+const PRECISION: [&str; 8] =
+    ["--fp16", "--bf16", "--int8", "--fp8", "--int4", "--best", "--calib", "--precisionConstraints"];
+/// Set by this tool: given twice, one of the two would be lost in silence.
+const OURS: [&str; 31] = [
+    "--onnx",
+    "--saveEngine",
+    "--loadEngine",
+    "--skipInference",
+    "--buildOnly",
+    "--device",
+    "--shapes",
+    "--minShapes",
+    "--optShapes",
+    "--maxShapes",
+    "--exportTimes",
+    "--exportProfile",
+    "--streams",
+    "--infStreams",
+    "--iterations",
+    "--duration",
+    "--warmUp",
+    "--sleepTime",
+    "--idleTime",
+    "--exposeDMA",
+    "--noDataTransfers",
+    "--includeDataTransfers",
+    "--useSpinWait",
+    "--noSpinWait",
+    "--useCudaGraph",
+    "--noCudaGraph",
+    "--loadInputs",
+    "--dumpProfile",
+    "--separateProfileRun",
+    "--threads",
+    "--help",
+];
+
+impl Version {
+    /// From the banner (`[TensorRT v8601]`, `[TensorRT v101300]`), or from `TensorRT version: 8.6.1`.
+    pub fn find(text: &str) -> Option<Self> {
+        let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
+        if let Some(rest) = after("[TensorRT v") {
+            return Self::of_number(rest.split(']').next()?.trim().parse().ok()?);
+        }
+        let rest = after("TensorRT version: ")?;
+        let word = rest.split_whitespace().next()?;
+        let mut parts = word.split('.').map(|p| p.parse::<u32>().ok());
+        let (major, minor) = (parts.next()??, parts.next()??);
+        Some(Self { major, minor, patch: parts.next().flatten().unwrap_or(0) })
+    }
+
+    /// `NV_TENSORRT_VERSION`: thousands of the major version before 10, ten thousands since.
+    fn of_number(n: u32) -> Option<Self> {
+        let (major, minor) =
+            if n >= 100_000 { (n / 10_000, n / 100 % 100) } else { (n / 1000, n / 100 % 10) };
+        (n >= 1000).then_some(Self { major, minor, patch: n % 100 })
+    }
+
+    /// Whether its options are known.
+    pub fn check(self) -> Result<(), Refused> {
+        if self >= OLDEST && self.major <= NEWEST_MAJOR {
+            return Ok(());
+        }
+        Err(Refused {
+            what: format!(
+                "this is trtexec {self}; this tool knows the options of {OLDEST} to {NEWEST_MAJOR}.x"
+            ),
+            next: "install one of those, or name it with TRT_PERF_TRTEXEC=/path/to/trtexec".into(),
+        })
+    }
+
+    /// Whether the defaults of 11.0 hold.
+    fn flipped(self) -> bool {
+        self.major >= 11
+    }
+
+    /// The option that ends the program when the engine is built.
+    pub fn build_only(self) -> &'static str {
+        if (self.major, self.minor) >= (8, 6) { "--skipInference" } else { "--buildOnly" }
+    }
+
+    /// Checks build options that somebody wrote.
+    pub fn check_build(self, args: &[String]) -> Result<(), Refused> {
+        for arg in args {
+            let name = arg.split('=').next().unwrap_or(arg);
+            if !name.starts_with("--") {
+                return Err(Refused {
+                    what: format!("build.trtexec-args holds `{arg}`, which is no option of trtexec"),
+                    next: "write one option an item, with its value: [\"--fp16\", \"--memPoolSize=workspace:1024\"]".into(),
+                });
+            }
+            if OURS.contains(&name) {
+                return Err(Refused {
+                    what: format!("build.trtexec-args holds `{name}`, which this tool sets itself"),
+                    next: "use its settings: shapes, streams, in-flight, transfers, wait, cuda-graph, warm-up, measure, device".into(),
+                });
+            }
+            if self.flipped() && PRECISION.contains(&name) {
+                return Err(Refused {
+                    what: format!("trtexec {self} has no {name}: since 11.0 the types in the model decide"),
+                    next: "take it out and convert the model (NVIDIA ModelOpt AutoCast), or use TensorRT 10"
+                        .into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The arguments for a run with these settings; durations in nanoseconds.
+    pub fn run_args(self, run: &RunSettings, measure_ns: u64) -> Vec<String> {
+        let streams = if (self.major, self.minor) >= (8, 6) { "--infStreams" } else { "--streams" };
+        let mut args = vec![
+            format!("{streams}={}", run.streams),
+            format!("--warmUp={}", run.warm_up_ms),
+            format!("--duration={}", measure_ns as f64 / 1e9),
+            // As many as this tool does at least, however slow the model.
+            "--iterations=10".into(),
+            "--sleepTime=0".into(),
+            "--idleTime=0".into(),
+        ];
+        let mut flag = |on: bool, name: &str| {
+            if on {
+                args.push(name.to_owned());
+            }
+        };
+        flag(!run.overlap, "--exposeDMA");
+        if self.flipped() {
+            flag(run.transfers, "--includeDataTransfers");
+            flag(!run.spin, "--noSpinWait");
+            flag(!run.cuda_graph, "--noCudaGraph");
+        } else {
+            flag(!run.transfers, "--noDataTransfers");
+            flag(run.spin, "--useSpinWait");
+            flag(run.cuda_graph, "--useCudaGraph");
+        }
+        args
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v(major: u32, minor: u32, patch: u32) -> Version {
+        Version { major, minor, patch }
+    }
+
+    #[test]
+    fn versions_as_banners_and_logs_give_them() {
+        for (text, expected) in [
+            ("&&&& RUNNING TensorRT.trtexec [TensorRT v8501] # trtexec --help", Some(v(8, 5, 1))),
+            ("&&&& RUNNING TensorRT.trtexec [TensorRT v8601]", Some(v(8, 6, 1))),
+            ("[TensorRT v9300] [b1]", Some(v(9, 3, 0))),
+            ("&&&& RUNNING TensorRT.trtexec [TensorRT v101303] [b9] # trtexec", Some(v(10, 13, 3))),
+            ("[TensorRT v110000]", Some(v(11, 0, 0))),
+            ("[I] TensorRT version: 10.3.0", Some(v(10, 3, 0))),
+            ("[I] TensorRT version: 8.5", Some(v(8, 5, 0))),
+            ("[TensorRT vx]", None),
+            ("[TensorRT v12]", None),
+            ("[TensorRT v99999999999]", None),
+            ("TensorRT version: soon", None),
+            ("bash: trtexec: command not found", None),
+        ] {
+            assert_eq!(Version::find(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_known_versions_are_driven() {
+        for (version, known) in [
+            (v(8, 4, 3), false),
+            (v(8, 5, 0), true),
+            (v(10, 16, 1), true),
+            (v(11, 5, 0), true),
+            (v(12, 0, 0), false),
+        ] {
+            assert_eq!(version.check().is_ok(), known, "{version}");
+        }
+    }
+
+    #[test]
+    fn every_setting_is_said_in_the_words_of_the_version() {
+        let run = RunSettings {
+            streams: 2,
+            overlap: true,
+            spin: true,
+            warm_up_ms: 200.0,
+            ..RunSettings::default()
+        };
+        let args = |version: Version, run: &RunSettings| version.run_args(run, 1_500_000_000).join(" ");
+        let old = args(v(8, 5, 3), &run);
+        assert!(old.starts_with("--streams=2 --warmUp=200 --duration=1.5 "), "{old}");
+        assert!(old.ends_with("--noDataTransfers --useSpinWait"), "{old}");
+        let new = args(v(11, 0, 0), &run);
+        assert!(new.contains("--infStreams=2") && new.ends_with("--noCudaGraph"), "{new}");
+        let other = RunSettings { transfers: true, cuda_graph: true, spin: false, overlap: false, ..run };
+        assert!(args(v(10, 3, 0), &other).ends_with("--exposeDMA --useCudaGraph"));
+        assert!(args(v(11, 2, 0), &other).ends_with("--exposeDMA --includeDataTransfers --noSpinWait"));
+        assert_eq!((v(8, 5, 3).build_only(), v(8, 6, 0).build_only()), ("--buildOnly", "--skipInference"));
+    }
+
+    #[test]
+    fn build_options_that_cannot_be_are_refused() {
+        let refused =
+            |version: Version, arg: &str| version.check_build(&[arg.to_owned()]).err().map(|r| r.what);
+        assert_eq!(refused(v(10, 0, 0), "--fp16"), None);
+        assert!(refused(v(11, 0, 0), "--fp16").unwrap().contains("has no --fp16"));
+        assert!(refused(v(10, 0, 0), "--duration=3").unwrap().contains("sets itself"));
+        assert!(refused(v(10, 0, 0), "fp16").unwrap().contains("no option"));
+    }
+}
