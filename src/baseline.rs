@@ -76,6 +76,18 @@ impl Store {
         Ok(entries)
     }
 
+    /// As [`Self::save`], for a store of baselines: refuses what is no result.
+    pub fn save_baseline(&self, record: &mut Record) -> Result<PathBuf> {
+        match record.cases.iter().find(|(_, case)| case.engine.of_test_library()) {
+            None => self.save(record),
+            Some((id, case)) => Err(Failure::usage(format!(
+                "no baseline was saved: {id} ran with the {}, so it is not a real result",
+                case.engine.library
+            ))
+            .next("measure with TensorRT itself, and save that")),
+        }
+    }
+
     /// Writes `record` for good and returns its path. `record` gets its id.
     pub fn save(&self, record: &mut Record) -> Result<PathBuf> {
         let text = wire::write(record);

@@ -96,6 +96,8 @@ pub struct CaseComparison {
     pub margins: Margins,
     /// One of the arms did extra work for a test: not a real result.
     pub debug_extra_work: bool,
+    /// One of the engines was made by the library of our own tests: not a real result either.
+    pub test_library: bool,
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
@@ -166,6 +168,7 @@ pub fn compare_case(
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
         debug_extra_work: [base, head].iter().any(|c| c.engine.build.debug_extra_work_frac.is_some()),
+        test_library: [base, head].iter().any(|c| c.engine.of_test_library()),
         ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
 }
@@ -173,7 +176,8 @@ pub fn compare_case(
 /// A comparison that says why there is nothing to compare, or that nothing needs to be.
 pub fn without_numbers(id: &str, head: &CaseRecord, margins: Margins, verdict: Verdict) -> CaseComparison {
     let debug_extra_work = head.engine.build.debug_extra_work_frac.is_some();
-    CaseComparison::bare(id, head.budget, margins, debug_extra_work, verdict)
+    let bare = CaseComparison::bare(id, head.budget, margins, debug_extra_work, verdict);
+    CaseComparison { test_library: head.engine.of_test_library(), ..bare }
 }
 
 impl CaseComparison {
@@ -194,6 +198,7 @@ impl CaseComparison {
             engine_changes: Vec::new(),
             outputs_changed: false,
             debug_extra_work,
+            test_library: false,
         }
     }
 }

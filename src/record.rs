@@ -87,6 +87,13 @@ pub struct EngineRecord {
     pub engine_bytes: u64,
 }
 
+impl EngineRecord {
+    /// Whether the library of our own tests made it, which computes nothing: no number of it is a result.
+    pub fn of_test_library(&self) -> bool {
+        self.library.starts_with(crate::backend::tensorrt::abi::TEST_LIBRARY)
+    }
+}
+
 impl CaseRecord {
     /// Whether a GPU timed each request.
     pub fn gpu_timed(&self) -> bool {

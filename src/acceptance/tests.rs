@@ -41,6 +41,7 @@ fn comparison(metrics: Vec<MetricComparison>) -> CaseComparison {
         outputs_changed: false,
         margins: Margins::default(),
         debug_extra_work: false,
+        test_library: false,
     }
 }
 

@@ -100,7 +100,7 @@ fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<Exit
         }
         Some(_) => {}
     }
-    let path = Store::new(project.baselines()).save(&mut record)?;
+    let path = Store::new(project.baselines()).save_baseline(&mut record)?;
     note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
     size_note(&path, &record).iter().for_each(|n| note(n));
     Ok(Exit::Ok)

@@ -208,7 +208,7 @@ fn save_baseline(project: &Project, outcome: &mut Outcome) -> Result<Vec<String>
     if outcome.record.cases.is_empty() || outcome.interrupted {
         return Ok(vec!["no baseline was saved: the session was not complete".into()]);
     }
-    let path = Store::new(project.baselines()).save(&mut outcome.record)?;
+    let path = Store::new(project.baselines()).save_baseline(&mut outcome.record)?;
     let mut notes =
         vec![format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines()))];
     notes.extend(size_note(&path, &outcome.record));

@@ -30,6 +30,7 @@ pub fn compare_samples(
         outputs_changed: false,
         margins,
         debug_extra_work: false,
+        test_library: false,
     }
 }
 

@@ -7,9 +7,9 @@
 //! | `progress` | the library builds an engine, at most every tenth of a second | `case`, `doing`, `step`, `steps` (0: unknown) |
 //! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
-//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests, or not known), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
+//! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `test_library` (whether the library of our own tests took TensorRT's place), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests, or not known), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
-//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `base` (`{label, path, steps}` or null) |
+//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `test_library`, `base` (`{label, path, steps}` or null) |
 //! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `acceptance` (null, or `{honoured, reason, by, why}`: whether an added acceptance covers the regression, and `why` not), `comparison` (as above) |
 //! | `drift` | of `check`, a case slower than the oldest stored record | `case`, `base`, `comparison` |
 //! | `added-baseline` | of `check`, a record that head adds to the baselines | `path`, `record` (id), `device` (key), `cases` (ids), `acceptance` (`{case, kind, reason, by, base_commit, changes: {metric: {lo, est, hi}}}` or null), `problem` (null, or why it cannot be read) |
@@ -88,6 +88,7 @@ fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Valu
         "case": id,
         "scenario": case.scenario,
         "debug_extra_work_frac": case.engine.build.debug_extra_work_frac,
+        "test_library": case.engine.of_test_library(),
         "mean_ns": over(case, |s| Some(s.mean_ns)),
         "p50_ns": quantile(0.5),
         "p90_ns": quantile(0.9),
@@ -192,6 +193,7 @@ pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
         "engine_changes": c.engine_changes,
         "outputs_changed": c.outputs_changed,
         "debug_extra_work": c.debug_extra_work,
+        "test_library": c.test_library,
         "base": base.map(|b| json!({ "label": b.label, "path": b.path, "steps": b.steps })),
     })
 }

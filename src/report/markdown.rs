@@ -108,7 +108,11 @@ fn verdict_cell(row: &Row) -> String {
         (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
         (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
     };
-    let test = if c.debug_extra_work { " **not a real result: debug-extra-work**" } else { "" };
+    let test = match (c.test_library, c.debug_extra_work) {
+        (true, _) => " **not a real result: test library**",
+        (false, true) => " **not a real result: debug-extra-work**",
+        (false, false) => "",
+    };
     let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
     format!("{verdict}{test}{advisory}")
 }

@@ -85,6 +85,9 @@ fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     if c.debug_extra_work {
         lines.push(paint(RED, "not a real result: one of the arms ran with debug-extra-work"));
     }
+    if c.test_library {
+        lines.push(paint(RED, "not a real result: one of the arms ran with the test library"));
+    }
     if c.outputs_changed {
         lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
     }

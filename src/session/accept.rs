@@ -83,7 +83,7 @@ pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)>
         by: repo.user_name().unwrap_or_else(|| UNKNOWN.to_owned()),
         base_commit: case.base_commit,
     });
-    let path = store.save(&mut record)?;
+    let path = store.save_baseline(&mut record)?;
     Ok((path, record))
 }
 

@@ -3,7 +3,7 @@
 use super::support::{QUICK, QUICK_ARGS, Ran, Sandbox, files_below, model, sample, with};
 use std::fs;
 use std::path::Path;
-use trt_perf::baseline::load;
+use trt_perf::baseline::{Store, load};
 use trt_perf::record::Record;
 
 const SAVE: [&str; 2] = ["run", "--save-baseline"];
@@ -291,4 +291,31 @@ fn an_ad_hoc_model_in_a_repository_without_cargo_has_baselines_too() {
     run(&["--save-baseline"]).says(0, &["baseline: baselines/"]);
     saved(&s, ".");
     run(&[]).says(0, &["base: ", ", this commit"]);
+}
+
+#[test]
+fn what_the_test_library_ran_is_no_baseline_and_is_marked_wherever_it_is_shown() {
+    let s = Sandbox::committed_mlp();
+    s.run(".", &["run"]).says(0, &[]);
+    let mut record = s.record("target");
+    fs::remove_file(&s.results("target")[0]).expect("the record's file");
+    for case in record.cases.values_mut() {
+        // As if it had been in TensorRT's place.
+        case.engine.library = "test library in the shape of TensorRT 10.13.3".into();
+    }
+    let results = Store::new(s.path("target/trt-perf/results"));
+    let result = results.save(&mut record).expect("a record");
+    s.run(".", &["baseline", "save"]).says(
+        2,
+        &[
+            "no baseline was saved: demo/mlp/default/latency ran with the test library",
+            "it is not a real result",
+        ],
+    );
+    assert!(s.baselines(".").is_empty());
+    let result = result.to_str().expect("UTF-8");
+    s.run(".", &["compare", result, result])
+        .says(0, &["not a real result: one of the arms ran with the test library"]);
+    let (ran, messages) = s.run_json(".", &["compare", result, result]);
+    assert_eq!(with(&messages, "comparison")[0]["test_library"], true, "{ran}");
 }

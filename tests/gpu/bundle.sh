@@ -10,19 +10,28 @@ mkdir -p "$folder"
 built() {
     cargo "$@" --message-format json 2>/dev/null |
         python3 -c 'import json, sys
-found = [m["executable"] for m in map(json.loads, sys.stdin) if m.get("reason") == "compiler-artifact" and m["executable"]]
+made = [m for m in map(json.loads, sys.stdin) if m.get("reason") == "compiler-artifact"]
+# A library is no executable; an example that is one is the only file of its kind.
+found = [m["executable"] or m["filenames"][0] for m in made if m["executable"] or m["target"]["kind"] == ["example"]]
 print(found[-1])'
 }
 cargo build --release --locked
 install -s -m 755 "$(built build --release --locked --bin cargo-trt-perf)" "$folder/cargo-trt-perf"
 install -s -m 755 "$(built test --release --locked --no-run --test gpu)" "$folder/gpu-tests"
 install -s -m 755 "$(built bench --locked --no-run --bench gpu)" "$folder/gpu-bench"
+# What takes TensorRT's place in the tests, and the models they load with it.
+install -s -m 644 "$(built build --release --locked --example trt_perf_testlib)" "$folder/libtrt_perf_testlib.so"
+rm -rf "$folder/models"
+mkdir -p "$folder/models/reference"
+cp tests/models/*.onnx tests/models/*.onnx.data "$folder/models/"
+cp -r tests/models/reference/mlp "$folder/models/reference/"
 cat >"$folder/run.sh" <<'RUN'
 #!/usr/bin/env bash
 # The GPU tests, then the figures. Arguments go to the tests.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export TRT_PERF_BIN=$here/cargo-trt-perf TRT_PERF_REQUIRE_GPU=1
+export TRT_PERF_TESTLIB=$here/libtrt_perf_testlib.so TRT_PERF_MODELS=$here/models
 "$TRT_PERF_BIN" doctor
 # One after the other: two tests on one GPU would disturb each other.
 "$here/gpu-tests" --test-threads 1 "$@"

@@ -1,7 +1,13 @@
-//! Everything that needs an NVIDIA GPU, driven through the real program with the `cuda` backend. Always compiled; where
-//! no GPU can be used each test says so and passes, unless `TRT_PERF_REQUIRE_GPU=1`.
+//! Everything that needs an NVIDIA GPU, driven through the real program: the `cuda` backend here, and in `testlib` the
+//! TensorRT backend with a library of our own. Always compiled; where no GPU can be used each test says so and passes,
+//! unless `TRT_PERF_REQUIRE_GPU=1`.
 //!
-//! On a machine without Rust, `TRT_PERF_BIN` names the program: see `tests/gpu/bundle.sh`.
+//! On a machine without Rust, `TRT_PERF_BIN` names the program, `TRT_PERF_TESTLIB` the library in TensorRT's place, and
+//! `TRT_PERF_MODELS` the folder of the sample models: see `tests/gpu/bundle.sh`.
+
+#[path = "../support/testlib.rs"]
+mod support;
+mod testlib;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -39,17 +45,13 @@ impl Bench {
     }
 
     fn run(&self, args: &[&str]) -> Said {
-        let output = Command::new(program())
-            .args(args)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts");
-        Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Said::of(self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
+        command
     }
 
     /// Measures a workload in one scenario, and returns the fields of the finished case.
@@ -84,6 +86,15 @@ impl Bench {
 }
 
 impl Said {
+    fn of(mut command: Command) -> Self {
+        let output = command.output().expect("the program starts");
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     fn message(&self, reason: &str) -> Value {
         let wanted = format!("\"reason\":\"{reason}\"");
         let line = self.out.lines().rfind(|l| l.contains(&wanted));
@@ -113,6 +124,18 @@ fn gpu() -> bool {
     );
     eprintln!("skipped: {why}");
     false
+}
+
+/// A `.npy` file of 32-bit floats.
+fn npy(values: &[u8], shape: &str) -> Vec<u8> {
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    header += &" ".repeat(117 - header.len());
+    header.push('\n');
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.as_bytes());
+    npy.extend(values);
+    npy
 }
 
 fn estimate(case: &Value, pointer: &str) -> f64 {
@@ -207,21 +230,15 @@ fn every_mode_computes_the_same() {
     let path = bench.workload("k.toml", "duration = \"20us\"\nlaunches = 3\ntensor-bytes = 4096");
     let x = bench.path("x.npy");
     let values: Vec<u8> = (0..1024_u32).flat_map(|i| (i as f32 * 0.5).to_le_bytes()).collect();
-    let mut header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1024,), }".to_owned();
-    header += &" ".repeat(117 - header.len());
-    header.push('\n');
-    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
-    npy.extend((header.len() as u16).to_le_bytes());
-    npy.extend(header.as_bytes());
-    npy.extend(values);
-    std::fs::write(&x, npy).expect("an input file");
+    std::fs::write(&x, npy(&values, "(1024,)")).expect("an input file");
     let (input, expect) = (format!("x={}", x.display()), format!("y={}", x.display()));
-    let modes: [&[&str]; 6] = [
+    let modes: [&[&str]; 7] = [
         &[],
         &["--cuda-graph"],
         &["--no-transfers"],
         &["--wait", "block"],
         &["--streams", "4", "--in-flight", "3"],
+        &["--streams", "2", "--no-transfers"],
         &["--streams", "2", "--in-flight", "1", "--cuda-graph", "--no-transfers", "--wait", "block"],
     ];
     for mode in modes {

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// What a request computes.
 pub(crate) trait Work: Send {
-    /// Puts one inference on the stream and returns without waiting for it.
+    /// Puts one inference on the stream and returns without waiting for it. The stream's GPU is the thread's own.
     fn enqueue(&mut self, stream: &CudaStream) -> Result<()>;
 }
 
@@ -193,7 +193,13 @@ impl<W: Work> GpuSession<W> {
     fn launch(&mut self) -> Result<()> {
         match &self.graph {
             Some(Graph(graph)) => graph.launch().map_err(|e| failed("launch the graph", &e)),
-            None => self.work.enqueue(&self.stream),
+            None => {
+                // Work goes to the calling thread's GPU, and each stream of requests has a thread of its own. cudarc's
+                // own calls see to that, but without transfers this is the first call of a request.
+                let bound = self.stream.context().bind_to_thread();
+                bound.map_err(|e| failed("use the GPU on this thread", &e))?;
+                self.work.enqueue(&self.stream)
+            }
         }
     }
 

@@ -113,6 +113,11 @@ impl fmt::Display for Version {
     }
 }
 
+/// The build number by which the library of our own tests says what it is. NVIDIA's count from 1 with each release.
+pub const TEST_LIBRARY_BUILD: u32 = 1_952_805_748;
+/// How that library is named wherever TensorRT would be.
+pub const TEST_LIBRARY: &str = "test library";
+
 /// What was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
@@ -125,6 +130,11 @@ pub struct Release {
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lean = if self.lean { " lean runtime" } else { "" };
+        if self.is_test_library() {
+            let Version { major, minor, patch, .. } = self.version;
+            let product = self.family.product();
+            return write!(f, "{TEST_LIBRARY} in the shape of {product}{lean} {major}.{minor}.{patch}");
+        }
         write!(f, "{}{lean} {}", self.family.product(), self.version)
     }
 }
@@ -133,6 +143,11 @@ impl Release {
     /// Whether it is at least `major.minor` of its family.
     pub fn has(&self, since: (u32, u32)) -> bool {
         (self.version.major, self.version.minor) >= since
+    }
+
+    /// Whether it only imitates TensorRT, for our own tests. Its engines compute nothing, so no number of theirs counts.
+    pub fn is_test_library(&self) -> bool {
+        self.version.build == TEST_LIBRARY_BUILD
     }
 }
 

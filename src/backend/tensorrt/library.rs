@@ -56,7 +56,7 @@ pub fn open(asked: Option<&Path>, need: Need) -> Result<Arc<Api>> {
     let search = look(asked);
     let usable = search.candidates.iter().find(|c| need == Need::Run || !c.kind.lean);
     match usable {
-        Some(candidate) => open_candidate(candidate),
+        Some(candidate) => open_candidate(candidate, asked.is_some()),
         None => {
             let lean = search.first(asked)?;
             Err(Failure::usage(format!(
@@ -73,13 +73,20 @@ pub fn look(asked: Option<&Path>) -> Search {
     search(asked, &Surroundings::here(by_name))
 }
 
-/// Opens one library, and its parser from the same place.
-pub fn open_candidate(candidate: &Candidate) -> Result<Arc<Api>> {
+/// Opens one library, and its parser from the same place. `named`: somebody said where it is.
+pub fn open_candidate(candidate: &Candidate, named: bool) -> Result<Arc<Api>> {
     let path = candidate.path();
     let library = load(&path)?;
     let version = version(&library, &path)?;
     let release = Release { family: candidate.kind.family, version, lean: candidate.kind.lean };
     supported(&release, &path)?;
+    if release.is_test_library() && !named {
+        return Err(Failure::usage(format!(
+            "{} is the {release}, which computes nothing; it is never used unless its folder is named",
+            path.display()
+        ))
+        .next("take it away from there and install TensorRT; or, to test this tool, name its folder with --tensorrt DIR"));
+    }
     let mut exports = Exports {
         builder: symbol(&library, "createInferBuilder_INTERNAL"),
         runtime: symbol(&library, "createInferRuntime_INTERNAL"),
@@ -133,7 +140,9 @@ impl Api {
                 "there is no CUDA driver (libcuda) here; use a machine with an NVIDIA GPU and its driver",
             );
         }
-        failure
+        failure.next(
+            "see with `cargo trt-perf doctor` which library says that; try another with --tensorrt DIR, or other options",
+        )
     }
 
     /// The errors that were logged since the last look; the warnings are kept.

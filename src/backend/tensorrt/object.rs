@@ -76,7 +76,8 @@ impl Object {
             Layout::Wrapper => unsafe { *self.pointer().cast::<This>().add(1) },
         };
         if this.is_null() {
-            return Err(Failure::new(FailureKind::Crash, "an object of TensorRT has no implementation"));
+            return Err(Failure::new(FailureKind::Crash, "an object of TensorRT has no implementation")
+                .next("the library may be damaged; install it again, or name another with --tensorrt DIR"));
         }
         // SAFETY: `this` is a live C++ object with virtual functions, so it begins with the address of its table,
         // and the opened release has at least `slot + 1` functions in it.

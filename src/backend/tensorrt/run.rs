@@ -185,7 +185,13 @@ fn output(context: &Context, io: &IoTensor) -> Result<Tensor> {
         ));
     };
     let dtype = io.dtype.ok_or_else(|| refuse(format!("output `{name}` has no usable type"), ""))?;
-    let bytes = shape.iter().product::<usize>() * dtype.size();
+    let elements = shape.iter().try_fold(dtype.size(), |n, d| n.checked_mul(*d));
+    let bytes = elements.filter(|n| isize::try_from(*n).is_ok()).ok_or_else(|| {
+        refuse(
+            format!("the library gives output `{name}` the shape {dims:?}, which no memory holds"),
+            "give smaller shapes with --shape; if they are small already, build the engine again",
+        )
+    })?;
     Ok(Tensor { dtype, shape, data: vec![0; bytes] })
 }
 

@@ -165,6 +165,11 @@ fn process_line(number: usize, s: &Summary) -> String {
 
 /// Loud, because such a number must never be mistaken for a result.
 fn no_result_line(case: &CaseRecord) -> Option<String> {
+    if case.engine.of_test_library() {
+        let library = &case.engine.library;
+        let why = format!("NOT A REAL RESULT: the {library} computed nothing of this model");
+        return Some(format!("{RED}{BOLD}{why}{RESET}"));
+    }
     let why = match (case.engine.build.debug_extra_work_frac, case.engine.backend.as_str()) {
         (Some(frac), _) => {
             format!("NOT A REAL RESULT: debug-extra-work adds {} to every inference", share(frac))

@@ -1,0 +1,104 @@
+//! Calls to the caller's objects through their tables: the logger, the progress monitor, the profiler, the allocator.
+
+use crate::told::{release, tell, violation};
+use std::ffi::CString;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use trt_perf::backend::tensorrt::abi::{Bytes, Method, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::tables::{i_gpu_allocator, i_logger, i_profiler, i_progress_monitor};
+
+/// `ILogger::Severity`, the same in every family.
+pub const ERROR: i32 = 1;
+pub const WARNING: i32 = 2;
+pub const INFO: i32 = 3;
+
+static LOGGER: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Takes the logger. The version must be the one this library says it has: NVIDIA's refuses another.
+pub fn begin(logger: Pointer, version: i32, own: i32) -> bool {
+    if logger.is_null() {
+        violation("no logger was given");
+    }
+    LOGGER.store(logger, Ordering::SeqCst);
+    if version != own {
+        log(ERROR, &format!("the caller is made for version {version}, this library is {own}"));
+        tell(&format!("VIOLATION: made for version {version}"));
+    }
+    version == own
+}
+
+/// The function of one of the caller's objects.
+///
+/// # Safety
+/// `object` is alive and of the class that has `method`.
+unsafe fn function<F: Copy>(object: Pointer, method: &Method<F>) -> F {
+    let slot = method.index(release().family).unwrap_or_else(|| violation("a callback without a slot"));
+    // SAFETY: the caller's promise; tables hold function pointers, which is what `F` is.
+    unsafe {
+        let table = *object.cast::<*const *const ()>();
+        std::mem::transmute_copy(&*table.add(slot))
+    }
+}
+
+fn text(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
+pub fn log(severity: i32, message: &str) {
+    let logger: This = LOGGER.load(Ordering::SeqCst);
+    let message = text(message);
+    // SAFETY: the logger must live as long as anything this library made, which is what calls this.
+    unsafe { function(logger, &i_logger::LOG)(logger, severity, message.as_ptr()) };
+}
+
+/// An `IProgressMonitor`; null: nobody wants to know.
+#[derive(Clone, Copy)]
+pub struct Monitor(pub Pointer);
+
+impl Monitor {
+    pub fn start(self, phase: &str, parent: Option<&str>, steps: i32) {
+        let (phase, parent) = (text(phase), parent.map(text));
+        let parent: Text = parent.as_ref().map_or(std::ptr::null(), |p| p.as_ptr());
+        if !self.0.is_null() {
+            // SAFETY: the monitor that the configuration was given must live while the engine is built.
+            unsafe {
+                function(self.0, &i_progress_monitor::PHASE_START)(self.0, phase.as_ptr(), parent, steps)
+            };
+        }
+    }
+
+    /// Whether to go on.
+    pub fn step(self, phase: &str, step: i32) -> bool {
+        let phase = text(phase);
+        // SAFETY: as above.
+        self.0.is_null()
+            || unsafe { function(self.0, &i_progress_monitor::STEP_COMPLETE)(self.0, phase.as_ptr(), step) }
+    }
+
+    pub fn finish(self, phase: &str) {
+        let phase = text(phase);
+        if !self.0.is_null() {
+            // SAFETY: as above.
+            unsafe { function(self.0, &i_progress_monitor::PHASE_FINISH)(self.0, phase.as_ptr()) };
+        }
+    }
+}
+
+/// Tells an `IProfiler` a layer's time.
+pub fn layer_time(profiler: Pointer, layer: &str, ms: f32) {
+    let layer = text(layer);
+    // SAFETY: the profiler that a context was given must live as long as it.
+    unsafe { function(profiler, &i_profiler::REPORT_LAYER_TIME)(profiler, layer.as_ptr(), ms) };
+}
+
+/// Memory of an `IGpuAllocator`; null where it gives none.
+pub fn allocate(allocator: Pointer, bytes: usize) -> Bytes {
+    tell(&format!("allocator allocate({bytes})"));
+    // SAFETY: the allocator that a runtime or builder was given must live as long as it.
+    unsafe { function(allocator, &i_gpu_allocator::ALLOCATE)(allocator, bytes as u64, 256, 0) }
+}
+
+pub fn deallocate(allocator: Pointer, memory: Bytes) -> bool {
+    tell("allocator deallocate");
+    // SAFETY: as above; the memory is the allocator's own.
+    unsafe { function(allocator, &i_gpu_allocator::DEALLOCATE)(allocator, memory) }
+}

@@ -1,0 +1,94 @@
+//! Memory on the GPU and work for it, through the driver. Everything fails with words where there is no driver.
+
+use crate::callbacks;
+use cudarc::driver::{DriverError, result, sys};
+use std::ffi::c_void;
+use std::sync::OnceLock;
+use trt_perf::backend::tensorrt::abi::{Object as Pointer, Stream};
+
+/// Memory of one object.
+pub struct Memory {
+    address: u64,
+    pub bytes: usize,
+    /// Whose it is; 0: the driver's.
+    allocator: usize,
+}
+
+fn words(e: DriverError) -> String {
+    format!("CUDA: {e}")
+}
+
+/// The calling thread's context, as a number.
+pub fn current() -> Result<usize, String> {
+    static DRIVER: OnceLock<Result<(), String>> = OnceLock::new();
+    // Once: it looks for the library anew each time.
+    let driver = DRIVER.get_or_init(|| {
+        // SAFETY: only tries to open the driver's library, as any CUDA program does.
+        if !unsafe { sys::is_culib_present() } {
+            return Err("CUDA initialization failure with error: 35 (no driver)".to_owned());
+        }
+        result::init().map_err(words)
+    });
+    driver.clone()?;
+    let current = result::ctx::get_current().map_err(words)?;
+    current.map(|c| c as usize).ok_or_else(|| "CUDA: no context is current on this thread".to_owned())
+}
+
+impl Memory {
+    pub fn new(bytes: usize, allocator: usize) -> Result<Self, String> {
+        let bytes = bytes.max(1);
+        let address = if allocator == 0 {
+            // SAFETY: any number of bytes may be asked for; it is filled before anything reads it.
+            unsafe { result::malloc_sync(bytes) }.map_err(words)?
+        } else {
+            callbacks::allocate(std::ptr::with_exposed_provenance_mut(allocator), bytes) as u64
+        };
+        if address == 0 {
+            Err("the allocator gives no memory".to_owned())
+        } else {
+            Ok(Self { address, bytes, allocator })
+        }
+    }
+
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// Gives it back. Nothing on the GPU may use it any more.
+    pub fn free(self) -> Result<(), String> {
+        if self.allocator == 0 {
+            // SAFETY: allocated by the driver above; the caller waited for the work that uses it.
+            return unsafe { result::free_sync(self.address) }.map_err(words);
+        }
+        let allocator: Pointer = std::ptr::with_exposed_provenance_mut(self.allocator);
+        let freed = callbacks::deallocate(allocator, self.address as *mut c_void);
+        if freed { Ok(()) } else { Err("the allocator did not take its memory back".to_owned()) }
+    }
+}
+
+/// Fills memory on the GPU, in the order of the stream.
+///
+/// # Safety
+/// There are `bytes` bytes at `address` until the work has run, and the stream is live.
+pub unsafe fn fill(address: u64, bytes: usize, stream: Stream) -> Result<(), String> {
+    // SAFETY: the caller's promise.
+    unsafe { result::memset_d8_async(address, 0, bytes, stream.cast()) }.map_err(words)
+}
+
+/// Copies on the GPU, in the order of the stream.
+///
+/// # Safety
+/// As for [`fill`], of both places.
+pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: Stream) -> Result<(), String> {
+    // SAFETY: the caller's promise.
+    unsafe { result::memcpy_dtod_async(to, from, bytes, stream.cast()) }.map_err(words)
+}
+
+/// Waits for a stream.
+///
+/// # Safety
+/// The stream is live.
+pub unsafe fn wait(stream: Stream) -> Result<(), String> {
+    // SAFETY: the caller's promise.
+    unsafe { result::stream::synchronize(stream.cast()) }.map_err(words)
+}
