@@ -212,8 +212,7 @@ fn memory_that_leaks_stops_nothing_and_shows() {
     }
     let peak = |fault: &str| {
         let lab = Lab::new(RELEASES[0]);
-        let more =
-            ["--processes", "2", "--scenario", "latency", "--measure", "50ms", "--message-format", "json"];
+        let more = ["--processes", "2", "--scenario", "latency", "--message-format", "json"];
         let said = lab.run(&["mlp.onnx"], &more, fault);
         assert_eq!(said.code, 0, "{fault}: {}\n{}", said.out, said.err);
         lab.installed.calls().check();
