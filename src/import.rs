@@ -34,7 +34,7 @@ pub struct Runs {
     pub scenario: Scenario,
     /// Inferences per request.
     pub batch: u64,
-    /// Into how many blocks each run is cut; `None`: one run alone into [`BLOCKS`], several not at all.
+    /// Into how many blocks each run is cut; `None`: one run alone into five, several not at all.
     pub blocks: Option<usize>,
     /// Name and text of each export of times, a process each.
     pub times: Vec<(String, String)>,

@@ -6,21 +6,22 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${1:?name a folder for the bundle}
 mkdir -p "$folder"
-# The file that cargo says it built for a target of this kind and name.
+# built NAME ARGUMENTS: the file that cargo says it made for the target of this name.
 built() {
+    local name=$1
+    shift
     cargo "$@" --message-format json 2>/dev/null |
         python3 -c 'import json, sys
-made = [m for m in map(json.loads, sys.stdin) if m.get("reason") == "compiler-artifact"]
-# A library is no executable; an example that is one is the only file of its kind.
-found = [m["executable"] or m["filenames"][0] for m in made if m["executable"] or m["target"]["kind"] == ["example"]]
-print(found[-1])'
+made = [m for m in map(json.loads, sys.stdin) if m.get("reason") == "compiler-artifact" and m["target"]["name"] == sys.argv[1]]
+# A library is no executable.
+print(made[-1]["executable"] or made[-1]["filenames"][0])' "$name"
 }
 cargo build --release --locked
-install -s -m 755 "$(built build --release --locked --bin cargo-trt-perf)" "$folder/cargo-trt-perf"
-install -s -m 755 "$(built test --release --locked --no-run --test gpu)" "$folder/gpu-tests"
-install -s -m 755 "$(built bench --locked --no-run --bench gpu)" "$folder/gpu-bench"
+install -s -m 755 "$(built cargo-trt-perf build --release --locked --bin cargo-trt-perf)" "$folder/cargo-trt-perf"
+install -s -m 755 "$(built gpu test --release --locked --no-run --test gpu)" "$folder/gpu-tests"
+install -s -m 755 "$(built gpu bench --locked --no-run --bench gpu)" "$folder/gpu-bench"
 # What takes TensorRT's place in the tests, and the models they load with it.
-install -s -m 644 "$(built build --release --locked --example trt_perf_testlib)" "$folder/libtrt_perf_testlib.so"
+install -s -m 644 "$(built trt_perf_testlib build --release --locked --example trt_perf_testlib)" "$folder/libtrt_perf_testlib.so"
 rm -rf "$folder/models"
 mkdir -p "$folder/models/reference"
 cp tests/models/*.onnx tests/models/*.onnx.data "$folder/models/"
