@@ -14,7 +14,7 @@ pub use metric::{Metric, metrics, tail_quantile};
 
 use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
-use crate::record::{CaseRecord, EngineRecord, Record};
+use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::{self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 use question::{different_definition, spoiled};
 
@@ -94,10 +94,8 @@ pub struct CaseComparison {
     /// Outputs are not bit-identical.
     pub outputs_changed: bool,
     pub margins: Margins,
-    /// One of the arms did extra work for a test: not a real result.
-    pub debug_extra_work: bool,
-    /// One of the engines was made by the library of our own tests: not a real result either.
-    pub test_library: bool,
+    /// Why the numbers of one of the arms say nothing about a model.
+    pub unreal: Option<Unreal>,
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
@@ -167,17 +165,14 @@ pub fn compare_case(
         metrics,
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
-        debug_extra_work: [base, head].iter().any(|c| c.engine.build.debug_extra_work_frac.is_some()),
-        test_library: [base, head].iter().any(|c| c.engine.of_test_library()),
+        unreal: head.engine.unreal().or_else(|| base.engine.unreal()),
         ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
 }
 
 /// A comparison that says why there is nothing to compare, or that nothing needs to be.
 pub fn without_numbers(id: &str, head: &CaseRecord, margins: Margins, verdict: Verdict) -> CaseComparison {
-    let debug_extra_work = head.engine.build.debug_extra_work_frac.is_some();
-    let bare = CaseComparison::bare(id, head.budget, margins, debug_extra_work, verdict);
-    CaseComparison { test_library: head.engine.of_test_library(), ..bare }
+    CaseComparison::bare(id, head.budget, margins, head.engine.unreal(), verdict)
 }
 
 impl CaseComparison {
@@ -186,7 +181,7 @@ impl CaseComparison {
         id: &str,
         budget: Option<Budget>,
         margins: Margins,
-        debug_extra_work: bool,
+        unreal: Option<Unreal>,
         verdict: Verdict,
     ) -> Self {
         Self {
@@ -197,8 +192,7 @@ impl CaseComparison {
             margins,
             engine_changes: Vec::new(),
             outputs_changed: false,
-            debug_extra_work,
-            test_library: false,
+            unreal,
         }
     }
 }

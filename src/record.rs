@@ -10,7 +10,7 @@ pub mod wire;
 
 pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 
-use crate::case::{Budget, Mode, OperatingPoint};
+use crate::case::{BackendKind, Budget, Mode, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::error::Failure;
 use crate::summarize::Summary;
@@ -91,6 +91,41 @@ impl EngineRecord {
     /// Whether the library of our own tests made it, which computes nothing: no number of it is a result.
     pub fn of_test_library(&self) -> bool {
         self.library.starts_with(crate::backend::tensorrt::abi::TEST_LIBRARY)
+    }
+
+    /// Why its numbers say nothing about a model.
+    pub fn unreal(&self) -> Option<Unreal> {
+        if self.of_test_library() {
+            Some(Unreal::TestLibrary)
+        } else if self.build.debug_extra_work_frac.is_some() {
+            Some(Unreal::ExtraWork)
+        } else if self.backend == BackendKind::Cuda.word() {
+            Some(Unreal::Workload)
+        } else {
+            None
+        }
+    }
+}
+
+/// What makes numbers say nothing about a model. Loud in every report, so that none is taken for a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreal {
+    /// `debug-extra-work` is set.
+    ExtraWork,
+    /// The library of our own tests took TensorRT's place.
+    TestLibrary,
+    /// Kernels with a set duration, which measure the harness.
+    Workload,
+}
+
+impl Unreal {
+    /// For reports: `not a real result: …`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ExtraWork => "debug-extra-work",
+            Self::TestLibrary => "test library",
+            Self::Workload => "calibration workload, no model",
+        }
     }
 }
 

@@ -40,8 +40,7 @@ fn comparison(metrics: Vec<MetricComparison>) -> CaseComparison {
         engine_changes: Vec::new(),
         outputs_changed: false,
         margins: Margins::default(),
-        debug_extra_work: false,
-        test_library: false,
+        unreal: None,
     }
 }
 

@@ -29,8 +29,7 @@ pub fn compare_samples(
         engine_changes: Vec::new(),
         outputs_changed: false,
         margins,
-        debug_extra_work: false,
-        test_library: false,
+        unreal: None,
     }
 }
 

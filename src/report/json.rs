@@ -9,7 +9,7 @@
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `test_library` (whether the library of our own tests took TensorRT's place), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests, or not known), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
-//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `test_library`, `base` (`{label, path, steps}` or null) |
+//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `test_library` and `workload` (whether the numbers of an arm are no result of a model, and why), `base` (`{label, path, steps}` or null) |
 //! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `acceptance` (null, or `{honoured, reason, by, why}`: whether an added acceptance covers the regression, and `why` not), `comparison` (as above) |
 //! | `drift` | of `check`, a case slower than the oldest stored record | `case`, `base`, `comparison` |
 //! | `added-baseline` | of `check`, a record that head adds to the baselines | `path`, `record` (id), `device` (key), `cases` (ids), `acceptance` (`{case, kind, reason, by, base_commit, changes: {metric: {lo, est, hi}}}` or null), `problem` (null, or why it cannot be read) |
@@ -24,7 +24,7 @@
 use super::{Figure, budget_result};
 use crate::acceptance::Standing;
 use crate::compare::{CaseComparison, MetricComparison};
-use crate::record::{Acceptance, CaseRecord};
+use crate::record::{Acceptance, CaseRecord, Unreal};
 use crate::session::check::{How, Row};
 use crate::session::{Added, Base, Compared, Event};
 use crate::stats::{Interval, is_judged};
@@ -192,8 +192,9 @@ pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
         "metrics": c.metrics.iter().map(|m| metric(m, c)).collect::<Vec<_>>(),
         "engine_changes": c.engine_changes,
         "outputs_changed": c.outputs_changed,
-        "debug_extra_work": c.debug_extra_work,
-        "test_library": c.test_library,
+        "debug_extra_work": c.unreal == Some(Unreal::ExtraWork),
+        "test_library": c.unreal == Some(Unreal::TestLibrary),
+        "workload": c.unreal == Some(Unreal::Workload),
         "base": base.map(|b| json!({ "label": b.label, "path": b.path, "steps": b.steps })),
     })
 }

@@ -108,11 +108,7 @@ fn verdict_cell(row: &Row) -> String {
         (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
         (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
     };
-    let test = match (c.test_library, c.debug_extra_work) {
-        (true, _) => " **not a real result: test library**",
-        (false, true) => " **not a real result: debug-extra-work**",
-        (false, false) => "",
-    };
+    let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
     let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
     format!("{verdict}{test}{advisory}")
 }

@@ -82,12 +82,7 @@ fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     if !c.engine_changes.is_empty() {
         lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));
     }
-    if c.debug_extra_work {
-        lines.push(paint(RED, "not a real result: one of the arms ran with debug-extra-work"));
-    }
-    if c.test_library {
-        lines.push(paint(RED, "not a real result: one of the arms ran with the test library"));
-    }
+    lines.extend(c.unreal.map(|u| paint(RED, &format!("not a real result: {}", u.words()))));
     if c.outputs_changed {
         lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
     }
@@ -152,6 +147,15 @@ pub fn sentence(verdict: &Verdict, margins: Margins) -> String {
     }
 }
 
+/// The beginning of a text that is too long for a table's cell; all of it has been shown before.
+fn clipped(text: &str) -> String {
+    const WIDTH: usize = 60;
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
 /// A check: a block per case that has something to say, then a table, worst first.
 pub fn check(report: &CheckReport, quiet: bool) -> String {
     let mut out = String::new();
@@ -171,7 +175,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             id.clone(),
             String::new(),
             String::new(),
-            failure.message.clone(),
+            clipped(&failure.message),
             failure.kind.word().to_owned(),
         ]);
     }

@@ -14,7 +14,7 @@ use crate::compare::{self, CaseComparison, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
-use crate::record::{CaseRecord, Source};
+use crate::record::{CaseRecord, Source, Unreal};
 use crate::worker::protocol::Built;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -364,8 +364,8 @@ fn same_question(base: &Case, head: &Case) -> bool {
 
 /// A verdict on a case that was not measured.
 fn unmeasured(case: &Case, verdict: Verdict) -> CaseComparison {
-    let debug_extra_work = case.build.debug_extra_work_frac.is_some();
-    CaseComparison::bare(&case.id, case.budget, case.margins, debug_extra_work, verdict)
+    let unreal = case.build.debug_extra_work_frac.map(|_| Unreal::ExtraWork);
+    CaseComparison::bare(&case.id, case.budget, case.margins, unreal, verdict)
 }
 
 fn no_base(why: &str) -> Verdict {

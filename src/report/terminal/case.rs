@@ -2,7 +2,7 @@
 
 use super::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::config::Wait;
-use crate::record::CaseRecord;
+use crate::record::{CaseRecord, Unreal};
 use crate::report::{BudgetResult, Figure, budget_result};
 use crate::summarize::{GpuSummary, Summary};
 use crate::units::{bytes, count, plain_time, plural, rate, share, time};
@@ -165,17 +165,16 @@ fn process_line(number: usize, s: &Summary) -> String {
 
 /// Loud, because such a number must never be mistaken for a result.
 fn no_result_line(case: &CaseRecord) -> Option<String> {
-    if case.engine.of_test_library() {
-        let library = &case.engine.library;
-        let why = format!("NOT A REAL RESULT: the {library} computed nothing of this model");
-        return Some(format!("{RED}{BOLD}{why}{RESET}"));
-    }
-    let why = match (case.engine.build.debug_extra_work_frac, case.engine.backend.as_str()) {
-        (Some(frac), _) => {
-            format!("NOT A REAL RESULT: debug-extra-work adds {} to every inference", share(frac))
+    let e = &case.engine;
+    let why = match e.unreal()? {
+        Unreal::TestLibrary => {
+            format!("NOT A REAL RESULT: the {} computed nothing of this model", e.library)
         }
-        (None, "cuda") => "a calibration workload of kernels with a set duration, not a model".into(),
-        _ => return None,
+        Unreal::ExtraWork => {
+            let added = share(e.build.debug_extra_work_frac.unwrap_or_default());
+            format!("NOT A REAL RESULT: debug-extra-work adds {added} to every inference")
+        }
+        Unreal::Workload => "a calibration workload of kernels with a set duration, not a model".into(),
     };
     Some(format!("{RED}{BOLD}{why}{RESET}"))
 }

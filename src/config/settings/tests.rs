@@ -1,0 +1,57 @@
+//! Layers, overrides, and what each mistake is called.
+
+use super::super::table::{Place, Problems};
+use super::*;
+use serde_json::json;
+
+fn read(value: Value) -> (Layer, Result<(), crate::error::Failure>) {
+    let mut problems = Problems::default();
+    let Value::Object(map) = value else { panic!("tests pass tables") };
+    let mut table = Table::new(map, Place::command_line(), &mut problems);
+    let layer = Layer::read(&mut table);
+    table.finish();
+    (layer, problems.check())
+}
+
+#[test]
+fn later_layers_win_key_by_key() {
+    let (below, _) = read(json!({"processes": 3, "build": {"optimize": false}}));
+    let (above, _) = read(json!({"processes": 7, "max-latency": "5ms"}));
+    let s = above.over(&below).resolve();
+    assert_eq!((s.processes, s.build.optimize, s.build.prepack_weights), (7, false, true));
+    assert_eq!(s.max_latency, Some(Nanos(5_000_000)));
+}
+
+#[test]
+fn each_mistake_is_named() {
+    for (value, says) in [
+        (json!({"max-latncy": "5ms"}), "did you mean `max-latency`"),
+        (json!({"max-latency": "0ms"}), "must be above zero"),
+        (json!({"max-latency": 5}), "a text is meant"),
+        (json!({"max-latency": "-1ms"}), "out of range"),
+        (json!({"percentile": 101}), "from 50 to below 100"),
+        (json!({"processes": 0}), "at least 1"),
+        (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
+        (json!({"scenarios": []}), "empty list"),
+        (json!({"backend": "tpu"}), "auto, cpu, tensorrt, cuda or trtexec"),
+        (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
+        (json!({"build": 1}), "a table is meant"),
+    ] {
+        let text = read(value.clone()).1.unwrap_err().to_string();
+        assert!(text.contains(says), "{value}: {text}");
+    }
+}
+
+#[test]
+fn overrides_are_toml_or_bare_words() {
+    assert_eq!(parse_override("processes=10"), Ok(json!({"processes": 10}).as_object().cloned().unwrap()));
+    assert_eq!(parse_override("measure=2s"), Ok(json!({"measure": "2s"}).as_object().cloned().unwrap()));
+    assert_eq!(parse_override("batches=[1,8]"), Ok(json!({"batches": [1, 8]}).as_object().cloned().unwrap()));
+    assert_eq!(
+        parse_override("build.optimize=false"),
+        Ok(json!({"build": {"optimize": false}}).as_object().cloned().unwrap())
+    );
+    assert!(parse_override("processes").is_err());
+    assert!(parse_override("=3").is_err());
+    assert!(parse_override("#processes=3").is_err());
+}
