@@ -126,6 +126,7 @@ pub fn run(
     let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
     let (backend, why) = backend_of(cases);
     on_event(Event::Started { cases, device, backend, why, processes });
+    machine::say_confidential(device, on_event);
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
     let engines = build_all(&project.target.join("engines"), cases, on_event);
     let mut outcome = Outcome {

@@ -287,6 +287,7 @@ mod tests {
             ecc: Some(true),
             persistence: Some(true),
             power_limit_w: Some(700.0),
+            confidential: Some(false),
             uuid: None,
             key: "gpu-nvidia-h200-141g".to_owned(),
         }

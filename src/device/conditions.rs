@@ -249,6 +249,13 @@ fn graphics(device: &Device, now: &Conditions, warn: Warn) {
             "in a container add `-e NVIDIA_DRIVER_CAPABILITIES=compute,utility`; else install the driver's libcuda",
         );
     }
+    if device.gpus.iter().any(|gpu| gpu.confidential == Some(true)) {
+        warn(
+            "the GPU computes confidentially: times between CUDA events (GPU p50) are not to be relied on there"
+                .to_owned(),
+            "judge by the host's times, or measure with confidential computing off",
+        );
+    }
     // An instance's own name says so; a GPU in MIG mode without one cannot run anything.
     if let Some(gpu) = device.gpus.iter().find(|gpu| gpu.mig == Some(true) && !gpu.key.contains("-mig-")) {
         warn(

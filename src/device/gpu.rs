@@ -30,6 +30,9 @@ pub struct Gpu {
     pub persistence: Option<bool>,
     /// The limit in force, in watts.
     pub power_limit_w: Option<f64>,
+    /// Whether it computes confidentially, where times between CUDA events are not to be relied on.
+    #[serde(default)]
+    pub confidential: Option<bool>,
     /// Under which its numbers are comparable, such as `gpu-nvidia-h200-141g`.
     pub key: String,
     /// By which CUDA and NVML mean the same one; never shown nor stored.
@@ -51,6 +54,7 @@ impl Gpu {
             ecc: None,
             persistence: None,
             power_limit_w: None,
+            confidential: None,
             key: key(name, Some(memory_bytes), None),
             uuid: None,
         }
@@ -101,6 +105,7 @@ pub fn gpus() -> Result<Vec<Gpu>, String> {
             ecc: whole.is_ecc_enabled().ok().map(|ecc| ecc.currently_enabled),
             persistence: whole.is_in_persistent_mode().ok(),
             power_limit_w: whole.enforced_power_limit().ok().map(|mw| f64::from(mw) / 1000.0),
+            confidential: whole.check_confidential_compute_status().ok(),
             key,
             uuid: part.uuid().ok(),
         });

@@ -4,6 +4,7 @@
 mod confirm;
 
 use super::lock::lock;
+use super::machine::say_confidential;
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
 use super::stages::{build_all, new_record};
 use super::{Added, Event, History, accept, added};
@@ -109,6 +110,7 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         why: "pairs of fresh processes",
         processes: plan.looks.pairs.map(|n| 2 * (n * head_cases.len()) as u64),
     });
+    say_confidential(plan.device, on_event);
     let mut check = Check {
         plan,
         samples: plan.project.target.join("samples").join(format!("{}-{}", plan.now_s, std::process::id())),

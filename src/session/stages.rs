@@ -51,6 +51,10 @@ pub(super) fn record_device(device: &Device) -> RecordDevice {
         soft.insert("CPU".into(), device.cpu.clone());
         soft.insert("driver".into(), gpu.driver.clone());
         soft.extend(gpu.power_limit_w.map(|w| ("power limit".to_owned(), format!("{w:.0} W"))));
+        // Said where it is on; a machine where it cannot be is none the wiser for reading that it is off.
+        soft.extend(
+            gpu.confidential.filter(|on| *on).map(|_| ("confidential computing".to_owned(), "on".into())),
+        );
         soft.extend(gpu.ecc.map(|on| ("ECC".to_owned(), if on { "on".into() } else { "off".into() })));
     }
     RecordDevice { key: device.key.clone(), name: device.name().to_owned(), soft }

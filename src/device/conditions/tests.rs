@@ -44,6 +44,7 @@ fn gpu() -> Gpu {
         ecc: Some(true),
         persistence: Some(true),
         power_limit_w: Some(700.0),
+        confidential: Some(false),
         key: "gpu-nvidia-h200-141g".to_owned(),
     }
 }
@@ -76,7 +77,7 @@ fn a_quiet_machine_and_a_silent_one_give_no_warning() {
 #[test]
 fn each_trouble_is_named_once() {
     type Spoil = fn(&mut Device, &mut Conditions);
-    let cases: [(Spoil, &str); 19] = [
+    let cases: [(Spoil, &str); 20] = [
         (|_, now| now.load_1min = Some(2.5), "load average 2.50 on 8 CPUs"),
         (|_, now| now.steal_frac = Some(0.0135), "1.35% of its CPU time"),
         (|_, now| now.hypervisor = Some(true), "virtual machine: neighbours"),
@@ -105,6 +106,7 @@ fn each_trouble_is_named_once() {
         (|device, _| device.gpus[0].persistence = Some(false), "persistence mode is off"),
         (|device, _| device.gpus[0].cuda_driver = None, "libcuda cannot be opened"),
         (|device, _| device.gpus[0].mig = Some(true), "MIG mode but has no instance"),
+        (|device, _| device.gpus[0].confidential = Some(true), "computes confidentially"),
     ];
     for (spoil, expected) in cases {
         let warnings = after(spoil);
