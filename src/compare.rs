@@ -8,64 +8,17 @@ mod design;
 mod metric;
 mod question;
 pub mod samples;
+mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
 pub use metric::{Metric, metrics, tail_quantile};
+pub use verdict::{Verdict, case_verdict};
 
 use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
-use crate::stats::{self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
+use crate::stats::{self, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 use question::{different_definition, spoiled};
-
-/// What the comparison of a case comes to. Sign and word are oriented: regressed means worse.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Regressed,
-    Improved,
-    Unchanged,
-    /// Real, and too small to matter.
-    ChangedWithinMargin,
-    Inconclusive(String),
-    /// The two numbers do not answer the same question.
-    NotComparable(String),
-    /// A number cannot be trusted.
-    Invalid(String),
-}
-
-impl Verdict {
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Regressed => "regressed",
-            Self::Improved => "improved",
-            Self::Unchanged => "unchanged",
-            Self::ChangedWithinMargin => "changed within the margin",
-            Self::Inconclusive(_) => "inconclusive",
-            Self::NotComparable(_) => "not comparable",
-            Self::Invalid(_) => "invalid",
-        }
-    }
-
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Inconclusive(r) | Self::NotComparable(r) | Self::Invalid(r) => Some(r),
-            _ => None,
-        }
-    }
-
-    /// Worst first: the order of tables.
-    pub fn rank(&self) -> u8 {
-        match self {
-            Self::Regressed => 0,
-            Self::Invalid(_) => 1,
-            Self::NotComparable(_) => 2,
-            Self::Inconclusive(_) => 3,
-            Self::Improved => 4,
-            Self::ChangedWithinMargin => 5,
-            Self::Unchanged => 6,
-        }
-    }
-}
 
 /// One metric of one case, base against head.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,14 +113,31 @@ pub fn compare_case(
         .iter()
         .map(|m| compare_metric(*m, base, head, margins, design))
         .collect();
+    let verdict = match case_verdict(&metrics, head.budget) {
+        Verdict::Regressed | Verdict::Improved
+            if matches!(design, Design::Stored(_)) && same_engine(&base.engine, &head.engine) =>
+        {
+            Verdict::Inconclusive(SAME_ENGINE.into())
+        }
+        other => other,
+    };
     CaseComparison {
-        verdict: case_verdict(&metrics, head.budget),
+        verdict,
         metrics,
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
         unreal: head.engine.unreal().or_else(|| base.engine.unreal()),
         ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
+}
+
+/// Why two sessions that measured one engine differ: no change of sources can be the reason.
+const SAME_ENGINE: &str = "the very same engine was measured in both sessions: the machine differs, not the engine (`cargo trt-perf doctor` says what disturbs it, `check` measures both arms in one session)";
+
+fn same_engine(base: &EngineRecord, head: &EngineRecord) -> bool {
+    !base.payload_sha256.is_empty()
+        && base.payload_sha256 == head.payload_sha256
+        && base.inputs_hash == head.inputs_hash
 }
 
 /// A comparison that says why there is nothing to compare, or that nothing needs to be.
@@ -298,62 +268,6 @@ fn value_change(worse: Interval, orientation: Orientation) -> Interval {
             let better = |x: f64| (-x).exp_m1();
             Interval { lo: better(worse.hi), est: better(worse.est), hi: better(worse.lo) }
         }
-    }
-}
-
-/// The worst of the judged metrics: one regression is a regression, one doubt is a doubt.
-pub fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict {
-    let judged: Vec<(&MetricComparison, &Ruling)> =
-        metrics.iter().filter_map(|m| m.ruling.as_ref().ok().map(|r| (m, r))).collect();
-    let has = |d: Decision| judged.iter().any(|(_, r)| r.decision == d);
-    if judged.is_empty() {
-        let why = metrics
-            .iter()
-            .find_map(|m| m.ruling.as_ref().err().map(|e| format!("{}: {e}", m.metric.name(budget))));
-        return Verdict::Inconclusive(why.unwrap_or_else(|| "nothing to judge".into()));
-    }
-    if has(Decision::Regressed) {
-        return Verdict::Regressed;
-    }
-    if let Some((m, r)) = judged.iter().find(|(_, r)| r.decision == Decision::Inconclusive) {
-        return Verdict::Inconclusive(doubt(m, r, budget));
-    }
-    if has(Decision::Improved) {
-        Verdict::Improved
-    } else if has(Decision::ChangedWithinMargin) {
-        Verdict::ChangedWithinMargin
-    } else {
-        Verdict::Unchanged
-    }
-}
-
-/// Why a metric was not decided, and what would help.
-fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> String {
-    let name = m.metric.name(budget);
-    match r.doubt {
-        Some(Doubt::TestsDisagree) => {
-            return format!(
-                "{name}: the t interval and the exact test disagree; outlying processes are likely"
-            );
-        }
-        Some(Doubt::NoSpread) => {
-            return format!(
-                "{name}: all processes gave the same number, so nothing tells how much it varies"
-            );
-        }
-        Some(Doubt::Multiplicity) => {
-            return format!("{name}: among this many cases such a change is expected by chance");
-        }
-        _ => {}
-    }
-    match r.units_to_settle {
-        Some(n) => format!("{name} is too uncertain; about {n} processes would settle it"),
-        None if m.basis == Basis::Sessions(Sessions::Assumed) => {
-            format!(
-                "{name} is too uncertain; how much sessions differ on this machine is not known (`cargo trt-perf calibrate` or five stored sessions tell)"
-            )
-        }
-        None => format!("{name} is too uncertain to be settled by more processes"),
     }
 }
 

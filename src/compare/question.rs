@@ -46,6 +46,34 @@ mod tests {
     use crate::summarize::GpuSummary;
 
     #[test]
+    fn one_engine_in_two_sessions_is_never_the_commits_change() {
+        let mut base = CaseRecord { processes: vec![sample::summary(1e6); 5], ..sample::case() };
+        base.engine.payload_sha256 = "e".into();
+        let spread = |case: &CaseRecord, by: f64| {
+            let processes = (0..5).map(|i| sample::summary(1e6 * by * (1.0 + 1e-4 * f64::from(i)))).collect();
+            CaseRecord { processes, ..case.clone() }
+        };
+        let verdict = |design: &Design, base: &CaseRecord, head: &CaseRecord| {
+            compare_case("p/m/v/latency", base, head, Margins::default(), design).verdict
+        };
+        let stored = Design::Stored(&|_| Sessions::Assumed);
+        let (before, after) = (spread(&base, 1.0), spread(&base, 1.5));
+        for (b, h) in [(&before, &after), (&after, &before)] {
+            let said = verdict(&stored, b, h);
+            assert!(
+                matches!(&said, Verdict::Inconclusive(why) if why.contains("very same engine")),
+                "{said:?}"
+            );
+        }
+        let mut other = after.clone();
+        other.engine.payload_sha256 = "f".into();
+        assert_eq!(verdict(&stored, &before, &other), Verdict::Regressed);
+        // Within one session nothing but the arms differs: then other settings are the reason.
+        let pairs = Design::Pairs { alpha: 0.05, seed: 1, prior: &|_| None };
+        assert_eq!(verdict(&pairs, &before, &after), Verdict::Regressed);
+    }
+
+    #[test]
     fn a_process_that_is_known_to_be_wrong_makes_the_comparison_invalid() {
         let steady = CaseRecord { processes: vec![sample::summary(1e6); 5], ..sample::case() };
         let mut moved = steady.clone();
