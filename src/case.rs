@@ -3,8 +3,10 @@
 //! The *definition hash* covers what is asked (two measurements compare when it is the same); what answers
 //! (model bytes, build options, backend, library) is hashed as *engine inputs* when the engine is built.
 
+mod open;
 mod target;
 
+pub use open::{OpenIdentity, OpenLoop, check};
 pub use target::{BackendKind, Host, Target};
 
 use crate::config::{
@@ -14,7 +16,7 @@ use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Changes whenever a change of this tool makes its numbers differ from those of the last release on the same
@@ -106,6 +108,8 @@ pub struct Case {
     pub point: OperatingPoint,
     pub mode: Mode,
     pub budget: Option<Budget>,
+    /// `None` in closed loops.
+    pub open: Option<OpenLoop>,
     pub inputs: BTreeMap<String, PathBuf>,
     pub expect: BTreeMap<String, PathBuf>,
     pub rtol: f64,
@@ -154,8 +158,18 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
     let (all_streams, deep) = if kind.on_gpu() { (1, 2) } else { ((host.cpus / s.threads).max(1), 1) };
     let (streams, in_flight) = match scenario {
         Scenario::Latency => (1, 1),
-        Scenario::Throughput => (s.streams.unwrap_or(all_streams), s.in_flight.unwrap_or(deep)),
+        Scenario::Throughput | Scenario::Capacity => {
+            (s.streams.unwrap_or(all_streams), s.in_flight.unwrap_or(deep))
+        }
     };
+    let open = (scenario == Scenario::Capacity).then(|| {
+        let all: BTreeSet<u64> = s.budgets.iter().chain(&s.max_latency).map(|b| b.0).collect();
+        OpenLoop {
+            arrivals: s.arrivals.clone(),
+            budgets_ns: all.into_iter().collect(),
+            batch_delay_ns: s.batch_delay.map(|d| d.0),
+        }
+    });
     Case {
         id: format!("{}/{}/{segment}/{}", model.package, model.name, scenario.word()),
         model: model.path.clone(),
@@ -166,6 +180,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         point: OperatingPoint { batch, streams, in_flight, cuda_graph: s.cuda_graph },
         mode: Mode { transfers: s.transfers, wait: s.wait },
         budget: s.max_latency.map(|max| Budget { max_ns: max.0, quantile: s.percentile / 100.0 }),
+        open,
         inputs: variant.inputs.clone(),
         expect: variant.expect.clone(),
         rtol: s.rtol,
@@ -197,6 +212,8 @@ struct Definition<'a> {
     #[serde(skip_serializing_if = "Mode::is_default")]
     mode: Mode,
     budget: Option<Budget>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<&'a OpenIdentity>,
     inputs: &'a [InputIdentity],
     seed: u64,
 }
@@ -214,14 +231,16 @@ pub struct InputIdentity {
 impl Case {
     /// SHA-256 over everything that is asked of the engine, as 64 hexadecimal digits.
     ///
-    /// `inputs` are the case's inputs after the model's own types and the shapes were put together.
-    pub fn definition_hash(&self, inputs: &[InputIdentity]) -> String {
+    /// `inputs` are the case's inputs after the model's own types and the shapes were put together; `open` is how an
+    /// open loop offers them.
+    pub fn definition_hash(&self, inputs: &[InputIdentity], open: Option<&OpenIdentity>) -> String {
         let definition = Definition {
             protocol: MEASURING_PROTOCOL,
             scenario: self.scenario,
             point: self.point,
             mode: self.mode,
             budget: self.budget,
+            open,
             inputs,
             seed: self.seed,
         };

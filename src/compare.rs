@@ -4,6 +4,7 @@
 //! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
 //! sessions also carry what differs between sessions.
 
+mod budget;
 mod design;
 mod metric;
 mod question;
@@ -11,8 +12,8 @@ pub mod samples;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
-pub use metric::{Metric, metrics, tail_quantile};
-pub use verdict::{Verdict, case_verdict};
+pub use metric::{Metric, case_metrics, metrics, tail_quantile};
+pub use verdict::{Verdict, case_verdict, verdict_of};
 
 use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
@@ -42,6 +43,8 @@ pub struct CaseComparison {
     pub verdict: Verdict,
     pub metrics: Vec<MetricComparison>,
     pub budget: Option<Budget>,
+    /// How head breaks the budget that the base kept: a regression, however fast it is.
+    pub broken_budget: Option<String>,
     /// What changed in the engine: model, library, options.
     pub engine_changes: Vec<String>,
     /// Outputs are not bit-identical.
@@ -109,11 +112,10 @@ pub fn compare_case(
     if let Some(why) = spoiled(base, "base").or_else(|| spoiled(head, "head")) {
         return without_numbers(id, head, margins, Verdict::Invalid(why));
     }
-    let metrics: Vec<MetricComparison> = metrics(head.scenario, head.gpu_timed())
-        .iter()
-        .map(|m| compare_metric(*m, base, head, margins, design))
-        .collect();
-    let verdict = match case_verdict(&metrics, head.budget) {
+    let metrics: Vec<MetricComparison> =
+        case_metrics(head).into_iter().map(|m| compare_metric(m, base, head, margins, design)).collect();
+    let broken_budget = budget::broken(base, head, design);
+    let verdict = match verdict_of(&metrics, head.budget, broken_budget.as_deref()) {
         Verdict::Regressed | Verdict::Improved
             if matches!(design, Design::Stored(_)) && same_engine(&base.engine, &head.engine) =>
         {
@@ -124,6 +126,7 @@ pub fn compare_case(
     CaseComparison {
         verdict,
         metrics,
+        broken_budget,
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
         unreal: head.engine.unreal().or_else(|| base.engine.unreal()),
@@ -160,6 +163,7 @@ impl CaseComparison {
             metrics: Vec::new(),
             budget,
             margins,
+            broken_budget: None,
             engine_changes: Vec::new(),
             outputs_changed: false,
             unreal,
@@ -177,7 +181,11 @@ fn compare_metric(
     let values = |case: &CaseRecord| -> Vec<Option<f64>> {
         case.processes.iter().map(|s| metric.value(s, case.budget)).collect()
     };
-    compare_values(metric, &values(base), &values(head), margins, design)
+    let mut shown = compare_values(metric, &values(base), &values(head), margins, design);
+    if let Some(why) = budget::not_gated(metric, base, head) {
+        shown.ruling = Err(why);
+    }
+    shown
 }
 
 /// One value per process; `None` where too few requests support it.

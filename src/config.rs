@@ -9,13 +9,13 @@ mod settings;
 mod shape;
 mod table;
 pub mod tensorrt;
+mod words;
 
-pub use settings::{
-    BackendChoice, BuildOptions, MARGIN_FRAC, Scenario, Settings, TAIL_MARGIN_FRAC, Wait, parse_override,
-};
+pub use settings::{BuildOptions, MARGIN_FRAC, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
 pub use tensorrt::TensorrtOptions;
+pub use words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
 
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use part::{OverridesFiles, Part, check_files, name_text};

@@ -90,6 +90,7 @@ pub fn default_metric(scenario: Scenario) -> Metric {
     match scenario {
         Scenario::Latency => Metric::Mean,
         Scenario::Throughput => Metric::Throughput,
+        Scenario::Capacity => Metric::Capacity,
     }
 }
 
@@ -147,7 +148,8 @@ pub fn series(
 
 /// One value per process; `None` where too few requests support it or it is no positive number.
 fn values(case: &CaseRecord, metric: Metric) -> Option<Vec<f64>> {
-    let all: Option<Vec<f64>> = case.processes.iter().map(|s| metric.value(s, None)).collect();
+    let budget = case.budget.filter(|_| metric == Metric::Capacity);
+    let all: Option<Vec<f64>> = case.processes.iter().map(|s| metric.value(s, budget)).collect();
     all.filter(|v| !v.is_empty() && v.iter().all(|x| x.is_finite() && *x > 0.0))
 }
 

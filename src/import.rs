@@ -205,6 +205,7 @@ fn case_record(
         point,
         mode,
         budget: None,
+        open: None,
         shapes: settings.shapes.clone(),
         engine: engine(runs),
         outputs: BTreeMap::new(),

@@ -10,7 +10,7 @@ pub mod wire;
 
 pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 
-use crate::case::{BackendKind, Budget, Mode, OperatingPoint};
+use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::error::Failure;
 use crate::summarize::Summary;
@@ -65,6 +65,8 @@ pub struct CaseRecord {
     pub point: OperatingPoint,
     pub mode: Mode,
     pub budget: Option<Budget>,
+    /// How an open loop offered its requests; `None` in closed loops.
+    pub open: Option<OpenIdentity>,
     /// Measured shape of each input, as `1x3x224x224`.
     pub shapes: BTreeMap<String, String>,
     pub engine: EngineRecord,

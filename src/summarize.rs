@@ -1,5 +1,9 @@
 //! Samples → [`Summary`]: what one measuring process says about a case. Pure.
 
+mod capacity;
+
+pub use capacity::{CapacityAnswer, CapacityPoint, CapacitySummary, Confirmed, MAX_LATE_FRAC};
+
 use crate::backend::GpuTimes;
 use crate::case::{Budget, OperatingPoint};
 use crate::device::GpuConditions;
@@ -45,6 +49,8 @@ pub struct Summary {
     pub steps: Vec<(String, u64)>,
     /// `None` for `cpu`.
     pub gpu: Option<GpuSummary>,
+    /// `None` in closed loops. In an open one the other numbers are of the confirming run.
+    pub capacity: Option<CapacitySummary>,
 }
 
 /// What a GPU said of one process.
@@ -85,7 +91,8 @@ impl Summary {
         if self.throttled {
             return Some("the CPU was throttled".into());
         }
-        self.gpu.as_ref()?.spoiled.clone()
+        let of_gpu = self.gpu.as_ref().and_then(|gpu| gpu.spoiled.clone());
+        of_gpu.or_else(|| self.capacity.as_ref()?.spoiled())
     }
 }
 
@@ -151,6 +158,7 @@ pub fn summarize(
             Some(gpu) => Some(summarize_gpu(compute, gpu, (measured.requests * point.batch) as f64)?),
             None => None,
         },
+        capacity: None,
     })
 }
 

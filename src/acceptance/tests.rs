@@ -37,6 +37,7 @@ fn comparison(metrics: Vec<MetricComparison>) -> CaseComparison {
         verdict: Verdict::Regressed,
         metrics,
         budget: None,
+        broken_budget: None,
         engine_changes: Vec::new(),
         outputs_changed: false,
         margins: Margins::default(),

@@ -116,7 +116,7 @@ pub fn machine(c: &Calibration) -> Vec<String> {
         ));
     }
     for (id, case) in &c.cases {
-        let time = case.metrics.iter().find(|m| m.metric != Metric::Throughput).map(|m| m.typical);
+        let time = case.metrics.iter().find(|m| !m.metric.is_rate()).map(|m| m.typical);
         let cost = c.clock.median.0 as f64;
         if let Some(time) = time.filter(|t| cost > CLOCK_FRAC * t) {
             advice.push(format!(

@@ -48,7 +48,7 @@ pub struct SettingArgs {
     /// A build option, such as workspace=1GiB; short for --config build.KEY=VALUE (may be repeated)
     #[arg(long = "build", value_name = "KEY=VALUE")]
     pub build: Vec<String>,
-    /// Scenario: latency or throughput (may be repeated)
+    /// Scenario: latency, throughput or capacity (may be repeated)
     #[arg(long = "scenario", value_name = "NAME")]
     pub scenarios: Vec<String>,
     /// Batch size for dimensions called `batch` (may be repeated)
@@ -57,10 +57,10 @@ pub struct SettingArgs {
     /// Which GPU, as CUDA numbers them
     #[arg(long, value_name = "N")]
     pub device: Option<String>,
-    /// Concurrent sessions in the throughput scenario
+    /// Concurrent sessions in throughput and capacity
     #[arg(long, value_name = "N")]
     pub streams: Option<String>,
-    /// Requests in flight per stream in the throughput scenario (GPU)
+    /// Requests in flight per stream in throughput and capacity (GPU)
     #[arg(long, value_name = "N")]
     pub in_flight: Option<String>,
     /// Replay each request as a captured CUDA graph
@@ -81,6 +81,15 @@ pub struct SettingArgs {
     /// Percentage of requests that must be within the budget, such as 99
     #[arg(long, value_name = "P")]
     pub percentile: Option<String>,
+    /// A further budget that capacity finds a rate for (may be repeated)
+    #[arg(long = "budget", value_name = "TIME")]
+    pub budgets: Vec<String>,
+    /// When requests arrive in capacity: poisson, uniform, or a file with a time in seconds on each line
+    #[arg(long, value_name = "HOW|FILE")]
+    pub arrivals: Option<String>,
+    /// In capacity, inferences arrive one by one and wait up to so long for others to fill the batch
+    #[arg(long, value_name = "TIME")]
+    pub batch_delay: Option<String>,
     /// Fresh measuring processes per case
     #[arg(long, value_name = "N")]
     pub processes: Option<String>,
@@ -137,6 +146,8 @@ impl SettingArgs {
             ("threads", &self.threads),
             ("max-latency", &self.max_latency),
             ("percentile", &self.percentile),
+            ("arrivals", &self.arrivals),
+            ("batch-delay", &self.batch_delay),
             ("processes", &self.processes),
             ("warm-up", &self.warm_up),
             ("measure", &self.measure),
@@ -150,7 +161,9 @@ impl SettingArgs {
         }
         settings.extend(self.cuda_graph.then(|| ("cuda-graph".to_owned(), Value::Bool(true))));
         settings.extend(self.no_transfers.then(|| ("transfers".to_owned(), Value::Bool(false))));
-        for (key, values) in [("scenarios", &self.scenarios), ("batches", &self.batches)] {
+        for (key, values) in
+            [("scenarios", &self.scenarios), ("batches", &self.batches), ("budgets", &self.budgets)]
+        {
             if !values.is_empty() {
                 settings.insert(key.into(), values.iter().map(|v| scalar(v)).collect());
             }

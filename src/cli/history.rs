@@ -51,6 +51,8 @@ enum MetricArg {
     /// Median compute time on the GPU
     Gpu,
     Throughput,
+    /// Highest rate that keeps the budget
+    Capacity,
 }
 
 impl MetricArg {
@@ -61,6 +63,7 @@ impl MetricArg {
             Self::P99 => Metric::Tail,
             Self::Gpu => Metric::Compute,
             Self::Throughput => Metric::Throughput,
+            Self::Capacity => Metric::Capacity,
         }
     }
 }

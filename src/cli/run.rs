@@ -105,6 +105,7 @@ pub fn select(
         return Err(Failure::usage(format!("two cases have the id {}", twice.id))
             .next("rename one of the models; ids must differ"));
     }
+    case::check(&cases)?;
     Ok(cases)
 }
 

@@ -2,8 +2,13 @@
 
 use crate::case::{Budget, Margins};
 use crate::config::Scenario;
+use crate::record::CaseRecord;
 use crate::stats::{self, Orientation, Rule};
 use crate::summarize::Summary;
+use crate::units::{plain_time, rate, time};
+
+/// Fewer processes are not judged by their capacity.
+const MIN_CAPACITY_UNITS: usize = 5;
 
 /// One number of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +20,10 @@ pub enum Metric {
     /// Median time that the GPU computed, between two events; without transfers and the host's part.
     Compute,
     Throughput,
+    /// Highest rate of an open loop that keeps the budget.
+    Capacity,
+    /// The same at a further budget, in nanoseconds.
+    CapacityAt(u64),
 }
 
 impl Metric {
@@ -26,6 +35,8 @@ impl Metric {
             Self::Tail => format!("p{}", trim(tail_quantile(budget) * 100.0)),
             Self::Compute => "GPU p50".into(),
             Self::Throughput => "throughput".into(),
+            Self::Capacity => "capacity".into(),
+            Self::CapacityAt(max_ns) => format!("capacity at {}", plain_time(max_ns as f64)),
         }
     }
 
@@ -40,7 +51,29 @@ impl Metric {
             }
             Self::Compute => s.gpu.as_ref()?.compute.map(|c| c.p50_ns),
             Self::Throughput => Some(s.inferences_per_s),
+            Self::Capacity | Self::CapacityAt(_) => {
+                s.capacity.as_ref()?.at(self.capacity_budget_ns(budget)?)?.answer.value()
+            }
         }
+    }
+
+    /// The budget that a capacity is for; `None` for other metrics.
+    pub fn capacity_budget_ns(self, budget: Option<Budget>) -> Option<u64> {
+        match self {
+            Self::Capacity => budget.map(|b| b.max_ns),
+            Self::CapacityAt(max_ns) => Some(max_ns),
+            _ => None,
+        }
+    }
+
+    /// Inferences per second, and not a time.
+    pub fn is_rate(self) -> bool {
+        matches!(self, Self::Throughput | Self::Capacity | Self::CapacityAt(_))
+    }
+
+    /// A value of it for people.
+    pub fn shown(self, value: f64) -> String {
+        if self.is_rate() { rate(value) } else { time(value) }
     }
 
     /// Whether a value that moved by `step` (more if positive) is worse.
@@ -52,13 +85,17 @@ impl Metric {
     }
 
     pub fn orientation(self) -> Orientation {
-        if self == Self::Throughput { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
+        if self.is_rate() { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
     }
 
     /// How it is decided.
     pub fn rule(self, margins: Margins) -> Rule {
         match self {
             Self::Tail => Rule::for_tail(margins.tail_frac.ln_1p()),
+            // It hangs on the tail, so the tail's margin is its own.
+            Self::Capacity | Self::CapacityAt(_) => {
+                Rule { min_units: MIN_CAPACITY_UNITS, ..Rule::new(margins.tail_frac.ln_1p()) }
+            }
             _ => Rule::new(margins.value_frac.ln_1p()),
         }
     }
@@ -83,5 +120,14 @@ pub fn metrics(scenario: Scenario, timed: bool) -> &'static [Metric] {
         (Scenario::Latency, false) => &[Metric::Mean, Metric::Median, Metric::Tail],
         (Scenario::Latency, true) => &[Metric::Mean, Metric::Median, Metric::Tail, Metric::Compute],
         (Scenario::Throughput, _) => &[Metric::Throughput, Metric::Tail],
+        (Scenario::Capacity, _) => &[Metric::Capacity],
     }
+}
+
+/// The metrics that decide this case: those of its scenario, and a capacity for each further budget.
+pub fn case_metrics(case: &CaseRecord) -> Vec<Metric> {
+    let own = case.budget.map(|b| b.max_ns);
+    let all = case.open.iter().flat_map(|open| &open.budgets_ns);
+    let further = all.filter(|ns| Some(**ns) != own).map(|ns| Metric::CapacityAt(*ns));
+    metrics(case.scenario, case.gpu_timed()).iter().copied().chain(further).collect()
 }

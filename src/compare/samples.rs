@@ -26,6 +26,7 @@ pub fn compare_samples(
         verdict: case_verdict(&metrics, None),
         metrics,
         budget: None,
+        broken_budget: None,
         engine_changes: Vec::new(),
         outputs_changed: false,
         margins,
@@ -41,6 +42,7 @@ fn value(metric: Metric, d: &Description) -> Option<f64> {
         Metric::Tail => d.quantile_ns(0.99).filter(|_| is_judged(d.n, 0.99)),
         Metric::Compute => None,
         Metric::Throughput => Some(1e9 / d.mean_ns),
+        Metric::Capacity | Metric::CapacityAt(_) => None,
     }
 }
 

@@ -53,6 +53,11 @@ impl Verdict {
     }
 }
 
+/// The verdict of a case: that of its metrics, unless head breaks the budget that the base kept.
+pub fn verdict_of(metrics: &[MetricComparison], budget: Option<Budget>, broken: Option<&str>) -> Verdict {
+    if broken.is_some() { Verdict::Regressed } else { case_verdict(metrics, budget) }
+}
+
 /// The worst of the judged metrics: one regression is a regression, one doubt is a doubt.
 pub fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Verdict {
     let judged: Vec<(&MetricComparison, &Ruling)> =

@@ -3,7 +3,7 @@
 use super::settings::Layer;
 use super::shape;
 use super::table::{self, Place, Problems, Table};
-use super::{Overrides, ShapeSpec, Variant};
+use super::{ArrivalsChoice, Overrides, ShapeSpec, Variant};
 use crate::error::did_you_mean;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -109,6 +109,11 @@ pub(super) fn check_files(model: &Path, variants: &[&Variant], place: &Place, pr
         problems.add(place, "path", format!("there is no file {}{}", model.display(), nearby(model)));
     }
     for variant in variants {
+        if let ArrivalsChoice::File(path) = &variant.settings.arrivals
+            && !path.is_file()
+        {
+            problems.add(place, "arrivals", format!("there is no file {}{}", path.display(), nearby(path)));
+        }
         for (key, files) in [("inputs", &variant.inputs), ("expect", &variant.expect)] {
             for (tensor, path) in files.iter().filter(|(_, p)| !p.is_file()) {
                 problems.add(

@@ -5,108 +5,16 @@
 
 use super::table::{Table, boolean, list, number, parsed, text, whole};
 use super::tensorrt::TensorrtOptions;
-use crate::error::did_you_mean;
+use super::words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
 use crate::units::{Nanos, parse_percent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Default margin for mean, median and throughput: changes smaller than this do not matter.
 pub const MARGIN_FRAC: f64 = 0.01;
 /// Default margin for tail quantiles, which vary more between processes.
 pub const TAIL_MARGIN_FRAC: f64 = 0.03;
-
-/// How requests are offered.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scenario {
-    /// One request in flight.
-    Latency,
-    /// A closed loop at a fixed operating point: every stream always has a request in flight.
-    Throughput,
-}
-
-impl Scenario {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Latency => "latency",
-            Self::Throughput => "throughput",
-        }
-    }
-}
-
-impl FromStr for Scenario {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        [Self::Latency, Self::Throughput]
-            .into_iter()
-            .find(|v| v.word() == s)
-            .ok_or_else(|| unknown_word(s, "scenario", &["latency", "throughput"]))
-    }
-}
-
-/// Which backend is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendChoice {
-    /// The best one that is usable here.
-    Auto,
-    Cpu,
-    Tensorrt,
-    /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
-    Cuda,
-    /// NVIDIA's program, which builds and measures itself.
-    Trtexec,
-}
-
-impl FromStr for BackendChoice {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        match s {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "tensorrt" => Ok(Self::Tensorrt),
-            "cuda" => Ok(Self::Cuda),
-            "trtexec" => Ok(Self::Trtexec),
-            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda", "trtexec"])),
-        }
-    }
-}
-
-/// How the host waits for the GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Wait {
-    /// Asks over and over: the shortest latency, and a CPU core that is busy all the while.
-    #[default]
-    Spin,
-    /// Sleeps until the GPU interrupts: later by some microseconds, and the core is free.
-    Block,
-}
-
-impl FromStr for Wait {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        match s {
-            "spin" => Ok(Self::Spin),
-            "block" => Ok(Self::Block),
-            _ => Err(unknown_word(s, "way to wait", &["spin", "block"])),
-        }
-    }
-}
-
-fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
-    match did_you_mean(word, known.iter().copied()) {
-        Some(near) => format!("`{word}` is not a {what}; did you mean `{near}`?"),
-        None => {
-            let (last, others) = known.split_last().unwrap_or((&"", &[]));
-            format!("`{word}` is not a {what}; use {} or {last}", others.join(", "))
-        }
-    }
-}
 
 /// How the engine is made; part of the engine inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,6 +75,11 @@ pub struct Settings {
     pub max_latency: Option<Nanos>,
     /// The share of requests, in percent, that must be within the budget.
     pub percentile: f64,
+    /// Further budgets that `capacity` finds rates for: with the budget, a curve.
+    pub budgets: Vec<Nanos>,
+    pub arrivals: ArrivalsChoice,
+    /// In `capacity`, each inference arrives alone and waits up to so long for others to fill the batch.
+    pub batch_delay: Option<Nanos>,
     /// Fresh measuring processes per case.
     pub processes: u64,
     /// At least this long; warming up ends when it is also steady.
@@ -202,6 +115,9 @@ pub struct Layer {
     threads: Option<u64>,
     max_latency: Option<Nanos>,
     percentile: Option<f64>,
+    budgets: Option<Vec<Nanos>>,
+    arrivals: Option<ArrivalsChoice>,
+    batch_delay: Option<Nanos>,
     processes: Option<u64>,
     warm_up: Option<Nanos>,
     measure: Option<Nanos>,
@@ -222,12 +138,13 @@ pub struct Layer {
 impl Layer {
     /// Reads the settings out of `table`; what is left in it is for the caller.
     pub fn read(table: &mut Table) -> Self {
+        let folder = table.place.manifest.parent().unwrap_or(Path::new("")).to_owned();
         let mut layer = Self {
             backend: table.get("backend", parsed),
-            tensorrt: table.get("tensorrt", text).map(|folder| {
+            tensorrt: table.get("tensorrt", text).map(|named| {
                 // Relative to the manifest it is written in; on the command line, to the current folder.
-                let folder = table.place.manifest.parent().unwrap_or(Path::new("")).join(folder);
-                std::path::absolute(&folder).unwrap_or(folder)
+                let path = folder.join(named);
+                std::path::absolute(&path).unwrap_or(path)
             }),
             scenarios: table.get("scenarios", list(parsed)),
             batches: table.get("batches", list(whole(1))),
@@ -240,6 +157,9 @@ impl Layer {
             threads: table.get("threads", whole(1)),
             max_latency: table.get("max-latency", budget),
             percentile: table.get("percentile", percentile),
+            budgets: table.get("budgets", list(budget)),
+            arrivals: table.get("arrivals", |v| ArrivalsChoice::parse(&text(v)?, &folder)),
+            batch_delay: table.get("batch-delay", parsed),
             processes: table.get("processes", whole(1)),
             warm_up: table.get("warm-up", parsed),
             measure: table.get("measure", positive_time),
@@ -283,6 +203,9 @@ impl Layer {
             threads: self.threads.or(b.threads),
             max_latency: self.max_latency.or(b.max_latency),
             percentile: self.percentile.or(b.percentile),
+            budgets: self.budgets.or(b.budgets),
+            arrivals: self.arrivals.or(b.arrivals),
+            batch_delay: self.batch_delay.or(b.batch_delay),
             processes: self.processes.or(b.processes),
             warm_up: self.warm_up.or(b.warm_up),
             measure: self.measure.or(b.measure),
@@ -317,6 +240,9 @@ impl Layer {
             threads: self.threads.unwrap_or(1),
             max_latency: self.max_latency,
             percentile: self.percentile.unwrap_or(99.0),
+            budgets: self.budgets.unwrap_or_default(),
+            arrivals: self.arrivals.unwrap_or_default(),
+            batch_delay: self.batch_delay.filter(|delay| delay.0 > 0),
             processes: self.processes.unwrap_or(5),
             warm_up: self.warm_up.unwrap_or(Nanos(200_000_000)),
             measure: self.measure.unwrap_or(Nanos(1_000_000_000)),

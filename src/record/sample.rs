@@ -32,6 +32,7 @@ pub fn summary(mean_ns: f64) -> Summary {
         peak_host_bytes: None,
         steps: Vec::new(),
         gpu: None,
+        capacity: None,
     }
 }
 
@@ -43,6 +44,7 @@ pub fn case() -> CaseRecord {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
         mode: Mode::default(),
         budget: None,
+        open: None,
         shapes: BTreeMap::new(),
         engine: EngineRecord {
             inputs_hash: String::new(),

@@ -3,13 +3,14 @@
 //! within a version are optional and left out where they say nothing, so that older files keep their text and id.
 
 pub mod acceptance;
+mod capacity;
 mod gpu;
 mod summary;
 
 use self::acceptance::AcceptanceV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
-use crate::case::{Budget, Mode, OperatingPoint, sha256_hex};
+use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint, sha256_hex};
 use crate::config::{BuildOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
 use schemars::JsonSchema;
@@ -83,6 +84,9 @@ struct CaseV1 {
     mode: Mode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     budget: Option<BudgetV1>,
+    /// How an open loop offered its requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open: Option<OpenIdentity>,
     shapes: BTreeMap<String, String>,
     engine: EngineV1,
     /// SHA-256 of each output of the first request.
@@ -260,6 +264,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
         cuda_graph: c.point.cuda_graph,
         mode: c.mode,
         budget: c.budget.map(|b| BudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
+        open: c.open.clone(),
         shapes: c.shapes.clone(),
         engine: EngineV1 {
             inputs: e.inputs_hash,
@@ -325,6 +330,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
         },
         mode: c.mode,
         budget: c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile }),
+        open: c.open,
         shapes: c.shapes,
         engine: EngineRecord {
             inputs_hash: c.engine.inputs,

@@ -6,9 +6,9 @@
 use super::terminal::{BOLD, DIM, RESET, YELLOW};
 use crate::calibration::advice::{self, percent};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
-use crate::compare::{Basis, CaseComparison, Metric, MetricComparison, Sessions};
+use crate::compare::{Basis, CaseComparison, MetricComparison, Sessions};
 use crate::record::date;
-use crate::units::{rate, share, time};
+use crate::units::{share, time};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -78,7 +78,7 @@ fn block(id: &str, c: &CaseCalibration) -> String {
 }
 
 fn typical(m: &MetricCalibration) -> String {
-    if m.metric == Metric::Throughput { rate(m.typical) } else { time(m.typical) }
+    m.metric.shown(m.typical)
 }
 
 /// `0 of 6 (0–45.9%)`.

@@ -3,7 +3,6 @@
 
 use super::plot::{Glyphs, Mark, Size, plot};
 use super::terminal::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use crate::compare::Metric;
 use crate::history::{Change, LeftOut, Point, SEED, Series};
 use crate::record::{date, short};
 use crate::stats::changepoint::PERMUTATIONS;
@@ -23,7 +22,7 @@ pub fn text(series: &Series, size: Size, glyphs: Glyphs) -> String {
     );
     out += &left_out(&series.left_out, &metric);
     let marks: Vec<Mark> = series.points.iter().enumerate().map(|(i, p)| mark(series, i, p)).collect();
-    let picture = plot(&marks, &|v| value(series.metric, v), size, glyphs);
+    let picture = plot(&marks, &|v| series.metric.shown(v), size, glyphs);
     if !picture.is_empty() {
         out += &format!("\n{picture}{DIM}{}{RESET}\n", glyphs.legend());
     }
@@ -39,10 +38,6 @@ fn ascii(text: &str) -> String {
 
 fn counted(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
-}
-
-fn value(metric: Metric, v: f64) -> String {
-    if metric == Metric::Throughput { units::rate(v) } else { units::time(v) }
 }
 
 fn left_out(left: &LeftOut, metric: &str) -> String {
@@ -89,12 +84,12 @@ fn table(series: &Series) -> String {
     for (i, p) in series.points.iter().enumerate() {
         let interval = p.interval.map_or_else(
             || "one process".to_owned(),
-            |i| format!("[{} {}]", value(series.metric, i.lo), value(series.metric, i.hi)),
+            |i| format!("[{} {}]", series.metric.shown(i.lo), series.metric.shown(i.hi)),
         );
         table.add_row([
             p.label(),
             date(p.created_s),
-            value(series.metric, p.estimate),
+            series.metric.shown(p.estimate),
             interval,
             p.change.map_or_else(|| "–".to_owned(), units::change),
             notes(series, i, p).join("; "),
@@ -205,6 +200,7 @@ pub fn fields(series: &Series) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Metric;
     use crate::stats::{Interval, StatError};
 
     const SIZE: Size = Size { width: 80, height: 6 };

@@ -99,8 +99,23 @@ fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Valu
         "peak_host_bytes": over(case, |s| s.peak_host_bytes.map(|b| b as f64)),
         "gpu": case.processes.iter().any(|s| s.gpu.is_some()).then(|| gpu_fields(case)),
         "budget": budget,
+        "capacity": capacity_fields(case),
         "comparison": compared.map(|c| comparison(&c.comparison, Some(&c.base))),
     })
+}
+
+/// One object per budget; null in closed loops.
+fn capacity_fields(case: &CaseRecord) -> Option<Vec<Value>> {
+    let point = |ns: u64| {
+        let at = |s: &Summary| s.capacity.as_ref().and_then(|c| c.at(ns)).cloned();
+        let confirmed = case.processes.iter().filter_map(|s| Some(at(s)?.confirmed?.per_s));
+        json!({
+            "budget_ns": ns,
+            "inferences_per_s": over(case, |s| at(s)?.answer.value()),
+            "confirmed_per_s": confirmed.reduce(f64::min),
+        })
+    };
+    Some(case.open.as_ref()?.budgets_ns.iter().map(|ns| point(*ns)).collect())
 }
 
 fn gpu_fields(case: &CaseRecord) -> Value {
@@ -192,6 +207,7 @@ pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
         "metrics": c.metrics.iter().map(|m| metric(m, c)).collect::<Vec<_>>(),
         "engine_changes": c.engine_changes,
         "outputs_changed": c.outputs_changed,
+        "broken_budget": c.broken_budget,
         "debug_extra_work": c.unreal == Some(Unreal::ExtraWork),
         "test_library": c.unreal == Some(Unreal::TestLibrary),
         "workload": c.unreal == Some(Unreal::Workload),

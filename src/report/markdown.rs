@@ -2,9 +2,9 @@
 
 use super::{CheckReport, added, how, verdict};
 use crate::case::Budget;
-use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
+use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::session::check::{How, Row};
-use crate::units::{change, rate, time};
+use crate::units::change;
 use std::fmt::Write;
 
 /// Rows shown before the rest is folded.
@@ -109,16 +109,16 @@ fn verdict_cell(row: &Row) -> String {
         (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
     };
     let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
+    let broken = c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(why)));
     let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
-    format!("{verdict}{test}{advisory}")
+    format!("{verdict}{broken}{test}{advisory}")
 }
 
 /// Metric, base, head and change: four cells without the outer bars.
 fn numbers(m: &MetricComparison, budget: Option<Budget>) -> String {
     let show = |v: f64| match m.metric {
         _ if !v.is_finite() => "–".to_owned(),
-        Metric::Throughput => rate(v),
-        _ => time(v),
+        metric => metric.shown(v),
     };
     format!("{} | {} | {} | {}", m.metric.name(budget), show(m.base), show(m.head), change_cell(m))
 }

@@ -1,5 +1,6 @@
 //! Results as criterion shows them: a block per case, then a table, worst first.
 
+mod capacity;
 mod case;
 
 use super::{CheckReport, Figure, budget_result};
@@ -79,6 +80,7 @@ fn block(id: &str, lines: &[String]) -> String {
 fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     let mut lines: Vec<String> = c.metrics.iter().map(|m| change_line(m, c)).collect();
     lines.push(paint(colour(&c.verdict), &sentence(&c.verdict, c.margins)));
+    lines.extend(c.broken_budget.as_ref().map(|why| paint(RED, &format!("the budget is broken: {why}"))));
     if !c.engine_changes.is_empty() {
         lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));
     }
@@ -119,7 +121,11 @@ fn change_line(m: &MetricComparison, c: &CaseComparison) -> String {
                 ruling.p_zero
             )
         }
-        (Err(why), _) => {
+        (Err(why), Some(i)) => {
+            let interval = format!("[{} {} {}]", change(i.lo), change(i.est), change(i.hi));
+            format!("{interval} {}", paint(DIM, &format!("(not judged: {why})")))
+        }
+        (Err(why), None) => {
             let point = if m.base > 0.0 && m.head.is_finite() {
                 change(m.head / m.base - 1.0)
             } else {
@@ -263,7 +269,15 @@ fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> 
         Some(_) => "MISSED",
     };
     let first = compared.and_then(|c| c.comparison.metrics.first());
-    let metric = if case.scenario == Scenario::Latency { "" } else { " thrpt" };
+    let metric = match case.scenario {
+        Scenario::Latency => "",
+        Scenario::Throughput => " thrpt",
+        Scenario::Capacity => " capacity",
+    };
+    let per_s = match case.scenario {
+        Scenario::Capacity => figure(case, |s| Metric::Capacity.value(s, case.budget)),
+        _ => figure(case, |s| Some(s.inferences_per_s)),
+    };
     let delta =
         first.and_then(|m| m.change).map_or_else(|| "–".into(), |i| format!("{}{metric}", change(i.est)));
     let verdict = compared.map_or("–", |c| c.comparison.verdict.word());
@@ -271,7 +285,7 @@ fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> 
         id.to_owned(),
         shown(figure(case, |s| Some(s.mean_ns)), &time),
         shown(p99, &time),
-        shown(figure(case, |s| Some(s.inferences_per_s)), &rate),
+        shown(per_s, &rate),
         budget.into(),
         delta,
         verdict.into(),

@@ -10,7 +10,7 @@ use super::stages::{build_all, new_record};
 use super::{Added, Event, History, accept, added};
 use crate::acceptance::Standing;
 use crate::baseline::Store;
-use crate::case::Case;
+use crate::case::{self, Case};
 use crate::compare::{self, CaseComparison, Verdict};
 use crate::config::Project;
 use crate::device::Device;
@@ -103,6 +103,7 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
     plan.looks.check()?;
     let _lock = lock(&plan.project.target, plan.device, on_event)?;
     let head_cases = plan.head.cases.as_ref().map_err(Clone::clone)?;
+    case::check(head_cases)?;
     on_event(Event::Started {
         cases: head_cases,
         device: plan.device,
@@ -360,6 +361,7 @@ fn same_question(base: &Case, head: &Case) -> bool {
     base.point == head.point
         && base.mode == head.mode
         && base.budget == head.budget
+        && base.open.as_ref().map(|o| o.identity().ok()) == head.open.as_ref().map(|o| o.identity().ok())
         && base.seed == head.seed
         && bytes(base) == bytes(head)
 }

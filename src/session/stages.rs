@@ -1,7 +1,7 @@
 //! One stage each: lock, sources, engine, one measuring process, the record of a case.
 
 use super::Event;
-use crate::case::{Case, InputIdentity, sha256_hex};
+use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
 use crate::config::Scenario;
 use crate::device::Device;
 use crate::engine;
@@ -239,12 +239,14 @@ pub(super) fn case_record(
             })
         })
         .collect::<Result<Vec<_>>>()?;
+    let open = case.open.as_ref().map(OpenLoop::identity).transpose()?;
     Ok(CaseRecord {
-        definition_hash: case.definition_hash(&identities),
+        definition_hash: case.definition_hash(&identities, open.as_ref()),
         scenario: case.scenario,
         point: case.point,
         mode: case.mode,
         budget: case.budget,
+        open,
         shapes: made.inputs.iter().map(|s| (s.name.clone(), s.shape.to_string())).collect(),
         engine: EngineRecord {
             inputs_hash: built.header.inputs_hash.clone(),

@@ -1,6 +1,6 @@
 //! One process, as it stands in records.
 
-use super::gpu;
+use super::{capacity, gpu};
 use crate::stats::QUANTILES;
 use crate::summarize::Summary;
 use crate::units::round5;
@@ -39,6 +39,9 @@ pub(super) struct SummaryV1 {
     steps: Vec<(String, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gpu: Option<gpu::GpuV1>,
+    /// What an open loop found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capacity: Option<capacity::CapacityV1>,
 }
 
 pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
@@ -65,6 +68,7 @@ pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
         peak_host_bytes: s.peak_host_bytes,
         steps: s.steps.clone(),
         gpu: s.gpu.as_ref().map(gpu::to_wire),
+        capacity: s.capacity.as_ref().map(capacity::to_wire),
     }
 }
 
@@ -92,5 +96,6 @@ pub(super) fn from_wire(s: SummaryV1) -> Summary {
         peak_host_bytes: s.peak_host_bytes,
         steps: s.steps,
         gpu: s.gpu.map(gpu::from_wire),
+        capacity: s.capacity.map(capacity::from_wire),
     }
 }

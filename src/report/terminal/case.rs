@@ -9,7 +9,8 @@ use crate::units::{bytes, count, plain_time, plural, rate, share, time};
 
 /// The lines of one case. `verbose` adds a line per process and what the engine is.
 pub(super) fn lines(case: &CaseRecord, verbose: bool) -> Vec<String> {
-    let mut lines = vec![figure_line("time:", figure(case, |s| Some(s.mean_ns)), time)];
+    let mut lines = super::capacity::lines(case);
+    lines.push(figure_line("time:", figure(case, |s| Some(s.mean_ns)), time));
     lines.extend(no_result_line(case));
     lines.push(quantile_line(case));
     lines.push(figure_line("thrpt:", figure(case, |s| Some(s.inferences_per_s)), rate));
@@ -17,6 +18,7 @@ pub(super) fn lines(case: &CaseRecord, verbose: bool) -> Vec<String> {
     lines.extend(budget_result(case).map(|b| budget_line(&b)));
     lines.push(phase_line(case));
     if verbose {
+        lines.extend(open_line(case));
         lines.extend(engine_lines(case));
         lines.extend(case.processes.iter().enumerate().map(|(i, s)| process_line(i + 1, s)));
     }
@@ -28,7 +30,7 @@ pub(super) fn figure(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>)
     if values.len() < case.processes.len() { None } else { Figure::of(&values) }
 }
 
-fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64) -> String) -> String {
+pub(super) fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64) -> String) -> String {
     let shown = match figure {
         Some(Figure::Interval(i)) => {
             format!("[{} {} {}]", paint(DIM, &show(i.lo)), paint(BOLD, &show(i.est)), paint(DIM, &show(i.hi)))
@@ -142,6 +144,19 @@ fn gpu_point(case: &CaseRecord) -> String {
         Wait::Block => "blocking",
     };
     format!(", {} in flight each, {graph}, {transfers}, host {wait}", case.point.in_flight)
+}
+
+/// How an open loop offered its requests.
+fn open_line(case: &CaseRecord) -> Option<String> {
+    let open = case.open.as_ref()?;
+    let arrivals = match open.arrivals.as_str() {
+        word @ ("poisson" | "uniform") => format!("{word} arrivals"),
+        hash => format!("recorded arrivals ({})", hash.get(..12).unwrap_or(hash)),
+    };
+    let batching = open.batch_delay_ns.map_or_else(String::new, |ns| {
+        format!(", one inference each, batched within {}", plain_time(ns as f64))
+    });
+    Some(format!("{:<8}{arrivals}{batching}", "open:"))
 }
 
 fn process_line(number: usize, s: &Summary) -> String {

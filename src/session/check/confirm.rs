@@ -24,8 +24,8 @@ impl Check<'_> {
         rulings.iter_mut().zip(values).for_each(|(r, v)| **r = v);
         for row in self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. })) {
             if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
-                row.comparison.verdict =
-                    compare::case_verdict(&row.comparison.metrics, row.comparison.budget);
+                let c = &mut row.comparison;
+                c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_deref());
             }
         }
     }

@@ -1,0 +1,209 @@
+//! What a budget decides beside the metrics: faster but over the budget is a regression, and a capacity that hangs on a
+//! budget too near to the engine's own time is no gate. Pure.
+
+use super::{Design, Metric};
+use crate::case::Budget;
+use crate::config::Scenario;
+use crate::record::CaseRecord;
+use crate::stats::{Interval, geometric_mean_interval};
+use crate::summarize::{CapacityAnswer, CapacityPoint, Summary};
+use crate::units::{plain_time, time};
+
+/// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
+/// at 3 ×, and 13.6 % at 2 ×.
+const MIN_BUDGET_IN_MEDIANS: f64 = 3.0;
+
+/// Why head is a regression whatever its throughput: it breaks the budget that the base kept.
+pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> Option<String> {
+    let budget = head.budget?;
+    match head.scenario {
+        Scenario::Latency => None,
+        Scenario::Throughput => {
+            let confidence = match design {
+                Design::Pairs { alpha, .. } => 1.0 - alpha,
+                Design::Stored(_) => 0.95,
+            };
+            let (b, h) = (tail(base, budget, confidence)?, tail(head, budget, confidence)?);
+            let max = budget.max_ns as f64;
+            (h.lo > max && b.est <= max).then(|| {
+                format!(
+                    "{} is {} [{} {}], over the budget of {}, which the base kept with {}",
+                    Metric::Tail.name(head.budget),
+                    time(h.est),
+                    time(h.lo),
+                    time(h.hi),
+                    plain_time(max),
+                    time(b.est)
+                )
+            })
+        }
+        Scenario::Capacity => {
+            let keeps = |s: &Summary| point(s, budget.max_ns).is_some_and(|p| p.answer.value().is_some());
+            let none = |s: &Summary| {
+                point(s, budget.max_ns).is_some_and(|p| matches!(p.answer, CapacityAnswer::None { .. }))
+            };
+            let lost = !head.processes.is_empty()
+                && head.processes.iter().all(none)
+                && base.processes.iter().all(keeps);
+            lost.then(|| {
+                format!(
+                    "no rate keeps {} within {} any more, and the base has one",
+                    Metric::Tail.name(head.budget),
+                    plain_time(budget.max_ns as f64)
+                )
+            })
+        }
+    }
+}
+
+fn tail(case: &CaseRecord, budget: Budget, confidence: f64) -> Option<Interval> {
+    let values: Option<Vec<f64>> =
+        case.processes.iter().map(|s| Metric::Tail.value(s, Some(budget))).collect();
+    geometric_mean_interval(&values?, confidence).ok()
+}
+
+fn point(s: &Summary, budget_ns: u64) -> Option<&CapacityPoint> {
+    s.capacity.as_ref()?.at(budget_ns)
+}
+
+/// Why a capacity is reported and not gated; `None` for other metrics and where nothing speaks against it.
+pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+    let max_ns = metric.capacity_budget_ns(head.budget)?;
+    for (arm, name) in [(base, "the base"), (head, "head")] {
+        let without = |test: fn(&CapacityAnswer) -> bool| {
+            arm.processes.iter().filter(|s| point(s, max_ns).is_some_and(|p| test(&p.answer))).count()
+        };
+        let of = arm.processes.len();
+        match without(|a| matches!(a, CapacityAnswer::None { .. })) {
+            0 => {}
+            n => return Some(format!("in {n} of {of} processes of {name} no rate keeps the budget")),
+        }
+        match without(|a| matches!(a, CapacityAnswer::AtLeast { .. })) {
+            0 => {}
+            n => {
+                return Some(format!(
+                    "in {n} of {of} processes of {name} no rate that can be offered is too much"
+                ));
+            }
+        }
+    }
+    let medians: Vec<f64> =
+        base.processes.iter().filter_map(|s| Some(s.capacity.as_ref()?.closed_p50_ns)).collect();
+    let median =
+        geometric_mean_interval(&medians, 0.95).map_or_else(|_| medians.first().copied(), |i| Some(i.est))?;
+    let times = max_ns as f64 / median;
+    (times < MIN_BUDGET_IN_MEDIANS).then(|| {
+        format!("the budget is {times:.1} × the closed-loop p50, and below {MIN_BUDGET_IN_MEDIANS} × small changes of latency are large ones of capacity")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{Margins, OpenIdentity};
+    use crate::compare::{CaseComparison, Sessions, Verdict, compare_case};
+    use crate::record::sample;
+    use crate::stats::SessionSpread;
+    use crate::summarize::CapacitySummary;
+
+    const BUDGET: Budget = Budget { max_ns: 5_000_000, quantile: 0.99 };
+
+    fn compare(base: &CaseRecord, head: &CaseRecord) -> CaseComparison {
+        let known = |_| Sessions::Known(SessionSpread::NONE);
+        compare_case("p/m/v/x", base, head, Margins::default(), &Design::Stored(&known))
+    }
+
+    /// Five processes that differ a little: inferences per second, and the tail in milliseconds.
+    fn throughput(per_s: f64, tail_ms: f64) -> CaseRecord {
+        let processes = (0..5).map(|i| {
+            let jitter = 1.0 + 1e-3 * f64::from(i % 3);
+            Summary { inferences_per_s: per_s * jitter, ..sample::summary(tail_ms * 1e6 * jitter) }
+        });
+        CaseRecord {
+            scenario: Scenario::Throughput,
+            budget: Some(BUDGET),
+            processes: processes.collect(),
+            ..sample::case()
+        }
+    }
+
+    #[test]
+    fn faster_but_over_the_budget_is_a_regression() {
+        let base = throughput(1000.0, 4.5);
+        let c = compare(&base, &throughput(1200.0, 5.5));
+        assert_eq!(c.verdict, Verdict::Regressed);
+        let why = c.broken_budget.unwrap_or_default();
+        assert!(why.starts_with("p99 is 5.5") && why.contains("the budget of 5 ms"), "{why}");
+        let c = compare(&base, &throughput(1200.0, 4.9));
+        assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));
+        // What the base did not keep cannot be broken.
+        let c = compare(&throughput(1000.0, 5.2), &throughput(1200.0, 5.5));
+        assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));
+    }
+
+    /// Five processes, each with a capacity near `per_s` and a closed-loop median of `p50_ms`.
+    fn capacity(answer: impl Fn(f64) -> CapacityAnswer, p50_ms: f64) -> CaseRecord {
+        let budgets_ns = vec![BUDGET.max_ns];
+        let processes = (0..5).map(|i| {
+            let point = CapacityPoint {
+                budget_ns: BUDGET.max_ns,
+                answer: answer(1.0 + 1e-3 * f64::from(i % 3)),
+                confirmed: None,
+            };
+            let found = CapacitySummary {
+                closed_per_s: 1000.0,
+                closed_p50_ns: p50_ms * 1e6,
+                points: vec![point],
+                late_frac: 0.0,
+                late_p99_ns: 0.0,
+                arrivals: 1,
+                probes: 1,
+            };
+            Summary { capacity: Some(found), ..sample::summary(1e6) }
+        });
+        CaseRecord {
+            scenario: Scenario::Capacity,
+            budget: Some(BUDGET),
+            open: Some(OpenIdentity { arrivals: "poisson".into(), budgets_ns, batch_delay_ns: None }),
+            processes: processes.collect(),
+            ..sample::case()
+        }
+    }
+
+    fn rate(per_s: f64) -> impl Fn(f64) -> CapacityAnswer {
+        move |jitter| CapacityAnswer::Rate { per_s: per_s * jitter, ln_se: 0.01 }
+    }
+
+    #[test]
+    fn less_capacity_is_a_regression_and_more_is_none() {
+        let base = capacity(rate(800.0), 1.0);
+        assert_eq!(compare(&base, &capacity(rate(700.0), 1.0)).verdict, Verdict::Regressed);
+        assert_eq!(compare(&base, &capacity(rate(900.0), 1.0)).verdict, Verdict::Improved);
+        assert_eq!(compare(&base, &base).verdict, Verdict::Unchanged);
+        let cliff = |_| CapacityAnswer::Cliff { holds_per_s: 600.0, fails_per_s: 620.0 };
+        let middle = compare(&base, &capacity(cliff, 1.0)).metrics[0].head;
+        assert!((middle - (600.0_f64 * 620.0).sqrt()).abs() < 1e-9, "{middle}");
+    }
+
+    #[test]
+    fn a_budget_near_the_closed_loop_is_reported_and_not_gated() {
+        let c = compare(&capacity(rate(800.0), 2.0), &capacity(rate(600.0), 2.0));
+        assert!(
+            matches!(&c.verdict, Verdict::Inconclusive(why) if why.contains("2.5 × the closed-loop p50"))
+        );
+        assert!(c.metrics[0].change.is_some(), "it is reported all the same");
+    }
+
+    #[test]
+    fn a_budget_that_no_rate_keeps_any_more_is_a_regression() {
+        let base = capacity(rate(800.0), 1.0);
+        let none = |_| CapacityAnswer::None { lowest_per_s: 10.0, over_frac: 0.9 };
+        let c = compare(&base, &capacity(none, 1.0));
+        assert_eq!(c.verdict, Verdict::Regressed);
+        assert!(c.broken_budget.is_some_and(|why| why.contains("no rate keeps p99 within 5 ms")));
+        let c = compare(&capacity(none, 1.0), &base);
+        assert!(
+            matches!(&c.verdict, Verdict::Inconclusive(why) if why.contains("5 of 5 processes of the base"))
+        );
+    }
+}

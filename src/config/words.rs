@@ -1,0 +1,130 @@
+//! Settings that are one of a few words.
+
+use crate::error::did_you_mean;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// How requests are offered.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// One request in flight.
+    Latency,
+    /// A closed loop at a fixed operating point: every stream always has a request in flight.
+    Throughput,
+    /// An open loop: requests arrive by themselves, and the highest rate that keeps the budget is looked for.
+    Capacity,
+}
+
+impl Scenario {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Throughput => "throughput",
+            Self::Capacity => "capacity",
+        }
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let all = [Self::Latency, Self::Throughput, Self::Capacity];
+        all.into_iter()
+            .find(|v| v.word() == s)
+            .ok_or_else(|| unknown_word(s, "scenario", &all.map(Self::word)))
+    }
+}
+
+/// Which backend is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendChoice {
+    /// The best one that is usable here.
+    Auto,
+    Cpu,
+    Tensorrt,
+    /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
+    Cuda,
+    /// NVIDIA's program, which builds and measures itself.
+    Trtexec,
+}
+
+impl FromStr for BackendChoice {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "tensorrt" => Ok(Self::Tensorrt),
+            "cuda" => Ok(Self::Cuda),
+            "trtexec" => Ok(Self::Trtexec),
+            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda", "trtexec"])),
+        }
+    }
+}
+
+/// How the host waits for the GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wait {
+    /// Asks over and over: the shortest latency, and a CPU core that is busy all the while.
+    #[default]
+    Spin,
+    /// Sleeps until the GPU interrupts: later by some microseconds, and the core is free.
+    Block,
+}
+
+impl FromStr for Wait {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "spin" => Ok(Self::Spin),
+            "block" => Ok(Self::Block),
+            _ => Err(unknown_word(s, "way to wait", &["spin", "block"])),
+        }
+    }
+}
+
+fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
+    match did_you_mean(word, known.iter().copied()) {
+        Some(near) => format!("`{word}` is not a {what}; did you mean `{near}`?"),
+        None => {
+            let (last, others) = known.split_last().unwrap_or((&"", &[]));
+            format!("`{word}` is not a {what}; use {} or {last}", others.join(", "))
+        }
+    }
+}
+
+/// When requests arrive in `capacity`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ArrivalsChoice {
+    /// At random and independently of each other, as from many users.
+    #[default]
+    Poisson,
+    /// With equal gaps.
+    Uniform,
+    /// As in this file, one time in seconds a line; stretched to the rate that is tried.
+    File(PathBuf),
+}
+
+impl ArrivalsChoice {
+    /// A word, or the path of a file: with a dot or a slash in it, relative to `folder`.
+    pub(super) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        match text {
+            "poisson" => Ok(Self::Poisson),
+            "uniform" => Ok(Self::Uniform),
+            _ if text.contains(['.', '/']) => {
+                let path = folder.join(text);
+                Ok(Self::File(std::path::absolute(&path).unwrap_or(path)))
+            }
+            _ => {
+                let why = unknown_word(text, "kind of arrivals", &["poisson", "uniform"]);
+                Err(format!("{why}; or the path of a file with arrival times"))
+            }
+        }
+    }
+}

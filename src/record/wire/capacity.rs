@@ -1,0 +1,115 @@
+//! What an open loop found, as it stands in records.
+
+use crate::summarize::{CapacityAnswer, CapacityPoint, CapacitySummary, Confirmed};
+use crate::units::round5;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Rates are inferences per second.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct CapacityV1 {
+    /// Of a closed loop at the same operating point.
+    closed_per_s: f64,
+    closed_p50_ns: f64,
+    points: Vec<PointV1>,
+    late_frac: f64,
+    late_p99_ns: f64,
+    arrivals: u64,
+    probes: u64,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct PointV1 {
+    budget_ns: u64,
+    #[serde(flatten)]
+    answer: AnswerV1,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed: Option<ConfirmedV1>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+enum AnswerV1 {
+    /// `ln_se`: standard error of the rate's logarithm within the process.
+    Rate { per_s: f64, ln_se: f64 },
+    /// The share over the budget jumps over the limit between these rates.
+    Cliff { holds_per_s: f64, fails_per_s: f64 },
+    /// It holds at the highest rate that could be offered.
+    AtLeast { per_s: f64 },
+    /// No rate keeps the budget.
+    None { lowest_per_s: f64, over_frac: f64 },
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct ConfirmedV1 {
+    per_s: f64,
+    over_frac: f64,
+    /// Upper end of the one-sided 95 % interval.
+    upper_frac: f64,
+    n_eff: f64,
+    requests: u64,
+}
+
+pub(super) fn to_wire(c: &CapacitySummary) -> CapacityV1 {
+    let point = |p: &CapacityPoint| PointV1 {
+        budget_ns: p.budget_ns,
+        answer: match p.answer {
+            CapacityAnswer::Rate { per_s, ln_se } => {
+                AnswerV1::Rate { per_s: round5(per_s), ln_se: round5(ln_se) }
+            }
+            CapacityAnswer::Cliff { holds_per_s, fails_per_s } => {
+                AnswerV1::Cliff { holds_per_s: round5(holds_per_s), fails_per_s: round5(fails_per_s) }
+            }
+            CapacityAnswer::AtLeast { per_s } => AnswerV1::AtLeast { per_s: round5(per_s) },
+            CapacityAnswer::None { lowest_per_s, over_frac } => {
+                AnswerV1::None { lowest_per_s: round5(lowest_per_s), over_frac: round5(over_frac) }
+            }
+        },
+        confirmed: p.confirmed.map(|c| ConfirmedV1 {
+            per_s: round5(c.per_s),
+            over_frac: round5(c.over_frac),
+            upper_frac: round5(c.upper_frac),
+            n_eff: round5(c.n_eff),
+            requests: c.requests,
+        }),
+    };
+    CapacityV1 {
+        closed_per_s: round5(c.closed_per_s),
+        closed_p50_ns: round5(c.closed_p50_ns),
+        points: c.points.iter().map(point).collect(),
+        late_frac: round5(c.late_frac),
+        late_p99_ns: round5(c.late_p99_ns),
+        arrivals: c.arrivals,
+        probes: c.probes,
+    }
+}
+
+pub(super) fn from_wire(c: CapacityV1) -> CapacitySummary {
+    let point = |p: PointV1| CapacityPoint {
+        budget_ns: p.budget_ns,
+        answer: match p.answer {
+            AnswerV1::Rate { per_s, ln_se } => CapacityAnswer::Rate { per_s, ln_se },
+            AnswerV1::Cliff { holds_per_s, fails_per_s } => {
+                CapacityAnswer::Cliff { holds_per_s, fails_per_s }
+            }
+            AnswerV1::AtLeast { per_s } => CapacityAnswer::AtLeast { per_s },
+            AnswerV1::None { lowest_per_s, over_frac } => CapacityAnswer::None { lowest_per_s, over_frac },
+        },
+        confirmed: p.confirmed.map(|c| Confirmed {
+            per_s: c.per_s,
+            over_frac: c.over_frac,
+            upper_frac: c.upper_frac,
+            n_eff: c.n_eff,
+            requests: c.requests,
+        }),
+    };
+    CapacitySummary {
+        closed_per_s: c.closed_per_s,
+        closed_p50_ns: c.closed_p50_ns,
+        points: c.points.into_iter().map(point).collect(),
+        late_frac: c.late_frac,
+        late_p99_ns: c.late_p99_ns,
+        arrivals: c.arrivals,
+        probes: c.probes,
+    }
+}
