@@ -11,7 +11,7 @@ mod probe;
 pub(crate) mod stream;
 pub mod workload;
 
-pub(crate) use driver::Gpu;
+pub(crate) use driver::{Gpu, describe};
 pub use driver::{driver_present, gpus};
 pub(crate) use kernel::Kernels;
 pub use probe::Probe;

@@ -48,11 +48,14 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// `uuid` as NVML writes it, such as `GPU-…` or `MIG-…`; `None` where NVML does not know it.
-    pub fn open(uuid: &str) -> Option<Self> {
-        let monitor = Self { nvml: open().ok()?, uuid: uuid.to_owned() };
-        monitor.device()?;
-        Some(monitor)
+    /// `id` is the UUID without `GPU-`, or `MIG-` for an instance of a split GPU; `None` where NVML does not know it.
+    pub fn open(id: &str) -> Option<Self> {
+        let nvml = open().ok()?;
+        let uuid = ["GPU", "MIG"]
+            .map(|kind| format!("{kind}-{id}"))
+            .into_iter()
+            .find(|uuid| nvml.device_by_uuid(uuid.as_str()).is_ok())?;
+        Some(Self { nvml, uuid })
     }
 
     fn device(&self) -> Option<Device<'_>> {

@@ -3,8 +3,8 @@
 use crate::config::Wait;
 use crate::device;
 use crate::error::{Failure, FailureKind, Result};
-use cudarc::driver::sys::{CUctx_flags, CUdevice_attribute};
-use cudarc::driver::{CudaContext, CudaStream, DriverError};
+use cudarc::driver::sys::{CUctx_flags, CUdevice_attribute, CUuuid};
+use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use std::sync::Arc;
 
 /// Whether the driver's library (libcuda) can be opened here. Nothing else of cudarc may be called where it cannot.
@@ -20,11 +20,48 @@ pub fn gpus() -> Result<Vec<device::Gpu>> {
     let known = device::gpus().unwrap_or_default();
     (0..count.unsigned_abs())
         .map(|index| {
-            let gpu = Gpu::open(index, Wait::Spin)?;
-            let nvml = known.iter().find(|g| g.uuid.as_ref() == Some(&gpu.uuid));
-            nvml.cloned().map_or_else(|| gpu.without_nvml(index), Ok)
+            let gpu = describe(index)?;
+            let nvml = known.iter().find(|g| g.uuid.as_ref().is_some_and(|uuid| uuid.ends_with(&gpu.id)));
+            Ok(nvml.cloned().unwrap_or_else(|| {
+                device::Gpu::without_nvml(index, &gpu.name, gpu.memory_bytes, gpu.compute_capability)
+            }))
         })
         .collect()
+}
+
+/// A GPU as the driver describes it, without a context on it.
+pub(crate) struct Described {
+    pub name: String,
+    pub compute_capability: String,
+    memory_bytes: u64,
+    /// NVML writes `GPU-` before it, and `MIG-` before that of an instance of a split GPU.
+    id: String,
+}
+
+/// GPU `index`, as CUDA numbers them. The driver must be present.
+pub(crate) fn describe(index: u32) -> Result<Described> {
+    let read = || -> std::result::Result<Described, DriverError> {
+        result::init()?;
+        let gpu = result::device::get(i32::try_from(index).unwrap_or(i32::MAX))?;
+        // SAFETY: the device is one that the driver just gave; the same below.
+        let attribute = |which| unsafe { result::device::get_attribute(gpu, which) };
+        let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+        let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+        Ok(Described {
+            name: result::device::get_name(gpu)?,
+            compute_capability: format!("{major}.{minor}"),
+            // SAFETY: as above.
+            memory_bytes: unsafe { result::device::total_mem(gpu) }? as u64,
+            id: id(result::device::get_uuid(gpu)?),
+        })
+    };
+    read().map_err(|e| failed("describe the GPU", &e))
+}
+
+fn id(uuid: CUuuid) -> String {
+    let hex: String = uuid.bytes.iter().map(|b| format!("{:02x}", *b as u8)).collect();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
 fn need_driver() -> Result<()> {
@@ -52,8 +89,8 @@ pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
 /// A context on one GPU.
 pub(crate) struct Gpu {
     pub context: Arc<CudaContext>,
-    /// As NVML writes it.
-    pub uuid: String,
+    /// Its UUID, without what NVML writes before it.
+    pub id: String,
     /// The highest clock of the multiprocessors, in kHz.
     pub max_khz: u64,
     pub multiprocessors: u32,
@@ -77,31 +114,11 @@ impl Gpu {
         let max_khz = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE, "read the clock rate")?;
         let count =
             attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, "count multiprocessors")?;
-        let uuid = uuid(&context)?;
-        Ok(Self { uuid, max_khz, multiprocessors: u32::try_from(count).unwrap_or(1), context })
+        let id = id(context.uuid().map_err(|e| failed("read the GPU's id", &e))?);
+        Ok(Self { id, max_khz, multiprocessors: u32::try_from(count).unwrap_or(1), context })
     }
 
     pub fn stream(&self) -> Result<Arc<CudaStream>> {
         self.context.new_stream().map_err(|e| failed("make a stream", &e))
     }
-
-    fn without_nvml(&self, index: u32) -> Result<device::Gpu> {
-        let ask = |e| failed("describe the GPU", &e);
-        let name = self.context.name().map_err(ask)?;
-        let memory = self.context.total_mem().map_err(ask)? as u64;
-        let (major, minor) = self.context.compute_capability().map_err(ask)?;
-        Ok(device::Gpu::without_nvml(index, &name, memory, format!("{major}.{minor}")))
-    }
-}
-
-/// The UUID in NVML's writing. An instance of a split GPU has one of its own, which NVML begins with `MIG-`.
-fn uuid(context: &CudaContext) -> Result<String> {
-    let raw = context.uuid().map_err(|e| failed("read the GPU's id", &e))?;
-    let hex: String = raw.bytes.iter().map(|b| format!("{:02x}", *b as u8)).collect();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    let id = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-");
-    let known = device::gpus().unwrap_or_default();
-    let mig = format!("MIG-{id}");
-    let is_mig = known.iter().any(|g| g.uuid.as_deref() == Some(mig.as_str()));
-    Ok(if is_mig { mig } else { format!("GPU-{id}") })
 }

@@ -31,7 +31,7 @@ impl Probe {
             stream,
             stamps,
             cycles: gpu.max_khz * CLOCK_MS,
-            monitor: Monitor::open(&gpu.uuid),
+            monitor: Monitor::open(&gpu.id),
         })
     }
 
