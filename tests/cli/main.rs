@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod baselines;
+mod capacity;
 mod compare;
 mod config;
 mod formats;

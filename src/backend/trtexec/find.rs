@@ -17,8 +17,7 @@ pub(super) fn program(asked: Option<&Path>) -> Result<PathBuf> {
         // Named and not there is a mistake, never a reason to take another.
         return if is_program(&named) { Ok(named) } else { Err(missing(&[named])) };
     }
-    let folder = asked.map(Path::to_owned).or_else(|| var("TRT_PERF_TENSORRT").map(PathBuf::from));
-    let looked = places(folder.as_deref(), var("PATH"));
+    let looked = places(asked, var("PATH"));
     looked.iter().find(|p| is_program(p)).cloned().ok_or_else(|| missing(&looked))
 }
 
