@@ -28,6 +28,7 @@
 //! | [`rng`] | seeded numbers | a seed |
 //! | [`stats`] | estimates, tests, decisions | numbers |
 //! | [`steady`] | warm-up truncation, trend | samples |
+//! | [`capacity`] | the highest rate within a budget | probes that a caller runs |
 //! | [`tensor`] | tensors and `.npy` | bytes |
 //! | [`config`] | models and settings | Cargo manifests |
 //! | [`case`] | cases | configuration |
@@ -60,6 +61,7 @@ pub mod base;
 pub mod baseline;
 pub mod build;
 pub mod calibration;
+pub mod capacity;
 pub mod case;
 pub mod cli;
 pub mod compare;

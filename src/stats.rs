@@ -24,13 +24,17 @@
 //! | [`multiplicity`] | the same rulings, corrected for their number | all gated rulings of a run |
 //! | [`sequential`] | when to look, and at what threshold | – |
 //! | [`binomial`] | the exact interval of a share | k of n |
+//! | [`bursts`] | a share over a limit with bounds | correlated values in time order |
+//! | [`mod@crossing`] | where a growing share reaches a level | counts in batches |
 //! | [`changepoint`] | [`ChangePoint`]s: where a history changed | one value per session |
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
 pub mod autocorrelation;
 pub mod binomial;
+pub mod bursts;
 pub mod changepoint;
+pub mod crossing;
 pub mod decide;
 pub mod describe;
 pub mod dist;
@@ -48,7 +52,9 @@ pub mod shrinkage;
 pub mod welch;
 
 pub use binomial::clopper_pearson;
+pub use bursts::{BurstyShare, bursty_share};
 pub use changepoint::{ChangePoint, change_points};
+pub use crossing::{Batch, Crossing, NoCrossing, crossing};
 pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
 pub use describe::{Description, Labels, QUANTILES, describe, is_judged, share_over};
 pub use estimate::{Estimate, Orientation};
