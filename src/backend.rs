@@ -151,6 +151,12 @@ pub trait Session: Send {
     /// Waits for the oldest open request.
     fn complete(&mut self) -> Result<()>;
 
+    /// Whether the oldest open request is done, without waiting; if so, it counts as completed. Only where one is open.
+    /// Completes it unless told otherwise: right where [`Session::submit`] is the whole request.
+    fn poll(&mut self) -> Result<bool> {
+        self.complete().map(|()| true)
+    }
+
     /// One request whose parts the GPU times by itself, with no other in flight; `None` where there is no GPU. Never
     /// in the pass that the host times: events and the wait for a complete launch would be part of the latency.
     fn timed(&mut self) -> Result<Option<GpuTimes>> {

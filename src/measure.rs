@@ -5,6 +5,7 @@
 
 mod extra_work;
 mod gpu;
+pub mod open;
 mod program;
 
 use crate::backend::{Session, Setup, backend, infer};
@@ -17,6 +18,7 @@ use crate::tensor::{Tensor, read_npy, write_samples};
 use crate::worker::child::Reply;
 use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, OutputFact, Stage};
 use gpu::{Watch, median_times, timed_pass, write_gpu_samples};
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -219,15 +221,13 @@ pub fn phase(sessions: &mut [Box<dyn Session>], depth: u64, duration: Duration) 
                 })
             })
             .collect();
-        handles
-            .into_iter()
-            .map(|h| {
-                h.join().unwrap_or_else(|_| {
-                    Err(Failure::new(FailureKind::Crash, "a stream of requests panicked"))
-                })
-            })
-            .collect()
+        handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
     })
+}
+
+/// What is left of a thread that panicked, as an error.
+fn panicked<T>(_: Box<dyn Any + Send>) -> Result<T> {
+    Err(Failure::new(FailureKind::Crash, "a stream of requests panicked"))
 }
 
 /// Back-to-back requests of one stream, `depth` of them in flight: as soon as the oldest completes, a new one is

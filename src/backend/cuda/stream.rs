@@ -236,6 +236,13 @@ impl<W: Work> Session for GpuSession<W> {
         Ok(())
     }
 
+    fn poll(&mut self) -> Result<bool> {
+        let event = &self.done[self.completed % self.done.len()];
+        let done = event.try_is_complete().map_err(|e| failed("finish a request", &e))?;
+        self.completed += usize::from(done);
+        Ok(done)
+    }
+
     fn timed(&mut self) -> Result<Option<GpuTimes>> {
         if let Some(gate) = &mut self.gate {
             gate.close(&self.stream)?;
