@@ -12,7 +12,7 @@ use report::{Group, Report, Target, Timed, timed};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use trt_perf::backend::Session;
-use trt_perf::case::{Budget, OperatingPoint};
+use trt_perf::case::Budget;
 use trt_perf::error::Result;
 use trt_perf::measure::{phase, stream};
 use trt_perf::rng::Rng;
@@ -108,15 +108,16 @@ fn summaries(group: &mut Group, report: &mut Report) {
         steady: true,
         requests: samples.len() as u64,
         requests_per_s: 1e4,
+        inferences_per_request: 1.0,
         peak_host_bytes: None,
         steps: Vec::new(),
         gpu: None,
+        capacity: None,
         throttled: false,
         outputs: Vec::new(),
     };
-    let point = OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false };
     let budget = Some(Budget { max_ns: 105_000, quantile: 0.99 });
-    let routine = timed(|| summarize(&samples, &[], &measured, &point, budget));
+    let routine = timed(|| summarize(&samples, &[], &measured, budget));
     // Exact quantiles have to order the samples.
     let sort = timed(|| {
         let mut copy = samples.clone();

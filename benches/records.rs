@@ -69,6 +69,7 @@ fn summary(rng: &mut Rng) -> Summary {
         peak_host_bytes: Some(34_567_890),
         steps: Vec::new(),
         gpu: None,
+        capacity: None,
     }
 }
 
@@ -80,6 +81,7 @@ fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
         point: OperatingPoint { batch: 4, streams: 2, in_flight: 1, cuda_graph: false },
         mode: trt_perf::case::Mode::default(),
         budget: Some(Budget { max_ns: 1_000_000, quantile: 0.99 }),
+        open: None,
         shapes: BTreeMap::from([("image".into(), "4x3x224x224".into())]),
         engine: EngineRecord {
             inputs_hash: hash("inputs"),

@@ -11,22 +11,26 @@
 //! | [`arrivals`] | planned times | a pattern, a seed, what a probe asks |
 //! | [`probe`] | a [`Probe`]: shares, bounds, saturation | an [`Answer`] |
 //! | [`mod@search`] | [`Found`] | a [`Plan`] and whoever answers |
+//! | [`Curve`] | what one process says | what it found |
 //!
 //! All probes use rates of one fixed lattice, and the schedule depends on the lattice step alone: two arms of a
 //! comparison, and two commits, meet the very same arrivals (common random numbers) without telling each other
 //! anything.
 
 pub mod arrivals;
+mod curve;
 mod fit;
 pub mod probe;
 pub mod search;
 
 pub use arrivals::{Pattern, schedule};
+pub use curve::{Curve, MAX_LATE_FRAC};
 pub use probe::{Over, Probe, Verdict};
 pub use search::search;
 
 use crate::error::Failure;
 use crate::stats::StatError;
+use serde::{Deserialize, Serialize};
 
 /// Lattice steps in one factor of 1.25, the stride of bracketing. A step is 1.25 %.
 pub const STRIDE: i32 = 18;
@@ -140,7 +144,7 @@ pub struct Found {
 }
 
 /// The answer for one budget.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
     pub budget_ns: u64,
     pub outcome: Outcome,
@@ -149,7 +153,8 @@ pub struct Capacity {
 }
 
 /// Where the share of requests over the budget reaches what is allowed. Rates in requests per second.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// At this rate. `ln_se` is the standard error of its logarithm *within this process*: what the arrivals alone
     /// vary it by. Processes differ by more; compare and report over processes.
@@ -164,7 +169,7 @@ pub enum Outcome {
 }
 
 /// A rate that holds: the upper bound of its share is within what is allowed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Confirmed {
     pub per_s: f64,
     pub over_frac: f64,

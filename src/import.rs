@@ -155,14 +155,16 @@ fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64)
         steady: warm_up.is_empty() || steady::is_steady(&warm_up),
         requests: block.len() as u64,
         requests_per_s: trtexec::requests_per_s(block),
+        inferences_per_request: point.batch as f64,
         throttled: false,
         peak_host_bytes: None,
         outputs: Vec::new(),
         steps: Vec::new(),
         gpu: Some(gpu),
+        capacity: None,
     };
     let latencies = trtexec::latencies_ns(block);
-    let mut summary = summarize(&latencies, &trtexec::compute_ns(block), &measured, point, None)?;
+    let mut summary = summarize(&latencies, &trtexec::compute_ns(block), &measured, None)?;
     if let Some(gpu) = &mut summary.gpu {
         gpu.spoiled = run.too_coarse(block, MARGIN_FRAC);
     }

@@ -3,25 +3,28 @@
 //! Order: read and verify the engine, load it, first request, warm up until steady, measure. Each is its own
 //! number; only the requests of the last phase become samples.
 
+mod capacity;
 mod extra_work;
 mod gpu;
 pub mod open;
 mod program;
+mod tensors;
 
 use crate::backend::{Session, Setup, backend, infer};
+use crate::capacity::Curve;
 use crate::device;
-use crate::engine::{self, EngineHeader};
+use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
-use crate::inputs;
 use crate::steady;
-use crate::tensor::{Tensor, read_npy, write_samples};
+use crate::tensor::write_samples;
 use crate::worker::child::Reply;
-use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, OutputFact, Stage};
+use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, Stage};
 use gpu::{Watch, median_times, timed_pass, write_gpu_samples};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
+use tensors::{check_outputs, feeds};
 
 /// A phase does at least this many requests per stream, however slow the model (as trtexec's `--iterations`).
 const MIN_REQUESTS: usize = 10;
@@ -61,20 +64,16 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
     let first_ns = nanos(start.elapsed());
     let outputs = check_outputs(job, &header, first(&mut opened.sessions)?.outputs()?)?;
     reply.send(&Message::Stage { stage: Stage::WarmUp, expected_ns: job.warm_up_ns });
-    let depth = job.point.in_flight;
-    let warm_up = warm_up(&mut opened.sessions, depth, Duration::from_nanos(job.warm_up_ns))?;
-    reply.send(&Message::Stage { stage: Stage::Measure, expected_ns: job.measure_ns });
+    let warm_up = warm_up(&mut opened.sessions, job.point.in_flight, Duration::from_nanos(job.warm_up_ns))?;
     let throttles = device::throttle_count();
     let watch = Watch::begin(&mut opened)?;
-    let streams = phase(&mut opened.sessions, depth, Duration::from_nanos(job.measure_ns));
+    let answered = measured_phase(&mut opened.sessions, job, reply);
     let gpu = watch.map(|w| w.end(&mut opened)).transpose()?;
-    let streams = streams?;
+    let answered = answered?;
     let throttled = device::throttle_count() > throttles;
-    let requests_per_s = requests_per_s(&streams);
     let times =
         if job.timed { timed_pass(opened.sessions.as_mut_slice(), job.measure_ns)? } else { Vec::new() };
-    let latencies = in_time_order(streams);
-    write_samples(&job.samples, &latencies)?;
+    write_samples(&job.samples, &answered.latencies)?;
     let gpu = gpu.map(|gpu| MeasuredGpu { times: median_times(&times), ..gpu });
     if !times.is_empty() {
         // Shorter than the events resolve is not nothing: a zero would have no logarithm.
@@ -86,14 +85,49 @@ pub fn run(job: &MeasureJob, reply: &mut Reply) -> Result<Measured> {
         warm_up_requests: warm_up.requests,
         warm_up_ns: warm_up.ns,
         steady: warm_up.steady,
-        requests: latencies.len() as u64,
-        requests_per_s,
+        requests: answered.requests,
+        requests_per_s: answered.requests_per_s,
+        inferences_per_request: inferences_per_request(job),
         throttled,
         peak_host_bytes: device::peak_host_bytes(),
         outputs,
         steps: opened.steps,
         gpu,
+        capacity: answered.capacity,
     })
+}
+
+/// What the measured phase gave.
+struct Answered {
+    /// In time order.
+    latencies: Vec<u64>,
+    /// All that were answered; in an open loop more than there are latencies.
+    requests: u64,
+    requests_per_s: f64,
+    capacity: Option<Curve>,
+}
+
+fn measured_phase(
+    sessions: &mut [Box<dyn Session>],
+    job: &MeasureJob,
+    reply: &mut Reply,
+) -> Result<Answered> {
+    let probes = if job.open.is_some() { capacity::EXPECTED_PROBES } else { 1 };
+    let expected_ns = job.measure_ns.saturating_mul(probes);
+    reply.send(&Message::Stage { stage: Stage::Measure, expected_ns });
+    if let Some(open) = &job.open {
+        return capacity::measure(sessions, job, open, reply);
+    }
+    let streams = phase(sessions, job.point.in_flight, Duration::from_nanos(job.measure_ns))?;
+    let requests_per_s = requests_per_s(&streams);
+    let latencies = in_time_order(streams);
+    Ok(Answered { requests: latencies.len() as u64, latencies, requests_per_s, capacity: None })
+}
+
+/// Where inferences arrive one by one and are batched, what is counted as a request is one of them.
+fn inferences_per_request(job: &MeasureJob) -> f64 {
+    let alone = job.open.as_ref().is_some_and(|open| open.how.batch_delay_ns.is_some());
+    if alone { 1.0 } else { job.point.batch as f64 }
 }
 
 fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {
@@ -102,82 +136,6 @@ fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {
 
 fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The input tensors of the case.
-fn feeds(job: &MeasureJob, header: &EngineHeader) -> Result<Vec<(String, Tensor)>> {
-    let specs = &header.made_from.inputs;
-    if let Some(name) = job.inputs.keys().find(|n| !specs.iter().any(|s| s.name == **n)) {
-        let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
-        return Err(Failure::usage(format!("a file is given for `{name}`, which is no input of this model"))
-            .next(format!("its inputs are {}", names.join(", "))));
-    }
-    specs
-        .iter()
-        .map(|spec| {
-            let shape: Vec<usize> =
-                spec.shape.opt.iter().map(|d| usize::try_from(*d).unwrap_or(usize::MAX)).collect();
-            let tensor = match job.inputs.get(&spec.name) {
-                Some(path) => inputs::from_file(&spec.name, path, spec.dtype, &shape)?,
-                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, job.seed),
-            };
-            Ok((spec.name.clone(), tensor))
-        })
-        .collect()
-}
-
-/// Outputs must be finite, and equal to the expected ones within |a − b| ≤ atol + rtol·|b| (numpy's allclose).
-fn check_outputs(job: &MeasureJob, header: &EngineHeader, outputs: Vec<Tensor>) -> Result<Vec<OutputFact>> {
-    if let Some(name) = job.expect.keys().find(|n| !header.outputs.contains(n)) {
-        return Err(Failure::usage(format!(
-            "a file is given for `{name}`, which is no output of this model"
-        ))
-        .next(format!("its outputs are {}", header.outputs.join(", "))));
-    }
-    let mut facts = Vec::new();
-    for (name, tensor) in header.outputs.iter().zip(&outputs) {
-        let odd = tensor.values().filter(|v| !v.is_finite()).count();
-        if odd > 0 && !job.allow_non_finite {
-            return Err(Failure::new(FailureKind::Measure, format!("output `{name}` holds {odd} values of {} that are not finite", tensor.len()))
-                .next("give realistic inputs with --input NAME=FILE.npy, or set allow-non-finite = true if that is right for this model"));
-        }
-        if let Some(path) = job.expect.get(name) {
-            compare(name, tensor, &read_npy(path)?, job)?;
-        }
-        facts.push(OutputFact {
-            name: name.clone(),
-            dtype: tensor.dtype.to_string(),
-            shape: tensor.shape.clone(),
-            sha256: inputs::tensor_hash(tensor),
-        });
-    }
-    Ok(facts)
-}
-
-fn compare(name: &str, got: &Tensor, want: &Tensor, job: &MeasureJob) -> Result<()> {
-    let refuse = |what: String| {
-        Failure::new(FailureKind::Measure, format!("output `{name}` is not what was expected: {what}"))
-            .next("check the inputs (--input), or widen the tolerances --rtol and --atol")
-    };
-    if got.shape != want.shape {
-        return Err(refuse(format!("its shape is {:?}, expected {:?}", got.shape, want.shape)));
-    }
-    let worst = got
-        .values()
-        .zip(want.values())
-        .enumerate()
-        .filter(|(_, (g, w))| {
-            // Equal covers equal infinities; NaN is never within a tolerance.
-            let within = g == w || (g - w).abs() <= job.atol + job.rtol * w.abs();
-            !within
-        })
-        .max_by(|(_, (a, b)), (_, (c, d))| (a - b).abs().total_cmp(&(c - d).abs()));
-    match worst {
-        None => Ok(()),
-        Some((at, (g, w))) => {
-            Err(refuse(format!("element {at} is {g}, expected {w} (rtol {}, atol {})", job.rtol, job.atol)))
-        }
-    }
 }
 
 struct WarmUp {
@@ -276,6 +234,7 @@ pub fn in_time_order(streams: Vec<Vec<Sample>>) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Tensor;
 
     /// Counts what was begun and what was finished.
     #[derive(Default)]

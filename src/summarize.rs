@@ -1,11 +1,8 @@
 //! Samples → [`Summary`]: what one measuring process says about a case. Pure.
 
-mod capacity;
-
-pub use capacity::{CapacityAnswer, CapacityPoint, CapacitySummary, Confirmed, MAX_LATE_FRAC};
-
 use crate::backend::GpuTimes;
-use crate::case::{Budget, OperatingPoint};
+use crate::capacity::Curve;
+use crate::case::Budget;
 use crate::device::GpuConditions;
 use crate::error::{Failure, FailureKind, Result};
 use crate::stats::{self, Description, QUANTILES};
@@ -37,7 +34,7 @@ pub struct Summary {
     /// Outliers by Tukey's fences: labelled, never removed.
     pub outliers_mild: u64,
     pub outliers_severe: u64,
-    /// Requests per second × batch, over all streams.
+    /// Over all streams.
     pub inferences_per_s: f64,
     /// Share of requests over the budget.
     pub over_budget_frac: Option<f64>,
@@ -49,8 +46,8 @@ pub struct Summary {
     pub steps: Vec<(String, u64)>,
     /// `None` for `cpu`.
     pub gpu: Option<GpuSummary>,
-    /// `None` in closed loops. In an open one the other numbers are of the confirming run.
-    pub capacity: Option<CapacitySummary>,
+    /// What an open loop found; `None` in closed ones. The other numbers are then of the probe that confirmed the rate.
+    pub capacity: Option<Curve>,
 }
 
 /// What a GPU said of one process.
@@ -127,7 +124,6 @@ pub fn summarize(
     samples: &[u64],
     compute: &[u64],
     measured: &Measured,
-    point: &OperatingPoint,
     budget: Option<Budget>,
 ) -> Result<Summary> {
     let Steady { dropped, non_stationary, description: d } = describe_steady(samples)?;
@@ -148,17 +144,20 @@ pub fn summarize(
         n_eff: d.n_eff,
         outliers_mild: d.labels.low_mild + d.labels.high_mild,
         outliers_severe: d.labels.low_severe + d.labels.high_severe,
-        inferences_per_s: measured.requests_per_s * point.batch as f64,
+        inferences_per_s: measured.requests_per_s * measured.inferences_per_request,
         over_budget_frac: budget.map(|b| stats::share_over(kept, b.max_ns)),
         load_ns: measured.load_ns,
         first_ns: measured.first_ns,
         peak_host_bytes: measured.peak_host_bytes,
         steps: measured.steps.clone(),
         gpu: match &measured.gpu {
-            Some(gpu) => Some(summarize_gpu(compute, gpu, (measured.requests * point.batch) as f64)?),
+            Some(gpu) => {
+                let inferences = measured.requests as f64 * measured.inferences_per_request;
+                Some(summarize_gpu(compute, gpu, inferences)?)
+            }
             None => None,
         },
-        capacity: None,
+        capacity: measured.capacity.clone().map(|curve| curve.times(measured.inferences_per_request)),
     })
 }
 
@@ -200,20 +199,20 @@ mod tests {
             steady: true,
             requests: 1000,
             requests_per_s: 500.0,
+            inferences_per_request: 4.0,
             throttled: false,
             peak_host_bytes: None,
             outputs: vec![],
             steps: vec![],
             gpu: None,
+            capacity: None,
         };
-        let point = OperatingPoint { batch: 4, streams: 1, in_flight: 1, cuda_graph: false };
-        let s = summarize(&samples, &[], &measured, &point, Some(Budget { max_ns: 1049, quantile: 0.99 }))
-            .unwrap();
+        let s = summarize(&samples, &[], &measured, Some(Budget { max_ns: 1049, quantile: 0.99 })).unwrap();
         assert_eq!(s.inferences_per_s, 2000.0);
         assert_eq!(s.requests + s.dropped, 1000);
         let over = s.over_budget_frac.unwrap();
         assert!((over - 0.5).abs() < 0.02, "{over}");
         assert!(s.quantile_ns(0.5).is_some() && s.quantile_ns(0.42).is_none());
-        assert!(summarize(&[5], &[], &measured, &point, None).is_err());
+        assert!(summarize(&[5], &[], &measured, None).is_err());
     }
 }

@@ -185,7 +185,8 @@ pub fn round5(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
 }
 
-fn five_digits(value: f64) -> String {
+/// Five significant digits, without a unit.
+pub fn five_digits(value: f64) -> String {
     match value.abs() {
         v if v < 10.0 => format!("{value:.4}"),
         v if v < 100.0 => format!("{value:.3}"),

@@ -95,6 +95,7 @@ fn summary(mean_ns: f64) -> Summary {
         peak_host_bytes: None,
         steps: Vec::new(),
         gpu: None,
+        capacity: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn case(mean_ns: f64) -> CaseRecord {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
         mode: trt_perf::case::Mode::default(),
         budget: None,
+        open: None,
         shapes: BTreeMap::new(),
         engine: EngineRecord {
             inputs_hash: "i".into(),

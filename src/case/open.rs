@@ -7,7 +7,7 @@ use crate::error::{Failure, Result};
 use serde::{Deserialize, Serialize};
 
 /// An open loop as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenLoop {
     pub arrivals: ArrivalsChoice,
     /// Every budget that a rate is looked for, ascending; the case's own is one of them.

@@ -56,7 +56,7 @@ impl Show {
             Event::Progress { id, doing, step, steps } => {
                 if let Some(bar) = &self.bar {
                     let of = if *steps > 0 { format!(" {step}/{steps}") } else { String::new() };
-                    bar.set_message(format!("building {id}: {doing}{of}"));
+                    bar.set_message(format!("{id}: {doing}{of}"));
                 }
             }
             Event::Engine { id, built } => {

@@ -2,11 +2,12 @@
 //! budget too near to the engine's own time is no gate. Pure.
 
 use super::{Design, Metric};
+use crate::capacity::{Capacity, Outcome};
 use crate::case::Budget;
 use crate::config::Scenario;
 use crate::record::CaseRecord;
 use crate::stats::{Interval, geometric_mean_interval};
-use crate::summarize::{CapacityAnswer, CapacityPoint, Summary};
+use crate::summarize::Summary;
 use crate::units::{plain_time, time};
 
 /// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
@@ -38,9 +39,9 @@ pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> O
             })
         }
         Scenario::Capacity => {
-            let keeps = |s: &Summary| point(s, budget.max_ns).is_some_and(|p| p.answer.value().is_some());
+            let keeps = |s: &Summary| point(s, budget.max_ns).is_some_and(|p| p.outcome.value().is_some());
             let none = |s: &Summary| {
-                point(s, budget.max_ns).is_some_and(|p| matches!(p.answer, CapacityAnswer::None { .. }))
+                point(s, budget.max_ns).is_some_and(|p| matches!(p.outcome, Outcome::None { .. }))
             };
             let lost = !head.processes.is_empty()
                 && head.processes.iter().all(none)
@@ -62,7 +63,7 @@ fn tail(case: &CaseRecord, budget: Budget, confidence: f64) -> Option<Interval> 
     geometric_mean_interval(&values?, confidence).ok()
 }
 
-fn point(s: &Summary, budget_ns: u64) -> Option<&CapacityPoint> {
+fn point(s: &Summary, budget_ns: u64) -> Option<&Capacity> {
     s.capacity.as_ref()?.at(budget_ns)
 }
 
@@ -70,15 +71,15 @@ fn point(s: &Summary, budget_ns: u64) -> Option<&CapacityPoint> {
 pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) -> Option<String> {
     let max_ns = metric.capacity_budget_ns(head.budget)?;
     for (arm, name) in [(base, "the base"), (head, "head")] {
-        let without = |test: fn(&CapacityAnswer) -> bool| {
-            arm.processes.iter().filter(|s| point(s, max_ns).is_some_and(|p| test(&p.answer))).count()
+        let without = |test: fn(&Outcome) -> bool| {
+            arm.processes.iter().filter(|s| point(s, max_ns).is_some_and(|p| test(&p.outcome))).count()
         };
         let of = arm.processes.len();
-        match without(|a| matches!(a, CapacityAnswer::None { .. })) {
+        match without(|a| matches!(a, Outcome::None { .. })) {
             0 => {}
             n => return Some(format!("in {n} of {of} processes of {name} no rate keeps the budget")),
         }
-        match without(|a| matches!(a, CapacityAnswer::AtLeast { .. })) {
+        match without(|a| matches!(a, Outcome::Beyond { .. })) {
             0 => {}
             n => {
                 return Some(format!(
@@ -100,11 +101,11 @@ pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capacity::Curve;
     use crate::case::{Margins, OpenIdentity};
     use crate::compare::{CaseComparison, Sessions, Verdict, compare_case};
     use crate::record::sample;
     use crate::stats::SessionSpread;
-    use crate::summarize::CapacitySummary;
 
     const BUDGET: Budget = Budget { max_ns: 5_000_000, quantile: 0.99 };
 
@@ -142,21 +143,21 @@ mod tests {
     }
 
     /// Five processes, each with a capacity near `per_s` and a closed-loop median of `p50_ms`.
-    fn capacity(answer: impl Fn(f64) -> CapacityAnswer, p50_ms: f64) -> CaseRecord {
+    fn capacity(answer: impl Fn(f64) -> Outcome, p50_ms: f64) -> CaseRecord {
         let budgets_ns = vec![BUDGET.max_ns];
         let processes = (0..5).map(|i| {
-            let point = CapacityPoint {
+            let point = Capacity {
                 budget_ns: BUDGET.max_ns,
-                answer: answer(1.0 + 1e-3 * f64::from(i % 3)),
+                outcome: answer(1.0 + 1e-3 * f64::from(i % 3)),
                 confirmed: None,
             };
-            let found = CapacitySummary {
+            let found = Curve {
                 closed_per_s: 1000.0,
                 closed_p50_ns: p50_ms * 1e6,
                 points: vec![point],
                 late_frac: 0.0,
                 late_p99_ns: 0.0,
-                arrivals: 1,
+                requests: 1,
                 probes: 1,
             };
             Summary { capacity: Some(found), ..sample::summary(1e6) }
@@ -170,8 +171,8 @@ mod tests {
         }
     }
 
-    fn rate(per_s: f64) -> impl Fn(f64) -> CapacityAnswer {
-        move |jitter| CapacityAnswer::Rate { per_s: per_s * jitter, ln_se: 0.01 }
+    fn rate(per_s: f64) -> impl Fn(f64) -> Outcome {
+        move |jitter| Outcome::Rate { per_s: per_s * jitter, ln_se: 0.01 }
     }
 
     #[test]
@@ -180,7 +181,7 @@ mod tests {
         assert_eq!(compare(&base, &capacity(rate(700.0), 1.0)).verdict, Verdict::Regressed);
         assert_eq!(compare(&base, &capacity(rate(900.0), 1.0)).verdict, Verdict::Improved);
         assert_eq!(compare(&base, &base).verdict, Verdict::Unchanged);
-        let cliff = |_| CapacityAnswer::Cliff { holds_per_s: 600.0, fails_per_s: 620.0 };
+        let cliff = |_| Outcome::Cliff { holds_per_s: 600.0, fails_per_s: 620.0 };
         let middle = compare(&base, &capacity(cliff, 1.0)).metrics[0].head;
         assert!((middle - (600.0_f64 * 620.0).sqrt()).abs() < 1e-9, "{middle}");
     }
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn a_budget_that_no_rate_keeps_any_more_is_a_regression() {
         let base = capacity(rate(800.0), 1.0);
-        let none = |_| CapacityAnswer::None { lowest_per_s: 10.0, over_frac: 0.9 };
+        let none = |_| Outcome::None { lowest_per_s: 10.0, over_frac: 0.9 };
         let c = compare(&base, &capacity(none, 1.0));
         assert_eq!(c.verdict, Verdict::Regressed);
         assert!(c.broken_budget.is_some_and(|why| why.contains("no rate keeps p99 within 5 ms")));

@@ -52,7 +52,7 @@ impl Metric {
             Self::Compute => s.gpu.as_ref()?.compute.map(|c| c.p50_ns),
             Self::Throughput => Some(s.inferences_per_s),
             Self::Capacity | Self::CapacityAt(_) => {
-                s.capacity.as_ref()?.at(self.capacity_budget_ns(budget)?)?.answer.value()
+                s.capacity.as_ref()?.at(self.capacity_budget_ns(budget)?)?.outcome.value()
             }
         }
     }

@@ -100,7 +100,7 @@ fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
 }
 
 /// When requests arrive in `capacity`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ArrivalsChoice {
     /// At random and independently of each other, as from many users.
     #[default]

@@ -55,6 +55,7 @@ fn measure(
         steady: m.warm_up.is_empty() || steady::is_steady(&m.warm_up),
         requests: m.latencies.len() as u64,
         requests_per_s: m.requests_per_s,
+        inferences_per_request: job.point.batch as f64,
         throttled: device::throttle_count() > throttles,
         peak_host_bytes: None,
         outputs: Vec::new(),
@@ -65,6 +66,7 @@ fn measure(
             after: GpuConditions::default(),
             energy_j: None,
         }),
+        capacity: None,
     })
 }
 

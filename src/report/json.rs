@@ -111,7 +111,7 @@ fn capacity_fields(case: &CaseRecord) -> Option<Vec<Value>> {
         let confirmed = case.processes.iter().filter_map(|s| Some(at(s)?.confirmed?.per_s));
         json!({
             "budget_ns": ns,
-            "inferences_per_s": over(case, |s| at(s)?.answer.value()),
+            "inferences_per_s": over(case, |s| at(s)?.outcome.value()),
             "confirmed_per_s": confirmed.reduce(f64::min),
         })
     };

@@ -10,7 +10,7 @@ use crate::git::Repo;
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
-use crate::worker::protocol::{BuildJob, Built, Job, MeasureJob, Measured, Message};
+use crate::worker::protocol::{BuildJob, Built, Job, MeasureJob, Measured, Message, OpenJob};
 use crate::worker::run as run_worker;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -180,7 +180,7 @@ pub(super) fn measure_process(
     })?;
     let timed = measured.gpu.as_ref().is_some_and(|g| g.times.is_some());
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
-    let summary = summarize(&read_samples(&file)?, &compute, &measured, &case.point, case.budget)?;
+    let summary = summarize(&read_samples(&file)?, &compute, &measured, case.budget)?;
     on_event(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }
@@ -207,6 +207,11 @@ fn measure_once(
         allow_non_finite: case.allow_non_finite,
         warm_up_ns: case.effort.warm_up.0,
         measure_ns: case.effort.measure.0,
+        open: case.open.clone().zip(case.budget).map(|(how, budget)| OpenJob {
+            how,
+            budget,
+            process: process as u32,
+        }),
         samples: file.to_owned(),
         gpu_samples: gpu_file.to_owned(),
     });

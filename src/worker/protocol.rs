@@ -3,7 +3,8 @@
 
 use crate::backend::GpuTimes;
 use crate::backend::tensorrt::Looked;
-use crate::case::{Mode, OperatingPoint, Target};
+use crate::capacity::Curve;
+use crate::case::{Budget, Mode, OpenLoop, OperatingPoint, Target};
 use crate::config::{BuildOptions, Shape};
 use crate::device::{Gpu, GpuConditions};
 use crate::engine::EngineHeader;
@@ -72,10 +73,22 @@ pub struct MeasureJob {
     pub allow_non_finite: bool,
     pub warm_up_ns: u64,
     pub measure_ns: u64,
+    /// Look for capacities in an open loop; `None`: one closed loop.
+    pub open: Option<OpenJob>,
     /// Where the samples go: latencies in nanoseconds.
     pub samples: PathBuf,
     /// Where the GPU's compute times go, if it times requests.
     pub gpu_samples: PathBuf,
+}
+
+/// An open loop to search for the capacity of each budget.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpenJob {
+    pub how: OpenLoop,
+    /// The budget whose confirming probe gives the samples.
+    pub budget: Budget,
+    /// Number of the process pair: both arms get the same arrivals.
+    pub process: u32,
 }
 
 /// What one measuring process found; the samples are in the file the job named.
@@ -90,6 +103,8 @@ pub struct Measured {
     pub requests: u64,
     /// Requests per second over all streams.
     pub requests_per_s: f64,
+    /// The batch; 1 where inferences arrive one by one and are batched.
+    pub inferences_per_request: f64,
     /// The kernel stopped this container for its CPU quota while measuring.
     pub throttled: bool,
     /// `None` where the operating system does not tell.
@@ -100,6 +115,9 @@ pub struct Measured {
     pub steps: Vec<(String, u64)>,
     #[serde(default)]
     pub gpu: Option<MeasuredGpu>,
+    /// What an open loop found, in requests per second.
+    #[serde(default)]
+    pub capacity: Option<Curve>,
 }
 
 /// What the GPU and its driver said around the measured phase.

@@ -1,8 +1,8 @@
 //! `capacity`, end to end: what is asked, what is kept and what is refused. No rate is asserted: machines are noisy.
 
 use super::support::{Ran, Sandbox, model, with};
+use trt_perf::capacity::Outcome;
 use trt_perf::config::Scenario;
-use trt_perf::summarize::CapacityAnswer;
 
 const CASE: &str = "demo/mlp/default/capacity";
 
@@ -45,7 +45,7 @@ fn a_rate_for_each_budget_is_printed_and_kept() {
         let found = process.capacity.as_ref().expect("a capacity");
         assert_eq!(found.points.iter().map(|p| p.budget_ns).collect::<Vec<_>>(), open.budgets_ns);
         assert!(found.closed_per_s > 0.0 && found.closed_p50_ns > 0.0 && found.probes >= 3);
-        assert!(found.arrivals >= process.requests, "{found:?}");
+        assert!(found.requests >= process.requests, "{found:?}");
     }
 }
 
@@ -56,7 +56,7 @@ fn a_budget_below_one_inference_has_no_rate() {
     let record = s.record("target");
     for process in &record.cases[CASE].processes {
         let found = process.capacity.as_ref().expect("a capacity");
-        assert!(matches!(found.points[0].answer, CapacityAnswer::None { over_frac, .. } if over_frac == 1.0));
+        assert!(matches!(found.points[0].outcome, Outcome::None { over_frac, .. } if over_frac == 1.0));
     }
 }
 

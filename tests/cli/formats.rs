@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use trt_perf::backend::GpuTimes;
-use trt_perf::case::{Budget, Mode, OperatingPoint};
+use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};
+use trt_perf::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, Wait, parse_override};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::record::wire;
@@ -150,6 +151,37 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
     }
 }
 
+/// What an open loop may have found, one outcome of each kind.
+fn curve(counts: [u64; 9], numbers: &[f64]) -> Curve {
+    let confirmed = Confirmed {
+        per_s: numbers[0],
+        over_frac: numbers[1],
+        upper_frac: numbers[2],
+        n_eff: numbers[3],
+        requests: 7,
+    };
+    let outcomes = [
+        Outcome::Rate { per_s: numbers[0], ln_se: numbers[1] },
+        Outcome::Cliff { holds_per_s: numbers[1], fails_per_s: numbers[2] },
+        Outcome::Beyond { at_least_per_s: numbers[3] },
+        Outcome::None { lowest_per_s: numbers[3], over_frac: numbers[4] },
+    ];
+    let point = |(budget_ns, outcome): (u64, Outcome)| Capacity {
+        budget_ns,
+        outcome,
+        confirmed: matches!(outcome, Outcome::Rate { .. }).then_some(confirmed),
+    };
+    Curve {
+        closed_per_s: numbers[0],
+        closed_p50_ns: numbers[1],
+        points: (1..).zip(outcomes).map(point).collect(),
+        late_frac: numbers[2],
+        late_p99_ns: numbers[3],
+        requests: counts[0],
+        probes: counts[1],
+    }
+}
+
 prop_compose! {
     fn summary()(
         counts in any::<[u64; 9]>(),
@@ -168,6 +200,7 @@ prop_compose! {
             steady: flags[0], non_stationary: flags[1], throttled: flags[2], over_budget_frac: over, peak_host_bytes: peak,
             steps: steps.into_iter().map(|ns| ("step".to_owned(), ns)).collect(),
             gpu: gpu.then(|| gpu_summary(counts, &numbers)),
+            capacity: flags[0].then(|| curve(counts, &numbers)),
         }
     }
 }
@@ -188,6 +221,7 @@ prop_compose! {
             point: OperatingPoint { batch: point.0, streams: point.1, in_flight: point.2, cuda_graph: point.3 },
             mode: if point.3 { Mode { transfers: false, wait: Wait::Block } } else { Mode::default() },
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
+            open: budget.map(|(max_ns, _)| OpenIdentity { arrivals: "poisson".into(), budgets_ns: vec![max_ns], batch_delay_ns: Some(3) }),
             shapes: names.clone(),
             engine: EngineRecord {
                 inputs_hash: definition_hash.clone(), payload_sha256: definition_hash.clone(), model_sha256: definition_hash,

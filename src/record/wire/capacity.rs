@@ -1,6 +1,6 @@
 //! What an open loop found, as it stands in records.
 
-use crate::summarize::{CapacityAnswer, CapacityPoint, CapacitySummary, Confirmed};
+use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
 use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub(super) struct CapacityV1 {
     points: Vec<PointV1>,
     late_frac: f64,
     late_p99_ns: f64,
-    arrivals: u64,
+    requests: u64,
     probes: u64,
 }
 
@@ -47,21 +47,19 @@ struct ConfirmedV1 {
     /// Upper end of the one-sided 95 % interval.
     upper_frac: f64,
     n_eff: f64,
-    requests: u64,
+    requests: usize,
 }
 
-pub(super) fn to_wire(c: &CapacitySummary) -> CapacityV1 {
-    let point = |p: &CapacityPoint| PointV1 {
+pub(super) fn to_wire(c: &Curve) -> CapacityV1 {
+    let point = |p: &Capacity| PointV1 {
         budget_ns: p.budget_ns,
-        answer: match p.answer {
-            CapacityAnswer::Rate { per_s, ln_se } => {
-                AnswerV1::Rate { per_s: round5(per_s), ln_se: round5(ln_se) }
-            }
-            CapacityAnswer::Cliff { holds_per_s, fails_per_s } => {
+        answer: match p.outcome {
+            Outcome::Rate { per_s, ln_se } => AnswerV1::Rate { per_s: round5(per_s), ln_se: round5(ln_se) },
+            Outcome::Cliff { holds_per_s, fails_per_s } => {
                 AnswerV1::Cliff { holds_per_s: round5(holds_per_s), fails_per_s: round5(fails_per_s) }
             }
-            CapacityAnswer::AtLeast { per_s } => AnswerV1::AtLeast { per_s: round5(per_s) },
-            CapacityAnswer::None { lowest_per_s, over_frac } => {
+            Outcome::Beyond { at_least_per_s } => AnswerV1::AtLeast { per_s: round5(at_least_per_s) },
+            Outcome::None { lowest_per_s, over_frac } => {
                 AnswerV1::None { lowest_per_s: round5(lowest_per_s), over_frac: round5(over_frac) }
             }
         },
@@ -79,21 +77,19 @@ pub(super) fn to_wire(c: &CapacitySummary) -> CapacityV1 {
         points: c.points.iter().map(point).collect(),
         late_frac: round5(c.late_frac),
         late_p99_ns: round5(c.late_p99_ns),
-        arrivals: c.arrivals,
+        requests: c.requests,
         probes: c.probes,
     }
 }
 
-pub(super) fn from_wire(c: CapacityV1) -> CapacitySummary {
-    let point = |p: PointV1| CapacityPoint {
+pub(super) fn from_wire(c: CapacityV1) -> Curve {
+    let point = |p: PointV1| Capacity {
         budget_ns: p.budget_ns,
-        answer: match p.answer {
-            AnswerV1::Rate { per_s, ln_se } => CapacityAnswer::Rate { per_s, ln_se },
-            AnswerV1::Cliff { holds_per_s, fails_per_s } => {
-                CapacityAnswer::Cliff { holds_per_s, fails_per_s }
-            }
-            AnswerV1::AtLeast { per_s } => CapacityAnswer::AtLeast { per_s },
-            AnswerV1::None { lowest_per_s, over_frac } => CapacityAnswer::None { lowest_per_s, over_frac },
+        outcome: match p.answer {
+            AnswerV1::Rate { per_s, ln_se } => Outcome::Rate { per_s, ln_se },
+            AnswerV1::Cliff { holds_per_s, fails_per_s } => Outcome::Cliff { holds_per_s, fails_per_s },
+            AnswerV1::AtLeast { per_s } => Outcome::Beyond { at_least_per_s: per_s },
+            AnswerV1::None { lowest_per_s, over_frac } => Outcome::None { lowest_per_s, over_frac },
         },
         confirmed: p.confirmed.map(|c| Confirmed {
             per_s: c.per_s,
@@ -103,13 +99,13 @@ pub(super) fn from_wire(c: CapacityV1) -> CapacitySummary {
             requests: c.requests,
         }),
     };
-    CapacitySummary {
+    Curve {
         closed_per_s: c.closed_per_s,
         closed_p50_ns: c.closed_p50_ns,
         points: c.points.into_iter().map(point).collect(),
         late_frac: c.late_frac,
         late_p99_ns: c.late_p99_ns,
-        arrivals: c.arrivals,
+        requests: c.requests,
         probes: c.probes,
     }
 }

@@ -2,9 +2,10 @@
 
 use super::case::{figure, figure_line};
 use super::{DIM, GREEN, RED, YELLOW, paint};
+use crate::capacity::{Capacity, Curve, Outcome};
 use crate::record::CaseRecord;
 use crate::report::Figure;
-use crate::summarize::{CapacityAnswer, CapacityPoint, CapacitySummary, Summary};
+use crate::summarize::Summary;
 use crate::units::{count, plain_time, rate, share, time};
 
 /// Empty in closed loops.
@@ -15,7 +16,7 @@ pub(super) fn lines(case: &CaseRecord) -> Vec<String> {
         .budgets_ns
         .iter()
         .flat_map(|ns| {
-            let found = figure(case, |s| at(s, *ns)?.answer.value());
+            let found = figure(case, |s| at(s, *ns)?.outcome.value());
             let first = match found {
                 Some(_) => format!("{} {}", figure_line("rate:", found, rate), asked(*ns)),
                 None => format!("{:<8}{}: {}", "rate:", asked(*ns), without(case, *ns)),
@@ -29,20 +30,20 @@ pub(super) fn lines(case: &CaseRecord) -> Vec<String> {
     lines
 }
 
-fn at(s: &Summary, budget_ns: u64) -> Option<&CapacityPoint> {
+fn at(s: &Summary, budget_ns: u64) -> Option<&Capacity> {
     s.capacity.as_ref()?.at(budget_ns)
 }
 
 /// Why there is no one number.
 fn without(case: &CaseRecord, budget_ns: u64) -> String {
-    let answers: Vec<&CapacityAnswer> =
-        case.processes.iter().filter_map(|s| Some(&at(s, budget_ns)?.answer)).collect();
-    let none = answers.iter().find_map(|a| match a {
-        CapacityAnswer::None { lowest_per_s, over_frac } => Some((lowest_per_s, over_frac)),
+    let outcomes: Vec<&Outcome> =
+        case.processes.iter().filter_map(|s| Some(&at(s, budget_ns)?.outcome)).collect();
+    let none = outcomes.iter().find_map(|a| match a {
+        Outcome::None { lowest_per_s, over_frac } => Some((lowest_per_s, over_frac)),
         _ => None,
     });
-    let at_least = answers.iter().find_map(|a| match a {
-        CapacityAnswer::AtLeast { per_s } => Some(*per_s),
+    let at_least = outcomes.iter().find_map(|a| match a {
+        Outcome::Beyond { at_least_per_s } => Some(*at_least_per_s),
         _ => None,
     });
     match (none, at_least) {
@@ -59,8 +60,8 @@ fn cliff(case: &CaseRecord, budget_ns: u64) -> Option<String> {
     let cliffs: Vec<(f64, f64)> = case
         .processes
         .iter()
-        .filter_map(|s| match at(s, budget_ns)?.answer {
-            CapacityAnswer::Cliff { holds_per_s, fails_per_s } => Some((holds_per_s, fails_per_s)),
+        .filter_map(|s| match at(s, budget_ns)?.outcome {
+            Outcome::Cliff { holds_per_s, fails_per_s } => Some((holds_per_s, fails_per_s)),
             _ => None,
         })
         .collect();
@@ -81,7 +82,7 @@ fn confirmed(case: &CaseRecord, budget_ns: u64) -> Option<String> {
     let confirmed: Vec<_> = case.processes.iter().filter_map(|s| at(s, budget_ns)?.confirmed).collect();
     let of = case.processes.len();
     let Some(lowest) = confirmed.iter().min_by(|a, b| a.per_s.total_cmp(&b.per_s)) else {
-        let found = figure(case, |s| at(s, budget_ns)?.answer.value()).is_some();
+        let found = figure(case, |s| at(s, budget_ns)?.outcome.value()).is_some();
         return found
             .then(|| paint(YELLOW, "no long run confirmed a rate near it; measure longer, with --measure"));
     };
@@ -92,13 +93,13 @@ fn confirmed(case: &CaseRecord, budget_ns: u64) -> Option<String> {
         share(lowest.over_frac),
         share(lowest.upper_frac),
         count(lowest.n_eff.round() as u64),
-        count(lowest.requests)
+        count(lowest.requests as u64)
     );
     Some(paint(DIM, &text))
 }
 
 fn closed(case: &CaseRecord, budget_ns: u64) -> Option<String> {
-    let of = |value: fn(&CapacitySummary) -> f64| {
+    let of = |value: fn(&Curve) -> f64| {
         figure(case, move |s| s.capacity.as_ref().map(value)).map(|f: Figure| f.estimate())
     };
     let (per_s, p50) = (of(|c| c.closed_per_s)?, of(|c| c.closed_p50_ns)?);

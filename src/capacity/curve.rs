@@ -1,0 +1,119 @@
+//! Capacity against budget, of one process. From what a search found and the closed loop before it.
+
+use super::{Capacity, Confirmed, Found, Outcome};
+use crate::stats::describe;
+use crate::units::{share, time};
+use serde::{Deserialize, Serialize};
+
+/// More late requests than this make the numbers those of the generator.
+pub const MAX_LATE_FRAC: f64 = 0.01;
+
+/// A capacity for each budget, ascending.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// Rate and median latency of a closed loop at the same operating point, just before.
+    pub closed_per_s: f64,
+    pub closed_p50_ns: f64,
+    pub points: Vec<Capacity>,
+    /// Share of all requests that found a free server and were sent late all the same, and the 99 % quantile of the
+    /// lateness.
+    pub late_frac: f64,
+    pub late_p99_ns: f64,
+    /// Requests over all probes, and how many probes there were.
+    pub requests: u64,
+    pub probes: u64,
+}
+
+impl Curve {
+    /// `late_ns`: how late each request of all probes was.
+    pub fn new(found: Found, (closed_per_s, closed_p50_ns): (f64, f64), mut late_ns: Vec<u64>) -> Self {
+        let of = |probe: &super::Probe| (probe.late_frac * probe.requests as f64, probe.requests as f64);
+        let (late, of): (Vec<f64>, Vec<f64>) = found.probes.iter().map(of).unzip();
+        late_ns.sort_unstable();
+        Self {
+            closed_per_s,
+            closed_p50_ns,
+            points: found.capacities,
+            late_frac: late.iter().sum::<f64>() / of.iter().sum::<f64>().max(1.0),
+            late_p99_ns: describe::quantile_sorted(&late_ns, 0.99),
+            requests: late_ns.len() as u64,
+            probes: found.probes.len() as u64,
+        }
+    }
+
+    pub fn at(&self, budget_ns: u64) -> Option<&Capacity> {
+        self.points.iter().find(|p| p.budget_ns == budget_ns)
+    }
+
+    /// Why the numbers are the generator's and not the engine's.
+    pub fn spoiled(&self) -> Option<String> {
+        (self.late_frac > MAX_LATE_FRAC).then(|| {
+            format!(
+                "the load generator was late for {} of the requests (p99 {}): leave a CPU core free, use fewer streams, or a longer budget",
+                share(self.late_frac),
+                time(self.late_p99_ns)
+            )
+        })
+    }
+
+    /// The same with every rate times `by`: from requests to inferences per second.
+    #[must_use]
+    pub fn times(mut self, by: f64) -> Self {
+        self.closed_per_s *= by;
+        for point in &mut self.points {
+            point.outcome = point.outcome.times(by);
+            point.confirmed = point.confirmed.map(|c| Confirmed { per_s: c.per_s * by, ..c });
+        }
+        self
+    }
+}
+
+impl Outcome {
+    /// The number that stands for it; `None` where there is none to compare.
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::Rate { per_s, .. } => Some(per_s),
+            Self::Cliff { holds_per_s, fails_per_s } => Some((holds_per_s * fails_per_s).sqrt()),
+            Self::Beyond { .. } | Self::None { .. } => None,
+        }
+    }
+
+    fn times(self, by: f64) -> Self {
+        match self {
+            Self::Rate { per_s, ln_se } => Self::Rate { per_s: per_s * by, ln_se },
+            Self::Cliff { holds_per_s, fails_per_s } => {
+                Self::Cliff { holds_per_s: holds_per_s * by, fails_per_s: fails_per_s * by }
+            }
+            Self::Beyond { at_least_per_s } => Self::Beyond { at_least_per_s: at_least_per_s * by },
+            Self::None { lowest_per_s, over_frac } => {
+                Self::None { lowest_per_s: lowest_per_s * by, over_frac }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_scaled_and_shares_are_not() {
+        let confirmed = Confirmed { per_s: 90.0, over_frac: 0.01, upper_frac: 0.02, n_eff: 5.0, requests: 7 };
+        let point = |outcome| Capacity { budget_ns: 1, outcome, confirmed: Some(confirmed) };
+        let found = Found {
+            capacities: vec![
+                point(Outcome::Rate { per_s: 100.0, ln_se: 0.1 }),
+                point(Outcome::Cliff { holds_per_s: 4.0, fails_per_s: 9.0 }),
+            ],
+            probes: vec![],
+        };
+        let curve = Curve::new(found, (200.0, 5.0), vec![3, 1, 2]).times(4.0);
+        assert_eq!((curve.closed_per_s, curve.closed_p50_ns, curve.requests), (800.0, 5.0, 3));
+        assert_eq!(curve.points[0].outcome, Outcome::Rate { per_s: 400.0, ln_se: 0.1 });
+        assert_eq!(curve.points[0].confirmed, Some(Confirmed { per_s: 360.0, ..confirmed }));
+        assert_eq!(curve.points[1].outcome.value(), Some(24.0));
+        assert_eq!((curve.at(1).is_some(), curve.at(2), curve.spoiled()), (true, None, None));
+        let late = Curve { late_frac: 0.02, ..curve };
+        assert!(late.spoiled().is_some_and(|why| why.contains("late for 2%")));
+    }
+}

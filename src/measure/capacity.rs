@@ -1,0 +1,98 @@
+//! The measured phase of an open loop: a search for the highest rate that keeps each budget, its probes offered to the
+//! loaded engine. The samples are those of the probe that confirmed the rate for the case's own budget.
+
+use super::open::{Batching, Offer, offer};
+use super::{Answered, phase, requests_per_s};
+use crate::backend::Session;
+use crate::capacity::{Answer, Ask, Curve, Pattern, Plan, schedule, search};
+use crate::config::ArrivalsChoice;
+use crate::error::{Failure, Result};
+use crate::stats::describe::quantile_sorted;
+use crate::units::five_digits;
+use crate::worker::child::Reply;
+use crate::worker::protocol::{MeasureJob, Message, OpenJob};
+use std::time::Duration;
+
+/// Rates beyond this many times the closed loop's are not tried: requests cannot be answered faster than back to back,
+/// but a short closed loop may have been measured at a bad moment.
+const MOST_OVER_CLOSED: f64 = 2.0;
+/// Probes in all; a search that needs more answers with an interval.
+const MOST_PROBES: usize = 80;
+/// Share of a probe's time that the closed loop gets.
+const CLOSED: f64 = 0.5;
+/// Probes last so many times the time of one, all together, where nothing is in doubt: for showing progress.
+pub(super) const EXPECTED_PROBES: u64 = 10;
+
+/// Searches in this process, and keeps what it was told.
+pub(super) fn measure(
+    sessions: &mut [Box<dyn Session>],
+    job: &MeasureJob,
+    open: &OpenJob,
+    reply: &mut Reply,
+) -> Result<Answered> {
+    let depth = job.point.in_flight;
+    let batching = open.how.batch_delay_ns.map(|delay_ns| Batching { batch: job.point.batch, delay_ns });
+    let per_request = batching.map_or(1.0, |b| b.batch as f64);
+    let streams = phase(sessions, depth, Duration::from_nanos(job.measure_ns).mul_f64(CLOSED))?;
+    let closed_per_s = requests_per_s(&streams) * per_request;
+    let mut closed: Vec<u64> = streams.iter().flatten().map(|s| s.latency_ns).collect();
+    closed.sort_unstable();
+    let plan = Plan {
+        budgets_ns: open.how.budgets_ns.clone(),
+        quantile: open.budget.quantile,
+        closed_per_s,
+        max_per_s: closed_per_s * MOST_OVER_CLOSED,
+        probe_ns: job.measure_ns,
+        max_probes: MOST_PROBES,
+    };
+    let pattern = pattern(&open.how.arrivals)?;
+    let mut late_ns = Vec::new();
+    let mut kept = Kept { latency_ns: Vec::new(), per_s: 0.0, worth: 0 };
+    let mut probe = |ask: &Ask| -> Result<Answer> {
+        let doing = format!("offering {}/s", five_digits(ask.per_s));
+        reply.send(&Message::Progress { doing, step: 0, steps: 0 });
+        let planned_ns = schedule(&pattern, job.seed, open.process, ask);
+        let offered =
+            offer(sessions, &Offer { planned_ns: &planned_ns, depth, batching, stop_over: ask.stop_over })?;
+        late_ns.extend_from_slice(&offered.late_ns);
+        kept.offer(ask, open.budget.max_ns, &offered.latency_ns);
+        Ok(Answer { latency_ns: offered.latency_ns, late_ns: offered.late_ns, stopped: offered.stopped })
+    };
+    let found = search(&plan, &mut probe)?;
+    let curve = Curve::new(found, (closed_per_s, quantile_sorted(&closed, 0.5)), late_ns);
+    Ok(Answered {
+        requests: (closed.len() as f64 * per_request) as u64 + curve.requests,
+        latencies: kept.latency_ns,
+        requests_per_s: kept.per_s,
+        capacity: Some(curve),
+    })
+}
+
+/// The probe whose samples stand for the process.
+struct Kept {
+    latency_ns: Vec<u64>,
+    per_s: f64,
+    worth: u8,
+}
+
+impl Kept {
+    /// The last one that confirms the case's own budget; failing that, the last one for it; failing that, the last.
+    fn offer(&mut self, ask: &Ask, budget_ns: u64, latency_ns: &[u64]) {
+        let own = ask.stop_over.0 == budget_ns;
+        let worth = u8::from(own) + u8::from(own && ask.confirming);
+        if worth >= self.worth && latency_ns.len() > 1 {
+            *self = Self { latency_ns: latency_ns.to_vec(), per_s: ask.per_s, worth };
+        }
+    }
+}
+
+fn pattern(arrivals: &ArrivalsChoice) -> Result<Pattern> {
+    match arrivals {
+        ArrivalsChoice::Poisson => Ok(Pattern::Poisson),
+        ArrivalsChoice::Uniform => Ok(Pattern::Uniform),
+        ArrivalsChoice::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| Failure::io("read", path, &e))?;
+            Pattern::recorded(&text, &path.display().to_string())
+        }
+    }
+}
