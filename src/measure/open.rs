@@ -124,7 +124,7 @@ struct Log {
     requests: u64,
 }
 
-/// All that the streams share.
+/// All that the streams share. `next` alone changes with every request, and it orders no other memory.
 struct Queue<'a> {
     offer: &'a Offer<'a>,
     depth: usize,
@@ -164,6 +164,7 @@ impl<'a> Queue<'a> {
     }
 
     fn serve(&self, session: &mut dyn Session, start: Instant) -> Result<Log> {
+        // Room for all, whoever else answers some: pages are only touched when used.
         let mut log = Log { answers: Vec::with_capacity(self.offer.planned_ns.len()), requests: 0 };
         let mut open: VecDeque<Open> = VecDeque::new();
         // When the stream was last given something back: it was free to take an arrival that came after that.
