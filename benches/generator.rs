@@ -64,12 +64,13 @@ fn naive(planned_ns: &[u64], takes: Duration) -> Result<Offered> {
     let mut offered = Offered::default();
     let start = Instant::now();
     let now = || start.elapsed().as_nanos() as u64;
-    let mut free_ns = 0;
+    let (mut free_ns, mut late_ns) = (0, 0);
     for planned in planned_ns {
         std::thread::sleep(Duration::from_nanos(planned.saturating_sub(now())));
         let sent_ns = now();
         infer(&mut session)?;
-        offered.late_ns.push(if free_ns <= *planned { sent_ns - planned } else { 0 });
+        late_ns = if free_ns <= *planned { sent_ns - planned } else { late_ns.min(free_ns - planned) };
+        offered.late_ns.push(late_ns);
         free_ns = now();
         offered.latency_ns.push(free_ns - sent_ns);
     }
