@@ -1,5 +1,5 @@
-//! The line through the probes near a crossing. From assessed probes. Must never use a probe of a server that did
-//! not keep up: its share depends on how long it ran.
+//! The line through the probes near a crossing. From assessed probes. Must never leave out a probe for what it saw:
+//! without those that looked saturated the answer is up to 1 % too high.
 
 use super::{Probe, STRIDE, step_of};
 use crate::stats::{Batch, Crossing, NoCrossing, crossing};
@@ -34,20 +34,11 @@ pub(super) fn fit(
     let mut batches = vec![];
     for (&step, probe) in longest(probes).range(from.min(to)..=to) {
         let x = f64::from(step) * ln_step();
-        match probe.over.get(index) {
-            _ if probe.saturated => {}
-            Some(over) => match &over.bound {
-                Some(bound) => batches.extend(bound.over.iter().map(|&n| Batch {
-                    x,
-                    trials: bound.batch as f64,
-                    over: f64::from(n),
-                })),
-                None => {
-                    let trials = probe.requests as f64;
-                    batches.push(Batch { x, trials, over: over.frac * trials });
-                }
-            },
-            None => {}
+        let Some(over) = probe.over.get(index) else { continue };
+        let mut push = |trials: f64, over: f64| batches.push(Batch { x, trials, over });
+        match &over.bound {
+            Some(bound) => bound.over.iter().for_each(|&n| push(bound.batch as f64, f64::from(n))),
+            None => push(probe.requests as f64, over.frac * probe.requests as f64),
         }
     }
     crossing(&batches, allowed_frac)

@@ -22,17 +22,21 @@ const NARROW: i32 = 5;
 /// looks like no slope.
 const OFFSETS: [i32; 5] = [0, 1, -1, 2, -2];
 
-/// The five rates together change ln(share) by about ±½. Wider, and the line bends.
-const LN_SHARE_APART: f64 = 0.25;
+/// ln(share) changes by about this from one of them to the next. Less, and the slope drowns in noise; more, and the
+/// line bends.
+const LN_SHARE_APART: f64 = 0.35;
 
 /// Nor further apart than 5 % in rate, for the same reason.
 const APART: i32 = 4;
 
+/// Probes further from the centre, 15 %, are not on the line either.
+const BEND: i32 = 11;
+
 /// How often the five rates may move after the crossing.
 const RECENTRES: usize = 2;
 
-/// The share grows by this factor, or more, from one lattice step to the next: a cliff. A single server with equal
-/// services and a budget of 100 of them has 6.
+/// The share grows by this factor, or more, from one lattice step to the next, and to four times what is allowed: a
+/// cliff. A single server with equal services and a budget of 100 of them has a factor of 6.
 const CLIFF: f64 = 12.0;
 
 /// Rates that may be tried to confirm.
@@ -102,6 +106,13 @@ struct Located {
     confirm: Option<(i32, i32)>,
 }
 
+impl Located {
+    fn cliff(holds: i32, fails: i32) -> Self {
+        let outcome = Outcome::Cliff { holds_per_s: rate(holds), fails_per_s: rate(fails) };
+        Self { outcome, confirm: Some((holds, 1)) }
+    }
+}
+
 impl<E> Search<'_, E> {
     fn capacity(&mut self, index: usize) -> Result<Capacity, E> {
         let located = match self.locate(index) {
@@ -118,13 +129,17 @@ impl<E> Search<'_, E> {
     }
 
     fn locate(&mut self, index: usize) -> Result<Located, Stop<E>> {
-        while let Some(next) = self.next_to_bracket(index) {
-            self.ask(next, BRACKET, index)?;
+        // The longer probes of a refinement may unsettle what short ones had bracketed: then again.
+        for _ in 0..=RECENTRES {
+            while let Some(next) = self.next_to_bracket(index) {
+                self.ask(next, BRACKET, index)?;
+            }
+            let (Some(holds), Some(fails)) = self.ends(index) else { break };
+            if let Some(located) = self.refine(index, holds, fails)? {
+                return Ok(located);
+            }
         }
-        match self.ends(index) {
-            (Some(holds), Some(fails)) => self.refine(index, holds, fails),
-            _ => Ok(self.between(index)),
-        }
+        Ok(self.between(index))
     }
 
     /// The step that bracketing or narrowing needs next; `None` when it is done or leads nowhere.
@@ -142,46 +157,59 @@ impl<E> Search<'_, E> {
         }
     }
 
-    /// The highest step that holds below the lowest step that does not, and that step.
+    /// The lowest step that does not hold, unless two above it do (a short probe can look worse than it is), and the
+    /// highest one below.
     fn ends(&self, index: usize) -> (Option<i32>, Option<i32>) {
         let longest = longest(&self.probes);
         let over = |probe: &Probe| probe.is_over(index, self.plan.allowed_frac());
-        let fails = longest.iter().find(|(_, probe)| over(probe)).map(|(&step, _)| step);
+        let held_above = |step: i32| longest.range(step..).filter(|(_, probe)| !over(probe)).count();
+        let fails = longest.iter().find(|(step, probe)| over(probe) && held_above(**step) < 2);
+        let fails = fails.map(|(&step, _)| step);
         let below = longest.keys().rev().find(|&&step| fails.is_none_or(|fails| step < fails));
         (below.copied(), fails)
     }
 
-    /// Five rates about the crossing, moved after it if it is elsewhere, and the line through them.
-    fn refine(&mut self, index: usize, holds: i32, fails: i32) -> Result<Located, Stop<E>> {
+    /// Five rates about the crossing, moved after it if it is elsewhere, and the line through them; `None` where no
+    /// line crosses among them.
+    fn refine(&mut self, index: usize, holds: i32, fails: i32) -> Result<Option<Located>, Stop<E>> {
         let guess = self.fit(index, (holds - STRIDE, fails + STRIDE)).filter(|line| {
             let step = crossing_step(line);
             step >= f64::from(holds) && step <= f64::from(fails)
         });
         let mut centre =
             guess.map_or(i32::midpoint(holds, fails), |line| crossing_step(&line).round() as i32);
-        let mut apart = guess.map_or(1, |line| spacing(line.slope));
+        let mut apart = guess.map_or(2, |line| spacing(line.slope));
+        let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
         for _ in 0..=RECENTRES {
             centre = centre.min(self.top);
             for offset in OFFSETS {
-                if centre + offset * apart <= self.top {
-                    self.ask(centre + offset * apart, REFINE, index)?;
-                }
+                let step = (centre + offset * apart).min(self.top);
+                self.ask(step, REFINE, index)?;
+                (lowest, highest) = (lowest.min(step), highest.max(step));
             }
-            let window = (centre - 3 * apart, centre + 3 * apart);
-            let Some(line) = self.fit(index, window) else { break };
+            let Some(line) = self.fit(index, (lowest.max(centre - BEND), highest.min(centre + BEND))) else {
+                // Too near each other for the share to be seen growing.
+                apart = (2 * apart).min(APART);
+                continue;
+            };
             let moved = crossing_step(&line) - f64::from(centre);
-            if moved.abs() <= 1.5 * f64::from(apart) {
-                if let Some(cliff) = self.cliff(index)? {
-                    return Ok(cliff);
-                }
-                return Ok(self.located(index, &line, centre, apart));
+            if moved.abs() <= f64::from(apart) * 1.5 {
+                break;
             }
             // Far outside, a line tells the direction and not the place.
             let far = 6.0 * f64::from(apart);
             centre += moved.clamp(-far, far).round() as i32;
             apart = spacing(line.slope);
         }
-        Ok(self.cliff(index)?.unwrap_or_else(|| self.between(index)))
+        if let Some(cliff) = self.cliff(index)? {
+            return Ok(Some(cliff));
+        }
+        let line = self.fit(index, (lowest.max(centre - BEND), highest.min(centre + BEND)));
+        let surrounded = |line: &Crossing| {
+            let step = crossing_step(line);
+            step > f64::from(lowest) && (step < f64::from(highest) || highest == self.top)
+        };
+        Ok(line.filter(surrounded).map(|line| self.located(index, &line, centre, apart)))
     }
 
     fn fit(&self, index: usize, window: (i32, i32)) -> Option<Crossing> {
@@ -192,10 +220,11 @@ impl<E> Search<'_, E> {
     fn located(&self, index: usize, line: &Crossing, centre: i32, apart: i32) -> Located {
         let step = crossing_step(line);
         if step > f64::from(self.top) + 1.0 {
-            return Located {
-                outcome: Outcome::Beyond { at_least_per_s: rate(self.top) },
-                confirm: Some((self.top, 1)),
-            };
+            let outcome = Outcome::Beyond { at_least_per_s: rate(self.top) };
+            return Located { outcome, confirm: Some((self.top, 1)) };
+        }
+        if let Some((holds, fails)) = self.saturation().filter(|&(holds, _)| f64::from(holds) < step) {
+            return Located::cliff(holds, fails);
         }
         // A share p passes if p + t·√(φ·p₀/n) ≤ p₀, with the dispersion of the middle probe.
         let arrivals = self.arrivals(CONFIRM, line.x.exp()) as f64 * (1.0 - WARM_UP_FRAC);
@@ -212,26 +241,35 @@ impl<E> Search<'_, E> {
     /// Two neighbouring steps between which the share jumps over what is allowed. Looks between steps further apart
     /// where the share jumps.
     fn cliff(&mut self, index: usize) -> Result<Option<Located>, Stop<E>> {
+        let allowed_frac = self.plan.allowed_frac();
         loop {
             let steps = longest(&self.probes);
             let pairs = steps.iter().zip(steps.iter().skip(1));
             let jump = pairs.map(|((&a, low), (&b, high))| (a, b, low, high)).find(|(_, _, low, high)| {
-                let (Some(low), Some(over)) = (low.over.get(index), high.over.get(index)) else {
+                let (Some(low), Some(high)) = (low.over.get(index), high.over.get(index)) else {
                     return false;
                 };
-                low.verdict == Verdict::Passes
-                    && high.is_over(index, self.plan.allowed_frac())
-                    && over.frac >= CLIFF * low.frac.max(self.plan.allowed_frac() / CLIFF)
+                let least = (4.0 * allowed_frac).min((1.0 + allowed_frac) / 2.0);
+                low.verdict == Verdict::Passes && high.frac >= least.max(CLIFF * low.frac)
             });
             match jump {
                 None => return Ok(None),
                 Some((holds, fails, ..)) if fails - holds <= 1 => {
-                    let outcome = Outcome::Cliff { holds_per_s: rate(holds), fails_per_s: rate(fails) };
-                    return Ok(Some(Located { outcome, confirm: Some((holds, 1)) }));
+                    return Ok(Some(Located::cliff(holds, fails)));
                 }
                 Some((holds, fails, ..)) => self.ask(i32::midpoint(holds, fails), REFINE, index)?,
             };
         }
+    }
+
+    /// The highest step that keeps up and the lowest that does not, where every step from there on (two at least, so
+    /// that it is no accident) fell behind. A large budget and a short probe may show none over the budget there.
+    fn saturation(&self) -> Option<(i32, i32)> {
+        let longest = longest(&self.probes);
+        let (&holds, _) = longest.iter().rev().find(|(_, probe)| !probe.saturated)?;
+        let mut behind = longest.range(holds + 1..);
+        let (&fails, _) = behind.next()?;
+        (behind.next().is_some() && fails - holds <= APART).then_some((holds, fails))
     }
 
     /// What is known without a line.
@@ -239,18 +277,18 @@ impl<E> Search<'_, E> {
         let longest = longest(&self.probes);
         let over = |probe: &Probe| probe.is_over(index, self.plan.allowed_frac());
         let (holds, _) = self.ends(index);
-        // Where shares go up and down, what fails is what fails from there on.
+        // Where shares go up and down, what fails is what fails from there on, or the highest rate that did.
         let highest_held = longest.iter().rev().find(|(_, probe)| !over(probe)).map(|(&step, _)| step);
-        let fails = longest.keys().find(|&&step| highest_held.is_none_or(|held| step > held)).copied();
+        let above = longest.keys().find(|&&step| highest_held.is_none_or(|held| step > held)).copied();
+        let highest_over = longest.iter().rev().find(|(_, probe)| over(probe)).map(|(&step, _)| step);
+        let fails = above.or(highest_over.filter(|_| highest_held < Some(self.top)));
         match (holds, fails) {
-            (Some(holds), Some(fails)) => Located {
-                outcome: Outcome::Cliff { holds_per_s: rate(holds), fails_per_s: rate(fails) },
-                confirm: Some((holds, 1)),
-            },
-            (Some(holds), None) => Located {
-                outcome: Outcome::Beyond { at_least_per_s: rate(holds) },
-                confirm: Some((holds, 1)),
-            },
+            (Some(holds), Some(fails)) => Located::cliff(holds, fails),
+            (Some(holds), None) => {
+                let holds = highest_held.unwrap_or(holds);
+                let outcome = Outcome::Beyond { at_least_per_s: rate(holds) };
+                Located { outcome, confirm: Some((holds, 1)) }
+            }
             (None, _) => {
                 let lowest = longest.first_key_value();
                 let share = |probe: &Probe| probe.over.get(index).map_or(1.0, |over| over.frac);
