@@ -12,6 +12,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::time::{Duration, Instant};
 use trt_perf::backend::{Session, infer};
+use trt_perf::capacity::late_share;
 use trt_perf::error::Result;
 use trt_perf::measure::open::{Offer, Offered, offer};
 use trt_perf::rng::Rng;
@@ -88,8 +89,8 @@ fn quantile(values: &[u64], q: f64) -> f64 {
 fn cells(offered: &Offered) -> Vec<String> {
     let late = &offered.late_ns;
     vec![
-        share(offered.late_share(BUDGET_NS)),
-        share(offered.late_share(10 * BUDGET_NS)),
+        share(late_share(late, BUDGET_NS)),
+        share(late_share(late, 10 * BUDGET_NS)),
         time(quantile(late, 0.5)),
         time(quantile(late, 0.99)),
         time(quantile(late, 1.0)),

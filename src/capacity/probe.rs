@@ -17,6 +17,8 @@ const SATURATED_RISE: f64 = 0.5;
 
 /// A request that found a free server and was sent later than by this share of the smallest budget was late.
 const LATE_FRAC: f64 = 0.01;
+/// And later than calls and clocks take.
+const LATE_NS: u64 = 1_000;
 
 /// What a probe says about one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +86,6 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
         (quantile(0.5), quantile(0.99))
     };
     let (p50_ns, p99_ns) = quantiles(&sorted(counted));
-    let limit_ns = plan.budgets_ns.first().map_or(0.0, |&b| b as f64 * LATE_FRAC) as u64;
     Probe {
         ask: *ask,
         requests: counted.len(),
@@ -92,10 +93,16 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
         saturated,
         p50_ns,
         p99_ns,
-        late_frac: share_over(&answer.late_ns, limit_ns),
+        late_frac: late_share(&answer.late_ns, plan.budgets_ns.first().copied().unwrap_or(0)),
         late_p99_ns: quantiles(&sorted(&answer.late_ns)).1,
         over: plan.budgets_ns.iter().map(budget).collect(),
     }
+}
+
+/// Share of requests that the generator itself sent late: by more than 1 % of the budget, and by more than the
+/// microsecond that calls and clocks take. 0 where nothing was answered.
+pub fn late_share(late_ns: &[u64], budget_ns: u64) -> f64 {
+    share_over(late_ns, ((budget_ns as f64 * LATE_FRAC) as u64).max(LATE_NS))
 }
 
 fn sorted(values: &[u64]) -> Vec<u64> {
@@ -132,4 +139,18 @@ fn is_saturated(latency_ns: &[u64]) -> bool {
     // Multiplied out, so that an exact line (no residual) counts as one.
     let grows = slope > SATURATED_T * (residual / (n - 2.0) / xx).sqrt();
     grows && slope * (n - 1.0) > SATURATED_RISE * y_mean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_late_beyond_a_hundredth_of_the_budget_or_a_microsecond() {
+        let late_ns = [0, 999, 1_001, 10_000, 10_001];
+        for (budget_ns, share) in [(1_000_000, 0.2), (1_000, 0.6), (0, 0.6), (u64::MAX, 0.0)] {
+            assert_eq!(late_share(&late_ns, budget_ns), share, "{budget_ns}");
+        }
+        assert_eq!(late_share(&[], 5), 0.0);
+    }
 }

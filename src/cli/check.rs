@@ -95,6 +95,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         max_time: args.max_time.map(|n| n.duration()),
         alpha: args.alpha,
         seed: args.order_seed.unwrap_or_else(clock_seed),
+        after: 0,
     };
     looks.check()?;
     let mut show = Show::new(args.message_format, args.quiet, false);

@@ -67,16 +67,6 @@ pub struct Offered {
     pub stopped: bool,
 }
 
-impl Offered {
-    /// Share of arrivals that the generator itself submitted late: by more than 1 % of the budget, and by more than the
-    /// microsecond that calls and clocks take. 0 where nothing was answered.
-    pub fn late_share(&self, budget_ns: u64) -> f64 {
-        let limit = (budget_ns / 100).max(1_000);
-        let late = self.late_ns.iter().filter(|late| **late > limit).count();
-        late as f64 / self.late_ns.len().max(1) as f64
-    }
-}
-
 /// Offers all arrivals to the streams, or as many as decide the outcome, and returns when the last is answered. The
 /// first failure of a stream stops all of them, after their requests in flight, and is returned.
 pub fn offer(sessions: &mut [Box<dyn Session>], offer: &Offer) -> Result<Offered> {

@@ -195,7 +195,7 @@ fn one(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Session> {
     let seed = amount.seed.wrapping_add(number as u64);
-    let looks = Looks { pairs: Some(amount.pairs), max_time: None, alpha: ALPHA, seed };
+    let looks = Looks { pairs: Some(amount.pairs), max_time: None, alpha: ALPHA, seed, after: 0 };
     let arm = |name| Arm { name, case, built };
     let start = Instant::now();
     let folder = samples.join(format!("session-{number}"));

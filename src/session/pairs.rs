@@ -39,6 +39,8 @@ pub struct Looks {
     /// Overall two-sided error rate.
     pub alpha: f64,
     pub seed: u64,
+    /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from there.
+    pub after: u64,
 }
 
 impl Looks {
@@ -99,7 +101,7 @@ pub fn compare_pairs(
         arms: [base, head],
         summaries: [Vec::new(), Vec::new()],
         outputs: [BTreeMap::new(), BTreeMap::new()],
-        done: 0,
+        done: looks.after,
         discarded: 0,
         why_discarded: String::new(),
         order: Order::new(looks.seed),
@@ -140,6 +142,7 @@ struct Run<'a> {
     arms: [&'a Arm<'a>; 2],
     summaries: [Vec<Summary>; 2],
     outputs: [BTreeMap<String, String>; 2],
+    /// Number of the last pair.
     done: u64,
     discarded: usize,
     /// Of the last discarded pair.
@@ -173,9 +176,13 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn tried(&self) -> usize {
+        self.summaries[0].len() + self.discarded
+    }
+
     /// So many pairs were discarded that the comparison is invalid whatever follows.
     fn hopeless(&self) -> bool {
-        self.discarded >= 2 && self.discarded as f64 > MAX_DISCARDED_FRAC * self.done as f64
+        self.discarded >= 2 && self.discarded as f64 > MAX_DISCARDED_FRAC * self.tried() as f64
     }
 
     fn judge(&self, alpha: f64, seed: u64, expect: &Expect) -> Result<Paired> {
@@ -194,7 +201,9 @@ impl Run<'_> {
         if self.hopeless() {
             comparison.verdict = Verdict::Invalid(format!(
                 "{} of {} pairs had to be discarded, the last because {}",
-                self.discarded, self.done, self.why_discarded
+                self.discarded,
+                self.tried(),
+                self.why_discarded
             ));
         }
         Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded: self.discarded })
@@ -240,7 +249,7 @@ mod tests {
 
     #[test]
     fn looks_are_the_planned_ones_or_the_fixed_number() {
-        let looks = Looks { pairs: None, max_time: None, alpha: 0.05, seed: 1 };
+        let looks = Looks { pairs: None, max_time: None, alpha: 0.05, seed: 1, after: 0 };
         let steps: Vec<usize> =
             [0, 5, 8, 12, 20].iter().filter_map(|n| looks.next(*n).map(|(until, _)| until)).collect();
         assert_eq!(steps, LOOKS);

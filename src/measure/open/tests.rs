@@ -247,12 +247,3 @@ fn what_a_stream_fails_with_ends_all_and_is_returned() {
     assert_eq!(run(&Fake::default(), 0, &plain(&[0])).unwrap_err().kind, FailureKind::Usage);
     assert_eq!(run(&Fake::default(), 1, &plain(&[1, 0])).unwrap_err().kind, FailureKind::Usage);
 }
-
-#[test]
-fn an_arrival_is_late_beyond_a_hundredth_of_the_budget_or_a_microsecond() {
-    let offered = Offered { late_ns: vec![0, 999, 1_001, 10_000, 10_001], ..Offered::default() };
-    for (budget_ns, share) in [(MS, 0.2), (MS / 1000, 0.6), (0, 0.6), (HOUR, 0.0)] {
-        assert_eq!(offered.late_share(budget_ns), share);
-    }
-    assert_eq!(Offered::default().late_share(MS), 0.0);
-}

@@ -32,15 +32,19 @@ impl Check<'_> {
 
     /// A change is measured a second time, with pairs of its own, before it may fail or please anyone.
     pub(super) fn confirm(&mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) {
-        let doubted: Vec<(String, &str)> = self
+        let doubted: Vec<(String, &str, usize)> = self
             .rows
             .iter()
-            .filter(|(_, r)| matches!(r.how, How::Pairs { .. }))
             .filter(|(_, r)| matches!(r.comparison.verdict, Verdict::Regressed | Verdict::Improved))
-            .map(|(id, r)| (id.clone(), r.comparison.verdict.word()))
+            .filter_map(|(id, r)| match r.how {
+                How::Pairs { pairs, discarded, .. } => {
+                    Some((id.clone(), r.comparison.verdict.word(), pairs + discarded))
+                }
+                _ => None,
+            })
             .collect();
         let engines = self.plan.project.target.join("engines");
-        for (id, verdict) in doubted {
+        for (id, verdict, measured) in doubted {
             if self.interrupted {
                 return;
             }
@@ -57,7 +61,8 @@ impl Check<'_> {
                 let base_built = build_case(&engines, &base, on_event)?;
                 let head_built = build_case(&engines, &head, on_event)?;
                 let both = Both { base: (&base, base_built), head: (&head, head_built) };
-                let looks = Looks { seed: self.plan.looks.seed.wrapping_add(1), ..self.plan.looks };
+                let seed = self.plan.looks.seed.wrapping_add(1);
+                let looks = Looks { seed, after: measured as u64, ..self.plan.looks };
                 self.pairs(&both, looks, "confirm", on_event)
             })();
             match again {
