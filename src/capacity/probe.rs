@@ -3,7 +3,7 @@
 
 use super::{Answer, Ask, Plan};
 use crate::stats::bursts::BATCHES;
-use crate::stats::{BurstyShare, bursty_share, describe, share_over};
+use crate::stats::{BurstyShare, bursty_share, share_over};
 
 /// The queue starts empty: this share of the requests, the first ones, is not counted.
 pub const WARM_UP_FRAC: f64 = 0.1;
@@ -51,12 +51,12 @@ pub struct Probe {
     pub stopped: bool,
     /// The number in the system grew all the time.
     pub saturated: bool,
-    pub p50_ns: f64,
-    pub p99_ns: f64,
+    pub p50_ns: u64,
+    pub p99_ns: u64,
     /// Share of the requests that found a free server and were sent late by more than 1 % of the smallest budget,
     /// in [0, 1]; and the 99 % quantile of the lateness.
     pub late_frac: f64,
-    pub late_p99_ns: f64,
+    pub late_p99_ns: u64,
     /// One for each budget of the plan, in its order.
     pub over: Vec<Over>,
 }
@@ -81,24 +81,36 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
         let verdict = verdict(bound.as_ref(), saturated, plan.allowed_frac());
         Over { frac: share_over(counted, budget_ns), bound, verdict }
     };
+<<<<<<< HEAD
     let quantiles = |values: &[u64]| {
         let quantile = |q| describe::quantile_sorted(values, q);
         (quantile(0.5), quantile(0.99))
     };
     let (p50_ns, p99_ns) = quantiles(&sorted(counted));
+=======
+    let limit_ns = plan.budgets_ns.first().map_or(0.0, |&b| b as f64 * LATE_FRAC) as u64;
+>>>>>>> stats
     Probe {
         ask: *ask,
         requests: counted.len(),
         stopped: answer.stopped,
         saturated,
+<<<<<<< HEAD
         p50_ns,
         p99_ns,
         late_frac: late_share(&answer.late_ns, plan.budgets_ns.first().copied().unwrap_or(0)),
         late_p99_ns: quantiles(&sorted(&answer.late_ns)).1,
+=======
+        p50_ns: quantile(counted, 0.5),
+        p99_ns: quantile(counted, 0.99),
+        late_frac: share_over(&answer.late_ns, limit_ns),
+        late_p99_ns: quantile(&answer.late_ns, 0.99),
+>>>>>>> stats
         over: plan.budgets_ns.iter().map(budget).collect(),
     }
 }
 
+<<<<<<< HEAD
 /// Share of requests that the generator itself sent late: by more than 1 % of the budget, and by more than the
 /// microsecond that calls and clocks take. 0 where nothing was answered.
 pub fn late_share(late_ns: &[u64], budget_ns: u64) -> f64 {
@@ -109,6 +121,16 @@ fn sorted(values: &[u64]) -> Vec<u64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     sorted
+=======
+/// The value of rank ⌈q·n⌉, 0 of none: only shown, so without sorting all of a probe.
+fn quantile(values: &[u64], q: f64) -> u64 {
+    let rank = (values.len() as f64 * q).ceil() as usize;
+    let mut values = values.to_vec();
+    match values.len() {
+        0 => 0,
+        n => *values.select_nth_unstable(rank.clamp(1, n) - 1).1,
+    }
+>>>>>>> stats
 }
 
 fn verdict(bound: Option<&BurstyShare>, saturated: bool, allowed_frac: f64) -> Verdict {

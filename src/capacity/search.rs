@@ -192,14 +192,13 @@ impl<E> Search<'_, E> {
                 apart = (2 * apart).min(APART);
                 continue;
             };
-            let moved = crossing_step(&line) - f64::from(centre);
-            if moved.abs() <= f64::from(apart) * 1.5 {
+            // In whole strides, so that the probes in common need not run again.
+            let strides = (crossing_step(&line) - f64::from(centre)) / f64::from(apart);
+            if strides.abs() <= 1.5 {
                 break;
             }
             // Far outside, a line tells the direction and not the place.
-            let far = 6.0 * f64::from(apart);
-            centre += moved.clamp(-far, far).round() as i32;
-            apart = spacing(line.slope);
+            centre += apart * strides.clamp(-6.0, 6.0).round() as i32;
         }
         if let Some(cliff) = self.cliff(index)? {
             return Ok(Some(cliff));

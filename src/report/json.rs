@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `session-started` | once, first | `tool`, `backend`, `backend_reason`, `device` (key), `cases` (ids) |
 //! | `stage` | a stage of a worker begins | `case`, `process` (0 while building, then from 1), `stage`, `expected_ns` (0: unknown) |
-//! | `progress` | the library builds an engine, at most every tenth of a second | `case`, `doing`, `step`, `steps` (0: unknown) |
+//! | `progress` | the library builds an engine, at most every tenth of a second; an open loop tries a rate | `case`, `doing`, `step`, `steps` (0: unknown) |
 //! | `engine` | an engine is ready | `case`, `engine` (path), `inputs` (hash), `cached`, `build_ns`, `bytes` |
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `test_library` (whether the library of our own tests took TensorRT's place), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests, or not known), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |

@@ -135,8 +135,8 @@ fn change_line(m: &MetricComparison, c: &CaseComparison) -> String {
         }
         (Ok(_), None) => paint(DIM, "unknown"),
     };
-    // As wide as the longest, `  throughput: `.
-    format!("{label:<14}{shown}")
+    // As wide as the longest of most cases, `  throughput:`.
+    format!("{label:<13} {shown}")
 }
 
 /// The verdict as a plain sentence.

@@ -153,6 +153,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
 
 /// What an open loop may have found, one outcome of each kind.
 fn curve(counts: [u64; 9], numbers: &[f64]) -> Curve {
+    let numbers: Vec<f64> = numbers.iter().map(|n| round5(*n)).collect();
     let confirmed = Confirmed {
         per_s: numbers[0],
         over_frac: numbers[1],

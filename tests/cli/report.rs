@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use trt_perf::case::{Budget, Margins, OperatingPoint};
+use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};
+use trt_perf::case::{Budget, Margins, OpenIdentity, OperatingPoint};
 use trt_perf::compare::{Design, Sessions, Verdict, compare_case, without_numbers};
 use trt_perf::config::{BuildOptions, Scenario};
 use trt_perf::error::{Failure, FailureKind};
@@ -136,6 +137,56 @@ fn plain(coloured: &str) -> String {
         "each colour ends"
     );
     text
+}
+
+/// A capacity case of five processes: the outcome at its budget, and a further one that no rate keeps.
+fn capacity(outcome: impl Fn(f64) -> Outcome) -> CaseRecord {
+    let mut case = five(3_456_789.0);
+    case.scenario = Scenario::Capacity;
+    case.budget = Some(Budget { max_ns: 20_000_000, quantile: 0.99 });
+    let budgets_ns = vec![1_000_000, 20_000_000];
+    case.open =
+        Some(OpenIdentity { arrivals: "poisson".into(), budgets_ns, batch_delay_ns: Some(2_000_000) });
+    for (process, factor) in case.processes.iter_mut().zip([0.99, 0.995, 1.0, 1.005, 1.01]) {
+        let confirmed = Confirmed {
+            per_s: 600.0 * factor,
+            over_frac: 0.0061,
+            upper_frac: 0.0093,
+            n_eff: 2130.0,
+            requests: 8000,
+        };
+        let none = Outcome::None { lowest_per_s: 4.5, over_frac: 1.0 };
+        process.capacity = Some(Curve {
+            closed_per_s: 900.0 * factor,
+            closed_p50_ns: 3_300_000.0,
+            points: vec![
+                Capacity { budget_ns: 1_000_000, outcome: none, confirmed: None },
+                Capacity { budget_ns: 20_000_000, outcome: outcome(factor), confirmed: Some(confirmed) },
+            ],
+            late_frac: 0.0012,
+            late_p99_ns: 2345.0,
+            requests: 123_456,
+            probes: 21,
+        });
+    }
+    case
+}
+
+fn rate(per_s: f64) -> impl Fn(f64) -> Outcome {
+    move |factor| Outcome::Rate { per_s: per_s * factor, ln_se: 0.012 }
+}
+
+#[test]
+fn a_capacity_with_its_curve() {
+    let head = capacity(rate(640.0));
+    let compared = compared(&capacity(rate(700.0)), &head);
+    insta::assert_snapshot!(plain(&terminal::case_block("m/net/b4/capacity", &head, Some(&compared), true)));
+    let cliff =
+        capacity(|factor| Outcome::Cliff { holds_per_s: 610.0 * factor, fails_per_s: 640.0 * factor });
+    insta::assert_snapshot!(
+        "a_capacity_with_a_cliff",
+        plain(&terminal::case_block("m/net/b4/capacity", &cliff, None, false))
+    );
 }
 
 #[test]

@@ -241,6 +241,7 @@ pub fn message(line: &str) -> Value {
     let documented = [
         "session-started",
         "stage",
+        "progress",
         "engine",
         "process",
         "case-finished",

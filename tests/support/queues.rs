@@ -25,11 +25,13 @@ pub struct Queue {
     pub service: Service,
     pub servers: usize,
     pub mean_ns: f64,
+    /// Seed of the services, where they are random.
+    pub luck: u64,
 }
 
 impl Queue {
     pub fn new(service: Service, servers: usize) -> Self {
-        Self { service, servers, mean_ns: SERVICE_NS }
+        Self { service, servers, mean_ns: SERVICE_NS, luck: 1 }
     }
 
     /// Requests per second that it can serve at all.
@@ -46,7 +48,8 @@ impl Queue {
                 Service::Fixed => self.mean_ns,
                 Service::Exponential => self.mean_ns * rng.exponential(),
             };
-            let next = (0..self.servers).min_by(|&a, &b| free_ns[a].total_cmp(&free_ns[b])).expect("a server");
+            let next =
+                (0..self.servers).min_by(|&a, &b| free_ns[a].total_cmp(&free_ns[b])).expect("a server");
             free_ns[next] = free_ns[next].max(planned) + service;
             (free_ns[next] - planned) as u64
         };
@@ -57,8 +60,9 @@ impl Queue {
     pub fn answer(&self, pattern: &Pattern, seed: u64, process: u32, ask: &Ask) -> Answer {
         let planned = schedule(pattern, seed, process, ask);
         // Its services do not depend on who asks, and are not those of other rates.
-        let stream = (u64::from(process) << 32) ^ u64::from(ask.step as u32) ^ (u64::from(ask.confirming) << 63);
-        let mut rng = Rng::stream(!seed, stream);
+        let stream =
+            (u64::from(process) << 32) ^ u64::from(ask.step as u32) ^ (u64::from(ask.confirming) << 63);
+        let mut rng = Rng::stream(!seed ^ self.luck, stream);
         let mut latency_ns = self.latencies(&planned, &mut rng);
         let (budget_ns, count) = ask.stop_over;
         let over = latency_ns.iter().enumerate().filter(|(_, latency)| **latency > budget_ns);
@@ -70,10 +74,11 @@ impl Queue {
     }
 
     pub fn search(&self, plan: &Plan, pattern: &Pattern, seed: u64, process: u32) -> Found {
-        search::<StatError>(plan, &mut |ask| Ok(self.answer(pattern, seed, process, ask))).expect("a sound plan")
+        search::<StatError>(plan, &mut |ask| Ok(self.answer(pattern, seed, process, ask)))
+            .expect("a sound plan")
     }
 
-    /// A plan for budgets in service times; `seconds` of a refining probe in thousands of services.
+    /// A plan for budgets in service times; a refining probe takes `thousands` of thousands of them.
     pub fn plan(&self, budgets: &[f64], quantile: f64, thousands: f64) -> Plan {
         Plan {
             budgets_ns: budgets.iter().map(|b| (b * SERVICE_NS) as u64).collect(),
