@@ -81,47 +81,25 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
         let verdict = verdict(bound.as_ref(), saturated, plan.allowed_frac());
         Over { frac: share_over(counted, budget_ns), bound, verdict }
     };
-<<<<<<< HEAD
-    let quantiles = |values: &[u64]| {
-        let quantile = |q| describe::quantile_sorted(values, q);
-        (quantile(0.5), quantile(0.99))
-    };
-    let (p50_ns, p99_ns) = quantiles(&sorted(counted));
-=======
-    let limit_ns = plan.budgets_ns.first().map_or(0.0, |&b| b as f64 * LATE_FRAC) as u64;
->>>>>>> stats
     Probe {
         ask: *ask,
         requests: counted.len(),
         stopped: answer.stopped,
         saturated,
-<<<<<<< HEAD
-        p50_ns,
-        p99_ns,
-        late_frac: late_share(&answer.late_ns, plan.budgets_ns.first().copied().unwrap_or(0)),
-        late_p99_ns: quantiles(&sorted(&answer.late_ns)).1,
-=======
         p50_ns: quantile(counted, 0.5),
         p99_ns: quantile(counted, 0.99),
-        late_frac: share_over(&answer.late_ns, limit_ns),
+        late_frac: late_share(&answer.late_ns, plan.budgets_ns.first().copied().unwrap_or(0)),
         late_p99_ns: quantile(&answer.late_ns, 0.99),
->>>>>>> stats
         over: plan.budgets_ns.iter().map(budget).collect(),
     }
 }
 
-<<<<<<< HEAD
 /// Share of requests that the generator itself sent late: by more than 1 % of the budget, and by more than the
 /// microsecond that calls and clocks take. 0 where nothing was answered.
 pub fn late_share(late_ns: &[u64], budget_ns: u64) -> f64 {
     share_over(late_ns, ((budget_ns as f64 * LATE_FRAC) as u64).max(LATE_NS))
 }
 
-fn sorted(values: &[u64]) -> Vec<u64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted
-=======
 /// The value of rank ⌈q·n⌉, 0 of none: only shown, so without sorting all of a probe.
 fn quantile(values: &[u64], q: f64) -> u64 {
     let rank = (values.len() as f64 * q).ceil() as usize;
@@ -130,7 +108,6 @@ fn quantile(values: &[u64], q: f64) -> u64 {
         0 => 0,
         n => *values.select_nth_unstable(rank.clamp(1, n) - 1).1,
     }
->>>>>>> stats
 }
 
 fn verdict(bound: Option<&BurstyShare>, saturated: bool, allowed_frac: f64) -> Verdict {
