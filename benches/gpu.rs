@@ -1,9 +1,14 @@
 //! What the harness costs on a GPU: the `cuda` backend's kernels of set durations, measured as any model is, beside the
-//! same kernels launched back to back in one loop.
+//! same kernels launched back to back in one loop; and the capacities it finds, beside the exact ones of the queue that
+//! such a kernel is (M/D/c: Poisson arrivals, equal services, c streams).
 //!
 //! `cargo bench --bench gpu`, or on a machine without Rust what `tests/gpu/bundle.sh` packs. `TRT_PERF_BIN` names the
 //! program there. Where no GPU can be used it says so and stops.
 
+#[path = "../tests/support/queues.rs"]
+mod queues;
+
+use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,6 +36,7 @@ fn main() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     rates(dir.path());
     latencies(dir.path());
+    capacities(dir.path());
 }
 
 fn program() -> PathBuf {
@@ -44,7 +50,8 @@ fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
     std::fs::write(&file, format!("duration = \"{us}us\"")).expect("a workload file");
     let output = Command::new(program())
         .args(["run", file.to_str().expect("UTF-8"), "--message-format", "json", "--processes", "3"])
-        .args(["--warm-up", "100ms", "--measure", "300ms"])
+        .args(["--warm-up", "100ms"])
+        .args(if args.contains(&"--measure") { &[][..] } else { &["--measure", "300ms"][..] })
         .args(args)
         .current_dir(dir)
         .stdin(Stdio::null())
@@ -121,6 +128,48 @@ fn latencies(dir: &Path) {
                     us_of("/gpu/enqueue_ns"),
                 );
             }
+        }
+    }
+}
+
+/// Budgets in services.
+const BUDGETS: [f64; 6] = [1.5, 2.0, 3.0, 5.0, 10.0, 20.0];
+
+/// Capacity against budget at 99 %. A service is what the closed loop of the same process takes; all times are the
+/// host's, so a request that is launched, waited for and answered by its thread is one service of that stream.
+fn capacities(dir: &Path) {
+    println!(
+        "\n## capacity: measured / exact for M/D/c with the closed loop's p50 as its service, 99 % within the budget\n"
+    );
+    println!("| kernel | streams | service | budget | measured /s | exact /s | ratio | closed loop /s |");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
+    for us in [100, 1000] {
+        for streams in [1, 2, 4] {
+            let budgets: Vec<String> =
+                BUDGETS.iter().map(|b| format!("{}ns", (b * 1.1 * us as f64 * 1e3) as u64)).collect();
+            let s = streams.to_string();
+            let mut args = vec!["--scenario", "capacity", "--streams", &s, "--in-flight", "1"];
+            args.extend(["--no-transfers", "--cuda-graph", "--measure", "1s", "--max-latency", &budgets[3]]);
+            args.extend(budgets.iter().flat_map(|b| ["--budget", b.as_str()]));
+            let case = measure(dir, us, &args);
+            let service_ns = number(&case, "/capacity/closed_p50_ns");
+            let queue = Queue { mean_ns: service_ns, ..Queue::new(Service::Fixed, streams) };
+            for point in case["capacity"]["points"].as_array().into_iter().flatten() {
+                let budget_ns = point["budget_ns"].as_f64().unwrap_or(f64::NAN);
+                let found = number(point, "/inferences_per_s");
+                let exact = queue.capacity(budget_ns / SERVICE_NS, 0.99);
+                println!(
+                    "| {us} µs | {streams} | {:.1} µs | {:.2} × | {found:.0} | {exact:.0} | {:.3} | {:.0} |",
+                    service_ns / 1e3,
+                    budget_ns / service_ns,
+                    found / exact,
+                    number(&case, "/capacity/closed_per_s"),
+                );
+            }
+            println!(
+                "(late: {:.4} % of the requests at most)",
+                100.0 * case["capacity"]["late_frac"].as_f64().unwrap_or(f64::NAN)
+            );
         }
     }
 }

@@ -23,6 +23,7 @@
 
 use super::{Figure, budget_result};
 use crate::acceptance::Standing;
+use crate::capacity::Curve;
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::record::{Acceptance, CaseRecord, Unreal};
 use crate::session::check::{How, Row};
@@ -104,8 +105,9 @@ fn case_fields(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Valu
     })
 }
 
-/// One object per budget; null in closed loops.
-fn capacity_fields(case: &CaseRecord) -> Option<Vec<Value>> {
+/// Null in closed loops.
+fn capacity_fields(case: &CaseRecord) -> Option<Value> {
+    let of = |value: fn(&Curve) -> f64| over(case, move |s| s.capacity.as_ref().map(value));
     let point = |ns: u64| {
         let at = |s: &Summary| s.capacity.as_ref().and_then(|c| c.at(ns)).cloned();
         let confirmed = case.processes.iter().filter_map(|s| Some(at(s)?.confirmed?.per_s));
@@ -115,7 +117,14 @@ fn capacity_fields(case: &CaseRecord) -> Option<Vec<Value>> {
             "confirmed_per_s": confirmed.reduce(f64::min),
         })
     };
-    Some(case.open.as_ref()?.budgets_ns.iter().map(|ns| point(*ns)).collect())
+    let late = case.processes.iter().filter_map(|s| Some(s.capacity.as_ref()?.late_frac));
+    let points: Vec<Value> = case.open.as_ref()?.budgets_ns.iter().map(|ns| point(*ns)).collect();
+    Some(json!({
+        "points": points,
+        "closed_per_s": of(|c| c.closed_per_s),
+        "closed_p50_ns": of(|c| c.closed_p50_ns),
+        "late_frac": late.reduce(f64::max),
+    }))
 }
 
 fn gpu_fields(case: &CaseRecord) -> Value {

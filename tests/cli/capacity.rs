@@ -104,6 +104,11 @@ fn check_compares_capacities_of_two_settings() {
         ["check", "--head-config", "debug-extra-work=\"100%\"", "--pairs", "3", "--scenario", "capacity"];
     let more = ["--max-latency", "20ms", "--percentile", "95", "--streams", "1"];
     let ran = s.run(".", &[&args[..], &more].concat());
-    ran.says(0, &[CASE, "capacity:", "needs 5 processes, has 3", "not a real result"]);
-    assert!(ran.row(CASE).contains("3 pairs"), "{ran}");
+    if ran.code == Some(103) {
+        // A machine that is busy with something else: then that is what is said, instead of a number.
+        ran.says(103, &["the load generator was late for", "leave a CPU core free"]);
+    } else {
+        ran.says(0, &[CASE, "capacity:", "needs 5 processes, has 3", "not a real result"]);
+        assert!(ran.row(CASE).contains("3 pairs"), "{ran}");
+    }
 }
