@@ -165,7 +165,7 @@ mod tests {
         for _ in 0..runs {
             let mut all = vec![];
             for x in [-0.1, -0.05, 0.0, 0.05, 0.1] {
-                let p = 0.01 * (10.0 * x as f64).exp();
+                let p = 0.01 * (10.0_f64 * x).exp();
                 for _ in 0..20 {
                     let over = (0..500).filter(|_| rng.f64() < p).count();
                     all.push(Batch { x, trials: 500.0, over: over as f64 });
