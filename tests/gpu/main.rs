@@ -256,6 +256,30 @@ fn every_mode_computes_the_same() {
 }
 
 #[test]
+fn a_kernel_has_a_capacity_below_its_closed_loop() {
+    if !gpu() {
+        return;
+    }
+    let bench = Bench::new();
+    let workload = bench.workload("k.toml", "duration = \"200us\"\ntensor-bytes = 4096\n");
+    let open = ["--max-latency", "2ms", "--budget", "600us", "--cuda-graph"];
+    for (streams, in_flight) in [("1", "1"), ("2", "1"), ("1", "2"), ("2", "3")] {
+        let more = [&open[..], &["--streams", streams, "--in-flight", in_flight]].concat();
+        let case = bench.measure(&workload, "capacity", &more);
+        let closed = estimate(&case, "/capacity/closed_per_s");
+        let points = case["capacity"]["points"].as_array().expect("a rate for each budget");
+        let rates: Vec<f64> = points.iter().map(|p| estimate(p, "/inferences_per_s")).collect();
+        assert!(rates.len() == 2 && rates[0] < rates[1], "{streams} × {in_flight}: {case}");
+        // Nothing is answered faster than back to back, and ten services of patience are nearly as good.
+        assert!(rates[1] < 1.02 * closed && rates[0] > 0.2 * closed, "{streams} × {in_flight}: {case}");
+    }
+    let args = ["--max-latency", "2ms", "--wait", "block", "--in-flight", "2"];
+    let case = ["run", workload.to_str().expect("UTF-8"), "--scenario", "capacity"];
+    let said = bench.run(&[&case[..], &args].concat());
+    assert!(said.code == 2 && said.err.contains("it cannot block"), "{}", said.err);
+}
+
+#[test]
 fn the_same_engine_twice_is_no_change_and_two_percent_more_is_one() {
     if !gpu() {
         return;
