@@ -14,6 +14,7 @@ pub use metric::{Metric, metrics, tail_quantile};
 
 use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
+use crate::discover;
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::{self, Decision, Doubt, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 use question::{different_definition, spoiled};
@@ -96,6 +97,8 @@ pub struct CaseComparison {
     pub margins: Margins,
     /// Why the numbers of one of the arms say nothing about a model.
     pub unreal: Option<Unreal>,
+    /// That the grids of the two have different winners: information, no verdict.
+    pub moved: Option<String>,
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
@@ -150,8 +153,12 @@ pub fn compare_case(
     margins: Margins,
     design: &Design,
 ) -> CaseComparison {
+    let moved = moved(base, head);
     if let Some(why) = different_definition(base, head) {
-        return without_numbers(id, head, margins, Verdict::NotComparable(why));
+        return CaseComparison {
+            moved,
+            ..without_numbers(id, head, margins, Verdict::NotComparable(why))
+        };
     }
     if let Some(why) = spoiled(base, "base").or_else(|| spoiled(head, "head")) {
         return without_numbers(id, head, margins, Verdict::Invalid(why));
@@ -166,6 +173,7 @@ pub fn compare_case(
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
         unreal: head.engine.unreal().or_else(|| base.engine.unreal()),
+        moved,
         ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
 }
@@ -193,8 +201,15 @@ impl CaseComparison {
             engine_changes: Vec::new(),
             outputs_changed: false,
             unreal,
+            moved: None,
         }
     }
+}
+
+/// Where both points were chosen by grids.
+fn moved(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+    base.discovery.as_ref().zip(head.discovery.as_ref())?;
+    discover::moved(base.cell(), head.cell())
 }
 
 fn compare_metric(

@@ -206,6 +206,7 @@ fn case_record(
         mode,
         budget: None,
         shapes: settings.shapes.clone(),
+        discovery: None,
         engine: engine(runs),
         outputs: BTreeMap::new(),
         processes,

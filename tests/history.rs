@@ -107,6 +107,7 @@ fn case(mean_ns: f64) -> CaseRecord {
         mode: trt_perf::case::Mode::default(),
         budget: None,
         shapes: BTreeMap::new(),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: "i".into(),
             payload_sha256: "p".into(),

@@ -30,6 +30,7 @@ pub fn compare_samples(
         outputs_changed: false,
         margins,
         unreal: None,
+        moved: None,
     }
 }
 

@@ -44,6 +44,7 @@ pub fn case() -> CaseRecord {
         mode: Mode::default(),
         budget: None,
         shapes: BTreeMap::new(),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: String::new(),
             payload_sha256: String::new(),

@@ -109,8 +109,9 @@ fn verdict_cell(row: &Row) -> String {
         (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
     };
     let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
+    let moved = c.moved.as_ref().map_or_else(String::new, |text| format!(" ({})", escape(text)));
     let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
-    format!("{verdict}{test}{advisory}")
+    format!("{verdict}{test}{moved}{advisory}")
 }
 
 /// Metric, base, head and change: four cells without the outer bars.

@@ -189,6 +189,7 @@ prop_compose! {
             mode: if point.3 { Mode { transfers: false, wait: Wait::Block } } else { Mode::default() },
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
             shapes: names.clone(),
+            discovery: None,
             engine: EngineRecord {
                 inputs_hash: definition_hash.clone(), payload_sha256: definition_hash.clone(), model_sha256: definition_hash,
                 backend: engine.0, library: engine.1, build: BuildOptions {
