@@ -80,7 +80,9 @@ fn set(table: &mut dyn TableLike, change: &Change) {
 fn find<'a>(root: &'a mut Item, place: Place) -> Result<&'a mut dyn TableLike, String> {
     let mut item = root;
     for key in ["package", "metadata", "trt-perf", "model"] {
-        item = item.get_mut(key).ok_or_else(|| format!("it has no `{key}` where the models stand"))?;
+        // What is not there is found as nothing.
+        let found = item.get_mut(key).filter(|found| !found.is_none());
+        item = found.ok_or_else(|| format!("it has no `{key}` where the models stand"))?;
     }
     let model = named(item, place.model).ok_or_else(|| format!("it has no model \"{}\"", place.model))?;
     let Some(variant) = place.variant else { return Ok(model) };

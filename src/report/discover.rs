@@ -106,17 +106,19 @@ fn columns(axes: &Axes) -> Vec<Column> {
     all.into_iter().filter(|(varies, _)| *varies).map(|(_, column)| column).collect()
 }
 
-/// By latency: the front, the winner of each case, and what failed; all cells where `verbose`.
+/// By latency: the cells that got to the last round, and what failed; all cells where `verbose`.
 fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
-    let Explored { grid, trials, ranking, .. } = explored;
+    let Explored { grid, trials, .. } = explored;
     let columns = columns(&grid.axes);
     let mut header = vec![String::new()];
     header.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
-    header.extend(["thrpt".into(), tail_name(explored), "budget".into(), String::new()]);
+    header.extend(["thrpt".into(), tail_name(explored)]);
+    header.extend(trials.budget.map(|_| "budget".to_owned()));
+    header.push(String::new());
     let mut table = plain_table(header);
     let matters = |i: &usize| {
         let failed = matches!(trials.entries[*i].out, Some(Out::Failed(_)));
-        verbose || ranking.front[*i] || ranking.best.contains(i) || failed
+        verbose || trials.entries[*i].out.is_none() || failed
     };
     let mut shown: Vec<usize> = (0..trials.entries.len()).filter(matters).collect();
     let tail = |i: usize| trials.entries[i].score.as_ref().map_or(f64::MAX, |s| s.tail_ns(trials.budget));
@@ -136,7 +138,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
             let thin = if score?.is_thin(trials.budget) { "?" } else { "" };
             Some(format!("{}{thin}", time(score?.tail_ns(trials.budget))))
         }));
-        row.push(number(&|| trials.over_frac(index).map(change)));
+        row.extend(trials.budget.map(|_| number(&|| trials.over_frac(index).map(change))));
         row.push(remark(explored, index));
         table.add_row(row);
     }
