@@ -155,10 +155,7 @@ pub fn compare_case(
 ) -> CaseComparison {
     let moved = moved(base, head);
     if let Some(why) = different_definition(base, head) {
-        return CaseComparison {
-            moved,
-            ..without_numbers(id, head, margins, Verdict::NotComparable(why))
-        };
+        return CaseComparison { moved, ..without_numbers(id, head, margins, Verdict::NotComparable(why)) };
     }
     if let Some(why) = spoiled(base, "base").or_else(|| spoiled(head, "head")) {
         return without_numbers(id, head, margins, Verdict::Invalid(why));

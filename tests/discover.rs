@@ -45,7 +45,11 @@ fn place(case: &CaseRecord) -> (u64, u64, u64) {
 fn a_grid_is_shown_recorded_and_told_to_machines() {
     let s = repository(EASY);
     s.copy("cnn.onnx", "cnn.onnx");
-    s.edit("Cargo.toml", "path = \"mlp.onnx\"", "path = \"cnn.onnx\"\nshapes = { image = [\"batch\", 3, 32, 32] }");
+    s.edit(
+        "Cargo.toml",
+        "path = \"mlp.onnx\"",
+        "path = \"cnn.onnx\"\nshapes = { image = [\"batch\", 3, 32, 32] }",
+    );
     let grid = ["--grid", "batch=1,2", "--grid", "streams=1,2", "--grid", "threads=1"];
     let ran = ascii(&s, &[&["discover"][..], &grid].concat());
     ran.says(
@@ -81,7 +85,8 @@ fn a_grid_is_shown_recorded_and_told_to_machines() {
         assert!(!discovery.overall || own.front, "the winner is on the front");
     }
 
-    let (ran, messages) = s.run_json(".", &[&["run", "--discover", "--max-latency", "1ns"][..], &grid].concat());
+    let (ran, messages) =
+        s.run_json(".", &[&["run", "--discover", "--max-latency", "1ns"][..], &grid].concat());
     ran.says(4, &[]);
     let (cells, winners) = (with(&messages, "cell"), with(&messages, "winner"));
     assert_eq!((cells.len(), winners.len()), (4, 1));
@@ -94,16 +99,23 @@ fn a_grid_is_shown_recorded_and_told_to_machines() {
 fn a_budget_that_nothing_meets_says_what_came_nearest() {
     let s = repository(EASY);
     let ran = s.run(".", &["discover", "--max-latency", "1ns", "--grid", "streams=1"]);
-    ran.says(4, &["no cell is within the budget; nearest: batch 1, 1 stream", ", p99 ", "% over", "over the budget"]);
+    ran.says(
+        4,
+        &["no cell is within the budget; nearest: batch 1, 1 stream", ", p99 ", "% over", "over the budget"],
+    );
     assert!(s.results("target").is_empty(), "there is no winner to record");
-    s.run(".", &["discover", "--config", "max-latency=\"1h\"", "--grid", "streams=1", "--grid", "threads=1,2"])
-        .says(0, &["winner: batch 1, 1 stream"]);
+    s.run(
+        ".",
+        &["discover", "--config", "max-latency=\"1h\"", "--grid", "streams=1", "--grid", "threads=1,2"],
+    )
+    .says(0, &["winner: batch 1, 1 stream"]);
     let bare = repository("measure = \"20ms\"\nwarm-up = \"5ms\"\nprocesses = 2\n");
     ascii(&bare, &["discover", "--grid", "threads=1"])
         .says(0, &["no budget", "no winner without a budget", "--max-latency 5ms", "o front"])
         .silent_on(&["record: ", "W winner"]);
     for option in ["--save-baseline", "--write"] {
-        bare.run(".", &["discover", option]).says(2, &[option, "without a budget there is none", "--max-latency"]);
+        bare.run(".", &["discover", option])
+            .says(2, &[option, "without a budget there is none", "--max-latency"]);
     }
 }
 
@@ -172,7 +184,9 @@ fn later_runs_measure_where_the_baseline_pins_the_point() {
     let (s, ran) = pinned();
     ran.says(0, &["winner: batch 1, 3 streams, 2 threads", "baseline: baselines/cpu-"]);
     let note = format!("point of {ID}: batch 1, 3 streams, 2 threads (pinned by baselines/cpu-");
-    s.run(".", &["run", "--scenario", "throughput"]).says(0, &[&note]).silent_on(&["Not compared", "not comparable"]);
+    s.run(".", &["run", "--scenario", "throughput"])
+        .says(0, &[&note])
+        .silent_on(&["Not compared", "not comparable"]);
     let record = newest(&s);
     assert_eq!(place(&record.cases[ID]), (1, 3, 2));
     assert!(record.cases[ID].discovery.is_some(), "later records keep how the point was chosen");
@@ -182,7 +196,8 @@ fn later_runs_measure_where_the_baseline_pins_the_point() {
         .silent_on(&["pinned by"]);
     assert_eq!(place(&newest(&s).cases[ID]), (1, 1, 1));
     s.run(".", &["run", "--scenario", "latency"]).says(0, &[]).silent_on(&["pinned by"]);
-    s.run(".", &["run", "--scenario", "throughput", "--max-latency", "9s"]).says(0, &["under another budget"]);
+    s.run(".", &["run", "--scenario", "throughput", "--max-latency", "9s"])
+        .says(0, &["under another budget"]);
     // Another winner is information.
     let ran = s.run(".", &["discover", "--grid", "streams=2", "--grid", "threads=1"]);
     ran.says(0, &["the grid has another winner: batch 1, 2 streams (before: batch 1, 3 streams, 2 threads)"]);

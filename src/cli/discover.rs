@@ -188,7 +188,6 @@ fn finish(
         }
     }
     let mut exit = exit(found);
-    let mut notes = Vec::new();
     let record = match found.written.take().transpose() {
         Ok(path) => path,
         // What was found has been shown; only its record is lost.
@@ -197,26 +196,7 @@ fn finish(
             None
         }
     };
-    if found.interrupted {
-        notes.push("stopped: grids that were not complete are left out".to_owned());
-    }
-    notes.extend(record.as_deref().map(|path| format!("record: {}", shown(path))));
-    let mut written: Option<PathBuf> = None;
-    if search.grid.write && !found.interrupted {
-        for explored in &found.grids {
-            let (file, said) = write::write(project, explored)?.unzip();
-            notes.extend(said);
-            written = file.or(written);
-        }
-    }
-    if search.save_baseline {
-        notes.extend(save_baseline(project, &mut found.record, found.interrupted)?);
-    } else if !found.record.cases.is_empty() {
-        notes.push("the point is not pinned yet: --save-baseline pins it, --write configures it".into());
-    }
-    if !search.grid.write {
-        notes.extend(found.grids.iter().filter_map(|explored| unknown(explored, known)));
-    }
+    let (notes, written) = keep(search, project, found, known, record.as_deref())?;
     if human {
         notes.iter().filter(|_| !search.quiet).for_each(|n| note(n));
         return Ok(exit);
@@ -228,6 +208,42 @@ fn finish(
     });
     out(&format!("{}\n", json::message("discover-finished", fields)));
     Ok(exit)
+}
+
+/// Writes and pins what was found; what there is to say about it, and the manifest that was written.
+fn keep(
+    search: &Search,
+    project: &Project,
+    found: &mut Discovered,
+    known: &BTreeSet<String>,
+    record: Option<&Path>,
+) -> Result<(Vec<String>, Option<PathBuf>)> {
+    let mut notes = Vec::new();
+    if found.interrupted {
+        notes.push("stopped: grids that were not complete are left out".to_owned());
+    }
+    notes.extend(record.map(|path| format!("record: {}", shown(path))));
+    let mut written: Option<PathBuf> = None;
+    if search.grid.write && !found.interrupted {
+        for explored in &found.grids {
+            let (file, said) = write::write(project, explored)?.unzip();
+            notes.extend(said);
+            written = file.or(written);
+        }
+    }
+    if search.save_baseline {
+        notes.extend(save_baseline(project, &mut found.record, found.interrupted)?);
+    } else if !found.record.cases.is_empty() {
+        let text = match search.grid.write {
+            true => "the point is configured now; --save-baseline would also keep its numbers",
+            false => "the point is not pinned yet: --save-baseline pins it, --write configures it",
+        };
+        notes.push(text.to_owned());
+    }
+    if !search.grid.write {
+        notes.extend(found.grids.iter().filter_map(|explored| unknown(explored, known)));
+    }
+    Ok((notes, written))
 }
 
 fn messages(explored: &Explored) {

@@ -29,7 +29,14 @@ pub struct Show {
 impl Show {
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
-        Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), announced: String::new(), cell: String::new() }
+        Self {
+            format,
+            quiet,
+            verbose,
+            bar: bars.then(ProgressBar::no_length),
+            announced: String::new(),
+            cell: String::new(),
+        }
     }
 
     pub fn event(&mut self, event: &Event) {
@@ -63,12 +70,11 @@ impl Show {
                 }
             }
             Event::Round { grid, round, cells, processes, measure } => {
-                let each = match processes {
-                    1 => measure.to_string(),
-                    n => format!("{n} × {measure}"),
-                };
+                let many = if *processes > 1 { format!("{processes} × ") } else { String::new() };
                 let cells = plural(*cells, "cell");
-                self.say(&format!("{DIM}round {round} of {ROUNDS}: {grid}, {cells}, {each} each{RESET}"));
+                self.say(&format!(
+                    "{DIM}round {round} of {ROUNDS}: {grid}, {cells}, {many}{measure} each{RESET}"
+                ));
             }
             Event::Trial { cell, round, .. } => {
                 self.cell = format!(", {} (round {round} of {ROUNDS})", cell.words());

@@ -93,9 +93,7 @@ fn find<'a>(root: &'a mut Item, place: Place) -> Result<&'a mut dyn TableLike, S
 fn named<'a>(list: &'a mut Item, name: &str) -> Option<&'a mut dyn TableLike> {
     let is = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(name);
     match list {
-        Item::ArrayOfTables(tables) => {
-            tables.iter_mut().find(|t| is(*t)).map(|t| t as &mut dyn TableLike)
-        }
+        Item::ArrayOfTables(tables) => tables.iter_mut().find(|t| is(*t)).map(|t| t as &mut dyn TableLike),
         Item::Value(Value::Array(tables)) => {
             let tables = tables.iter_mut().filter_map(Value::as_inline_table_mut);
             let mut found = tables.filter(|t| is(*t));
@@ -122,9 +120,8 @@ fn expected(text: &str, place: Place, changes: &[Change]) -> Result<toml::Table,
         let Some(name) = name else { continue };
         let list = table.get_mut(key).and_then(toml::Value::as_array_mut).ok_or_else(missing)?;
         let mut tables = list.iter_mut().filter_map(toml::Value::as_table_mut);
-        table = tables
-            .find(|t| t.get("name").and_then(toml::Value::as_str) == Some(name))
-            .ok_or_else(missing)?;
+        table =
+            tables.find(|t| t.get("name").and_then(toml::Value::as_str) == Some(name)).ok_or_else(missing)?;
     }
     for change in changes {
         let value = match &change.value {
@@ -227,10 +224,10 @@ name = "long"
 
     #[test]
     fn models_may_stand_in_a_list() {
-        let text = "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" }, { name = \"b\" }] # two\n";
+        let text =
+            "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" }, { name = \"b\" }] # two\n";
         let new = edited(text, Place { model: "a", variant: None }, &[change("streams", Setting::Number(2))]);
-        let expected =
-            "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" , streams = 2 }, { name = \"b\" }] # two\n";
+        let expected = "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" , streams = 2 }, { name = \"b\" }] # two\n";
         assert_eq!(new.unwrap().replace(" ,", ","), expected.replace(" ,", ","));
     }
 
@@ -257,7 +254,8 @@ name = "long"
         write(&manifest, place, &[change("streams", Setting::Number(3))]).unwrap();
         assert!(std::fs::read_to_string(&manifest).unwrap().contains("streams = 3     # one"));
         assert_eq!(std::fs::metadata(&manifest).unwrap().permissions().mode() & 0o777, 0o640);
-        let failure = write(&manifest, Place { model: "x", variant: None }, &[change("streams", Setting::Number(3))]);
+        let failure =
+            write(&manifest, Place { model: "x", variant: None }, &[change("streams", Setting::Number(3))]);
         let said = failure.unwrap_err().to_string();
         assert!(said.contains("was not changed") && said.contains("streams = 3"), "{said}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");

@@ -306,7 +306,8 @@ impl Layer {
     /// The built-in values where no layer says anything. Also what `init` documents.
     pub fn resolve(self) -> Settings {
         Settings {
-            point_asked: self.streams.or(self.in_flight).or(self.threads).is_some() || self.cuda_graph.is_some(),
+            point_asked: self.streams.or(self.in_flight).or(self.threads).is_some()
+                || self.cuda_graph.is_some(),
             backend: self.backend.unwrap_or(BackendChoice::Auto),
             tensorrt: self.tensorrt,
             scenarios: self.scenarios.unwrap_or_else(|| vec![Scenario::Latency, Scenario::Throughput]),

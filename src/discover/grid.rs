@@ -152,13 +152,7 @@ fn grid(model: &Model, variant: &Variant, asked: &AskedAxes, host: Host) -> Resu
 }
 
 /// The case of one cell: that of a configuration which asks for throughput at this point and nothing else.
-fn cell(
-    model: &Model,
-    variant: &Variant,
-    batch: Option<u64>,
-    at: Option<Cell>,
-    host: Host,
-) -> Option<Case> {
+fn cell(model: &Model, variant: &Variant, batch: Option<u64>, at: Option<Cell>, host: Host) -> Option<Case> {
     let mut variant = variant.clone();
     let s = &mut variant.settings;
     s.scenarios = vec![Scenario::Throughput];

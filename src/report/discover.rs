@@ -150,7 +150,8 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
     }
     let winner = Kind::Winner.sign(glyphs);
     let text = table_text(&table);
-    let lines = text.lines().map(|line| if line.starts_with(winner) { paint(BOLD, line) } else { line.into() });
+    let lines =
+        text.lines().map(|line| if line.starts_with(winner) { paint(BOLD, line) } else { line.into() });
     lines.map(|line| line + "\n").collect()
 }
 
@@ -187,9 +188,17 @@ fn others(explored: &Explored, verbose: bool) -> String {
     if !verbose && !parts.is_empty() {
         let _ = writeln!(out, "{DIM}dropped early: {} (--verbose lists them){RESET}", parts.join(", "));
     }
-    if explored.trials.entries.iter().any(|e| e.score.as_ref().is_some_and(|s| s.is_thin(explored.trials.budget)) && e.out.is_none()) {
+    if explored
+        .trials
+        .entries
+        .iter()
+        .any(|e| e.score.as_ref().is_some_and(|s| s.is_thin(explored.trials.budget)) && e.out.is_none())
+    {
         let tail = tail_name(explored);
-        let _ = writeln!(out, "{YELLOW}?: too few requests to judge {tail}; measure longer, with --measure or --processes{RESET}");
+        let _ = writeln!(
+            out,
+            "{YELLOW}?: too few requests to judge {tail}; measure longer, with --measure or --processes{RESET}"
+        );
     }
     out
 }

@@ -56,9 +56,8 @@ pub fn scatter(dots: &[Dot], budget_ns: Option<f64>, size: Size, glyphs: Glyphs)
     let (step, top) = steps(most);
     let height = size.height.max(LEAST.height);
     let row = |v: f64| (((1.0 - v / top) * height as f64) as usize).min(height - 1);
-    let labels: Vec<(usize, String)> = (0..=(top / step) as usize)
-        .map(|i| (row(step * i as f64), plain_rate(step * i as f64)))
-        .collect();
+    let labels: Vec<(usize, String)> =
+        (0..=(top / step) as usize).map(|i| (row(step * i as f64), plain_rate(step * i as f64))).collect();
     let gutter = labels.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
     let width = size.width.max(LEAST.width).saturating_sub(gutter + 2).max(8);
 
@@ -264,7 +263,10 @@ mod tests {
         assert_eq!(rows.len(), 8 + 1 + 2, "{text}");
         assert_eq!((text.matches('o').count(), text.matches('W').count()), (3, 1), "{text}");
         let row = |c: char| rows.iter().position(|r| r.contains(c)).unwrap();
-        assert!(row('o') < row('W') && row('W') < row('.'), "the slowest answer has the most throughput\n{text}");
+        assert!(
+            row('o') < row('W') && row('W') < row('.'),
+            "the slowest answer has the most throughput\n{text}"
+        );
         let winner = rows[row('W')];
         assert!(winner.find('W') < winner.rfind(':'), "within the budget\n{text}");
         assert_eq!(winner.find('W'), rows[row('.')].find('.'), "the same latency\n{text}");

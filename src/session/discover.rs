@@ -214,10 +214,10 @@ impl Explored {
         let of_case = self.trials.entries.iter().zip(&self.ranking.front).filter(|(e, _)| e.id == id);
         let cells = of_case.map(|(entry, front)| Tried {
             cell: entry.cell,
-            score: entry.score.as_ref().map(|s| TriedScore {
-                inferences_per_s: s.inferences_per_s,
-                tail_ns: s.tail_ns(budget),
-            }),
+            score: entry
+                .score
+                .as_ref()
+                .map(|s| TriedScore { inferences_per_s: s.inferences_per_s, tail_ns: s.tail_ns(budget) }),
             front: *front,
         });
         Discovery { axes: self.grid.axes.clone(), cells: cells.collect(), overall }

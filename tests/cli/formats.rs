@@ -9,6 +9,7 @@ use std::path::Path;
 use trt_perf::backend::GpuTimes;
 use trt_perf::case::{Budget, Mode, OperatingPoint};
 use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, Wait, parse_override};
+use trt_perf::discover::{Axes, Cell, Discovery, Tried, TriedScore};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::record::wire;
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
@@ -189,7 +190,18 @@ prop_compose! {
             mode: if point.3 { Mode { transfers: false, wait: Wait::Block } } else { Mode::default() },
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
             shapes: names.clone(),
-            discovery: None,
+            discovery: throughput.then(|| Discovery {
+                axes: Axes { batch: vec![point.0, 1], streams: vec![point.1], cuda_graph: vec![point.3], ..Axes::default() },
+                cells: vec![Tried {
+                    cell: Cell {
+                        point: OperatingPoint { batch: point.0, streams: point.1, in_flight: point.2, cuda_graph: point.3 },
+                        threads: engine.4,
+                    },
+                    score: budget.map(|_| TriedScore { inferences_per_s: 1234.5, tail_ns: 1_500_000.0 }),
+                    front: engine.2,
+                }],
+                overall: engine.3,
+            }),
             engine: EngineRecord {
                 inputs_hash: definition_hash.clone(), payload_sha256: definition_hash.clone(), model_sha256: definition_hash,
                 backend: engine.0, library: engine.1, build: BuildOptions {

@@ -24,8 +24,10 @@ fn budget(ms: f64) -> Option<Budget> {
 /// Cells given as (batch, latency in ms, inferences/s), each the same in every round.
 fn played(cells: &[(u64, f64, f64)], budget: Option<Budget>) -> Trials {
     let named = cells.iter().enumerate();
-    let mut trials =
-        Trials::new(named.map(|(i, (b, ..))| (format!("p/m/b{b}/throughput"), cell(*b, i as u64 + 1))), budget);
+    let mut trials = Trials::new(
+        named.map(|(i, (b, ..))| (format!("p/m/b{b}/throughput"), cell(*b, i as u64 + 1))),
+        budget,
+    );
     for round in 1..=ROUNDS {
         for i in trials.due() {
             let (_, latency, rate) = cells[i];
