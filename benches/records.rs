@@ -83,6 +83,7 @@ fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
         budget: Some(Budget { max_ns: 1_000_000, quantile: 0.99 }),
         open: None,
         shapes: BTreeMap::from([("image".into(), "4x3x224x224".into())]),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: hash("inputs"),
             payload_sha256: hash("payload"),

@@ -122,6 +122,8 @@ pub struct Case {
     pub build: BuildOptions,
     /// Intra-op threads per session; part of the engine inputs.
     pub threads: u64,
+    /// Whether a setting says something of the point or the threads: then no pin takes their place.
+    pub point_asked: bool,
     pub effort: Effort,
     pub margins: Margins,
     /// An engine file to measure as it is, instead of building one from `model`.
@@ -191,6 +193,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         target_why,
         build: s.build.clone(),
         threads: s.threads,
+        point_asked: s.point_asked,
         effort: Effort {
             processes: s.processes,
             warm_up: s.warm_up,

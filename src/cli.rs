@@ -6,6 +6,7 @@ mod build;
 mod calibrate;
 mod check;
 mod compare;
+mod discover;
 pub mod doctor;
 mod exit;
 mod history;
@@ -41,6 +42,8 @@ struct Cli {
 enum Verb {
     /// Build, measure and record the cases; compare with the newest baseline of this commit's history
     Run(Box<run::RunArgs>),
+    /// Search the operating point with the most throughput within the budget, and pin it
+    Discover(Box<discover::DiscoverArgs>),
     /// Build the engines of the cases, and measure nothing
     Build(Box<build::BuildArgs>),
     /// Measure this work tree against its base in one session, and fail on a confirmed regression
@@ -76,6 +79,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let manifest = cli.manifest_path.as_deref();
     let outcome = match cli.verb {
         Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
+        Verb::Discover(args) => handle_signals().and_then(|()| discover::run(&args.search(), manifest)),
         Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),

@@ -17,6 +17,7 @@ pub use verdict::{Verdict, case_verdict, verdict_of};
 
 use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
+use crate::discover;
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::{self, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 use question::{different_definition, spoiled};
@@ -52,6 +53,8 @@ pub struct CaseComparison {
     pub margins: Margins,
     /// Why the numbers of one of the arms say nothing about a model.
     pub unreal: Option<Unreal>,
+    /// That the grids of the two have different winners: information, no verdict.
+    pub moved: Option<String>,
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
@@ -106,8 +109,9 @@ pub fn compare_case(
     margins: Margins,
     design: &Design,
 ) -> CaseComparison {
+    let moved = moved(base, head);
     if let Some(why) = different_definition(base, head) {
-        return without_numbers(id, head, margins, Verdict::NotComparable(why));
+        return CaseComparison { moved, ..without_numbers(id, head, margins, Verdict::NotComparable(why)) };
     }
     if let Some(why) = spoiled(base, "base").or_else(|| spoiled(head, "head")) {
         return without_numbers(id, head, margins, Verdict::Invalid(why));
@@ -130,6 +134,7 @@ pub fn compare_case(
         engine_changes: engine_changes(&base.engine, &head.engine),
         outputs_changed: base.outputs != head.outputs,
         unreal: head.engine.unreal().or_else(|| base.engine.unreal()),
+        moved,
         ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
 }
@@ -167,8 +172,15 @@ impl CaseComparison {
             engine_changes: Vec::new(),
             outputs_changed: false,
             unreal,
+            moved: None,
         }
     }
+}
+
+/// Where both points were chosen by grids.
+fn moved(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+    base.discovery.as_ref().zip(head.discovery.as_ref())?;
+    discover::moved(base.cell(), head.cell())
 }
 
 fn compare_metric(

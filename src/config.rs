@@ -4,6 +4,7 @@
 //! Makes [`Project`] (where things are) and [`Model`]s (what is asked for). It reads manifests and checks
 //! that files exist; it never opens a model and never runs anything.
 
+pub mod edit;
 mod part;
 mod settings;
 mod shape;

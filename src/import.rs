@@ -209,6 +209,7 @@ fn case_record(
         budget: None,
         open: None,
         shapes: settings.shapes.clone(),
+        discovery: None,
         engine: engine(runs),
         outputs: BTreeMap::new(),
         processes,

@@ -6,7 +6,8 @@
 //! - **case**: model × shapes × scenario; its id is `package/model/variant/scenario`. Its *definition hash* covers
 //!   what is asked, its *engine inputs hash* what answers. Two measurements compare when the definition is the same.
 //! - **scenario**: `latency` (one request in flight), `throughput` (closed loop at an operating point).
-//! - **operating point**: batch, streams, requests in flight per stream, CUDA graph on or off.
+//! - **operating point**: batch, streams, requests in flight per stream, CUDA graph on or off. **grid**: the points
+//!   that `discover` tries, **cell**: one of them; a **pin** is the winner's point, kept with its measurement.
 //! - **worker**: a fresh child process in which native code runs. **parent**: everything else; it never opens a
 //!   native inference library.
 //! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
@@ -42,6 +43,7 @@
 //! | [`measure`] | samples | an engine; in the measure worker |
 //! | [`device`] | device key, facts, warnings | this machine |
 //! | [`summarize`] | a summary | samples |
+//! | [`discover`] | operating points to try, and which wins | models, summaries |
 //! | [`record`] | records and their files' text | summaries |
 //! | [`import`] | a record of other programs' measurements | their files |
 //! | [`compare`] | THE verdict | two records, or two arms of samples |
@@ -67,6 +69,7 @@ pub mod cli;
 pub mod compare;
 pub mod config;
 pub mod device;
+pub mod discover;
 pub mod engine;
 pub mod error;
 pub mod git;

@@ -12,6 +12,7 @@ pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 
 use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
+use crate::discover::{Cell, Discovery};
 use crate::error::Failure;
 use crate::summarize::Summary;
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ pub struct CaseRecord {
     pub open: Option<OpenIdentity>,
     /// Measured shape of each input, as `1x3x224x224`.
     pub shapes: BTreeMap<String, String>,
+    /// The grid that chose this point; `None`: it was configured.
+    pub discovery: Option<Discovery>,
     pub engine: EngineRecord,
     /// SHA-256 of each output of the first request.
     pub outputs: BTreeMap<String, String>,
@@ -132,6 +135,11 @@ impl Unreal {
 }
 
 impl CaseRecord {
+    /// Where it was measured.
+    pub fn cell(&self) -> Cell {
+        Cell { point: self.point, threads: self.engine.threads }
+    }
+
     /// Whether a GPU timed each request.
     pub fn gpu_timed(&self) -> bool {
         self.processes.iter().any(|s| s.gpu.as_ref().is_some_and(|g| g.compute.is_some()))

@@ -3,11 +3,13 @@
 //! Text for people carries ANSI colours; whoever prints it strips them where they are not wanted.
 
 pub mod calibration;
+pub mod discover;
 pub mod github;
 pub mod history;
 pub mod json;
 pub mod markdown;
 pub mod plot;
+pub mod scatter;
 pub mod terminal;
 
 use crate::acceptance::Standing;

@@ -5,10 +5,12 @@ pub mod accept;
 mod added;
 pub mod calibrate;
 pub mod check;
+pub mod discover;
 mod history;
 mod lock;
 mod machine;
 pub mod pairs;
+mod pin;
 mod stages;
 
 pub use added::Added;
@@ -20,13 +22,15 @@ use crate::baseline::Store;
 use crate::case::Case;
 use crate::config::Project;
 use crate::device::Device;
+use crate::discover::Cell;
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::{CaseRecord, Record};
 use crate::summarize::Summary;
+use crate::units::Nanos;
 use crate::worker::protocol::{Built, Stage};
 use history::History;
 use lock::lock;
-use stages::{build_all, measure_case, new_record, repository};
+use stages::{build_all, measure_case, new_record, source_or_none};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,6 +62,22 @@ pub enum Event<'a> {
         doing: &'a str,
         step: u32,
         steps: u32,
+    },
+    /// A round of trials of a grid begins.
+    Round {
+        grid: &'a str,
+        round: usize,
+        cells: usize,
+        /// Of each cell.
+        processes: u64,
+        /// Of each process.
+        measure: Nanos,
+    },
+    /// A trial of one cell begins; the stages and processes that follow are its.
+    Trial {
+        id: &'a str,
+        cell: Cell,
+        round: usize,
     },
     Engine {
         id: &'a str,
@@ -116,19 +136,14 @@ pub fn run(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
     let _lock = lock(&project.target, device, on_event)?;
-    let repo = repository(&project.root, on_event);
-    let source = repo.as_ref().and_then(|repo| {
-        source(repo, &project.baselines()).unwrap_or_else(|e| {
-            on_event(Event::Note { text: &format!("no baselines: {e}") });
-            None
-        })
-    });
+    let source = source_or_none(project, on_event);
     let processes = Some(cases.iter().map(|c| c.effort.processes).sum());
     let (backend, why) = backend_of(cases);
     on_event(Event::Started { cases, device, backend, why, processes });
     machine::say_confidential(device, on_event);
     let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
-    let engines = build_all(&project.target.join("engines"), cases, on_event);
+    let (cases, pins) = pin::pinned(cases, &history, on_event);
+    let engines = build_all(&project.target.join("engines"), &cases, on_event);
     let mut outcome = Outcome {
         record: new_record(source, device, now_s),
         written: None,
@@ -137,14 +152,15 @@ pub fn run(
         no_base: None,
     };
     let samples = project.target.join("samples").join(format!("{now_s}-{}", std::process::id()));
-    for case in cases {
+    for case in &cases {
         let measured = match engines.get(&case.id) {
             Some(Ok(built)) => measure_case(case, built, &samples, on_event),
             Some(Err(failure)) => Err(failure.clone()),
             None => Err(crate::worker::interrupted()),
         };
         match measured {
-            Ok(record) => {
+            Ok(mut record) => {
+                record.discovery = pins.get(&case.id).cloned();
                 outcome.record.cases.insert(case.id.clone(), record);
                 finish_case(case, &history, &mut outcome, on_event);
             }

@@ -84,12 +84,22 @@ fn scaled_time(ns: f64) -> (f64, &'static str) {
 
 /// Inferences per second with five significant digits: `812.34 inf/s`, `1.2345 Kinf/s`.
 pub fn rate(per_second: f64) -> String {
-    let (value, unit) = match per_second {
+    let (value, unit) = scaled_rate(per_second);
+    format!("{} {unit}", five_digits(value))
+}
+
+fn scaled_rate(per_second: f64) -> (f64, &'static str) {
+    match per_second {
         r if r < 1e3 => (r, "inf/s"),
         r if r < 1e6 => (r / 1e3, "Kinf/s"),
         r => (r / 1e6, "Minf/s"),
-    };
-    format!("{} {unit}", five_digits(value))
+    }
+}
+
+/// A rate with the fewest digits that say it: `2 Kinf/s`. For axes.
+pub fn plain_rate(per_second: f64) -> String {
+    let (value, unit) = scaled_rate(per_second);
+    format!("{} {unit}", trim_zeros(&format!("{value:.3}")))
 }
 
 /// Bytes in binary units: `23.4 MiB`.
@@ -229,6 +239,7 @@ mod tests {
         assert_eq!(plain_time(5e6), "5 ms");
         assert_eq!(plain_time(1_500_000.0), "1.5 ms");
         assert_eq!(rate(1234.5), "1.2345 Kinf/s");
+        assert_eq!([plain_rate(0.0), plain_rate(2500.0)], ["0 inf/s", "2.5 Kinf/s"]);
         assert_eq!(change(0.0123), "+1.23%");
         assert_eq!(change(-0.0), "0.00%");
         assert_eq!(change(2.5), "+250.0%");

@@ -109,6 +109,7 @@ fn case(mean_ns: f64) -> CaseRecord {
         budget: None,
         open: None,
         shapes: BTreeMap::new(),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: "i".into(),
             payload_sha256: "p".into(),

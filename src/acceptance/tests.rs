@@ -42,6 +42,7 @@ fn comparison(metrics: Vec<MetricComparison>) -> CaseComparison {
         outputs_changed: false,
         margins: Margins::default(),
         unreal: None,
+        moved: None,
     }
 }
 

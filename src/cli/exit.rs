@@ -24,7 +24,7 @@ pub const HELP: &str = "\
 Exit codes:
   0    nothing regressed
   2    usage: the command line or the configuration makes no sense
-  4    no case selected, or nothing comparable to compare with
+  4    no case selected, nothing comparable to compare with, or (discover) no cell within the budget
   100  regression (check; run and compare with --fail-on-regression)
   101  a case could not be built or measured
   102  inconclusive (with --strict)

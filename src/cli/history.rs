@@ -98,7 +98,7 @@ fn show(series: &Series, notes: &[String], format: MessageFormat) {
         MessageFormat::Human => {
             notes.iter().for_each(|n| note(n));
             if !series.points.is_empty() {
-                out(&report::history::text(series, size(), glyphs(|name| std::env::var(name).ok())));
+                out(&report::history::text(series, size(), locale_glyphs()));
             }
         }
         MessageFormat::Json => {
@@ -229,12 +229,18 @@ fn places(project: &Project, records: &[Record], notes: &mut Vec<String>) -> BTr
     places
 }
 
-fn size() -> Size {
+/// How large a plot may be.
+pub fn size() -> Size {
     let terminal = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|w| usize::from(w.ws_col));
     Size { width: terminal.filter(|w| *w > 0).unwrap_or(WIDTH).min(MAX_WIDTH), height: HEIGHT }
 }
 
 /// Whether the locale is UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides, as in the C library.
+/// What the locale can show.
+pub fn locale_glyphs() -> Glyphs {
+    glyphs(|name| std::env::var(name).ok())
+}
+
 fn glyphs(variable: impl Fn(&str) -> Option<String>) -> Glyphs {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|n| variable(n)).find(|v| !v.is_empty());
     let utf8 = locale.is_some_and(|l| l.to_ascii_lowercase().replace('-', "").contains("utf8"));

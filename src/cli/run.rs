@@ -1,13 +1,14 @@
 //! `cargo trt-perf run`.
 
 use super::args::{MessageFormat, SettingArgs};
+use super::discover::{self, GridArgs, Search};
 use super::exit::{Exit, Tally};
 use super::show::Show;
 use super::{note, out, shown};
 use crate::baseline::{Store, WARN_BYTES};
 use crate::case::{self, Case};
 use crate::compare::Verdict;
-use crate::config::Project;
+use crate::config::{Model, Overrides, Project};
 use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::record::Record;
@@ -55,11 +56,23 @@ pub struct RunArgs {
     /// Also a line per process, and what each engine is
     #[arg(short, long)]
     verbose: bool,
+    /// Search the operating point instead: the same as `cargo trt-perf discover`
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict"])]
+    discover: bool,
+    #[command(flatten)]
+    grid: GridArgs,
     #[command(flatten)]
     settings: SettingArgs,
 }
 
 pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
+    if args.discover {
+        return discover::run(&search(args), manifest);
+    }
+    if args.grid.any() {
+        return Err(Failure::usage("--grid and --write are options of a search")
+            .next("say `cargo trt-perf discover`, or add --discover"));
+    }
     let project = Project::find(manifest)?;
     let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
     if args.list {
@@ -79,6 +92,49 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     finish(args, &project, &mut outcome, tally)
 }
 
+fn search(args: &RunArgs) -> Search<'_> {
+    Search {
+        filters: &args.filters,
+        exact: args.exact,
+        list: args.list,
+        packages: &args.package,
+        save_baseline: args.save_baseline,
+        allow_dirty: args.allow_dirty,
+        message_format: args.message_format,
+        quiet: args.quiet,
+        verbose: args.verbose,
+        grid: &args.grid,
+        settings: &args.settings,
+    }
+}
+
+/// Models that a command line is about.
+pub struct Asked {
+    /// `None` where only files are named.
+    pub configured: Option<Vec<Model>>,
+    /// The files, in the order of the command line.
+    pub files: Vec<Model>,
+    /// What is left to select configured cases by.
+    pub filters: Vec<String>,
+}
+
+/// The configured models, and those of the files among `filters`.
+pub fn models(
+    filters: &[String],
+    packages: &[String],
+    overrides: &Overrides,
+    project: &Project,
+) -> Result<Asked> {
+    let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
+    let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(is_file);
+    let configured = (files.is_empty() || !filters.is_empty()).then(|| project.models(packages, overrides));
+    Ok(Asked {
+        configured: configured.transpose()?,
+        files: files.iter().map(|f| project.ad_hoc(Path::new(f), overrides)).collect::<Result<_>>()?,
+        filters: filters.into_iter().cloned().collect(),
+    })
+}
+
 /// The configured cases that `filters` select, and the files among them.
 pub fn select(
     filters: &[String],
@@ -89,28 +145,29 @@ pub fn select(
 ) -> Result<Vec<Case>> {
     let overrides = settings.overrides()?;
     let host = session::host();
-    let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
-    let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(is_file);
-    let mut cases = Vec::new();
-    if files.is_empty() || !filters.is_empty() {
-        let filters: Vec<String> = filters.into_iter().cloned().collect();
-        let all = case::cases(&project.models(packages, &overrides)?, host);
-        cases = case::select(all, &filters, exact)?;
-    }
-    let models =
-        files.iter().map(|f| project.ad_hoc(Path::new(f), &overrides)).collect::<Result<Vec<_>>>()?;
-    cases.extend(case::cases(&models, host));
-    let mut ids = std::collections::BTreeSet::new();
-    if let Some(twice) = cases.iter().find(|c| !ids.insert(c.id.as_str())) {
-        return Err(Failure::usage(format!("two cases have the id {}", twice.id))
-            .next("rename one of the models; ids must differ"));
-    }
+    let asked = models(filters, packages, &overrides, project)?;
+    let mut cases = match &asked.configured {
+        Some(models) => case::select(case::cases(models, host), &asked.filters, exact)?,
+        None => Vec::new(),
+    };
+    cases.extend(case::cases(&asked.files, host));
+    differ(cases.iter().map(|c| c.id.as_str()))?;
     case::check(&cases)?;
     Ok(cases)
 }
 
+/// Fails where an id is there twice.
+pub fn differ<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    match ids.into_iter().find(|id| !seen.insert(*id)) {
+        None => Ok(()),
+        Some(twice) => Err(Failure::usage(format!("two cases have the id {twice}"))
+            .next("rename one of the models; ids must differ")),
+    }
+}
+
 /// Whether a baseline could be stored now.
-fn savable(project: &Project, allow_dirty: bool) -> Result<()> {
+pub fn savable(project: &Project, allow_dirty: bool) -> Result<()> {
     let git = |e: crate::git::GitError| Failure::usage(format!("cannot save a baseline: {e}"));
     let Some(repo) = Repo::discover(&project.root).map_err(git)? else {
         return Err(Failure::usage(format!("cannot save a baseline: {} is in no git repository", project.root.display()))
@@ -176,7 +233,7 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut Outcome, tally: Tally
         Ok(path) => notes.extend(kept(outcome, path.as_deref())),
     }
     if args.save_baseline {
-        notes.extend(save_baseline(project, outcome)?);
+        notes.extend(save_baseline(project, &mut outcome.record, outcome.interrupted)?);
     } else {
         notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
     }
@@ -205,14 +262,15 @@ fn kept(outcome: &Outcome, path: Option<&Path>) -> Option<String> {
     }
 }
 
-fn save_baseline(project: &Project, outcome: &mut Outcome) -> Result<Vec<String>> {
-    if outcome.record.cases.is_empty() || outcome.interrupted {
+/// Stores `record`, and says where.
+pub fn save_baseline(project: &Project, record: &mut Record, interrupted: bool) -> Result<Vec<String>> {
+    if record.cases.is_empty() || interrupted {
         return Ok(vec!["no baseline was saved: the session was not complete".into()]);
     }
-    let path = Store::new(project.baselines()).save_baseline(&mut outcome.record)?;
+    let path = Store::new(project.baselines()).save_baseline(record)?;
     let mut notes =
         vec![format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines()))];
-    notes.extend(size_note(&path, &outcome.record));
+    notes.extend(size_note(&path, record));
     Ok(notes)
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::MessageFormat;
 use super::{note, out, shown};
+use crate::discover::ROUNDS;
 use crate::report::json;
 use crate::report::terminal::{self, BOLD, DIM, RESET, YELLOW};
 use crate::session::Event;
@@ -21,12 +22,21 @@ pub struct Show {
     bar: Option<ProgressBar>,
     /// The case whose line was printed last.
     announced: String,
+    /// Which cell of a grid is measured; empty for a case that is no cell.
+    cell: String,
 }
 
 impl Show {
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
-        Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), announced: String::new() }
+        Self {
+            format,
+            quiet,
+            verbose,
+            bar: bars.then(ProgressBar::no_length),
+            announced: String::new(),
+            cell: String::new(),
+        }
     }
 
     pub fn event(&mut self, event: &Event) {
@@ -58,6 +68,16 @@ impl Show {
                     let of = if *steps > 0 { format!(" {step}/{steps}") } else { String::new() };
                     bar.set_message(format!("{id}: {doing}{of}"));
                 }
+            }
+            Event::Round { grid, round, cells, processes, measure } => {
+                let many = if *processes > 1 { format!("{processes} × ") } else { String::new() };
+                let cells = plural(*cells, "cell");
+                self.say(&format!(
+                    "{DIM}round {round} of {ROUNDS}: {grid}, {cells}, {many}{measure} each{RESET}"
+                ));
+            }
+            Event::Trial { cell, round, .. } => {
+                self.cell = format!(", {} (round {round} of {ROUNDS})", cell.words());
             }
             Event::Engine { id, built } => {
                 self.step();
@@ -111,7 +131,12 @@ impl Show {
             let of = if process > 0 { format!(" (process {process})") } else { String::new() };
             let length =
                 if expected.is_zero() { String::new() } else { format!(" {:.1} s", expected.as_secs_f64()) };
-            bar.set_message(format!("{word}{length} {id}{of}"));
+            let cell = if process > 0 { &self.cell } else { "" };
+            bar.set_message(format!("{word}{length} {id}{cell}{of}"));
+            return;
+        }
+        if process > 0 && !self.cell.is_empty() {
+            // Rounds have been announced.
             return;
         }
         // Without a terminal: one line when a case begins to be built or measured, not one per process.

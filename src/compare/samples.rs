@@ -31,6 +31,7 @@ pub fn compare_samples(
         outputs_changed: false,
         margins,
         unreal: None,
+        moved: None,
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Settings {
     pub wait: Wait,
     /// Intra-op threads of each session.
     pub threads: u64,
+    /// Whether anything says streams, in-flight, cuda-graph or threads: then no pinned point takes their place.
+    pub point_asked: bool,
     /// The budget.
     pub max_latency: Option<Nanos>,
     /// The share of requests, in percent, that must be within the budget.
@@ -227,6 +229,8 @@ impl Layer {
     /// The built-in values where no layer says anything. Also what `init` documents.
     pub fn resolve(self) -> Settings {
         Settings {
+            point_asked: self.streams.or(self.in_flight).or(self.threads).is_some()
+                || self.cuda_graph.is_some(),
             backend: self.backend.unwrap_or(BackendChoice::Auto),
             tensorrt: self.tensorrt,
             scenarios: self.scenarios.unwrap_or_else(|| vec![Scenario::Latency, Scenario::Throughput]),

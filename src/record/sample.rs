@@ -46,6 +46,7 @@ pub fn case() -> CaseRecord {
         budget: None,
         open: None,
         shapes: BTreeMap::new(),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: String::new(),
             payload_sha256: String::new(),

@@ -4,10 +4,12 @@
 
 pub mod acceptance;
 mod capacity;
+mod discovery;
 mod gpu;
 mod summary;
 
 use self::acceptance::AcceptanceV1;
+use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint, sha256_hex};
@@ -88,6 +90,9 @@ struct CaseV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<OpenIdentity>,
     shapes: BTreeMap<String, String>,
+    /// The grid that chose this point, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    discovery: Option<DiscoveryV1>,
     engine: EngineV1,
     /// SHA-256 of each output of the first request.
     outputs: BTreeMap<String, String>,
@@ -266,6 +271,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
         budget: c.budget.map(|b| BudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
         open: c.open.clone(),
         shapes: c.shapes.clone(),
+        discovery: c.discovery.as_ref().map(discovery::to_wire),
         engine: EngineV1 {
             inputs: e.inputs_hash,
             payload_sha256: e.payload_sha256,
@@ -332,6 +338,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
         budget: c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile }),
         open: c.open,
         shapes: c.shapes,
+        discovery: c.discovery.map(|d| discovery::from_wire(d, c.batch)),
         engine: EngineRecord {
             inputs_hash: c.engine.inputs,
             payload_sha256: c.engine.payload_sha256,

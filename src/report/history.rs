@@ -32,7 +32,7 @@ pub fn text(series: &Series, size: Size, glyphs: Glyphs) -> String {
 }
 
 /// Our own signs in ASCII; names that people gave stay as they are.
-fn ascii(text: &str) -> String {
+pub(super) fn ascii(text: &str) -> String {
     text.replace('µ', "u").replace('–', "-").replace('→', "->")
 }
 

@@ -9,13 +9,18 @@
 //! | `process` | a measuring process ended | `case`, `process`, `requests`, `mean_ns`, `p50_ns`, `p99_ns`, `inferences_per_s` |
 //! | `case-finished` | all processes of a case ended | `case`, `scenario`, `debug_extra_work_frac` (null unless it is a test), `test_library` (whether the library of our own tests took TensorRT's place), `mean_ns`, `p50_ns`, `p90_ns`, `p99_ns`, `inferences_per_s` (each `{lo, est, hi}`; no `lo` and `hi` for one process; null if too few requests, or not known), `load_ns`, `first_ns`, `peak_host_bytes`, `gpu` (null on `cpu`; else `compute_p50_ns`, `compute_p99_ns`, `enqueue_ns`, `h2d_ns`, `d2h_ns`, `sm_mhz`, `joules_per_inference`, each as above or null), `budget` (`{max_ns, quantile, over_frac, holds, judged}` or null), `comparison` (as below, or null) |
 //! | `case-failed` | a case could not be built or measured | `case`, `kind`, `message`, `next` |
-//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `test_library` and `workload` (whether the numbers of an arm are no result of a model, and why), `base` (`{label, path, steps}` or null) |
+//! | `comparison` | of `compare`, a case of both records | `case`, `verdict`, `verdict_reason`, `metrics` (`{metric, base, head, change: {lo, est, hi}, p, mde_frac, judged, why, basis}`; `basis`: where the idea of the noise comes from beside the processes, in words, or null), `engine_changes`, `outputs_changed`, `debug_extra_work`, `test_library` and `workload` (whether the numbers of an arm are no result of a model, and why), `moved` (null, or that two grids had different winners: no verdict), `base` (`{label, path, steps}` or null) |
 //! | `checked` | of `check`, a case | `case`, `gates` (whether its verdict may fail the check), `how`, `pairs`, `discarded`, `confirmed` (null unless it was measured a second time), `acceptance` (null, or `{honoured, reason, by, why}`: whether an added acceptance covers the regression, and `why` not), `comparison` (as above) |
 //! | `drift` | of `check`, a case slower than the oldest stored record | `case`, `base`, `comparison` |
 //! | `added-baseline` | of `check`, a record that head adds to the baselines | `path`, `record` (id), `device` (key), `cases` (ids), `acceptance` (`{case, kind, reason, by, base_commit, changes: {metric: {lo, est, hi}}}` or null), `problem` (null, or why it cannot be read) |
 //! | `check-finished` | of `check`, once, last | `records` (paths), `failed`, `regressed`, `accepted`, `inconclusive`, `invalid`, `interrupted`, `exit_code` |
 //! | `calibration` | of `calibrate`, once, last | `path` (null if not stored), `sessions` (complete), `failed`, `interrupted`, `exit_code`; and unless there is none: `id`, `device`, `created`, `clock` (`{resolution_ns, read_min_ns, read_median_ns}`), `false_verdicts` (`{count, of, lo, hi}`), `advice` (sentences), `cases` (by id: `{sessions, pairs, discarded, per_pair_ns, within_sd_frac, lag1, false_verdicts, advice, metrics}`; each metric by name: `typical`, `process`, `pair`, `session` (each `{sd, df}` of logarithms), `detectable_frac_in_minutes` (by "1", "5", "15"; null: not reachable), `false_verdicts`) |
 //! | `history` | of `history`, once | `case`, `device` (key), `metric`, `definition`, `left_out` (`{other_definition, definitions, without_value, too_old}`, records but for `definitions`), `points` (oldest first: `{record, commit, branch, dirty, created_s, in_history, processes, est, lo, hi, change, engine_changes, debug_extra_work}`; `change` from the point before), `changes` (`{point, change, worse, p, first_commit, first_record, last_commit, last_record}`, `point` an index into `points`; null if not searched for), `no_changes_because`, `seed`, `permutations` |
+//! | `round` | of `discover`, a round of trials of a grid begins | `grid`, `round` (from 1), `cells`, `processes` (of each cell), `measure_ns` |
+//! | `trial` | of `discover`, a cell is about to be measured; the stages and processes that follow are its | `case`, `round`, `batch`, `streams`, `in_flight`, `cuda_graph`, `threads` |
+//! | `cell` | of `discover`, a cell of a grid that is done | `grid`, `case`, `batch`, `streams`, `in_flight`, `cuda_graph`, `threads`, `round` (the last it was measured in, of 3; 0: none), `inferences_per_s`, `tail_ns` (null where it failed), `tail_quantile`, `judged` (whether there were requests enough for that quantile), `over_frac` (of the budget; null without one), `out` (null, or `over-budget`, `dominated`, `failed`: why it went no further), `failure` (`{kind, message, next}` or null), `front` (whether it is on the Pareto front), `best` (whether it is the winner of its case) |
+//! | `winner` | of `discover`, once per grid, after its cells | `grid`, `rounds` (in all), `budget` (`{max_ns, quantile}` or null), `winner` (the cell as above, or null), `nearest` (null, or the cell as above: no cell is within the budget), `moved` (by case, that another point won than the pinned one: no verdict), `unreal` (null, or why the numbers are no result) |
+//! | `discover-finished` | of `discover`, once, last | `record` (path or null), `id`, `written` (manifest, or null), `interrupted`, `exit_code` |
 //! | `note` | something worth knowing | `text` |
 //! | `session-finished` | once, last | `record` (path or null), `id`, `measured`, `failed`, `regressed`, `inconclusive`, `interrupted`, `exit_code` |
 //!
@@ -60,6 +65,15 @@ pub fn event(event: &Event) -> Option<String> {
         ),
         Event::Progress { id, doing, step, steps } => {
             message("progress", json!({ "case": id, "doing": doing, "step": step, "steps": steps }))
+        }
+        Event::Round { grid, round, cells, processes, measure } => message(
+            "round",
+            json!({ "grid": grid, "round": round, "cells": cells, "processes": processes, "measure_ns": measure }),
+        ),
+        Event::Trial { id, cell, round } => {
+            let mut fields = super::discover::point(*cell);
+            fields.extend([("case".to_owned(), json!(id)), ("round".to_owned(), json!(round))]);
+            message("trial", fields.into())
         }
         Event::Engine { id, built } => message(
             "engine",
@@ -220,6 +234,7 @@ pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
         "debug_extra_work": c.unreal == Some(Unreal::ExtraWork),
         "test_library": c.unreal == Some(Unreal::TestLibrary),
         "workload": c.unreal == Some(Unreal::Workload),
+        "moved": c.moved,
         "base": base.map(|b| json!({ "label": b.label, "path": b.path, "steps": b.steps })),
     })
 }

@@ -110,8 +110,9 @@ fn verdict_cell(row: &Row) -> String {
     };
     let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
     let broken = c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(why)));
+    let moved = c.moved.as_ref().map_or_else(String::new, |text| format!(" ({})", escape(text)));
     let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
-    format!("{verdict}{broken}{test}{advisory}")
+    format!("{verdict}{broken}{test}{moved}{advisory}")
 }
 
 /// Metric, base, head and change: four cells without the outer bars.

@@ -29,7 +29,7 @@ pub struct Size {
 }
 
 /// Narrower or flatter, nothing could be seen.
-const LEAST: Size = Size { width: 32, height: 4 };
+pub(super) const LEAST: Size = Size { width: 32, height: 4 };
 /// How far intervals may stretch the axis, in ranges of the estimates: an interval of two processes can be a hundred
 /// times as wide as everything else.
 const STRETCH: f64 = 0.5;
@@ -92,7 +92,8 @@ pub fn plot(marks: &[Mark], show: &dyn Fn(f64) -> String, size: Size, glyphs: Gl
     out
 }
 
-fn end_line(out: &mut String) {
+/// Ends a line without the blanks at its end.
+pub(super) fn end_line(out: &mut String) {
     out.truncate(out.trim_end_matches(' ').len());
     out.push('\n');
 }

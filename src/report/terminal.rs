@@ -84,6 +84,7 @@ fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     if !c.engine_changes.is_empty() {
         lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));
     }
+    lines.extend(c.moved.as_ref().map(|text| paint(DIM, text)));
     lines.extend(c.unreal.map(|u| paint(RED, &format!("not a real result: {}", u.words()))));
     if c.outputs_changed {
         lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
@@ -154,7 +155,7 @@ pub fn sentence(verdict: &Verdict, margins: Margins) -> String {
 }
 
 /// The beginning of a text that is too long for a table's cell; all of it has been shown before.
-fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: &str) -> String {
     const WIDTH: usize = 60;
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),

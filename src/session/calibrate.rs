@@ -1,10 +1,11 @@
 //! The order of a calibration: one engine per case, then session after session over all cases, so that the sessions
 //! of a case are spread in time. Both arms of every pair are the same engine: whatever differs is noise.
 
-use super::Event;
 use super::lock::lock;
 use super::pairs::{Arm, Looks, compare_pairs};
-use super::stages::{build_all, record_device};
+use super::pin::pinned;
+use super::stages::{build_all, record_device, source_or_none};
+use super::{Event, History};
 use crate::calibration::{ALPHA, Calibration, Session, calibrate_case};
 use crate::case::Case;
 use crate::config::Project;
@@ -76,6 +77,11 @@ pub fn calibrate(
     let why = "the same engine in both arms";
     let processes = Some(planned.iter().map(|c| c.effort.processes).sum());
     on_event(Event::Started { cases: &planned, device, backend: "calibrate", why, processes });
+    let source = source_or_none(project, on_event);
+    let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
+    // What a later session measures at a pinned point must have been calibrated there.
+    let (cases, _) = pinned(cases, &history, on_event);
+    let cases = cases.as_slice();
     let mut run = Run { measured: BTreeMap::new(), failed: BTreeMap::new(), sessions: 0, interrupted: false };
     let mut engines = BTreeMap::new();
     for (id, built) in build_all(&project.target.join("engines"), cases, on_event) {

@@ -6,6 +6,7 @@ mod confirm;
 use super::lock::lock;
 use super::machine::say_confidential;
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
+use super::pin::{Pins, pinned};
 use super::stages::{build_all, new_record};
 use super::{Added, Event, History, accept, added};
 use crate::acceptance::Standing;
@@ -112,24 +113,40 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         processes: plan.looks.pairs.map(|n| 2 * (n * head_cases.len()) as u64),
     });
     say_confidential(plan.device, on_event);
+    let history = History::open(plan.project, &plan.stored, plan.head.source.as_ref(), plan.device, on_event);
+    let (head_cases, head_pins) = pinned(head_cases, &history, on_event);
+    // The same points as head's: said once.
+    let (base_cases, base_pins) =
+        plan.base.cases.as_ref().map(|cases| pinned(cases, &history, &mut |_| {})).unwrap_or_default();
+    let base_cases = plan.base.cases.as_ref().map(|_| base_cases).map_err(Clone::clone);
+    let side = |side: &Side, cases| Side { source: side.source.clone(), cases };
+    let plan = &Plan {
+        base: side(&plan.base, base_cases),
+        head: side(&plan.head, Ok(head_cases.clone())),
+        stored: plan.stored.clone(),
+        ..*plan
+    };
     let mut check = Check {
         plan,
+        pins: [base_pins, head_pins],
         samples: plan.project.target.join("samples").join(format!("{}-{}", plan.now_s, std::process::id())),
-        history: History::open(plan.project, &plan.stored, plan.head.source.as_ref(), plan.device, on_event),
+        history,
         rows: BTreeMap::new(),
         failed: BTreeMap::new(),
         paired: BTreeMap::new(),
         interrupted: false,
     };
-    check.measure(head_cases, on_event);
+    check.measure(&head_cases, on_event);
     check.correct();
-    check.confirm(head_cases, on_event);
-    check.finish(head_cases, on_event)
+    check.confirm(&head_cases, on_event);
+    check.finish(&head_cases, on_event)
 }
 
 struct Check<'a> {
     plan: &'a Plan<'a>,
     samples: PathBuf,
+    /// Of base and head.
+    pins: [Pins; 2],
     history: History,
     rows: BTreeMap<String, Row>,
     failed: BTreeMap<String, Failure>,
@@ -290,9 +307,13 @@ impl Check<'_> {
         let mut written = Vec::new();
         let (mut base, mut head) = (self.record(&self.plan.base), self.record(&self.plan.head));
         for (id, paired) in &self.paired {
-            head.cases.insert(id.clone(), paired.head.clone());
+            let pinned = |record: &CaseRecord, pins: &Pins| CaseRecord {
+                discovery: pins.get(id).cloned(),
+                ..record.clone()
+            };
+            head.cases.insert(id.clone(), pinned(&paired.head, &self.pins[1]));
             if paired.pairs > 0 {
-                base.cases.insert(id.clone(), paired.base.clone());
+                base.cases.insert(id.clone(), pinned(&paired.base, &self.pins[0]));
             }
         }
         head.failed.clone_from(&self.failed);

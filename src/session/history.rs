@@ -31,7 +31,7 @@ pub struct Base {
 
 /// What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 pub(super) struct History {
-    candidates: Candidates,
+    pub(super) candidates: Candidates,
     sessions: Vec<Record>,
     /// Of this device, where there is one.
     pub(super) calibration: Option<Calibration>,

@@ -2,7 +2,7 @@
 
 use super::Event;
 use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
-use crate::config::Scenario;
+use crate::config::{Project, Scenario};
 use crate::device::Device;
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
@@ -19,15 +19,17 @@ use std::time::Duration;
 /// An engine that was built, or why it was not.
 pub(super) type Engines = BTreeMap<String, Result<Built>>;
 
-/// The repository around `root`; a broken one is said and treated as none, because measuring needs no git.
-pub(super) fn repository(root: &Path, on_event: &mut dyn FnMut(Event)) -> Option<Repo> {
-    match Repo::discover(root) {
-        Ok(repo) => repo,
-        Err(e) => {
-            on_event(Event::Note { text: &format!("no baselines: {e}") });
-            None
-        }
-    }
+/// The sources of `project`; a broken repository is said and treated as none, because measuring needs no git.
+pub(super) fn source_or_none(project: &Project, on_event: &mut dyn FnMut(Event)) -> Option<Source> {
+    let found = Repo::discover(&project.root).map_err(|e| e.to_string());
+    let source = found.and_then(|repo| match repo {
+        Some(repo) => source(&repo, &project.baselines()).map_err(|e| e.to_string()),
+        None => Ok(None),
+    });
+    source.unwrap_or_else(|why| {
+        on_event(Event::Note { text: &format!("no baselines: {why}") });
+        None
+    })
 }
 
 /// Which sources HEAD and the work tree are; `None` before the first commit.
@@ -253,6 +255,7 @@ pub(super) fn case_record(
         budget: case.budget,
         open,
         shapes: made.inputs.iter().map(|s| (s.name.clone(), s.shape.to_string())).collect(),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: built.header.inputs_hash.clone(),
             payload_sha256: built.header.payload_sha256.clone(),

@@ -10,6 +10,7 @@ use trt_perf::backend::GpuTimes;
 use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};
 use trt_perf::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, Wait, parse_override};
+use trt_perf::discover::{Axes, Cell, Discovery, Tried, TriedScore};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::record::wire;
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
@@ -224,6 +225,18 @@ prop_compose! {
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
             open: budget.map(|(max_ns, _)| OpenIdentity { arrivals: "poisson".into(), budgets_ns: vec![max_ns], batch_delay_ns: Some(3) }),
             shapes: names.clone(),
+            discovery: throughput.then(|| Discovery {
+                axes: Axes { batch: vec![point.0, 1], streams: vec![point.1], cuda_graph: vec![point.3], ..Axes::default() },
+                cells: vec![Tried {
+                    cell: Cell {
+                        point: OperatingPoint { batch: point.0, streams: point.1, in_flight: point.2, cuda_graph: point.3 },
+                        threads: engine.4,
+                    },
+                    score: budget.map(|_| TriedScore { inferences_per_s: 1234.5, tail_ns: 1_500_000.0 }),
+                    front: engine.2,
+                }],
+                overall: engine.3,
+            }),
             engine: EngineRecord {
                 inputs_hash: definition_hash.clone(), payload_sha256: definition_hash.clone(), model_sha256: definition_hash,
                 backend: engine.0, library: engine.1, build: BuildOptions {

@@ -56,6 +56,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
         budget: None,
         open: None,
         shapes: BTreeMap::from([("image".to_owned(), "1x3x224x224".to_owned())]),
+        discovery: None,
         engine: EngineRecord {
             inputs_hash: "e".repeat(64),
             payload_sha256: "f".repeat(64),

@@ -249,6 +249,11 @@ pub fn message(line: &str) -> Value {
         "comparison",
         "note",
         "session-finished",
+        "round",
+        "trial",
+        "cell",
+        "winner",
+        "discover-finished",
     ];
     assert!(documented.iter().any(|r| value["reason"] == *r), "{line}");
     value

@@ -1,0 +1,64 @@
+//! `--write`: which settings a winner changes, and where.
+
+use crate::cli::shown;
+use crate::config::edit::{Change, Place, Setting, write as write_changes};
+use crate::config::{Overrides, Project, Settings};
+use crate::discover::Cell;
+use crate::error::Result;
+use crate::session::discover::Explored;
+use std::path::PathBuf;
+
+/// Writes the winner of a grid into its manifest, and says what; `None` without a winner.
+pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, String)>> {
+    let Some((written, winner)) = explored.grid.written.as_ref().zip(explored.ranking.winner) else {
+        return Ok(None);
+    };
+    let cell = explored.trials.entries[winner].cell;
+    // What the files say: options of this command line are not in them.
+    let models = project.models(&[], &Overrides::default())?;
+    let same = models.iter().find(|m| m.place.manifest == written.manifest && m.name == written.model);
+    let Some(variant) = same.and_then(|m| m.variants.iter().find(|v| v.name == written.variant)) else {
+        return Ok(None);
+    };
+    let case = explored.grid.cells.get(winner);
+    let on_gpu = case.is_some_and(|c| c.target.kind.on_gpu());
+    let changes = changes(cell, &variant.settings, explored.grid.axes.batch.len() > 1, on_gpu);
+    let said: Vec<String> = changes.iter().map(Change::to_string).collect();
+    let table = match &written.variant {
+        Some(variant) => format!("variant \"{variant}\" of model \"{}\"", written.model),
+        None => format!("model \"{}\"", written.model),
+    };
+    let file = shown(&written.manifest);
+    if changes.is_empty() {
+        let text = format!("nothing to write: {table} in {file} is configured like that already");
+        return Ok(Some((written.manifest.clone(), text)));
+    }
+    let place = Place { model: &written.model, variant: written.variant.as_deref() };
+    write_changes(&written.manifest, place, &changes)?;
+    Ok(Some((written.manifest.clone(), format!("written to {table} in {file}: {}", said.join(", ")))))
+}
+
+/// What differs from what is configured. How many streams a CPU gets by default depends on the machine, so that they
+/// are written whatever that is here.
+fn changes(cell: Cell, configured: &Settings, batch_varied: bool, on_gpu: bool) -> Vec<Change> {
+    let p = cell.point;
+    let (streams, in_flight) = if on_gpu { (Some(1), 2) } else { (None, 1) };
+    let number = |key, n| Change { key, value: Setting::Number(n) };
+    let mut changes = Vec::new();
+    if batch_varied && configured.batches.as_deref() != Some(&[p.batch]) {
+        changes.push(Change { key: "batches", value: Setting::List(vec![p.batch]) });
+    }
+    if configured.streams.or(streams) != Some(p.streams) {
+        changes.push(number("streams", p.streams));
+    }
+    if configured.in_flight.unwrap_or(in_flight) != p.in_flight {
+        changes.push(number("in-flight", p.in_flight));
+    }
+    if configured.cuda_graph != p.cuda_graph {
+        changes.push(Change { key: "cuda-graph", value: Setting::Switch(p.cuda_graph) });
+    }
+    if configured.threads != cell.threads {
+        changes.push(number("threads", cell.threads));
+    }
+    changes
+}

@@ -1,0 +1,299 @@
+//! A grid after its rounds, as people and machines read it: a plot, the front as a table, the winner. Pure. Must never
+//! call a winner a verdict.
+
+use super::plot::{Glyphs, Size};
+use super::scatter::{Dot, Kind, legend, scatter};
+use super::terminal::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
+use crate::discover::{Axes, Cell, Entry, Out, ROUNDS, tail_quantile};
+use crate::session::discover::Explored;
+use crate::units::{change, plain_time, plural, rate, share, time};
+use comfy_table::CellAlignment;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// The whole report of one grid for people. `verbose`: every cell has a row, not only those that matter.
+pub fn text(explored: &Explored, size: Size, glyphs: Glyphs, verbose: bool) -> String {
+    let mut out = heading(explored);
+    let (trials, ranking) = (&explored.trials, &explored.ranking);
+    let picture = scatter(&dots(explored), trials.budget.map(|b| b.max_ns as f64), size, glyphs);
+    if !picture.is_empty() {
+        let tail = tail_name(explored);
+        let legend = legend(glyphs, ranking.winner.is_some(), picture.contains("budget "));
+        let _ = writeln!(out, "\n{picture}{DIM}{tail} latency against throughput   {legend}{RESET}\n");
+    }
+    out += &table(explored, glyphs, verbose);
+    out += &others(explored, verbose);
+    out += &conclusion(explored);
+    if glyphs == Glyphs::Ascii { super::history::ascii(&out).replace('×', "x") } else { out }
+}
+
+/// `p99`.
+fn tail_name(explored: &Explored) -> String {
+    format!("p{}", share(tail_quantile(explored.trials.budget)).trim_end_matches('%'))
+}
+
+fn heading(explored: &Explored) -> String {
+    let Explored { grid, trials, .. } = explored;
+    let mut out = format!(
+        "{BOLD}{}{RESET}  {}: {}\n",
+        grid.name,
+        plural(trials.entries.len(), "cell"),
+        axes_text(&grid.axes)
+    );
+    out += &match trials.budget {
+        Some(b) => {
+            format!("{DIM}budget: {} within {}{RESET}\n", share(b.quantile), plain_time(b.max_ns as f64))
+        }
+        None => format!("{DIM}no budget{RESET}\n"),
+    };
+    if let Some(unreal) = explored.unreal {
+        let _ = writeln!(out, "{RED}{BOLD}NOT A REAL RESULT: {}{RESET}", unreal.words());
+    }
+    out
+}
+
+/// `batch 1 8 × streams 1 2 4`; axes that have but their usual value say nothing.
+fn axes_text(axes: &Axes) -> String {
+    let numbers = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+    let graphs: Vec<&str> = axes.cuda_graph.iter().map(|on| graph_word(*on)).collect();
+    let all = [
+        (axes.batch != [1], format!("batch {}", numbers(&axes.batch))),
+        (true, format!("streams {}", numbers(&axes.streams))),
+        (axes.in_flight != [1], format!("in flight {}", numbers(&axes.in_flight))),
+        (axes.cuda_graph != [false], format!("CUDA graph {}", graphs.join(" "))),
+        (axes.threads != [1], format!("threads {}", numbers(&axes.threads))),
+    ];
+    let said: Vec<String> = all.into_iter().filter(|(says, _)| *says).map(|(_, text)| text).collect();
+    said.join(" × ")
+}
+
+fn graph_word(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn kind(explored: &Explored, index: usize) -> Kind {
+    match index {
+        i if explored.ranking.winner == Some(i) => Kind::Winner,
+        i if explored.ranking.front[i] => Kind::Front,
+        _ => Kind::Other,
+    }
+}
+
+fn dots(explored: &Explored) -> Vec<Dot> {
+    let entries = explored.trials.entries.iter().enumerate();
+    let dot = |(index, entry): (usize, &Entry)| {
+        let score = entry.score.as_ref()?;
+        Some(Dot {
+            latency_ns: score.tail_ns(explored.trials.budget),
+            inferences_per_s: score.inferences_per_s,
+            kind: kind(explored, index),
+        })
+    };
+    entries.filter_map(dot).collect()
+}
+
+/// A column per axis that varies.
+type Column = (&'static str, fn(&Cell) -> String);
+
+fn columns(axes: &Axes) -> Vec<Column> {
+    let all: [(bool, Column); 5] = [
+        (axes.batch.len() > 1, ("batch", |c| c.point.batch.to_string())),
+        (true, ("streams", |c| c.point.streams.to_string())),
+        (axes.in_flight.len() > 1, ("in flight", |c| c.point.in_flight.to_string())),
+        (axes.cuda_graph.len() > 1, ("graph", |c| graph_word(c.point.cuda_graph).into())),
+        (axes.threads.len() > 1, ("threads", |c| c.threads.to_string())),
+    ];
+    all.into_iter().filter(|(varies, _)| *varies).map(|(_, column)| column).collect()
+}
+
+/// By latency: the cells that got to the last round, and what failed; all cells where `verbose`.
+fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
+    let Explored { grid, trials, .. } = explored;
+    let columns = columns(&grid.axes);
+    let mut header = vec![String::new()];
+    header.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
+    header.extend(["thrpt".into(), tail_name(explored)]);
+    header.extend(trials.budget.map(|_| "budget".to_owned()));
+    header.push(String::new());
+    let mut table = plain_table(header);
+    let matters = |i: &usize| {
+        let failed = matches!(trials.entries[*i].out, Some(Out::Failed(_)));
+        verbose || trials.entries[*i].out.is_none() || failed
+    };
+    let mut shown: Vec<usize> = (0..trials.entries.len()).filter(matters).collect();
+    let tail = |i: usize| trials.entries[i].score.as_ref().map_or(f64::MAX, |s| s.tail_ns(trials.budget));
+    shown.sort_by(|a, b| tail(*a).total_cmp(&tail(*b)));
+    for index in shown {
+        let entry = &trials.entries[index];
+        let mark = match (kind(explored, index), &entry.score) {
+            (_, None) => String::new(),
+            (kind, _) => kind.sign(glyphs).to_string(),
+        };
+        let mut row = vec![mark];
+        row.extend(columns.iter().map(|(_, value)| value(&entry.cell)));
+        let number = |show: &dyn Fn() -> Option<String>| show().unwrap_or_else(|| "–".into());
+        let score = entry.score.as_ref();
+        row.push(number(&|| Some(rate(score?.inferences_per_s))));
+        row.push(number(&|| {
+            let thin = if score?.is_thin(trials.budget) { "?" } else { "" };
+            Some(format!("{}{thin}", time(score?.tail_ns(trials.budget))))
+        }));
+        row.extend(trials.budget.map(|_| number(&|| trials.over_frac(index).map(change))));
+        row.push(remark(explored, index));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1).take(columns.len() + 3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    let winner = Kind::Winner.sign(glyphs);
+    let text = table_text(&table);
+    let lines =
+        text.lines().map(|line| if line.starts_with(winner) { paint(BOLD, line) } else { line.into() });
+    lines.map(|line| line + "\n").collect()
+}
+
+/// What a row is.
+fn remark(explored: &Explored, index: usize) -> String {
+    let entry = &explored.trials.entries[index];
+    let within = explored.trials.over_frac(index).is_none_or(|over| over <= 0.0);
+    let batches = explored.grid.axes.batch.len() > 1;
+    match &entry.out {
+        Some(Out::Failed(failure)) => {
+            format!("{}: {}", failure.kind.word(), clipped(&failure.message))
+        }
+        Some(Out::OverBudget) => format!("over the budget, dropped after round {}", entry.round),
+        Some(Out::Dominated) => format!("dominated, dropped after round {}", entry.round),
+        None if explored.ranking.winner == Some(index) => "winner".into(),
+        None if explored.ranking.best.contains(&index) && batches => {
+            format!("best of batch {}", entry.cell.point.batch)
+        }
+        None if !within => "over the budget".into(),
+        None => String::new(),
+    }
+}
+
+/// How many cells have no row, and why.
+fn others(explored: &Explored, verbose: bool) -> String {
+    let count = |test: &dyn Fn(&Entry) -> bool| explored.trials.entries.iter().filter(|e| test(e)).count();
+    let parts = [
+        (count(&|e| e.out == Some(Out::OverBudget)), "over the budget"),
+        (count(&|e| e.out == Some(Out::Dominated)), "dominated"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{n} {why}")).collect();
+    let mut out = String::new();
+    if !verbose && !parts.is_empty() {
+        let _ = writeln!(out, "{DIM}dropped early: {} (--verbose lists them){RESET}", parts.join(", "));
+    }
+    if explored
+        .trials
+        .entries
+        .iter()
+        .any(|e| e.score.as_ref().is_some_and(|s| s.is_thin(explored.trials.budget)) && e.out.is_none())
+    {
+        let tail = tail_name(explored);
+        let _ = writeln!(
+            out,
+            "{YELLOW}?: too few requests to judge {tail}; measure longer, with --measure or --processes{RESET}"
+        );
+    }
+    out
+}
+
+/// The winner, or why there is none.
+fn conclusion(explored: &Explored) -> String {
+    let Explored { trials, ranking, .. } = explored;
+    let tail = tail_name(explored);
+    let numbers = |index: usize| {
+        let score = trials.entries[index].score.as_ref();
+        score.map_or_else(String::new, |s| {
+            format!("{}, {tail} {}", rate(s.inferences_per_s), time(s.tail_ns(trials.budget)))
+        })
+    };
+    let mut out = match (ranking.winner, ranking.nearest) {
+        (Some(winner), _) => {
+            let words = trials.entries[winner].cell.words();
+            format!("{GREEN}winner:{RESET} {BOLD}{words}{RESET}: {}\n", numbers(winner))
+        }
+        (None, Some((index, over))) => format!(
+            "{RED}no cell is within the budget;{RESET} nearest: {}: {}, {} over\n",
+            trials.entries[index].cell.words(),
+            numbers(index),
+            change(over).trim_start_matches('+')
+        ),
+        _ if trials.entries.iter().all(|e| matches!(e.out, Some(Out::Failed(_)))) => {
+            format!("{RED}no cell could be built and measured{RESET}\n")
+        }
+        _ => format!(
+            "{YELLOW}no winner without a budget{RESET}: the front is what can be had; a max-latency (--max-latency 5ms) makes one of them the winner\n"
+        ),
+    };
+    for (id, text) in &explored.moved {
+        let _ = writeln!(out, "{DIM}{id}: {text}{RESET}");
+    }
+    out
+}
+
+/// The axes of a cell, by name.
+pub fn point(cell: Cell) -> Map<String, Value> {
+    let p = cell.point;
+    [
+        ("batch", json!(p.batch)),
+        ("streams", json!(p.streams)),
+        ("in_flight", json!(p.in_flight)),
+        ("cuda_graph", json!(p.cuda_graph)),
+        ("threads", json!(cell.threads)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+/// The fields of a `cell` message.
+pub fn cell_fields(explored: &Explored, index: usize) -> Value {
+    let trials = &explored.trials;
+    let entry = &trials.entries[index];
+    let score = entry.score.as_ref();
+    let (out, failure) = match &entry.out {
+        None => (None, None),
+        Some(Out::OverBudget) => (Some("over-budget"), None),
+        Some(Out::Dominated) => (Some("dominated"), None),
+        Some(Out::Failed(f)) => (Some("failed"), Some(f)),
+    };
+    let mut fields = point(entry.cell);
+    let more = json!({
+        "grid": explored.grid.name,
+        "case": entry.id,
+        "round": entry.round,
+        "inferences_per_s": score.map(|s| s.inferences_per_s),
+        "tail_ns": score.map(|s| s.tail_ns(trials.budget)),
+        "tail_quantile": tail_quantile(trials.budget),
+        "judged": score.is_some_and(|s| !s.is_thin(trials.budget)),
+        "over_frac": trials.over_frac(index),
+        "out": out,
+        "failure": failure.map(|f| json!({ "kind": f.kind, "message": f.message, "next": f.next })),
+        "front": explored.ranking.front[index],
+        "best": explored.ranking.best.contains(&index),
+    });
+    if let Value::Object(more) = more {
+        fields.extend(more);
+    }
+    fields.into()
+}
+
+/// The fields of a `winner` message.
+pub fn winner_fields(explored: &Explored) -> Value {
+    let cell = |index: usize| cell_fields(explored, index);
+    json!({
+        "grid": explored.grid.name,
+        "rounds": ROUNDS,
+        "budget": explored.trials.budget.map(|b| json!({ "max_ns": b.max_ns, "quantile": b.quantile })),
+        "winner": explored.ranking.winner.map(cell),
+        "nearest": explored.ranking.nearest.map(|(index, _)| cell(index)),
+        "moved": explored.moved,
+        "unreal": explored.unreal.map(|u| u.words()),
+    })
+}

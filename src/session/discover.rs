@@ -1,0 +1,238 @@
+//! The order of a discovery: the engines of a grid, then round after round of trials, then the winners' record.
+//!
+//! A cell that fails is a row; the others go on. Nothing is judged here: what survives is `crate::discover`'s to say.
+
+use super::lock::lock;
+use super::stages::{build_case, measure_case, new_record, source_or_none};
+use super::{Event, History, backend_of, machine};
+use crate::baseline::Store;
+use crate::case::Case;
+use crate::config::Project;
+use crate::device::Device;
+use crate::discover::{Cell, Discovery, Grid, ROUNDS, Ranking, Score, Trials, Tried, TriedScore, moved};
+use crate::error::{Failure, FailureKind, Result};
+use crate::record::{CaseRecord, Record, Unreal};
+use crate::units::Nanos;
+use crate::worker::protocol::Built;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How much shorter the trials of the first round are.
+const FIRST_SHARE: u64 = 4;
+
+/// A grid after its rounds.
+pub struct Explored {
+    pub grid: Grid,
+    pub trials: Trials,
+    pub ranking: Ranking,
+    /// By case id: that another point won than the pinned one.
+    pub moved: BTreeMap<String, String>,
+    /// Why the numbers say nothing about a model.
+    pub unreal: Option<Unreal>,
+}
+
+/// What a discovery leaves.
+pub struct Discovered {
+    /// Those that are complete.
+    pub grids: Vec<Explored>,
+    /// The winner of each case.
+    pub record: Record,
+    /// Where the record was written, or why it could not be; `None` without a winner.
+    pub written: Option<Result<PathBuf>>,
+    pub interrupted: bool,
+}
+
+/// Tries the cells of `grids` and records the winners.
+pub fn discover(
+    project: &Project,
+    grids: Vec<Grid>,
+    device: &Device,
+    now_s: i64,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Discovered> {
+    let _lock = lock(&project.target, device, on_event)?;
+    let source = source_or_none(project, on_event);
+    let cases = one_per_id(&grids);
+    let (backend, why) = backend_of(&cases);
+    on_event(Event::Started { cases: &cases, device, backend, why, processes: None });
+    machine::say_confidential(device, on_event);
+    let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
+    let folders = Folders {
+        engines: project.target.join("engines"),
+        samples: project.target.join("samples").join(format!("{now_s}-{}", std::process::id())),
+    };
+    let mut discovered = Discovered {
+        grids: Vec::new(),
+        record: new_record(source, device, now_s),
+        written: None,
+        interrupted: false,
+    };
+    for grid in grids {
+        match explore(grid, &folders, on_event) {
+            Ok((mut explored, records)) => {
+                explored.keep(records, &mut discovered.record);
+                explored.say_moved(&history);
+                discovered.grids.push(explored);
+            }
+            Err(f) if f.kind == FailureKind::Interrupted => {
+                discovered.interrupted = true;
+                break;
+            }
+            Err(f) => return Err(f),
+        }
+    }
+    history.say_unreadable(on_event);
+    if !discovered.record.cases.is_empty() {
+        let store = Store::new(project.target.join("results"));
+        discovered.written = Some(store.save(&mut discovered.record));
+    }
+    Ok(discovered)
+}
+
+struct Folders {
+    engines: PathBuf,
+    samples: PathBuf,
+}
+
+/// Cells of one batch are one case.
+fn one_per_id(grids: &[Grid]) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for case in grids.iter().flat_map(|g| &g.cells) {
+        if cases.last().is_none_or(|last| last.id != case.id) {
+            cases.push(case.clone());
+        }
+    }
+    cases
+}
+
+/// All rounds of one grid, and the records of the cells that got to the last. Fails only when it is interrupted.
+fn explore(
+    grid: Grid,
+    folders: &Folders,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(Explored, BTreeMap<usize, CaseRecord>)> {
+    let cells = grid.cells.iter().map(|c| (c.id.clone(), Cell::of(c)));
+    let mut trials = Trials::new(cells, grid.cells.first().and_then(|c| c.budget));
+    let engines = engines(&grid, &mut trials, &folders.engines, on_event)?;
+    let (mut records, mut unreal) = (BTreeMap::new(), None);
+    for round in 1..=ROUNDS {
+        let due = trials.due();
+        let Some(first) = due.first() else { break };
+        let (processes, measure) = effort(&grid.cells[*first], round);
+        on_event(Event::Round { grid: &grid.name, round, cells: due.len(), processes, measure });
+        for index in due {
+            let mut case = grid.cells[index].clone();
+            let cell = Cell::of(&case);
+            (case.effort.processes, case.effort.measure) = effort(&case, round);
+            let Some(built) = engines.get(&(case.id.clone(), case.threads)) else { continue };
+            on_event(Event::Trial { id: &case.id, cell, round });
+            match measure_case(&case, built, &samples(&folders.samples, cell, round), on_event) {
+                Ok(record) => {
+                    unreal = record.engine.unreal();
+                    let score = Score::of(&record.processes).ok_or_else(no_numbers);
+                    match score {
+                        Ok(score) => trials.measured(index, round, score),
+                        Err(f) => trials.failed(index, f),
+                    }
+                    if round == ROUNDS {
+                        records.insert(index, record);
+                    }
+                }
+                Err(f) if f.kind == FailureKind::Interrupted => return Err(f),
+                Err(f) => trials.failed(index, f),
+            }
+        }
+        trials.close(round);
+    }
+    let ranking = trials.ranking();
+    Ok((Explored { grid, trials, ranking, moved: BTreeMap::new(), unreal }, records))
+}
+
+fn no_numbers() -> Failure {
+    Failure::new(FailureKind::Measure, "the trial has a latency or a throughput of zero")
+        .next("measure longer, with --measure")
+}
+
+/// Processes, and how long each measures.
+fn effort(case: &Case, round: usize) -> (u64, Nanos) {
+    let measure = case.effort.measure;
+    match round {
+        1 => (1, Nanos((measure.0 / FIRST_SHARE).max(1))),
+        ROUNDS => (case.effort.processes, measure),
+        _ => (1, measure),
+    }
+}
+
+/// A folder per cell and round, below which each case has its own.
+fn samples(root: &Path, cell: Cell, round: usize) -> PathBuf {
+    let p = cell.point;
+    let graph = if p.cuda_graph { "-graph" } else { "" };
+    root.join(format!("round-{round}"))
+        .join(format!("s{}-f{}{graph}-t{}", p.streams, p.in_flight, cell.threads))
+}
+
+/// The engines of a grid, by case and threads: nothing else of a cell has a say in its engine. Cells whose engine
+/// cannot be built are out.
+fn engines(
+    grid: &Grid,
+    trials: &mut Trials,
+    folder: &Path,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<BTreeMap<(String, u64), Built>> {
+    let mut all: BTreeMap<(String, u64), Result<Built>> = BTreeMap::new();
+    for (index, case) in grid.cells.iter().enumerate() {
+        let key = (case.id.clone(), case.threads);
+        if !all.contains_key(&key) {
+            let built = build_case(folder, case, on_event);
+            match &built {
+                Ok(built) => on_event(Event::Engine { id: &case.id, built }),
+                Err(f) if f.kind == FailureKind::Interrupted => return Err(f.clone()),
+                Err(_) => {}
+            }
+            all.insert(key.clone(), built);
+        }
+        if let Some(Err(failure)) = all.get(&key) {
+            trials.failed(index, failure.clone());
+        }
+    }
+    Ok(all.into_iter().filter_map(|(key, built)| Some((key, built.ok()?))).collect())
+}
+
+impl Explored {
+    /// Puts the winner of each case into `into`, with the grid that chose it.
+    fn keep(&self, mut records: BTreeMap<usize, CaseRecord>, into: &mut Record) {
+        for index in &self.ranking.best {
+            let Some(mut record) = records.remove(index) else { continue };
+            let entry = &self.trials.entries[*index];
+            record.discovery = Some(self.discovery(&entry.id, self.ranking.winner == Some(*index)));
+            into.cases.insert(entry.id.clone(), record);
+        }
+    }
+
+    fn discovery(&self, id: &str, overall: bool) -> Discovery {
+        let budget = self.trials.budget;
+        let of_case = self.trials.entries.iter().zip(&self.ranking.front).filter(|(e, _)| e.id == id);
+        let cells = of_case.map(|(entry, front)| Tried {
+            cell: entry.cell,
+            score: entry
+                .score
+                .as_ref()
+                .map(|s| TriedScore { inferences_per_s: s.inferences_per_s, tail_ns: s.tail_ns(budget) }),
+            front: *front,
+        });
+        Discovery { axes: self.grid.axes.clone(), cells: cells.collect(), overall }
+    }
+
+    /// Notes where the winner is not the pinned point.
+    fn say_moved(&mut self, history: &History) {
+        for index in &self.ranking.best {
+            let pin = history.pin(&self.grid.cells[*index]);
+            let text = pin.and_then(|pin| {
+                let text = moved(pin.cell, self.trials.entries[*index].cell)?;
+                Some(format!("{text}; pinned by {}", pin.place()))
+            });
+            let id = self.trials.entries[*index].id.clone();
+            self.moved.extend(text.map(|text| (id, text)));
+        }
+    }
+}
