@@ -289,3 +289,33 @@ fn two_build_options_are_checked_in_pairs() {
     let runs = bench.calls().iter().filter(|c| c.contains("--exportTimes")).count();
     assert!(runs >= 6 && runs.is_multiple_of(2), "{runs} runs\n{ran}");
 }
+
+#[test]
+fn a_gpu_grid_goes_on_without_the_cells_whose_graph_is_refused() {
+    let bench = Bench::new("101303");
+    let args = ["discover", MLP, "--backend", "trtexec", "--max-latency", "5ms", "--grid", "streams=1,4"];
+    let mut command = bench.sandbox.command(".", &[&args[..], &QUICK_ARGS].concat());
+    command.env("TRT_PERF_TRTEXEC", &bench.program).env("STANDIN", "no-graph").env("LC_ALL", "C");
+    let ran = Ran::of(command);
+    ran.says(
+        0,
+        &[
+            "files/mlp  8 cells: streams 1 4 x in flight 1 2 x CUDA graph off on",
+            "round 2 of 3: files/mlp, 4 cells",
+            "measuring failed: the CUDA graph could not be captured",
+            "winner: batch 1, ",
+        ],
+    );
+    let calls = bench.calls();
+    assert!(
+        calls.iter().any(|c| c.contains("--infStreams=4") && !c.contains("--exposeDMA")),
+        "two in flight"
+    );
+    assert!(calls.iter().any(|c| c.contains("--useCudaGraph")));
+    assert_eq!(calls.iter().filter(|c| c.contains("--saveEngine=")).count(), 1, "one engine for all cells");
+    let record = bench.newest();
+    let case = &record.cases["files/mlp/default/throughput"];
+    let cells = &case.discovery.as_ref().expect("the grid").cells;
+    assert!(cells.iter().all(|c| c.score.is_none() == c.cell.point.cuda_graph), "{cells:?}");
+    bench.check_tidy();
+}
