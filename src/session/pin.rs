@@ -33,8 +33,11 @@ impl Pin {
 }
 
 impl History {
-    /// The newest stored point of the case that a grid chose; whatever the case's settings say.
+    /// The newest stored point of the case that a grid chose; whatever the case's settings say. A grid is measured in
+    /// closed loops: the capacity of a model is looked for at the point of its throughput.
     pub(super) fn pin(&self, case: &Case) -> Option<Pin> {
+        let (of_model, _) = case.id.rsplit_once('/')?;
+        let id = format!("{of_model}/{}", Scenario::Throughput.word());
         let of_case = |record: &CaseRecord, path: &Path| {
             let same_backend = record.engine.backend == case.target.kind.word();
             let discovery = record.discovery.clone().filter(|_| same_backend)?;
@@ -42,7 +45,7 @@ impl History {
             Some(Pin { cell: record.cell(), discovery, path: path.to_owned(), same_budget })
         };
         let stored = self.candidates.iter().take(MAX_OPENED);
-        stored.filter_map(|c| of_case(c.record.cases.get(&case.id)?, c.path)).next()
+        stored.filter_map(|c| of_case(c.record.cases.get(&id)?, c.path)).next()
     }
 }
 
@@ -70,5 +73,5 @@ pub(super) fn pinned(
 
 /// An engine file was built for its threads, and what is configured wins.
 fn may_be_pinned(case: &Case) -> bool {
-    case.scenario == Scenario::Throughput && !case.point_asked && case.engine.is_none()
+    case.scenario != Scenario::Latency && !case.point_asked && case.engine.is_none()
 }
