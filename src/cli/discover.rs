@@ -15,6 +15,7 @@ use crate::error::{Failure, Result};
 use crate::report::{self, json};
 use crate::session::discover::{Discovered, Explored, discover};
 use crate::session::{host, machine_of};
+use crate::summarize::Summary;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -223,6 +224,10 @@ fn keep(
         notes.push("stopped: grids that were not complete are left out".to_owned());
     }
     notes.extend(record.map(|path| format!("record: {}", shown(path))));
+    for (id, case) in &found.record.cases {
+        let why = case.processes.iter().find_map(Summary::spoiled);
+        notes.extend(why.map(|why| format!("warning: the numbers of {id} cannot be trusted: {why}")));
+    }
     let mut written: Option<PathBuf> = None;
     if search.grid.write && !found.interrupted {
         for explored in &found.grids {

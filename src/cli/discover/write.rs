@@ -38,20 +38,20 @@ pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, 
     Ok(Some((written.manifest.clone(), format!("written to {table} in {file}: {}", said.join(", ")))))
 }
 
-/// What differs from what is configured. How many streams a CPU gets by default depends on the machine, so that they
-/// are written whatever that is here.
+/// What differs from what is configured. Streams are written whatever is usual: on a CPU that depends on the machine, and
+/// where nothing of the point is said, an older pin would take its place.
 fn changes(cell: Cell, configured: &Settings, batch_varied: bool, on_gpu: bool) -> Vec<Change> {
     let p = cell.point;
-    let (streams, in_flight) = if on_gpu { (Some(1), 2) } else { (None, 1) };
+    let usual_in_flight = if on_gpu { 2 } else { 1 };
     let number = |key, n| Change { key, value: Setting::Number(n) };
     let mut changes = Vec::new();
     if batch_varied && configured.batches.as_deref() != Some(&[p.batch]) {
         changes.push(Change { key: "batches", value: Setting::List(vec![p.batch]) });
     }
-    if configured.streams.or(streams) != Some(p.streams) {
+    if configured.streams != Some(p.streams) {
         changes.push(number("streams", p.streams));
     }
-    if configured.in_flight.unwrap_or(in_flight) != p.in_flight {
+    if configured.in_flight.unwrap_or(usual_in_flight) != p.in_flight {
         changes.push(number("in-flight", p.in_flight));
     }
     if configured.cuda_graph != p.cuda_graph {
