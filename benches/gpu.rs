@@ -3,7 +3,7 @@
 //! such a kernel is (M/D/c: Poisson arrivals, equal services, c streams).
 //!
 //! `cargo bench --bench gpu`, or on a machine without Rust what `tests/gpu/bundle.sh` packs. `TRT_PERF_BIN` names the
-//! program there. Where no GPU can be used it says so and stops.
+//! program there; `rates`, `latencies` and `capacities` choose a part. Where no GPU can be used it says so and stops.
 
 #[path = "../tests/support/queues.rs"]
 mod queues;
@@ -34,9 +34,14 @@ fn main() {
         return;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
-    rates(dir.path());
-    latencies(dir.path());
-    capacities(dir.path());
+    let parts: [(&str, fn(&Path)); 3] =
+        [("rates", rates), ("latencies", latencies), ("capacities", capacities)];
+    let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    for (name, print) in parts {
+        if asked.is_empty() || asked.iter().any(|a| a == name) {
+            print(dir.path());
+        }
+    }
 }
 
 fn program() -> PathBuf {
@@ -50,8 +55,7 @@ fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
     std::fs::write(&file, format!("duration = \"{us}us\"")).expect("a workload file");
     let output = Command::new(program())
         .args(["run", file.to_str().expect("UTF-8"), "--message-format", "json", "--processes", "3"])
-        .args(["--warm-up", "100ms"])
-        .args(if args.contains(&"--measure") { &[][..] } else { &["--measure", "300ms"][..] })
+        .args(["--warm-up", "100ms", "--measure", "300ms"])
         .args(args)
         .current_dir(dir)
         .stdin(Stdio::null())
@@ -149,7 +153,7 @@ fn capacities(dir: &Path) {
                 BUDGETS.iter().map(|b| format!("{}ns", (b * 1.1 * us as f64 * 1e3) as u64)).collect();
             let s = streams.to_string();
             let mut args = vec!["--scenario", "capacity", "--streams", &s, "--in-flight", "1"];
-            args.extend(["--no-transfers", "--cuda-graph", "--measure", "1s", "--max-latency", &budgets[3]]);
+            args.extend(["--no-transfers", "--cuda-graph", "--max-latency", &budgets[3]]);
             args.extend(budgets.iter().flat_map(|b| ["--budget", b.as_str()]));
             let case = measure(dir, us, &args);
             let service_ns = number(&case, "/capacity/closed_p50_ns");
