@@ -25,7 +25,7 @@ pub mod search;
 
 pub use arrivals::{Pattern, schedule};
 pub use curve::{Curve, MAX_LATE_FRAC};
-pub use probe::{Over, Probe, Verdict, late_share};
+pub use probe::{Over, Probe, Verdict, late_limit_ns, late_share};
 pub use search::search;
 
 use crate::error::Failure;

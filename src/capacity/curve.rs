@@ -1,6 +1,6 @@
 //! Capacity against budget, of one process. From what a search found and the closed loop before it.
 
-use super::{Capacity, Confirmed, Found, Outcome};
+use super::{Capacity, Confirmed, Found, Outcome, late_limit_ns, late_share};
 use crate::stats::describe;
 use crate::units::{share, time};
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,8 @@ pub struct Curve {
     pub closed_per_s: f64,
     pub closed_p50_ns: f64,
     pub points: Vec<Capacity>,
-    /// Share of all requests that found a free server and were sent late all the same, and the 99 % quantile of the
-    /// lateness.
+    /// Share of all requests that the generator itself sent late, as the case's own budget counts it, and the 99 %
+    /// quantile of their lateness.
     pub late_frac: f64,
     pub late_p99_ns: f64,
     /// Requests over all probes, and how many probes there were.
@@ -25,16 +25,19 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// `late_ns`: how late each request of all probes was.
-    pub fn new(found: Found, (closed_per_s, closed_p50_ns): (f64, f64), mut late_ns: Vec<u64>) -> Self {
-        let of = |probe: &super::Probe| (probe.late_frac * probe.requests as f64, probe.requests as f64);
-        let (late, of): (Vec<f64>, Vec<f64>) = found.probes.iter().map(of).unzip();
+    /// `late_ns`: how late each request of all probes was; `budget_ns` is the case's own.
+    pub fn new(
+        found: Found,
+        budget_ns: u64,
+        (closed_per_s, closed_p50_ns): (f64, f64),
+        mut late_ns: Vec<u64>,
+    ) -> Self {
         late_ns.sort_unstable();
         Self {
             closed_per_s,
             closed_p50_ns,
             points: found.capacities,
-            late_frac: late.iter().sum::<f64>() / of.iter().sum::<f64>().max(1.0),
+            late_frac: late_share(&late_ns, budget_ns),
             late_p99_ns: describe::quantile_sorted(&late_ns, 0.99),
             requests: late_ns.len() as u64,
             probes: found.probes.len() as u64,
@@ -54,6 +57,11 @@ impl Curve {
                 time(self.late_p99_ns)
             )
         })
+    }
+
+    /// Whether the generator was late for more than 1 % of the requests, as a further budget counts it.
+    pub fn is_late_for(&self, budget_ns: u64) -> bool {
+        self.late_p99_ns > late_limit_ns(budget_ns) as f64
     }
 
     /// The same with every rate times `by`: from requests to inferences per second.
@@ -107,13 +115,14 @@ mod tests {
             ],
             probes: vec![],
         };
-        let curve = Curve::new(found, (200.0, 5.0), vec![3, 1, 2]).times(4.0);
+        let curve = Curve::new(found, 1, (200.0, 5.0), vec![3, 1, 2]).times(4.0);
         assert_eq!((curve.closed_per_s, curve.closed_p50_ns, curve.requests), (800.0, 5.0, 3));
         assert_eq!(curve.points[0].outcome, Outcome::Rate { per_s: 400.0, ln_se: 0.1 });
         assert_eq!(curve.points[0].confirmed, Some(Confirmed { per_s: 360.0, ..confirmed }));
         assert_eq!(curve.points[1].outcome.value(), Some(24.0));
         assert_eq!((curve.at(1).is_some(), curve.at(2), curve.spoiled()), (true, None, None));
         let late = Curve { late_frac: 0.02, ..curve };
+        assert!(late.is_late_for(1) == (late.late_p99_ns > 1000.0) && !late.is_late_for(u64::MAX));
         assert!(late.spoiled().is_some_and(|why| why.contains("late for 2%")));
     }
 }

@@ -97,7 +97,12 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
 /// Share of requests that the generator itself sent late: by more than 1 % of the budget, and by more than the
 /// microsecond that calls and clocks take. 0 where nothing was answered.
 pub fn late_share(late_ns: &[u64], budget_ns: u64) -> f64 {
-    share_over(late_ns, ((budget_ns as f64 * LATE_FRAC) as u64).max(LATE_NS))
+    share_over(late_ns, late_limit_ns(budget_ns))
+}
+
+/// What a request may be late by.
+pub fn late_limit_ns(budget_ns: u64) -> u64 {
+    ((budget_ns as f64 * LATE_FRAC) as u64).max(LATE_NS)
 }
 
 /// The value of rank ⌈q·n⌉, 0 of none: only shown, so without sorting all of a probe.

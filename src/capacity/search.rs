@@ -285,6 +285,10 @@ impl<E> Search<'_, E> {
             (Some(holds), Some(fails)) => Located::cliff(holds, fails),
             (Some(holds), None) => {
                 let holds = highest_held.unwrap_or(holds);
+                if holds < self.top {
+                    // The probes were used up on the way.
+                    return Located::cliff(holds, self.top);
+                }
                 let outcome = Outcome::Beyond { at_least_per_s: rate(holds) };
                 Located { outcome, confirm: Some((holds, 1)) }
             }

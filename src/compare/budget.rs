@@ -71,6 +71,9 @@ fn point(s: &Summary, budget_ns: u64) -> Option<&Capacity> {
 pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) -> Option<String> {
     let max_ns = metric.capacity_budget_ns(head.budget)?;
     for (arm, name) in [(base, "the base"), (head, "head")] {
+        if arm.processes.iter().any(|s| s.capacity.as_ref().is_some_and(|c| c.is_late_for(max_ns))) {
+            return Some(format!("the load generator of {name} was late for more than 1 % of the requests"));
+        }
         let without = |test: fn(&Outcome) -> bool| {
             arm.processes.iter().filter(|s| point(s, max_ns).is_some_and(|p| test(&p.outcome))).count()
         };

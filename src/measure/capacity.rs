@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Rates beyond this many times the closed loop's are not tried: requests cannot be answered faster than back to back,
 /// but a short closed loop may have been measured at a bad moment.
 const MOST_OVER_CLOSED: f64 = 2.0;
-/// Probes in all; a search that needs more answers with an interval.
+/// Probes for each budget; a search that needs more answers with an interval.
 const MOST_PROBES: usize = 80;
 /// Share of a probe's time that the closed loop gets.
 const CLOSED: f64 = 0.5;
@@ -43,7 +43,7 @@ pub(super) fn measure(
         closed_per_s,
         max_per_s: closed_per_s * MOST_OVER_CLOSED,
         probe_ns: job.measure_ns,
-        max_probes: MOST_PROBES,
+        max_probes: MOST_PROBES * open.how.budgets_ns.len(),
     };
     let pattern = pattern(&open.how.arrivals)?;
     let mut late_ns = Vec::new();
@@ -59,7 +59,8 @@ pub(super) fn measure(
         Ok(Answer { latency_ns: offered.latency_ns, late_ns: offered.late_ns, stopped: offered.stopped })
     };
     let found = search(&plan, &mut probe)?;
-    let curve = Curve::new(found, (closed_per_s, quantile_sorted(&closed, 0.5)), late_ns);
+    let closed_loop = (closed_per_s, quantile_sorted(&closed, 0.5));
+    let curve = Curve::new(found, open.budget.max_ns, closed_loop, late_ns);
     Ok(Answered {
         requests: (closed.len() as f64 * per_request) as u64 + curve.requests,
         latencies: kept.latency_ns,
