@@ -3,7 +3,7 @@
 //! *planned* arrival, so that a server that falls behind cannot hide it (G. Tene's coordinated omission).
 //!
 //! **Capacity** of a budget and a quantile is the highest rate at which P(latency > budget) ≤ 1 − quantile.
-//! Pure: whoever calls [`search`] runs the probes, on a clock or in a simulated queue; a search must never know
+//! Pure: whoever calls [`search()`] runs the probes, on a clock or in a simulated queue; a search must never know
 //! which. Two searches with the same plan that are told the same do the same.
 //!
 //! | module | makes | from |

@@ -5,7 +5,8 @@
 //! - **model**: an ONNX file. **engine**: what the build phase makes from it.
 //! - **case**: model × shapes × scenario; its id is `package/model/variant/scenario`. Its *definition hash* covers
 //!   what is asked, its *engine inputs hash* what answers. Two measurements compare when the definition is the same.
-//! - **scenario**: `latency` (one request in flight), `throughput` (closed loop at an operating point).
+//! - **scenario**: `latency` (one request in flight), `throughput` (closed loop at an operating point), `capacity` (open
+//!   loop: the highest rate of arrivals that keeps the **budget**, found by **probes** at fixed rates).
 //! - **operating point**: batch, streams, requests in flight per stream, CUDA graph on or off. **grid**: the points
 //!   that `discover` tries, **cell**: one of them; a **pin** is the winner's point, kept with its measurement.
 //! - **worker**: a fresh child process in which native code runs. **parent**: everything else; it never opens a

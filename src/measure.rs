@@ -1,7 +1,7 @@
 //! The run phase: engine → samples. Runs in a measure worker: a fresh process that built nothing.
 //!
 //! Order: read and verify the engine, load it, first request, warm up until steady, measure. Each is its own
-//! number; only the requests of the last phase become samples.
+//! number; only the requests of the last phase become samples. That phase is a closed loop, or a search by open ones.
 
 mod capacity;
 mod extra_work;

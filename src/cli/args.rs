@@ -96,7 +96,7 @@ pub struct SettingArgs {
     /// Warm up for at least this long, and until latencies are steady
     #[arg(long, value_name = "TIME")]
     pub warm_up: Option<String>,
-    /// Measure for this long in each process
+    /// Measure for this long in each process; in capacity, in each of its main probes
     #[arg(long, value_name = "TIME")]
     pub measure: Option<String>,
     /// Kill a worker that takes longer

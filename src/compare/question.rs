@@ -21,6 +21,9 @@ pub(super) fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Opti
     if base.budget != head.budget {
         what.push("budget");
     }
+    if base.open != head.open {
+        what.push("arrivals, further budgets or batching");
+    }
     if base.shapes != head.shapes {
         what.push("shapes");
     }

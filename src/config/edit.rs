@@ -1,4 +1,4 @@
-//! Changes settings in the text of a Cargo.toml and leaves everything else as people wrote it. Pure but for [`write`].
+//! Changes settings in the text of a Cargo.toml and leaves everything else as people wrote it. Pure but for [`write()`].
 //! Must never make a text that says more or less than the old one with the change.
 
 use crate::error::{Failure, Result};
