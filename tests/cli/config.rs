@@ -106,7 +106,7 @@ fn the_command_line_is_checked_like_a_table() {
         (&["--measure", "5"], "key `measure`"),
         (&["--measure", "5 parsecs"], "`parsecs` is not a unit of time; use ns, us, ms, s, min or h"),
         (&["--max-latency", "-1ms"], "key `max-latency`"),
-        (&["--scenario", "speed"], "`speed` is not a scenario; use latency or throughput"),
+        (&["--scenario", "speed"], "`speed` is not a scenario; use latency, throughput or capacity"),
         (&["--backend", "cpuu"], "did you mean `cpu`?"),
         (&["--input", "x"], "--input: `x` is not NAME=FILE"),
         (&["--expect", "=x"], "--expect: `=x` is not NAME=FILE"),
