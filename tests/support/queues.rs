@@ -106,7 +106,7 @@ impl Queue {
     pub fn share_over(&self, load: f64, budget: f64) -> f64 {
         match (self.service, self.servers) {
             (Service::Exponential, 1) => (-(1.0 - load) * budget).exp(),
-            (Service::Exponential, _) => unimplemented!("no formula here"),
+            (Service::Exponential, c) => panic!("only M/M/1 is exact here, not M/M/{c}"),
             (Service::Fixed, 1) => 1.0 - md1_waits_at_most(load, budget - 1.0),
             (Service::Fixed, c) => 1.0 - mdc_waits_at_most(c, load, budget - 1.0),
         }
