@@ -4,6 +4,7 @@ mod args;
 mod baseline;
 mod build;
 mod calibrate;
+mod cases;
 mod check;
 mod compare;
 mod discover;
@@ -38,31 +39,23 @@ struct Cli {
     manifest_path: Option<PathBuf>,
 }
 
+/// What each does is told where its arguments are.
 #[derive(Subcommand)]
 enum Verb {
-    /// Build, measure and record the cases; compare with the newest baseline of this commit's history
     Run(Box<run::RunArgs>),
-    /// Search the operating point with the most throughput within the budget, and pin it
     Discover(Box<discover::DiscoverArgs>),
-    /// Build the engines of the cases, and measure nothing
     Build(Box<build::BuildArgs>),
-    /// Measure this work tree against its base in one session, and fail on a confirmed regression
     Check(Box<check::CheckArgs>),
-    /// Compare two records (revisions, record files, or ids as `baseline list` prints them), or two folders of samples
     Compare(compare::CompareArgs),
     /// Make records of what other programs measured
     #[command(subcommand)]
     Import(import::ImportVerb),
-    /// How a case changed over the stored records, and where
     History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
     Baseline(baseline::BaselineVerb),
-    /// Measure how much numbers vary on this device when nothing changed
     Calibrate(Box<calibrate::CalibrateArgs>),
-    /// What this machine is, what can be measured here, and what would disturb it
     Doctor(doctor::DoctorArgs),
-    /// Write a first, commented configuration
     Init(init::InitArgs),
 }
 
@@ -79,7 +72,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let manifest = cli.manifest_path.as_deref();
     let outcome = match cli.verb {
         Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
-        Verb::Discover(args) => handle_signals().and_then(|()| discover::run(&args.search(), manifest)),
+        Verb::Discover(args) => handle_signals().and_then(|()| discover::run(&args, manifest)),
         Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
@@ -145,5 +138,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_and_the_long_help_says_more() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_about().is_some_and(|text| !text.to_string().is_empty()), "{name}");
+            let verbs_of_its_own = command.has_subcommands() || name == "doctor";
+            assert!(verbs_of_its_own || command.get_long_about().is_some(), "{name} has no long help");
+        }
     }
 }

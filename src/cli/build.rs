@@ -3,8 +3,8 @@
 //! Must never measure: what it prints about time is how long building took.
 
 use super::args::{MessageFormat, SettingArgs};
+use super::cases::CaseArgs;
 use super::exit::{Exit, Tally};
-use super::run::select;
 use super::show::Show;
 use super::{out, shown};
 use crate::backend::tensorrt::WARNINGS;
@@ -20,19 +20,14 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Builds the engines of the cases, or finds them in the cache, and prints where they are, how large they are and how
-/// long they took. With TensorRT-RTX that works on a machine without a GPU too.
+/// Build the engines of the cases, and measure nothing
+///
+/// Engines are built, or found in the cache; where they are, how large they are and how long they took is printed.
+/// With TensorRT-RTX that works on a machine without a GPU too.
 #[derive(Args)]
 pub struct BuildArgs {
-    /// Cases whose id contains one of these; or .onnx files, built without any configuration
-    #[arg(value_name = "FILTER|MODEL.onnx")]
-    filters: Vec<String>,
-    /// Filters must equal the whole id
-    #[arg(long)]
-    exact: bool,
-    /// Only models of this package (may be repeated)
-    #[arg(short, long, value_name = "NAME")]
-    package: Vec<String>,
+    #[command(flatten)]
+    cases: CaseArgs,
     /// Print the backend and the build options each case would be built with, and stop
     #[arg(long)]
     print_options: bool,
@@ -51,7 +46,7 @@ pub struct BuildArgs {
 
 pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
-    let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
+    let cases = args.cases.select(&args.settings, &project)?;
     if args.print_options {
         return print_options(args, &cases);
     }

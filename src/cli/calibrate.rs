@@ -1,9 +1,9 @@
 //! `cargo trt-perf calibrate`.
 
 use super::args::{MessageFormat, SettingArgs};
+use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
-use super::run::select;
 use super::show::Show;
 use super::{note, out, shown};
 use crate::baseline::{load_calibration, save_calibration};
@@ -19,21 +19,15 @@ use crate::units::plural;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// Measures how much this device's numbers vary when nothing changed, and stores it in baselines/, to be committed.
+/// Measure how much numbers vary on this device when nothing changed
 ///
-/// Each session is pairs of fresh processes of one and the same engine; sessions are interleaved over the cases.
-/// `check` then knows the spread of pairs, `run` and `compare` how much sessions differ.
+/// The result goes to baselines/, to be committed. Each session is pairs of fresh processes of one and the same
+/// engine; sessions are interleaved over the cases. `check` then knows the spread of pairs, `run` and `compare` how
+/// much sessions differ.
 #[derive(Args)]
 pub struct CalibrateArgs {
-    /// Cases whose id contains one of these; or .onnx files, measured without any configuration
-    #[arg(value_name = "FILTER|MODEL.onnx")]
-    filters: Vec<String>,
-    /// Filters must equal the whole id
-    #[arg(long)]
-    exact: bool,
-    /// Only models of this package (may be repeated)
-    #[arg(short, long, value_name = "NAME")]
-    package: Vec<String>,
+    #[command(flatten)]
+    cases: CaseArgs,
     /// Sessions per case, at least 5
     #[arg(long, value_name = "N", default_value_t = 6)]
     sessions: usize,
@@ -61,7 +55,7 @@ pub struct CalibrateArgs {
 
 pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
-    let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
+    let cases = args.cases.select(&args.settings, &project)?;
     let amount = Amount {
         sessions: args.sessions,
         pairs: args.pairs,

@@ -16,10 +16,11 @@ use crate::session::pairs::Looks;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
-/// Measures this work tree against its base, as pairs of fresh processes, and fails on a confirmed regression.
+/// Measure this work tree against its base in one session, and fail on a confirmed regression
 ///
-/// The base is --base, or what the CI event means, or the merge base with the default branch, or the previous commit
-/// with a record. Its sources come out of git; the work tree is not touched.
+/// Both are measured as pairs of fresh processes. The base is --base, or what the CI event means, or the merge base
+/// with the default branch, or the previous commit with a record. Its sources come out of git; the work tree is not
+/// touched.
 #[derive(Args)]
 pub struct CheckArgs {
     /// Cases whose id contains one of these

@@ -19,7 +19,9 @@ use crate::session::sessions_for;
 use clap::Args;
 use std::path::Path;
 
-/// Compares stored records without measuring. Numbers from two sessions also carry what differs between sessions.
+/// Compare two records (revisions, record files, or ids as `baseline list` prints them), or two folders of samples
+///
+/// Nothing is measured. Numbers from two sessions also carry what differs between sessions.
 ///
 /// Two folders compare as well: measurements of any harness, one .npy file per process (one-dimensional u64 nanoseconds
 /// in time order), taken in natural order of their names. They are judged as two sessions, assumed to differ by 2 % (sd)

@@ -2,10 +2,11 @@
 
 mod write;
 
-use super::args::{MessageFormat, SettingArgs};
+use super::args::MessageFormat;
+use super::cases::{SessionArgs, differ};
 use super::exit::Exit;
 use super::history::{locale_glyphs, size};
-use super::run::{differ, models, savable, save_baseline};
+use super::run::{savable, save_baseline};
 use super::show::Show;
 use super::{note, out, shown};
 use crate::case::{self, Case};
@@ -20,6 +21,8 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Search the operating point with the most throughput within the budget, and pin it
+///
 /// Tries batch × streams × in-flight × CUDA graph (on the CPU: batch × concurrent sessions × threads) for each model, in
 /// short trials first and long ones last, and drops early what is over the budget or beaten by far.
 ///
@@ -28,143 +31,68 @@ use std::path::{Path, PathBuf};
 /// wins later is said, and fails nothing.
 #[derive(Args)]
 pub struct DiscoverArgs {
-    /// Cases whose id contains one of these; or .onnx files, tried without any configuration
-    #[arg(value_name = "FILTER|MODEL.onnx")]
-    filters: Vec<String>,
-    /// Filters must equal the whole id
-    #[arg(long)]
-    exact: bool,
-    /// Print the cells that would be tried and stop
-    #[arg(long)]
-    list: bool,
-    /// Only models of this package (may be repeated)
-    #[arg(short, long, value_name = "NAME")]
-    package: Vec<String>,
-    /// Also store the winners' record in baselines/, to be committed: that pins their points
-    #[arg(long)]
-    save_baseline: bool,
-    /// Store a baseline although there are changes beside the commit; the record says so
-    #[arg(long, requires = "save_baseline")]
-    allow_dirty: bool,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    message_format: MessageFormat,
-    /// Only the plots and tables, and errors
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-    /// A row for every cell, also for those that were dropped
-    #[arg(short, long)]
-    verbose: bool,
     #[command(flatten)]
-    grid: GridArgs,
-    #[command(flatten)]
-    settings: SettingArgs,
+    session: SessionArgs,
 }
 
-/// What is searched, and what to do with the winner.
-#[derive(Args, Debug, Default)]
-pub struct GridArgs {
-    /// The values of an axis: batch, streams, in-flight, cuda-graph or threads (may be repeated)
-    #[arg(long = "grid", value_name = "KEY=A,B,…", help_heading = "Search")]
-    axes: Vec<String>,
-    /// Write the winner into the model's table in its Cargo.toml
-    #[arg(long, help_heading = "Search")]
-    write: bool,
-}
-
-impl GridArgs {
-    /// Whether anything is said.
-    pub fn any(&self) -> bool {
-        self.write || !self.axes.is_empty()
-    }
-}
-
-impl DiscoverArgs {
-    pub fn search(&self) -> Search<'_> {
-        Search {
-            filters: &self.filters,
-            exact: self.exact,
-            list: self.list,
-            packages: &self.package,
-            save_baseline: self.save_baseline,
-            allow_dirty: self.allow_dirty,
-            message_format: self.message_format,
-            quiet: self.quiet,
-            verbose: self.verbose,
-            grid: &self.grid,
-            settings: &self.settings,
-        }
-    }
+pub fn run(args: &DiscoverArgs, manifest: Option<&Path>) -> Result<Exit> {
+    search(&args.session, manifest)
 }
 
 /// What both ways to ask for a search come to.
-pub struct Search<'a> {
-    pub filters: &'a [String],
-    pub exact: bool,
-    pub list: bool,
-    pub packages: &'a [String],
-    pub save_baseline: bool,
-    pub allow_dirty: bool,
-    pub message_format: MessageFormat,
-    pub quiet: bool,
-    pub verbose: bool,
-    pub grid: &'a GridArgs,
-    pub settings: &'a SettingArgs,
-}
-
-pub fn run(search: &Search, manifest: Option<&Path>) -> Result<Exit> {
+pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
-    let (grids, known) = select(search, &project)?;
-    if search.list {
+    let (grids, known) = select(asked, &project)?;
+    if asked.list {
         let line = |c: &Case| format!("{} {}\n", c.id, Cell::of(c).words());
         out(&grids.iter().flat_map(|g| &g.cells).map(line).collect::<String>());
         return Ok(Exit::Ok);
     }
     // Before minutes are spent on what could not be kept.
-    possible(search, &grids)?;
-    if search.save_baseline {
-        savable(&project, search.allow_dirty)?;
+    possible(asked, &grids)?;
+    if asked.save_baseline {
+        savable(&project, asked.allow_dirty)?;
     }
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
-    let mut show = Show::new(search.message_format, search.quiet, search.verbose);
+    let mut show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let now = jiff::Timestamp::now().as_second();
     let mut found = discover(&project, grids, &device, now, &mut |event| show.event(&event))?;
     show.done();
-    finish(search, &project, &mut found, &known)
+    finish(asked, &project, &mut found, &known)
 }
 
 /// The grids that are asked for, and the ids of all configured cases.
-fn select(search: &Search, project: &Project) -> Result<(Vec<Grid>, BTreeSet<String>)> {
-    let asked_axes = AskedAxes::parse(&search.grid.axes)?;
-    let overrides = search.settings.overrides()?;
-    let asked = models(search.filters, search.packages, &overrides, project)?;
+fn select(asked: &SessionArgs, project: &Project) -> Result<(Vec<Grid>, BTreeSet<String>)> {
+    let axes = AskedAxes::parse(&asked.grid.axes)?;
+    let overrides = asked.settings.overrides()?;
+    let models = asked.cases.models(&overrides, project)?;
     let (mut all, mut known) = (Vec::new(), BTreeSet::new());
-    if let Some(models) = &asked.configured {
-        known = case::cases(models, host()).into_iter().map(|c| c.id).collect();
-        all = grids(models, &asked_axes, host())?;
+    if let Some(configured) = &models.configured {
+        known = case::cases(configured, host()).into_iter().map(|c| c.id).collect();
+        all = grids(configured, &axes, host())?;
         let cases = all.iter().flat_map(|g| g.cells.iter().cloned()).collect();
-        let selected = case::select(cases, &asked.filters, search.exact)?;
+        let selected = case::select(cases, &models.filters, asked.cases.exact)?;
         let ids: BTreeSet<&str> = selected.iter().map(|c| c.id.as_str()).collect();
-        all.iter_mut().for_each(|grid| grid.retain(|case| ids.contains(case.id.as_str())));
-        all.retain(|grid| !grid.cells.is_empty());
+        all.iter_mut().for_each(|g| g.retain(|case| ids.contains(case.id.as_str())));
+        all.retain(|g| !g.cells.is_empty());
     }
-    all.extend(grids(&asked.files, &asked_axes, host())?);
+    all.extend(grids(&models.files, &axes, host())?);
     differ(all.iter().map(|g| g.name.as_str()))?;
     Ok((all, known))
 }
 
 /// Whether what is to be done with a winner can be done.
-fn possible(search: &Search, grids: &[Grid]) -> Result<()> {
-    if search.grid.write && grids.iter().any(|g| g.written.is_none()) {
+fn possible(asked: &SessionArgs, grids: &[Grid]) -> Result<()> {
+    if asked.grid.write && grids.iter().any(|g| g.written.is_none()) {
         return Err(Failure::usage(
             "--write has nowhere to write to: the model was named on the command line",
         )
         .next("configure it first (`cargo trt-perf init`), or leave --write out"));
     }
-    let option = if search.grid.write { "--write" } else { "--save-baseline" };
+    let option = if asked.grid.write { "--write" } else { "--save-baseline" };
     let budget = grids.iter().flat_map(|g| &g.cells).any(|c| c.budget.is_some());
-    if (search.grid.write || search.save_baseline) && !budget {
+    if (asked.grid.write || asked.save_baseline) && !budget {
         return Err(Failure::usage(format!("{option} needs a winner, and without a budget there is none"))
             .next("say how long a request may take, such as --max-latency 5ms or max-latency = \"5ms\""));
     }
@@ -173,16 +101,16 @@ fn possible(search: &Search, grids: &[Grid]) -> Result<()> {
 
 /// The plots and tables, where the record is, what was written.
 fn finish(
-    search: &Search,
+    asked: &SessionArgs,
     project: &Project,
     found: &mut Discovered,
     known: &BTreeSet<String>,
 ) -> Result<Exit> {
-    let human = search.message_format == MessageFormat::Human;
+    let human = asked.message_format == MessageFormat::Human;
     for explored in &found.grids {
         if human {
-            let gap = if search.quiet { "" } else { "\n" };
-            let text = report::discover::text(explored, size(), locale_glyphs(), search.verbose);
+            let gap = if asked.quiet { "" } else { "\n" };
+            let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose);
             out(&format!("{gap}{text}"));
         } else {
             messages(explored);
@@ -197,9 +125,9 @@ fn finish(
             None
         }
     };
-    let (notes, written) = keep(search, project, found, known, record.as_deref())?;
+    let (notes, written) = keep(asked, project, found, known, record.as_deref())?;
     if human {
-        notes.iter().filter(|_| !search.quiet).for_each(|n| note(n));
+        notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
         return Ok(exit);
     }
     notes.iter().for_each(|n| out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n })))));
@@ -213,7 +141,7 @@ fn finish(
 
 /// Writes and pins what was found; what there is to say about it, and the manifest that was written.
 fn keep(
-    search: &Search,
+    asked: &SessionArgs,
     project: &Project,
     found: &mut Discovered,
     known: &BTreeSet<String>,
@@ -229,23 +157,23 @@ fn keep(
         notes.extend(why.map(|why| format!("warning: the numbers of {id} cannot be trusted: {why}")));
     }
     let mut written: Option<PathBuf> = None;
-    if search.grid.write && !found.interrupted {
+    if asked.grid.write && !found.interrupted {
         for explored in &found.grids {
             let (file, said) = write::write(project, explored)?.unzip();
             notes.extend(said);
             written = file.or(written);
         }
     }
-    if search.save_baseline {
+    if asked.save_baseline {
         notes.extend(save_baseline(project, &mut found.record, found.interrupted)?);
     } else if !found.record.cases.is_empty() {
-        let text = match search.grid.write {
+        let text = match asked.grid.write {
             true => "the point is configured now; --save-baseline would also keep its numbers",
             false => "the point is not pinned yet: --save-baseline pins it, --write configures it",
         };
         notes.push(text.to_owned());
     }
-    if !search.grid.write {
+    if !asked.grid.write {
         notes.extend(found.grids.iter().filter_map(|explored| unknown(explored, known)));
     }
     Ok((notes, written))

@@ -79,7 +79,7 @@ impl DoctorReport {
     }
 }
 
-/// What this machine is, which backends are usable, and what would disturb a measurement.
+/// What this machine is, what can be measured here, and what would disturb it
 #[derive(clap::Args)]
 pub struct DoctorArgs {
     /// What goes to standard output; json: one object, trt-perf/doctor@1

@@ -26,8 +26,10 @@ const WIDTH: usize = 100;
 const MAX_WIDTH: usize = 160;
 const HEIGHT: usize = 12;
 
-/// Shows how a case changed over the stored records (baselines/ and target/trt-perf/results), in commit order, and where
-/// it did so for good. Tells where to look; the verdict on two of the records is `compare`'s.
+/// How a case changed over the stored records, and where
+///
+/// Shows the records in baselines/ and target/trt-perf/results in commit order, and where a case changed for good.
+/// Tells where to look; the verdict on two of the records is `compare`'s.
 #[derive(Args)]
 pub struct HistoryArgs {
     /// The id of a case, or a part of it that no other id contains

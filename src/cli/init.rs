@@ -23,6 +23,8 @@ const MODEL_DEPTH: usize = 4;
 /// More models than this are for the user to choose from.
 const MODELS_WRITTEN: usize = 5;
 
+/// Write a first, commented configuration
+///
 /// Appends a commented table with every key to this package's Cargo.toml, with the .onnx files found in the package;
 /// adds baselines/.gitattributes and a .gitignore line. Overwrites nothing.
 #[derive(clap::Args)]

@@ -1,14 +1,14 @@
 //! `cargo trt-perf run`.
 
-use super::args::{MessageFormat, SettingArgs};
-use super::discover::{self, GridArgs, Search};
+use super::args::MessageFormat;
+use super::cases::SessionArgs;
+use super::discover;
 use super::exit::{Exit, Tally};
 use super::show::Show;
 use super::{note, out, shown};
 use crate::baseline::{Store, WARN_BYTES};
-use crate::case::{self, Case};
 use crate::compare::Verdict;
-use crate::config::{Model, Overrides, Project};
+use crate::config::Project;
 use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::record::Record;
@@ -18,152 +18,52 @@ use crate::units::plural;
 use clap::Args;
 use std::path::Path;
 
-/// Builds engines in one phase, measures each case in fresh processes, writes a record below target/trt-perf, and
-/// compares with the newest baseline of this commit's history.
+/// Build, measure and record the cases; compare with the newest baseline of this commit's history
+///
+/// Engines are built in one phase, each case is measured in fresh processes, and the record goes below
+/// target/trt-perf.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Cases whose id contains one of these; or .onnx files (for the cuda backend .toml files), measured without any
-    /// configuration
-    #[arg(value_name = "FILTER|MODEL.onnx")]
-    filters: Vec<String>,
-    /// Filters must equal the whole id
-    #[arg(long)]
-    exact: bool,
-    /// Print the ids of the selected cases and stop
-    #[arg(long)]
-    list: bool,
-    /// Only models of this package (may be repeated)
-    #[arg(short, long, value_name = "NAME")]
-    package: Vec<String>,
-    /// Also store the record in baselines/, to be committed
-    #[arg(long)]
-    save_baseline: bool,
-    /// Store a baseline although there are changes beside the commit; the record says so
-    #[arg(long, requires = "save_baseline")]
-    allow_dirty: bool,
     /// Exit with 100 when a case regressed
     #[arg(long)]
     fail_on_regression: bool,
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
     #[arg(long)]
     strict: bool,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    message_format: MessageFormat,
-    /// Only the table at the end, and errors
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Also a line per process, and what each engine is
-    #[arg(short, long)]
-    verbose: bool,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
     #[arg(long, conflicts_with_all = ["fail_on_regression", "strict"])]
     discover: bool,
+    // Last: its headings would go on.
     #[command(flatten)]
-    grid: GridArgs,
-    #[command(flatten)]
-    settings: SettingArgs,
+    session: SessionArgs,
 }
 
 pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.discover {
-        return discover::run(&search(args), manifest);
+        return discover::search(&args.session, manifest);
     }
-    if args.grid.any() {
+    if args.session.grid.any() {
         return Err(Failure::usage("--grid and --write are options of a search")
             .next("say `cargo trt-perf discover`, or add --discover"));
     }
+    let asked = &args.session;
     let project = Project::find(manifest)?;
-    let cases = select(&args.filters, args.exact, &args.package, &args.settings, &project)?;
-    if args.list {
+    let cases = asked.cases.select(&asked.settings, &project)?;
+    if asked.list {
         out(&cases.iter().map(|c| format!("{}\n", c.id)).collect::<String>());
         return Ok(Exit::Ok);
     }
-    if args.save_baseline {
+    if asked.save_baseline {
         // Before minutes are spent on a record that could not be stored.
-        savable(&project, args.allow_dirty)?;
+        savable(&project, asked.allow_dirty)?;
     }
     let device = session::machine_of(&cases)?;
-    let mut show = Show::new(args.message_format, args.quiet, args.verbose);
+    let mut show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let now = jiff::Timestamp::now().as_second();
     let mut outcome = session::run(&project, &cases, &device, now, &mut |event| show.event(&event))?;
     show.done();
     let tally = tally(args, &outcome);
-    finish(args, &project, &mut outcome, tally)
-}
-
-fn search(args: &RunArgs) -> Search<'_> {
-    Search {
-        filters: &args.filters,
-        exact: args.exact,
-        list: args.list,
-        packages: &args.package,
-        save_baseline: args.save_baseline,
-        allow_dirty: args.allow_dirty,
-        message_format: args.message_format,
-        quiet: args.quiet,
-        verbose: args.verbose,
-        grid: &args.grid,
-        settings: &args.settings,
-    }
-}
-
-/// Models that a command line is about.
-pub struct Asked {
-    /// `None` where only files are named.
-    pub configured: Option<Vec<Model>>,
-    /// The files, in the order of the command line.
-    pub files: Vec<Model>,
-    /// What is left to select configured cases by.
-    pub filters: Vec<String>,
-}
-
-/// The configured models, and those of the files among `filters`.
-pub fn models(
-    filters: &[String],
-    packages: &[String],
-    overrides: &Overrides,
-    project: &Project,
-) -> Result<Asked> {
-    let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
-    let (files, filters): (Vec<&String>, Vec<&String>) = filters.iter().partition(is_file);
-    let configured = (files.is_empty() || !filters.is_empty()).then(|| project.models(packages, overrides));
-    Ok(Asked {
-        configured: configured.transpose()?,
-        files: files.iter().map(|f| project.ad_hoc(Path::new(f), overrides)).collect::<Result<_>>()?,
-        filters: filters.into_iter().cloned().collect(),
-    })
-}
-
-/// The configured cases that `filters` select, and the files among them.
-pub fn select(
-    filters: &[String],
-    exact: bool,
-    packages: &[String],
-    settings: &SettingArgs,
-    project: &Project,
-) -> Result<Vec<Case>> {
-    let overrides = settings.overrides()?;
-    let host = session::host();
-    let asked = models(filters, packages, &overrides, project)?;
-    let mut cases = match &asked.configured {
-        Some(models) => case::select(case::cases(models, host), &asked.filters, exact)?,
-        None => Vec::new(),
-    };
-    cases.extend(case::cases(&asked.files, host));
-    differ(cases.iter().map(|c| c.id.as_str()))?;
-    case::check(&cases)?;
-    Ok(cases)
-}
-
-/// Fails where an id is there twice.
-pub fn differ<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    match ids.into_iter().find(|id| !seen.insert(*id)) {
-        None => Ok(()),
-        Some(twice) => Err(Failure::usage(format!("two cases have the id {twice}"))
-            .next("rename one of the models; ids must differ")),
-    }
+    finish(asked, &project, &mut outcome, tally)
 }
 
 /// Whether a baseline could be stored now.
@@ -218,10 +118,10 @@ impl Tally {
 }
 
 /// The table, where the record is, the baseline, and what to do next.
-fn finish(args: &RunArgs, project: &Project, outcome: &mut Outcome, tally: Tally) -> Result<Exit> {
-    let human = args.message_format == MessageFormat::Human;
+fn finish(asked: &SessionArgs, project: &Project, outcome: &mut Outcome, tally: Tally) -> Result<Exit> {
+    let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
-        let gap = if args.quiet { "" } else { "\n" };
+        let gap = if asked.quiet { "" } else { "\n" };
         out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared)));
     }
     let written = outcome.written.take().transpose();
@@ -232,13 +132,13 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut Outcome, tally: Tally
         Err(failure) => exit = super::report_failure(failure),
         Ok(path) => notes.extend(kept(outcome, path.as_deref())),
     }
-    if args.save_baseline {
+    if asked.save_baseline {
         notes.extend(save_baseline(project, &mut outcome.record, outcome.interrupted)?);
     } else {
         notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
     }
     if human {
-        notes.iter().filter(|_| !args.quiet).for_each(|n| note(n));
+        notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
         return Ok(exit);
     }
     notes.iter().for_each(|n| out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n })))));

@@ -1,0 +1,120 @@
+//! Which cases a command is about: filters and files on the command line → cases, in order, with ids that differ.
+
+use super::args::{MessageFormat, SettingArgs};
+use crate::case::{self, Case};
+use crate::config::{Model, Overrides, Project};
+use crate::error::{Failure, Result};
+use crate::session;
+use clap::Args;
+use std::path::Path;
+
+/// The cases of a command that takes files, too.
+#[derive(Args)]
+pub struct CaseArgs {
+    /// Cases whose id contains one of these; or .onnx files (.toml files for the cuda backend), whatever is configured
+    #[arg(value_name = "FILTER|MODEL.onnx")]
+    filters: Vec<String>,
+    /// Filters must equal the whole id
+    #[arg(long)]
+    pub exact: bool,
+    /// Only models of this package (may be repeated)
+    #[arg(short, long, value_name = "NAME")]
+    package: Vec<String>,
+}
+
+/// What `run` and `discover` share.
+#[derive(Args)]
+pub struct SessionArgs {
+    #[command(flatten)]
+    pub cases: CaseArgs,
+    /// Print the ids of what would be measured and stop
+    #[arg(long)]
+    pub list: bool,
+    /// Also store the record in baselines/, to be committed
+    #[arg(long)]
+    pub save_baseline: bool,
+    /// Store a baseline although there are changes beside the commit; the record says so
+    #[arg(long, requires = "save_baseline")]
+    pub allow_dirty: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
+    /// Only the tables at the end, and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Also a line per process, and what each engine is; in a search, a row for every cell
+    #[arg(short, long)]
+    pub verbose: bool,
+    #[command(flatten)]
+    pub grid: GridArgs,
+    #[command(flatten)]
+    pub settings: SettingArgs,
+}
+
+/// What is searched, and what to do with the winner.
+#[derive(Args, Debug, Default)]
+pub struct GridArgs {
+    /// The values of an axis: batch, streams, in-flight, cuda-graph or threads (may be repeated)
+    #[arg(long = "grid", value_name = "KEY=A,B,…", help_heading = "Search")]
+    pub axes: Vec<String>,
+    /// Write the winner into the model's table in its Cargo.toml
+    #[arg(long, help_heading = "Search")]
+    pub write: bool,
+}
+
+impl GridArgs {
+    /// Whether anything is said.
+    pub fn any(&self) -> bool {
+        self.write || !self.axes.is_empty()
+    }
+}
+
+/// Models that a command line is about.
+pub struct Asked {
+    /// `None` where only files are named.
+    pub configured: Option<Vec<Model>>,
+    /// The files, in the order of the command line.
+    pub files: Vec<Model>,
+    /// What is left to select configured cases by.
+    pub filters: Vec<String>,
+}
+
+impl CaseArgs {
+    /// The configured models, and those of the files among the filters.
+    pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<Asked> {
+        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
+        let (files, filters): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
+        let configured =
+            (files.is_empty() || !filters.is_empty()).then(|| project.models(&self.package, overrides));
+        Ok(Asked {
+            configured: configured.transpose()?,
+            files: files.iter().map(|f| project.ad_hoc(Path::new(f), overrides)).collect::<Result<_>>()?,
+            filters: filters.into_iter().cloned().collect(),
+        })
+    }
+
+    /// The configured cases that the filters select, and the files among them.
+    pub fn select(&self, settings: &SettingArgs, project: &Project) -> Result<Vec<Case>> {
+        let overrides = settings.overrides()?;
+        let host = session::host();
+        let asked = self.models(&overrides, project)?;
+        let mut cases = match &asked.configured {
+            Some(models) => case::select(case::cases(models, host), &asked.filters, self.exact)?,
+            None => Vec::new(),
+        };
+        cases.extend(case::cases(&asked.files, host));
+        differ(cases.iter().map(|c| c.id.as_str()))?;
+        case::check(&cases)?;
+        Ok(cases)
+    }
+}
+
+/// Fails where an id is there twice.
+pub fn differ<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    match ids.into_iter().find(|id| !seen.insert(*id)) {
+        None => Ok(()),
+        Some(twice) => Err(Failure::usage(format!("two cases have the id {twice}"))
+            .next("rename one of the models; ids must differ")),
+    }
+}
