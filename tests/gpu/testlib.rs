@@ -115,6 +115,53 @@ fn every_mode_answers_what_the_library_computes() {
 }
 
 #[test]
+fn a_capacity_is_found_with_every_family() {
+    if !gpu() {
+        return;
+    }
+    let open = ["--scenario", "capacity", "--max-latency", "5ms", "--percentile", "95"];
+    let modes: [&[&str]; 3] = [
+        &["--streams", "1"],
+        &["--streams", "2", "--in-flight", "2", "--cuda-graph"],
+        &["--streams", "2", "--no-transfers", "--budget", "2ms"],
+    ];
+    for (file, mode) in RELEASES.into_iter().zip(modes) {
+        let lab = Lab::new(file);
+        let files = lab.files();
+        let mut more: Vec<&str> = files.iter().map(String::as_str).collect();
+        more.extend(open.iter().chain(mode));
+        let (case, calls) = lab.measure("mlp.onnx", &more);
+        let closed = estimate(&case, "/capacity/closed_per_s");
+        let points = case["capacity"]["points"].as_array().expect("a rate for each budget");
+        assert_eq!(points.len(), if mode.contains(&"2ms") { 2 } else { 1 }, "{file} {mode:?}: {case}");
+        // Nothing is answered faster than back to back, and these budgets are hundreds of requests long.
+        for rate in points.iter().map(|p| estimate(p, "/inferences_per_s")) {
+            assert!(rate < 1.05 * closed && rate > 0.2 * closed, "{file} {mode:?}: {case}");
+        }
+        let streams = if mode.contains(&"1") { 1 } else { 2 };
+        assert_eq!(enqueued(&calls).len(), streams, "{file} {mode:?}: {calls:#?}");
+    }
+}
+
+#[test]
+fn arrivals_that_wait_for_each_other_share_requests() {
+    if !gpu() {
+        return;
+    }
+    let lab = Lab::new(RELEASES[1]);
+    let open = ["--scenario", "capacity", "--streams", "1", "--max-latency", "5ms", "--percentile", "95"];
+    let more = [&open[..], &["--batch", "4", "--batch-delay", "200us"]].concat();
+    let (case, calls) = lab.measure("cnn.onnx", &more);
+    // The closed loop has full batches: four inferences a request, and so has a queue that is never empty.
+    let (closed, rate) = (
+        estimate(&case, "/capacity/closed_per_s"),
+        estimate(&case["capacity"]["points"][0], "/inferences_per_s"),
+    );
+    assert!(rate < 1.05 * closed && rate > 0.2 * closed, "{case}");
+    assert!(calls.has("setInputShape(image, [4, 3, 32, 32])"), "{calls:#?}");
+}
+
+#[test]
 fn dynamic_shapes_reach_the_context() {
     if !gpu() {
         return;
