@@ -1,70 +1,227 @@
 //! What the gate says of capacity, live on this machine, when nothing changed and when inference takes 5 % longer.
 //!
-//! `cargo bench --bench live_capacity` takes about half an hour and wants a machine that does nothing else. It prints
-//! - A/A: `check` of an engine against itself, 50 times;
-//! - 5 % of real extra work in one arm: the capacity it costs, beside what it costs a queue whose services all take as
-//!   long as the closed loop's p50 (M/D/1).
+//! `cargo bench --bench live_capacity` takes hours and wants a machine that does nothing else. Words after `--` choose:
+//! - `same`: `check` of an engine against itself, 50 times, with the looks that `check` has by default;
+//! - `slower`: 5 % of real work more in one arm: the capacity it costs, beside what it costs a queue whose services all
+//!   take as long as the closed loop's p50 (M/D/1);
+//! - `cpu`, `cuda`: on which backend, a small model or a kernel of 100 µs.
 //!
-//! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS=10` makes a short one.
+//! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS` and `TRT_PERF_LIVE_PAIRS` say how many checks, of
+//! how many pairs. On a machine without Rust it is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the
+//! program, `TRT_PERF_MODELS` the folder of the sample models.
 
 #[path = "../tests/support/queues.rs"]
 mod queues;
 
 use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 use trt_perf::stats::clopper_pearson;
 
-const BUDGET_NS: f64 = 500_000.0;
 const EXTRA_WORK: f64 = 0.05;
+/// Of every case here.
+const CASE: [&str; 10] = [
+    "--scenario",
+    "capacity",
+    "--streams",
+    "1",
+    "--in-flight",
+    "1",
+    "--warm-up",
+    "50ms",
+    "--message-format",
+    "json",
+];
 
 fn main() {
-    if std::env::args().any(|a| a == "--test") {
-        println!("live_capacity: skipped in quick mode, it measures for minutes");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let asked = |word: &str, of: [&str; 2]| {
+        words.iter().any(|w| w == word) || !words.iter().any(|w| of.contains(&w.as_str()))
+    };
+    if words.iter().any(|w| w == "--test") {
+        println!("live_capacity: skipped in quick mode, it measures for hours");
         return;
     }
-    let runs = std::env::var("TRT_PERF_LIVE_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
-    // A millionth of extra work makes no difference that could be measured, but another engine.
-    let same: Vec<Value> = (0..runs).map(|_| check("0.0001%")).collect();
-    let said = |verdict: &str| same.iter().filter(|row| row["comparison"]["verdict"] == verdict).count();
-    let changed = said("regressed") + said("improved");
-    let (lo, hi) = clopper_pearson(changed, runs, 0.05);
-    println!(
-        "A/A: {changed} of {runs} checks of capacity called changed (95 % interval {:.1}–{:.1} %); {} unchanged, {} inconclusive, {} invalid",
-        lo * 100.0,
-        hi * 100.0,
-        said("unchanged") + said("changed within the margin"),
-        said("inconclusive"),
-        said("invalid"),
-    );
-    let half: Vec<f64> = same.iter().filter_map(change).map(|c| (c[2] - c[0]) / 2.0).collect();
-    println!("A/A: the interval's half width is {:.1} % in the median", 100.0 * median(half));
-    elasticity((runs / 5).max(3));
+    let mut labs = Vec::new();
+    if asked("cpu", ["cpu", "cuda"]) {
+        labs.push(Lab::cpu());
+    }
+    if asked("cuda", ["cpu", "cuda"]) {
+        match trt_perf::backend::cuda::gpus() {
+            Ok(_) => labs.push(Lab::cuda()),
+            Err(why) => println!("cuda: skipped: {why}"),
+        }
+    }
+    for lab in labs {
+        if asked("same", ["same", "slower"]) {
+            lab.same(number("TRT_PERF_LIVE_RUNS").unwrap_or(50));
+        }
+        if asked("slower", ["same", "slower"]) {
+            for budget_ns in lab.budgets_ns {
+                lab.slower(*budget_ns, number("TRT_PERF_LIVE_RUNS").unwrap_or(10));
+            }
+        }
+    }
 }
 
-/// Rows whose capacity was judged, with the change that theory expects of each.
-fn elasticity(runs: usize) {
-    let work = format!("{}%", EXTRA_WORK * 100.0);
-    let p50 = closed_p50_ns();
-    let exact = |slower: f64| {
-        let queue = Queue { mean_ns: p50 * slower, ..Queue::new(Service::Fixed, 1) };
-        queue.capacity(BUDGET_NS / SERVICE_NS, 0.99)
-    };
-    let theory = exact(1.0 + EXTRA_WORK) / exact(1.0) - 1.0;
-    let changes: Vec<[f64; 3]> = (0..runs).filter_map(|_| change(&check(&work))).collect();
-    let of = changes.len();
-    let sign = changes.iter().filter(|c| c[1] < 0.0).count();
-    let covers = changes.iter().filter(|c| c[0] <= theory && theory <= c[2]).count();
-    println!(
-        "{work} extra work, budget {:.1} × the closed p50 of {:.1} µs: M/D/1 loses {:.2} % of its capacity",
-        BUDGET_NS / p50,
-        p50 / 1e3,
-        -100.0 * theory
-    );
-    println!(
-        "measured in {of} checks: median change {:+.2} %; {sign} of {of} with the right sign, {covers} of {of} intervals cover the theory's",
-        100.0 * median(changes.iter().map(|c| c[1]).collect())
-    );
+fn number(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok())
+}
+
+/// The engines of one backend, in a folder of their own.
+struct Lab {
+    dir: TempDir,
+    name: &'static str,
+    /// The first is what nothing-changed is checked at.
+    budgets_ns: &'static [f64],
+    /// Of a check of an engine that takes longer: an interval as narrow as what it is to show.
+    pairs: usize,
+    more: &'static [&'static str],
+    model: String,
+    base: String,
+    same: String,
+    slower: String,
+}
+
+impl Lab {
+    fn cpu() -> Self {
+        let models = std::env::var_os("TRT_PERF_MODELS").map_or_else(
+            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models")),
+            PathBuf::from,
+        );
+        let model = models.join("mlp.onnx").display().to_string();
+        let lab = Self::empty("cpu", &[1e6], 150, &["--measure", "100ms"]);
+        let slower = lab.engine(&model, &["--config", &format!("debug-extra-work={}%", 100.0 * EXTRA_WORK)]);
+        Self { slower, ..lab.with(model) }
+    }
+
+    fn cuda() -> Self {
+        let more = &["--measure", "200ms", "--no-transfers", "--cuda-graph"];
+        let lab = Self::empty("cuda", &[1e6, 350e3], 5, more);
+        let kernel = |ns: f64| {
+            let file = lab.dir.path().join(format!("k{ns}.toml"));
+            std::fs::write(&file, format!("duration = \"{ns}ns\"")).expect("a workload file");
+            file.display().to_string()
+        };
+        let (base, slower) = (kernel(100e3), kernel(100e3 * (1.0 + EXTRA_WORK)));
+        let slower = lab.engine(&slower, &[]);
+        Self { slower, ..lab.with(base) }
+    }
+
+    fn with(self, model: String) -> Self {
+        let base = self.engine(&model, &[]);
+        // A millionth of extra work makes no difference that could be measured, but another engine.
+        let same = self.engine(&model, &["--config", "debug-extra-work=0.0001%"]);
+        Self { model, base, same, ..self }
+    }
+
+    fn empty(
+        name: &'static str,
+        budgets_ns: &'static [f64],
+        pairs: usize,
+        more: &'static [&'static str],
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let [model, base, same, slower] = std::array::from_fn(|_| String::new());
+        Self { dir, name, budgets_ns, pairs, more, model, base, same, slower }
+    }
+
+    /// How often a check of an engine against itself claims a change.
+    fn same(&self, runs: usize) {
+        let budget_ns = self.budgets_ns[0];
+        println!("\n## {}: nothing changed, budget {} µs", self.name, budget_ns / 1e3);
+        let pairs = number("TRT_PERF_LIVE_PAIRS");
+        let rows: Vec<Value> = (0..runs).map(|_| self.check(&self.same, budget_ns, pairs, &[])).collect();
+        let said = |verdict: &str| rows.iter().filter(|row| row["comparison"]["verdict"] == verdict).count();
+        let changed = said("regressed") + said("improved");
+        let (lo, hi) = clopper_pearson(changed, runs, 0.05);
+        println!(
+            "{changed} of {runs} checks called changed (95 % interval {:.1}–{:.1} %); {} unchanged, {} inconclusive, {} invalid",
+            lo * 100.0,
+            hi * 100.0,
+            said("unchanged") + said("changed within the margin"),
+            said("inconclusive"),
+            said("invalid"),
+        );
+        let half: Vec<f64> = rows.iter().filter_map(change).map(|c| (c[2] - c[0]) / 2.0).collect();
+        println!("the interval's half width is {:.1} % in the median", 100.0 * median(half));
+    }
+
+    /// Checks of an engine that takes longer, with the change that theory expects.
+    fn slower(&self, budget_ns: f64, runs: usize) {
+        println!("\n## {}: {:.0} % more work, budget {} µs", self.name, 100.0 * EXTRA_WORK, budget_ns / 1e3);
+        let p50_ns = self.closed_p50_ns(budget_ns);
+        let exact = |slower: f64| {
+            let queue = Queue { mean_ns: p50_ns * slower, ..Queue::new(Service::Fixed, 1) };
+            queue.capacity(budget_ns / SERVICE_NS, 0.99)
+        };
+        let theory = exact(1.0 + EXTRA_WORK) / exact(1.0) - 1.0;
+        println!(
+            "the budget is {:.1} × the closed p50 of {:.1} µs: M/D/1 loses {:.2} % of its capacity",
+            budget_ns / p50_ns,
+            p50_ns / 1e3,
+            -100.0 * theory
+        );
+        let pairs = Some(number("TRT_PERF_LIVE_PAIRS").unwrap_or(self.pairs));
+        // What counts is the interval: a loss within this margin is not measured a second time.
+        let rows = (0..runs).map(|_| self.check(&self.slower, budget_ns, pairs, &["--margin", "50%"]));
+        let changes: Vec<[f64; 3]> = rows.filter_map(|row| change(&row)).collect();
+        let of = changes.len();
+        let sign = changes.iter().filter(|c| c[1] < 0.0).count();
+        let covers = changes.iter().filter(|c| c[0] <= theory && theory <= c[2]).count();
+        println!(
+            "{of} checks: median change {:+.2} %; {sign} of {of} with the right sign, {covers} of {of} intervals hold theory's",
+            100.0 * median(changes.iter().map(|c| c[1]).collect())
+        );
+    }
+
+    /// The result of one check, printed as it comes.
+    fn check(&self, head: &str, budget_ns: f64, pairs: Option<usize>, more: &[&str]) -> Value {
+        let pairs = pairs.map(|n| n.to_string());
+        let mut args = vec!["check", "--base-engine", &self.base, "--head-engine", head];
+        args.extend(pairs.iter().flat_map(|n| ["--pairs", n]));
+        args.extend(more);
+        let row = self.message(&args, budget_ns, "checked");
+        let text = |value: &Value| value.as_str().unwrap_or("no verdict").to_owned();
+        let change = change(&row).map_or("no rate in one of the arms".to_owned(), |[lo, est, hi]| {
+            format!("{:+.2} % [{:+.2} {:+.2}]", 100.0 * est, 100.0 * lo, 100.0 * hi)
+        });
+        println!("{}: {change}", text(&row["comparison"]["verdict"]));
+        row
+    }
+
+    fn closed_p50_ns(&self, budget_ns: f64) -> f64 {
+        let case = self.message(&["run", &self.model, "--backend", self.name], budget_ns, "case-finished");
+        case["capacity"]["closed_p50_ns"]["est"].as_f64().unwrap_or(f64::NAN)
+    }
+
+    fn engine(&self, model: &str, more: &[&str]) -> String {
+        let args = [&["build", model, "--backend", self.name], more].concat();
+        let engine = self.message(&args, self.budgets_ns[0], "engine");
+        engine["engine"].as_str().expect("a path").to_owned()
+    }
+
+    /// The last message of a command with this reason.
+    fn message(&self, args: &[&str], budget_ns: f64, reason: &str) -> Value {
+        let program = std::env::var_os("TRT_PERF_BIN")
+            .map_or_else(|| env!("CARGO_BIN_EXE_cargo-trt-perf").into(), PathBuf::from);
+        let output = Command::new(program)
+            .args(args)
+            .args(CASE)
+            .args(self.more)
+            .args(["--max-latency", &format!("{budget_ns}ns")])
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("cargo-trt-perf runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().rfind(|l| l.contains(&format!("\"reason\":\"{reason}\"")));
+        let line = line
+            .unwrap_or_else(|| panic!("no {reason} in: {text}{}", String::from_utf8_lossy(&output.stderr)));
+        serde_json::from_str(line).expect("messages are JSON")
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -76,31 +233,4 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn change(row: &Value) -> Option<[f64; 3]> {
     let change = &row["comparison"]["metrics"][0]["change"];
     Some([change["lo"].as_f64()?, change["est"].as_f64()?, change["hi"].as_f64()?])
-}
-
-fn message(args: &[&str], reason: &str) -> Value {
-    let budget = format!("{BUDGET_NS}ns");
-    let output = Command::new(env!("CARGO_BIN_EXE_cargo-trt-perf"))
-        .args(args)
-        .args(["--scenario", "capacity", "--streams", "1", "--max-latency", &budget])
-        .args(["--warm-up", "50ms", "--measure", "100ms", "--message-format", "json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::null())
-        .output()
-        .expect("cargo-trt-perf runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = text.lines().rfind(|l| l.contains(&format!("\"reason\":\"{reason}\"")));
-    let line = line.unwrap_or_else(|| panic!("no {reason} in: {text}"));
-    serde_json::from_str(line).expect("messages are JSON")
-}
-
-/// The result of one check of five pairs in which head does this share of extra work.
-fn check(extra_work: &str) -> Value {
-    let work = format!("debug-extra-work={extra_work}");
-    message(&["check", "mlp/default/capacity", "--head-config", &work, "--pairs", "5"], "checked")
-}
-
-fn closed_p50_ns() -> f64 {
-    let case = message(&["run", "mlp/default/capacity"], "case-finished");
-    case["capacity"]["closed_p50_ns"]["est"].as_f64().unwrap_or(f64::NAN)
 }

@@ -20,6 +20,7 @@ cargo build --release --locked
 install -s -m 755 "$(built cargo-trt-perf build --release --locked --bin cargo-trt-perf)" "$folder/cargo-trt-perf"
 install -s -m 755 "$(built gpu test --release --locked --no-run --test gpu)" "$folder/gpu-tests"
 install -s -m 755 "$(built gpu bench --locked --no-run --bench gpu)" "$folder/gpu-bench"
+install -s -m 755 "$(built live_capacity bench --locked --no-run --bench live_capacity)" "$folder/live-capacity"
 # What takes TensorRT's place in the tests, and the models they load with it.
 install -s -m 644 "$(built trt_perf_testlib build --release --locked --example trt_perf_testlib)" "$folder/libtrt_perf_testlib.so"
 rm -rf "$folder/models"

@@ -107,7 +107,8 @@ impl Queue {
         match (self.service, self.servers) {
             (Service::Exponential, 1) => (-(1.0 - load) * budget).exp(),
             (Service::Exponential, c) => panic!("only M/M/1 is exact here, not M/M/{c}"),
-            (Service::Fixed, 1) => 1.0 - md1_waits_at_most(load, budget - 1.0),
+            // Beyond, Erlang's sum has no digits left.
+            (Service::Fixed, 1) if budget < 25.0 => 1.0 - md1_waits_at_most(load, budget - 1.0),
             (Service::Fixed, c) => 1.0 - mdc_waits_at_most(c, load, budget - 1.0),
         }
     }
