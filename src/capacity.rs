@@ -24,8 +24,8 @@ pub mod probe;
 pub mod search;
 
 pub use arrivals::{Pattern, schedule};
-pub use curve::{Curve, MAX_LATE_FRAC};
-pub use probe::{Over, Probe, Verdict, late_limit_ns, late_share};
+pub use curve::{Curve, MAX_LATE_FRAC, late_share};
+pub use probe::{Over, Probe, Verdict};
 pub use search::search;
 
 use crate::error::Failure;
@@ -127,9 +127,6 @@ pub struct Ask {
 pub struct Answer {
     /// From the planned arrival to the end, in order of planned arrival; fewer than asked where it stopped early.
     pub latency_ns: Vec<u64>,
-    /// How late the generator itself was, for requests that found a free server: those that had to wait anyway
-    /// lost nothing by it.
-    pub late_ns: Vec<u64>,
     /// Whether it ended early, by `stop_over`.
     pub stopped: bool,
 }

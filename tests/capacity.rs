@@ -289,7 +289,7 @@ fn numbers(found: &Found) -> Vec<f64> {
         all.extend(capacity.confirmed.iter().flat_map(|c| [c.per_s, c.over_frac, c.upper_frac, c.n_eff]));
     }
     for probe in &found.probes {
-        all.extend([probe.ask.per_s, probe.late_frac]);
+        all.push(probe.ask.per_s);
         for over in &probe.over {
             all.push(over.frac);
             all.extend(over.bound.iter().flat_map(|b| [b.lower_frac, b.upper_frac, b.dispersion, b.n_eff]));
@@ -328,8 +328,7 @@ proptest! {
                 4 => (0..n as u64).collect(),
                 _ => (0..n).map(|_| rng.below(2000)).collect(),
             };
-            let late_ns = latency_ns.iter().take(7).copied().collect();
-            Ok::<_, StatError>(Answer { latency_ns, late_ns, stopped: rng.coin() })
+            Ok::<_, StatError>(Answer { latency_ns, stopped: rng.coin() })
         };
         match search(&plan, &mut odd) {
             Ok(found) => {

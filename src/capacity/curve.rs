@@ -1,12 +1,17 @@
 //! Capacity against budget, of one process. From what a search found and the closed loop before it.
 
-use super::{Capacity, Confirmed, Found, Outcome, late_limit_ns, late_share};
-use crate::stats::describe;
+use super::{Capacity, Confirmed, Found, Outcome};
+use crate::stats::{describe, share_over};
 use crate::units::{share, time};
 use serde::{Deserialize, Serialize};
 
 /// More late requests than this make the numbers those of the generator.
 pub const MAX_LATE_FRAC: f64 = 0.01;
+
+/// A request that the generator sent later than by this share of the budget was late.
+const LATE_FRAC: f64 = 0.01;
+/// And later than calls and clocks take.
+const LATE_NS: u64 = 1_000;
 
 /// A capacity for each budget, ascending.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +81,17 @@ impl Curve {
     }
 }
 
+/// Share of requests that the generator itself sent late: by more than 1 % of the budget, and by more than the
+/// microsecond that calls and clocks take. 0 of none.
+pub fn late_share(late_ns: &[u64], budget_ns: u64) -> f64 {
+    share_over(late_ns, late_limit_ns(budget_ns))
+}
+
+/// What a request may be late by.
+fn late_limit_ns(budget_ns: u64) -> u64 {
+    ((budget_ns as f64 * LATE_FRAC) as u64).max(LATE_NS)
+}
+
 impl Outcome {
     /// The number that stands for it; `None` where there is none to compare.
     pub fn value(self) -> Option<f64> {
@@ -103,6 +119,15 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_is_late_beyond_a_hundredth_of_the_budget_or_a_microsecond() {
+        let late_ns = [0, 999, 1_001, 10_000, 10_001];
+        for (budget_ns, share) in [(1_000_000, 0.2), (1_000, 0.6), (0, 0.6), (u64::MAX, 0.0)] {
+            assert_eq!(late_share(&late_ns, budget_ns), share, "{budget_ns}");
+        }
+        assert_eq!(late_share(&[], 5), 0.0);
+    }
 
     #[test]
     fn rates_are_scaled_and_shares_are_not() {

@@ -15,11 +15,6 @@ const SATURATED_T: f64 = 3.0;
 /// a drifting clock does not.
 const SATURATED_RISE: f64 = 0.5;
 
-/// A request that found a free server and was sent later than by this share of the smallest budget was late.
-const LATE_FRAC: f64 = 0.01;
-/// And later than calls and clocks take.
-const LATE_NS: u64 = 1_000;
-
 /// What a probe says about one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -51,12 +46,6 @@ pub struct Probe {
     pub stopped: bool,
     /// The number in the system grew all the time.
     pub saturated: bool,
-    pub p50_ns: u64,
-    pub p99_ns: u64,
-    /// Share of the requests that found a free server and were sent late by more than 1 % of the smallest budget,
-    /// in [0, 1]; and the 99 % quantile of the lateness.
-    pub late_frac: f64,
-    pub late_p99_ns: u64,
     /// One for each budget of the plan, in its order.
     pub over: Vec<Over>,
 }
@@ -86,32 +75,7 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
         requests: counted.len(),
         stopped: answer.stopped,
         saturated,
-        p50_ns: quantile(counted, 0.5),
-        p99_ns: quantile(counted, 0.99),
-        late_frac: late_share(&answer.late_ns, plan.budgets_ns.first().copied().unwrap_or(0)),
-        late_p99_ns: quantile(&answer.late_ns, 0.99),
         over: plan.budgets_ns.iter().map(budget).collect(),
-    }
-}
-
-/// Share of requests that the generator itself sent late: by more than 1 % of the budget, and by more than the
-/// microsecond that calls and clocks take. 0 where nothing was answered.
-pub fn late_share(late_ns: &[u64], budget_ns: u64) -> f64 {
-    share_over(late_ns, late_limit_ns(budget_ns))
-}
-
-/// What a request may be late by.
-pub fn late_limit_ns(budget_ns: u64) -> u64 {
-    ((budget_ns as f64 * LATE_FRAC) as u64).max(LATE_NS)
-}
-
-/// The value of rank ⌈q·n⌉, 0 of none: only shown, so without sorting all of a probe.
-fn quantile(values: &[u64], q: f64) -> u64 {
-    let rank = (values.len() as f64 * q).ceil() as usize;
-    let mut values = values.to_vec();
-    match values.len() {
-        0 => 0,
-        n => *values.select_nth_unstable(rank.clamp(1, n) - 1).1,
     }
 }
 
@@ -143,18 +107,4 @@ fn is_saturated(latency_ns: &[u64]) -> bool {
     // Multiplied out, so that an exact line (no residual) counts as one.
     let grows = slope > SATURATED_T * (residual / (n - 2.0) / xx).sqrt();
     grows && slope * (n - 1.0) > SATURATED_RISE * y_mean
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_late_beyond_a_hundredth_of_the_budget_or_a_microsecond() {
-        let late_ns = [0, 999, 1_001, 10_000, 10_001];
-        for (budget_ns, share) in [(1_000_000, 0.2), (1_000, 0.6), (0, 0.6), (u64::MAX, 0.0)] {
-            assert_eq!(late_share(&late_ns, budget_ns), share, "{budget_ns}");
-        }
-        assert_eq!(late_share(&[], 5), 0.0);
-    }
 }

@@ -56,7 +56,7 @@ pub(super) fn measure(
             offer(sessions, &Offer { planned_ns: &planned_ns, depth, batching, stop_over: ask.stop_over })?;
         late_ns.extend_from_slice(&offered.late_ns);
         kept.offer(ask, open.budget.max_ns, &offered.latency_ns);
-        Ok(Answer { latency_ns: offered.latency_ns, late_ns: offered.late_ns, stopped: offered.stopped })
+        Ok(Answer { latency_ns: offered.latency_ns, stopped: offered.stopped })
     };
     let found = search(&plan, &mut probe)?;
     let closed_loop = (closed_per_s, quantile_sorted(&closed, 0.5));
