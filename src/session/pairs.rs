@@ -68,6 +68,11 @@ impl Looks {
         }
     }
 
+    /// Pairs at the last look.
+    fn most(&self) -> usize {
+        self.pairs.unwrap_or(LOOKS[LOOKS.len() - 1])
+    }
+
     /// How many looks there can be: what a correction for several cases has to allow for.
     pub fn count(&self) -> usize {
         if self.pairs.is_some() { 1 } else { LOOKS.len() }
@@ -113,13 +118,14 @@ pub fn compare_pairs(
         if have > 0 && looks.max_time.is_some_and(|limit| projected > limit) {
             break;
         }
-        while run.summaries[0].len() < until && !run.hopeless() {
+        while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(samples, on_event)?;
         }
         let now = run.judge(alpha, looks.seed, expect)?;
-        let open = undecided(&now.comparison);
+        // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
+        let open = undecided(&now.comparison) || run.is_spoiled();
         paired = Some(now);
-        if !open || run.hopeless() {
+        if !open || run.hopeless(looks.most()) {
             break;
         }
     }
@@ -136,6 +142,11 @@ fn undecided(c: &CaseComparison) -> bool {
         Ok(r) => r.decision == Decision::Inconclusive,
         Err(why) => why.starts_with("needs "),
     })
+}
+
+/// One pair that was disturbed says nothing about the machine; from two on their share counts.
+fn is_spoiled(discarded: usize, kept: usize) -> bool {
+    discarded >= 2 && discarded as f64 > MAX_DISCARDED_FRAC * (discarded + kept) as f64
 }
 
 struct Run<'a> {
@@ -180,9 +191,14 @@ impl Run<'_> {
         self.summaries[0].len() + self.discarded
     }
 
-    /// So many pairs were discarded that the comparison is invalid whatever follows.
-    fn hopeless(&self) -> bool {
-        self.discarded >= 2 && self.discarded as f64 > MAX_DISCARDED_FRAC * self.tried() as f64
+    /// Too many of the pairs so far were discarded.
+    fn is_spoiled(&self) -> bool {
+        is_spoiled(self.discarded, self.summaries[0].len())
+    }
+
+    /// So many pairs were discarded that the comparison is invalid, even if all others up to the last look are kept.
+    fn hopeless(&self, most: usize) -> bool {
+        is_spoiled(self.discarded, most)
     }
 
     fn judge(&self, alpha: f64, seed: u64, expect: &Expect) -> Result<Paired> {
@@ -198,7 +214,7 @@ impl Run<'_> {
         let case = self.arms[1].case;
         let design = Design::Pairs { alpha, seed, prior: &|metric| expect(&head, metric) };
         let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
-        if self.hopeless() {
+        if self.is_spoiled() {
             comparison.verdict = Verdict::Invalid(format!(
                 "{} of {} pairs had to be discarded, the last because {}",
                 self.discarded,
@@ -248,12 +264,22 @@ mod tests {
     }
 
     #[test]
+    fn a_disturbance_that_passes_costs_pairs_and_not_the_answer() {
+        // Two of the first seven are too many so far, and few enough of those that may still come.
+        assert!(is_spoiled(2, 5) && !is_spoiled(2, 8) && !is_spoiled(2, 20));
+        assert!(!is_spoiled(5, 20) && is_spoiled(6, 20), "beyond a fifth no further pair helps");
+        assert!(!is_spoiled(1, 0) && !is_spoiled(0, 0), "one alone is an accident");
+    }
+
+    #[test]
     fn looks_are_the_planned_ones_or_the_fixed_number() {
         let looks = Looks { pairs: None, max_time: None, alpha: 0.05, seed: 1, after: 0 };
         let steps: Vec<usize> =
             [0, 5, 8, 12, 20].iter().filter_map(|n| looks.next(*n).map(|(until, _)| until)).collect();
         assert_eq!(steps, LOOKS);
+        assert_eq!(looks.most(), 20);
         let fixed = Looks { pairs: Some(3), ..looks };
+        assert_eq!(fixed.most(), 3);
         assert_eq!((fixed.next(0), fixed.next(3)), (Some((3, 0.05)), None));
     }
 }
