@@ -144,6 +144,13 @@ impl CaseRecord {
     pub fn gpu_timed(&self) -> bool {
         self.processes.iter().any(|s| s.gpu.as_ref().is_some_and(|g| g.compute.is_some()))
     }
+
+    /// Why its numbers must not be believed, by the first process that says so, and how many do.
+    pub fn spoiled(&self) -> Option<(String, usize)> {
+        let all: Vec<String> = self.processes.iter().filter_map(Summary::spoiled).collect();
+        let count = all.len();
+        Some((all.into_iter().next()?, count))
+    }
 }
 
 impl Record {

@@ -14,7 +14,7 @@ mod pin;
 mod stages;
 
 pub use added::Added;
-pub use history::{Base, Compared, sessions_for};
+pub use history::{Base, Compared, sessions_for, verdict};
 pub use machine::{host, machine_of};
 pub use stages::source;
 

@@ -16,7 +16,6 @@ use crate::error::{Failure, Result};
 use crate::report::{self, json};
 use crate::session::discover::{Discovered, Explored, discover};
 use crate::session::{host, machine_of};
-use crate::summarize::Summary;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -153,8 +152,9 @@ fn keep(
     }
     notes.extend(record.map(|path| format!("record: {}", shown(path))));
     for (id, case) in &found.record.cases {
-        let why = case.processes.iter().find_map(Summary::spoiled);
-        notes.extend(why.map(|why| format!("warning: the numbers of {id} cannot be trusted: {why}")));
+        notes.extend(
+            case.spoiled().map(|(why, _)| format!("warning: the numbers of {id} cannot be trusted: {why}")),
+        );
     }
     let mut written: Option<PathBuf> = None;
     if asked.grid.write && !found.interrupted {

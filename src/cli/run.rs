@@ -101,7 +101,11 @@ fn tally(args: &RunArgs, outcome: &Outcome) -> Tally {
         strict: args.strict,
         ..Tally::default()
     };
-    outcome.compared.values().for_each(|c| tally.count(&c.comparison.verdict));
+    for (id, case) in &outcome.record.cases {
+        if let Some(verdict) = session::verdict(case, outcome.compared.get(id)) {
+            tally.count(&verdict);
+        }
+    }
     tally
 }
 

@@ -1,7 +1,6 @@
 //! Before statistics: whether two arms answer the same question, and whether their numbers can be believed at all.
 
 use crate::record::CaseRecord;
-use crate::summarize::Summary;
 
 /// What is asked must be the same; says what is not.
 pub(super) fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
@@ -35,9 +34,8 @@ pub(super) fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Opti
 
 /// Why the numbers of an arm must not be believed. (Pairs with such a process were discarded before.)
 pub(super) fn spoiled(arm: &CaseRecord, name: &str) -> Option<String> {
-    let all: Vec<String> = arm.processes.iter().filter_map(Summary::spoiled).collect();
-    let first = all.first()?;
-    Some(format!("in {} of {} processes of {name} {first}", all.len(), arm.processes.len()))
+    let (why, count) = arm.spoiled()?;
+    Some(format!("in {count} of {} processes of {name} {why}", arm.processes.len()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
 use crate::record::{CaseRecord, Record};
-use crate::session::{Base, Compared};
+use crate::session::{Base, Compared, verdict};
 use crate::units::{change, rate, share, time};
 use case::figure;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -247,7 +247,7 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
     let mut rows: Vec<(&String, &CaseRecord)> = record.cases.iter().collect();
     rows.sort_by_key(|(id, case)| {
         let missed = budget_result(case).is_some_and(|b| !b.holds);
-        (compared.get(*id).map_or(u8::MAX, |c| c.comparison.verdict.rank()), !missed, (*id).clone())
+        (verdict(case, compared.get(*id)).map_or(u8::MAX, |v| v.rank()), !missed, (*id).clone())
     });
     for (id, case) in rows {
         table.add_row(row(id, case, compared.get(id)));
@@ -281,7 +281,7 @@ fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> 
     };
     let delta =
         first.and_then(|m| m.change).map_or_else(|| "–".into(), |i| format!("{}{metric}", change(i.est)));
-    let verdict = compared.map_or("–", |c| c.comparison.verdict.word());
+    let verdict = verdict(case, compared).map_or("–", |v| v.word());
     vec![
         id.to_owned(),
         shown(figure(case, |s| Some(s.mean_ns)), &time),

@@ -4,7 +4,7 @@ use super::{Event, Outcome};
 use crate::baseline::{self, Candidate, Candidates, Store};
 use crate::calibration::Calibration;
 use crate::case::Margins;
-use crate::compare::{self, CaseComparison, Design, Metric, Sessions};
+use crate::compare::{self, CaseComparison, Design, Metric, Sessions, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::git::Repo;
@@ -16,6 +16,13 @@ use std::path::{Path, PathBuf};
 pub struct Compared {
     pub comparison: CaseComparison,
     pub base: Base,
+}
+
+/// What is said of a case; numbers that must not be believed are invalid also where there is nothing to compare them
+/// with.
+pub fn verdict(case: &CaseRecord, compared: Option<&Compared>) -> Option<Verdict> {
+    let alone = || Some(Verdict::Invalid(case.spoiled()?.0));
+    compared.map(|c| c.comparison.verdict.clone()).or_else(alone)
 }
 
 /// A stored record as the base of a comparison.

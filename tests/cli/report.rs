@@ -280,7 +280,10 @@ fn the_table_has_the_worst_first() {
     held.processes.iter_mut().for_each(|s| s.over_budget_frac = Some(0.0));
     let mut thin = held.clone();
     thin.processes.iter_mut().for_each(|s| s.requests = 3);
+    let mut throttled = held.clone();
+    throttled.processes[0].throttled = true;
     cases.extend([("q/new/held", held), ("q/new/missed", missed), ("q/new/thin", thin)]);
+    cases.push(("q/new/throttled", throttled));
     let mut against: BTreeMap<String, Compared> =
         ids.iter().zip(verdicts()).map(|(id, v)| (id.clone(), with_verdict(id, v))).collect();
     against.insert("p/regressed/latency".into(), compared(&five(1_000_000.0), &five(1_234_567.0)));

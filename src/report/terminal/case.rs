@@ -10,10 +10,14 @@ use crate::units::{bytes, count, plain_time, plural, rate, share, time};
 /// The lines of one case. `verbose` adds a line per process and what the engine is.
 pub(super) fn lines(case: &CaseRecord, verbose: bool) -> Vec<String> {
     let mut lines = super::capacity::lines(case);
+    let open = case.open.is_some();
+    let per_s = |label: &str| figure_line(label, figure(case, |s| Some(s.inferences_per_s)), rate);
+    // The latencies below are those of one offered rate; nothing is done as fast as it can be.
+    lines.extend(open.then(|| per_s("at:")));
     lines.push(figure_line("time:", figure(case, |s| Some(s.mean_ns)), time));
     lines.extend(no_result_line(case));
     lines.push(quantile_line(case));
-    lines.push(figure_line("thrpt:", figure(case, |s| Some(s.inferences_per_s)), rate));
+    lines.extend((!open).then(|| per_s("thrpt:")));
     lines.extend(gpu_lines(case));
     lines.extend(budget_result(case).map(|b| budget_line(&b)));
     lines.push(phase_line(case));
@@ -241,11 +245,8 @@ pub(super) fn warnings(case: &CaseRecord) -> Vec<String> {
     if of(|s| !s.steady) > 0 {
         lines.push(paint(YELLOW, &format!("warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up", of(|s| !s.steady))));
     }
-    if let Some(why) = case.processes.iter().find_map(Summary::spoiled) {
-        lines.push(paint(
-            RED,
-            &format!("invalid: {why} (in {} of {total} processes)", of(|s| s.spoiled().is_some())),
-        ));
+    if let Some((why, count)) = case.spoiled() {
+        lines.push(paint(RED, &format!("invalid: {why} (in {count} of {total} processes)")));
     }
     if of(|s| s.non_stationary) > 0 {
         lines.push(paint(YELLOW, &format!("warning: in {} of {total} processes latency drifted while measuring; look at clocks, heat and other load (`cargo trt-perf doctor`)", of(|s| s.non_stationary))));
