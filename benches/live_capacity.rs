@@ -7,7 +7,7 @@
 //! - `cpu`, `cuda`: on which backend, a small model or a kernel of 100 µs.
 //!
 //! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS` and `TRT_PERF_LIVE_PAIRS` say how many checks, of
-//! how many pairs. On a machine without Rust it is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the
+//! how many pairs; `TRT_PERF_LIVE_BUDGET_US` another budget, for a machine that wakes late. On a machine without Rust it is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the
 //! program, `TRT_PERF_MODELS` the folder of the sample models.
 
 #[path = "../tests/support/queues.rs"]
@@ -59,7 +59,7 @@ fn main() {
             lab.same(number("TRT_PERF_LIVE_RUNS").unwrap_or(50));
         }
         if asked("slower", ["same", "slower"]) {
-            for budget_ns in lab.budgets_ns {
+            for budget_ns in &lab.budgets_ns {
                 lab.slower(*budget_ns, number("TRT_PERF_LIVE_RUNS").unwrap_or(10));
             }
         }
@@ -75,7 +75,7 @@ struct Lab {
     dir: TempDir,
     name: &'static str,
     /// The first is what nothing-changed is checked at.
-    budgets_ns: &'static [f64],
+    budgets_ns: Vec<f64>,
     /// Of a check of an engine that takes longer: an interval as narrow as what it is to show.
     pairs: usize,
     more: &'static [&'static str],
@@ -92,14 +92,14 @@ impl Lab {
             PathBuf::from,
         );
         let model = models.join("mlp.onnx").display().to_string();
-        let lab = Self::empty("cpu", &[1e6], 150, &["--measure", "100ms"]);
+        let lab = Self::empty("cpu", &[1000], 150, &["--measure", "100ms"]);
         let slower = lab.engine(&model, &["--config", &format!("debug-extra-work={}%", 100.0 * EXTRA_WORK)]);
         Self { slower, ..lab.with(model) }
     }
 
     fn cuda() -> Self {
         let more = &["--measure", "200ms", "--no-transfers", "--cuda-graph"];
-        let lab = Self::empty("cuda", &[1e6, 350e3], 5, more);
+        let lab = Self::empty("cuda", &[1000, 350], 5, more);
         let kernel = |ns: f64| {
             let file = lab.dir.path().join(format!("k{ns}.toml"));
             std::fs::write(&file, format!("duration = \"{ns}ns\"")).expect("a workload file");
@@ -117,13 +117,11 @@ impl Lab {
         Self { model, base, same, ..self }
     }
 
-    fn empty(
-        name: &'static str,
-        budgets_ns: &'static [f64],
-        pairs: usize,
-        more: &'static [&'static str],
-    ) -> Self {
+    fn empty(name: &'static str, budgets_us: &[usize], pairs: usize, more: &'static [&'static str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
+        let asked = number("TRT_PERF_LIVE_BUDGET_US").map(|us| vec![us]);
+        let budgets_us = asked.unwrap_or_else(|| budgets_us.to_vec());
+        let budgets_ns = budgets_us.into_iter().map(|us| us as f64 * 1e3).collect();
         let [model, base, same, slower] = std::array::from_fn(|_| String::new());
         Self { dir, name, budgets_ns, pairs, more, model, base, same, slower }
     }
