@@ -334,6 +334,11 @@ proptest! {
             Ok(found) => {
                 prop_assert!(found.probes.len() <= max_probes && found.capacities.len() == plan.budgets_ns.len());
                 prop_assert!(numbers(&found).iter().all(|v| v.is_finite()), "{found:?}");
+                for capacity in &found.capacities {
+                    if let Outcome::Cliff { holds_per_s, fails_per_s } = capacity.outcome {
+                        prop_assert!(holds_per_s < fails_per_s, "{found:?}");
+                    }
+                }
             }
             Err(error) => prop_assert_eq!(plan.check().map_err(|e| e.to_string()), Err(error.to_string())),
         }

@@ -282,7 +282,8 @@ impl<E> Search<'_, E> {
         let highest_over = longest.iter().rev().find(|(_, probe)| over(probe)).map(|(&step, _)| step);
         let fails = above.or(highest_over.filter(|_| highest_held < Some(self.top)));
         match (holds, fails) {
-            (Some(holds), Some(fails)) => Located::cliff(holds, fails),
+            // Where a lower rate failed and the highest ones held, the crossing is somewhere among them.
+            (Some(holds), Some(fails)) => Located::cliff(holds.min(fails), holds.max(fails)),
             (Some(holds), None) => {
                 let holds = highest_held.unwrap_or(holds);
                 if holds < self.top {
@@ -359,4 +360,37 @@ impl<E> Search<'_, E> {
 /// Lattice steps between the rates of a refinement.
 fn spacing(slope: f64) -> i32 {
     ((LN_SHARE_APART / (slope * ln_step())).round().clamp(1.0, f64::from(APART))) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_an_interval_are_in_order_also_where_shares_go_up_and_down() {
+        let plan = Plan {
+            budgets_ns: vec![100],
+            quantile: 0.9,
+            closed_per_s: 1000.0,
+            max_per_s: 1e6,
+            probe_ns: 1_000_000,
+            max_probes: 0,
+        };
+        let probe = |(step, latency_ns): (i32, u64)| {
+            let ask =
+                Ask { step, per_s: rate(step), arrivals: 500, confirming: false, stop_over: (100, 500) };
+            assess(&plan, &ask, &Answer { latency_ns: vec![latency_ns; 500], stopped: false })
+        };
+        let located = |seen: &[(i32, u64)]| {
+            let probes = seen.iter().copied().map(probe).collect();
+            let mut none = |_: &Ask| Err(StatError::NotFinite { index: 0 });
+            Search { plan: &plan, probe: &mut none, top: 60, probes }.between(0).outcome
+        };
+        let cliff = |holds, fails| Outcome::Cliff { holds_per_s: rate(holds), fails_per_s: rate(fails) };
+        assert_eq!(located(&[(10, 5), (12, 500)]), cliff(10, 12));
+        assert_eq!(located(&[(10, 500), (12, 5), (14, 5)]), cliff(10, 14));
+        assert_eq!(located(&[(10, 5), (12, 5)]), cliff(12, 60), "no probe was left for more");
+        assert_eq!(located(&[(60, 5)]), Outcome::Beyond { at_least_per_s: rate(60) });
+        assert_eq!(located(&[(10, 500)]), Outcome::None { lowest_per_s: rate(10), over_frac: 1.0 });
+    }
 }
