@@ -7,6 +7,7 @@ use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
+use crate::units::nanos;
 use crate::worker::child::Reply;
 use crate::worker::protocol::{BuildJob, Built, Message, Stage};
 use sha2::{Digest, Sha256};
@@ -66,7 +67,7 @@ fn build(
         progress: &progress,
     };
     let built = backend.build(request).map_err(|e| e.context(job.model.display()))?;
-    let build_ns = start.elapsed().as_nanos() as u64;
+    let build_ns = nanos(start.elapsed());
     let parts = built.parts;
     let payload: Vec<&[u8]> = parts.iter().map(|(_, b)| b.as_slice()).collect();
     let mut hash = Sha256::new();

@@ -17,6 +17,7 @@ use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
 use crate::steady;
 use crate::tensor::write_samples;
+use crate::units::nanos;
 use crate::worker::child::Reply;
 use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, Stage};
 use gpu::{Watch, median_times, timed_pass, write_gpu_samples};
@@ -132,10 +133,6 @@ fn inferences_per_request(job: &MeasureJob) -> f64 {
 
 fn first(sessions: &mut [Box<dyn Session>]) -> Result<&mut Box<dyn Session>> {
     sessions.first_mut().ok_or_else(|| Failure::usage("an operating point needs at least one stream"))
-}
-
-fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 struct WarmUp {

@@ -20,9 +20,13 @@ impl Nanos {
 
 impl From<Duration> for Nanos {
     fn from(d: Duration) -> Self {
-        // 584 years fit; a longer duration saturates.
-        Self(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+        Self(nanos(d))
     }
+}
+
+/// Nanoseconds of a duration: 584 years fit, a longer one saturates.
+pub fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl FromStr for Nanos {

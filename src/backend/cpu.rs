@@ -8,6 +8,7 @@ use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::nodes_with;
 use crate::tensor::{DType, Tensor};
+use crate::units::nanos;
 use rten::{
     DataType, LoadError, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType,
 };
@@ -54,7 +55,7 @@ impl Backend for Cpu {
         let start = Instant::now();
         let model = load(&names, parts, &engine.made_from.build)
             .map_err(|e| Failure::new(FailureKind::Measure, format!("the engine does not load: {e}")))?;
-        let load_ns = start.elapsed().as_nanos() as u64;
+        let load_ns = nanos(start.elapsed());
         let model = Arc::new(model);
         let threads = usize::try_from(engine.made_from.threads).unwrap_or(1);
         let sessions = (0..setup.point.streams)

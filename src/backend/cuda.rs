@@ -22,6 +22,7 @@ use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
+use crate::units::nanos;
 use kernel::Spin;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,10 +71,10 @@ impl Backend for Cuda {
             .map_err(|why| Failure::new(FailureKind::Format, format!("the engine's workload {why}")))?;
         let start = Instant::now();
         let gpu = Gpu::open(self.gpu, setup.mode.wait)?;
-        let context_ns = nanos(start);
+        let context_ns = nanos(start.elapsed());
         let start = Instant::now();
         let kernels = Arc::new(Kernels::load(&gpu)?);
-        let kernel_ns = nanos(start);
+        let kernel_ns = nanos(start.elapsed());
         let start = Instant::now();
         let mut capture_ns = 0;
         let sessions = (0..setup.point.streams)
@@ -83,7 +84,7 @@ impl Backend for Cuda {
                 Ok(session)
             })
             .collect::<Result<Vec<_>>>()?;
-        let sessions_ns = nanos(start) - capture_ns;
+        let sessions_ns = nanos(start.elapsed()) - capture_ns;
         let mut steps = vec![
             ("CUDA context".to_owned(), context_ns),
             ("kernel".to_owned(), kernel_ns),
@@ -113,8 +114,4 @@ fn session(
     let mut session = GpuSession::new(gpu, kernels, stream, buffers, spin, setup)?;
     let capture_ns = if setup.point.cuda_graph { session.capture()? } else { 0 };
     Ok((Box::new(session), capture_ns))
-}
-
-fn nanos(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -38,6 +38,7 @@ use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
+use crate::units::nanos;
 use abi::Family;
 use library::{Api, Need};
 use std::path::{Path, PathBuf};
@@ -108,7 +109,7 @@ impl Backend for Tensorrt {
         }
         let start = Instant::now();
         let api = self.api(Need::Run)?;
-        let library_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let library_ns = nanos(start.elapsed());
         let plan = parts.first().map_or(&b""[..], |p| p.as_slice());
         let mut opened = run::open(api, self.device, engine, plan, setup, inputs)?;
         opened.steps.insert(0, ("library".into(), library_ns));

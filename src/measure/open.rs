@@ -11,9 +11,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::{first, nanos, panicked};
+use super::{first, panicked};
 use crate::backend::Session;
 use crate::error::{Failure, Result};
+use crate::units::nanos;
 use std::collections::VecDeque;
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -8,6 +8,7 @@ use crate::backend::{GpuTimes, Session, Setup};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
+use crate::units::nanos;
 use cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use cudarc::driver::{CudaEvent, CudaGraph, CudaSlice, CudaStream, PinnedHostSlice, result};
 use std::sync::Arc;
@@ -173,7 +174,7 @@ impl<W: Work> GpuSession<W> {
         graph.upload().map_err(bad)?;
         self.stream.synchronize().map_err(bad)?;
         self.graph = Some(Graph(graph));
-        Ok(super::nanos(start))
+        Ok(nanos(start.elapsed()))
     }
 
     /// Launches `requests` of them in one loop and waits at the end: nanoseconds per request.
@@ -261,7 +262,7 @@ impl<W: Work> Session for GpuSession<W> {
         self.mark(3)?;
         self.copy_out()?;
         self.mark(4)?;
-        let enqueue_ns = super::nanos(start);
+        let enqueue_ns = nanos(start.elapsed());
         let isolated = self.gate.as_mut().is_some_and(Gate::open);
         if !isolated {
             self.gate = None;

@@ -12,6 +12,7 @@ use crate::backend::{Opened, Session, Setup};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
+use crate::units::nanos;
 use cudarc::driver::CudaStream;
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,7 +58,7 @@ impl Steps {
     fn time<T>(&mut self, name: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
         let start = Instant::now();
         let made = what()?;
-        let ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let ns = nanos(start.elapsed());
         match self.0.iter_mut().find(|(n, _)| n == name) {
             Some((_, sum)) => *sum += ns,
             None => self.0.push((name.to_owned(), ns)),
