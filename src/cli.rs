@@ -13,11 +13,12 @@ mod exit;
 mod history;
 mod import;
 pub mod init;
+mod keep;
 mod run;
 mod show;
 
 use crate::error::{Failure, FailureKind, Result};
-use crate::worker;
+use crate::{child, worker};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Exit;
 use std::ffi::OsString;
@@ -88,7 +89,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 
 /// The worker's side of the executable.
 pub fn worker(parent: Option<u32>) -> ExitCode {
-    match worker::child::run(parent) {
+    match child::run(parent) {
         Ok(()) => ExitCode::SUCCESS,
         Err(f) => {
             eprintln!("{f}");
@@ -108,7 +109,7 @@ fn handle_signals() -> Result<()> {
 }
 
 fn report_failure(f: &Failure) -> Exit {
-    anstream::eprintln!("{}error{}: {f}", show::BOLD_RED, crate::report::terminal::RESET);
+    anstream::eprintln!("{}error{}: {f}", show::BOLD_RED, crate::report::style::RESET);
     Exit::of(f.kind)
 }
 

@@ -42,6 +42,7 @@
 //! | [`worker`] | a fresh process and its messages | a job |
 //! | [`build`] | an engine | a model; in the build worker |
 //! | [`measure`] | samples | an engine; in the measure worker |
+//! | [`child`] | the worker's side of a job | a job; builds or measures |
 //! | [`device`] | device key, facts, warnings | this machine |
 //! | [`summarize`] | a summary | samples |
 //! | [`discover`] | operating points to try, and which wins | models, summaries |
@@ -66,6 +67,7 @@ pub mod build;
 pub mod calibration;
 pub mod capacity;
 pub mod case;
+pub mod child;
 pub mod cli;
 pub mod compare;
 pub mod config;

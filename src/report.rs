@@ -10,6 +10,7 @@ pub mod json;
 pub mod markdown;
 pub mod plot;
 pub mod scatter;
+pub mod style;
 pub mod terminal;
 
 use crate::acceptance::Standing;

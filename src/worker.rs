@@ -1,8 +1,8 @@
 //! Fresh child processes for native code: start ourselves, pass one job, read messages, limit the time, and
 //! tell apart how it ended. A crash, a hang or a lack of memory is a [`Failure`], never the end of the session.
 
-pub mod child;
 pub mod protocol;
+pub mod reply;
 
 use crate::error::{Failure, FailureKind, Result};
 use protocol::{Job, Message, PROTOCOL};

@@ -2,7 +2,7 @@
 
 use super::compare::{resolve, stores};
 use super::exit::Exit;
-use super::run::size_note;
+use super::keep::size_note;
 use super::{note, out, shown};
 use crate::baseline::{self, Store};
 use crate::config::Project;

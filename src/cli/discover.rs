@@ -6,7 +6,7 @@ use super::args::MessageFormat;
 use super::cases::{SessionArgs, differ};
 use super::exit::Exit;
 use super::history::{locale_glyphs, size};
-use super::run::{savable, save_baseline};
+use super::keep::{savable, save_baseline};
 use super::show::Show;
 use super::{note, out, shown};
 use crate::case::{self, Case};

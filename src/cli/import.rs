@@ -4,7 +4,7 @@ mod files;
 
 use super::args::MessageFormat;
 use super::exit::Exit;
-use super::{note, out, run, shown};
+use super::{keep, note, out, shown};
 use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
@@ -124,7 +124,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     note(&format!("record: {}", shown(&path)));
     if let Some(path) = baseline {
         note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
-        run::size_note(&path, &record).iter().for_each(|n| note(n));
+        keep::size_note(&path, &record).iter().for_each(|n| note(n));
     }
     Ok(Exit::Ok)
 }

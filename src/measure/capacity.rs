@@ -9,8 +9,8 @@ use crate::config::ArrivalsChoice;
 use crate::error::{Failure, Result};
 use crate::stats::describe::quantile_sorted;
 use crate::units::five_digits;
-use crate::worker::child::Reply;
 use crate::worker::protocol::{MeasureJob, Message, OpenJob};
+use crate::worker::reply::Reply;
 use std::time::Duration;
 
 /// Rates beyond this many times the closed loop's are not tried: requests cannot be answered faster than back to back,

@@ -7,8 +7,8 @@ use crate::engine::EngineHeader;
 use crate::error::{Failure, Result};
 use crate::steady;
 use crate::tensor::{Tensor, write_samples};
-use crate::worker::child::Reply;
 use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, Stage};
+use crate::worker::reply::Reply;
 use std::path::Path;
 
 /// One process's worth; `None` where the backend leaves measuring to us.

@@ -3,7 +3,7 @@
 //! Also the one line by which a comparison says what it took into account. Must never show a spread without saying
 //! how few sessions it stands on.
 
-use super::terminal::{BOLD, DIM, RESET, YELLOW};
+use super::style::{BOLD, DIM, RESET, YELLOW, plain_table, table_text};
 use crate::calibration::advice::{self, percent};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
 use crate::compare::{Basis, CaseComparison, MetricComparison, Sessions};
@@ -38,7 +38,7 @@ fn block(id: &str, c: &CaseCalibration) -> String {
         percent(c.within_sd_frac),
         c.lag1
     );
-    let mut table = super::terminal::plain_table(
+    let mut table = plain_table(
         [
             "",
             "typical",
@@ -68,7 +68,7 @@ fn block(id: &str, c: &CaseCalibration) -> String {
             of(m.false_verdicts),
         ]);
     }
-    for line in super::terminal::table_text(&table).lines() {
+    for line in table_text(&table).lines() {
         let _ = writeln!(out, "  {line}");
     }
     for line in advice::case(c) {

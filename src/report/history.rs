@@ -2,7 +2,7 @@
 //! call a change point a verdict.
 
 use super::plot::{Glyphs, Mark, Size, plot};
-use super::terminal::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::history::{Change, LeftOut, Point, SEED, Series};
 use crate::record::{date, short};
 use crate::stats::changepoint::PERMUTATIONS;

@@ -3,6 +3,7 @@
 mod capacity;
 mod case;
 
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
 use super::{CheckReport, Figure, budget_result};
 use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
@@ -12,23 +13,12 @@ use crate::record::{CaseRecord, Record};
 use crate::session::{Base, Compared, verdict};
 use crate::units::{change, rate, share, time};
 use case::figure;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::CellAlignment;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-pub const RED: &str = "\x1b[31m";
-pub const GREEN: &str = "\x1b[32m";
-pub const YELLOW: &str = "\x1b[33m";
-pub const BOLD: &str = "\x1b[1m";
-pub const DIM: &str = "\x1b[2m";
-pub const RESET: &str = "\x1b[0m";
-
 /// Where criterion's columns stand: a longer id gets a line of its own.
 const ID_WIDTH: usize = 24;
-
-pub(super) fn paint(colour: &str, text: &str) -> String {
-    format!("{colour}{text}{RESET}")
-}
 
 /// The colour of a verdict.
 fn colour(verdict: &Verdict) -> &'static str {
@@ -42,7 +32,8 @@ fn colour(verdict: &Verdict) -> &'static str {
 
 /// The block of one measured case. `verbose` adds a line per process and what the engine is.
 pub fn case_block(id: &str, case: &CaseRecord, compared: Option<&Compared>, verbose: bool) -> String {
-    let mut lines = case::lines(case, verbose);
+    let mut lines = capacity::lines(case);
+    lines.extend(case::lines(case, verbose));
     lines.extend(compared.map(|c| comparison_lines(&c.comparison, Some(&c.base))).unwrap_or_default());
     lines.extend(case::warnings(case));
     block(id, &lines)
@@ -154,15 +145,6 @@ pub fn sentence(verdict: &Verdict, margins: Margins) -> String {
     }
 }
 
-/// The beginning of a text that is too long for a table's cell; all of it has been shown before.
-pub(super) fn clipped(text: &str) -> String {
-    const WIDTH: usize = 60;
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text.to_owned(),
-    }
-}
-
 /// A check: a block per case that has something to say, then a table, worst first.
 pub fn check(report: &CheckReport, quiet: bool) -> String {
     let mut out = String::new();
@@ -221,18 +203,6 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
         report.seed
     );
     out
-}
-
-pub(super) fn plain_table(header: Vec<String>) -> Table {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
-    table
-}
-
-pub(super) fn table_text(table: &Table) -> String {
-    let text: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
-    text.join("\n") + "\n"
 }
 
 /// The table at the end: a row per case, worst first.

@@ -1,10 +1,10 @@
 //! What an open loop found, line by line: a rate for each budget, the run that confirmed it, and the closed loop beside it.
 
 use super::case::{figure, figure_line};
-use super::{DIM, GREEN, RED, YELLOW, paint};
 use crate::capacity::{Capacity, Curve, Outcome};
 use crate::record::CaseRecord;
 use crate::report::Figure;
+use crate::report::style::{DIM, GREEN, RED, YELLOW, paint};
 use crate::summarize::Summary;
 use crate::units::{count, plain_time, rate, share, time};
 

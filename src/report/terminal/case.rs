@@ -1,15 +1,15 @@
 //! What one measured case says about itself, line by line, before it is compared with anything.
 
-use super::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::config::Wait;
 use crate::record::{CaseRecord, Unreal};
+use crate::report::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::report::{BudgetResult, Figure, budget_result};
 use crate::summarize::{GpuSummary, Summary};
 use crate::units::{bytes, count, plain_time, plural, rate, share, time};
 
 /// The lines of one case. `verbose` adds a line per process and what the engine is.
 pub(super) fn lines(case: &CaseRecord, verbose: bool) -> Vec<String> {
-    let mut lines = super::capacity::lines(case);
+    let mut lines = Vec::new();
     let open = case.open.is_some();
     let per_s = |label: &str| figure_line(label, figure(case, |s| Some(s.inferences_per_s)), rate);
     // The latencies below are those of one offered rate; nothing is done as fast as it can be.

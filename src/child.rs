@@ -1,31 +1,18 @@
 //! The worker's side: one job in, messages out, then exit. The only place where inference libraries run.
 
-use super::protocol::{Job, Message, PROTOCOL, Probed};
 use crate::backend::{backend, tensorrt};
 use crate::error::{Failure, FailureKind, Result};
+use crate::worker::protocol::{Job, Message, PROTOCOL, Probed};
+use crate::worker::reply::Reply;
 use crate::{build, measure};
 use rustix::process::Signal;
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
-
-/// The messages' way back to the parent.
-pub struct Reply(File);
-
-impl Reply {
-    /// A parent that is gone reads nothing; the worker is about to be killed anyway, so errors are dropped.
-    pub fn send(&mut self, message: &Message) {
-        if let Ok(mut line) = serde_json::to_vec(message) {
-            line.push(b'\n');
-            let _ = self.0.write_all(&line);
-        }
-    }
-}
 
 /// Runs the job on standard input. `parent` is the process id that started us.
 pub fn run(parent: Option<u32>) -> Result<()> {
     die_with(parent)?;
-    let mut reply = Reply(take_stdout()?);
+    let mut reply = Reply::take_stdout()?;
     reply.send(&Message::Hello { protocol: PROTOCOL, pid: std::process::id() });
     let mut text = String::new();
     std::io::stdin()
@@ -62,12 +49,4 @@ fn die_with(parent: Option<u32>) -> Result<()> {
         return Err(fail("lost its parent"));
     }
     Ok(())
-}
-
-/// Keeps standard output for messages, and sends everything native libraries print to standard error.
-fn take_stdout() -> Result<File> {
-    let fail = |e: rustix::io::Errno| Failure::io("duplicate", "standard output".as_ref(), &e.into());
-    let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(fail)?;
-    rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(fail)?;
-    Ok(File::from(kept))
 }

@@ -1,0 +1,27 @@
+//! A worker's messages to its parent: on what was standard output, which nothing else writes to.
+
+use super::protocol::Message;
+use crate::error::{Failure, Result};
+use std::fs::File;
+use std::io::Write;
+
+/// The messages' way back to the parent.
+pub struct Reply(File);
+
+impl Reply {
+    /// Keeps standard output for messages, and sends everything native libraries print to standard error.
+    pub fn take_stdout() -> Result<Self> {
+        let fail = |e: rustix::io::Errno| Failure::io("duplicate", "standard output".as_ref(), &e.into());
+        let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(fail)?;
+        rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(fail)?;
+        Ok(Self(File::from(kept)))
+    }
+
+    /// A parent that is gone reads nothing; the worker is about to be killed anyway, so errors are dropped.
+    pub fn send(&mut self, message: &Message) {
+        if let Ok(mut line) = serde_json::to_vec(message) {
+            line.push(b'\n');
+            let _ = self.0.write_all(&line);
+        }
+    }
+}
