@@ -7,11 +7,14 @@
 
 #[path = "../tests/support/queues.rs"]
 mod queues;
+#[path = "shared/program.rs"]
+mod running;
 
 use queues::{Queue, SERVICE_NS, Service};
+use running::{message, program};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use trt_perf::backend::Setup;
 use trt_perf::backend::cuda::peer::{BackToBack, back_to_back};
 use trt_perf::backend::cuda::workload::Workload;
@@ -47,27 +50,17 @@ fn main() {
     }
 }
 
-fn program() -> PathBuf {
-    std::env::var_os("TRT_PERF_BIN")
-        .map_or_else(|| env!("CARGO_BIN_EXE_cargo-trt-perf").into(), PathBuf::from)
-}
-
 /// The `case-finished` message of a workload measured as `args` say.
 fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
     let file = dir.join(format!("k{us}.toml"));
     std::fs::write(&file, format!("duration = \"{us}us\"")).expect("a workload file");
-    let output = Command::new(program())
+    let mut command = Command::new(program());
+    command
         .args(["run", file.to_str().expect("UTF-8"), "--message-format", "json", "--processes", "3"])
         .args(["--warm-up", "100ms", "--measure", "300ms"])
         .args(args)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().rfind(|l| l.contains("\"reason\":\"case-finished\""));
-    let line = line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
-    serde_json::from_str(line).expect("messages are JSON")
+        .current_dir(dir);
+    message(&mut command, "case-finished")
 }
 
 fn peer(us: u64, graph: bool) -> BackToBack {

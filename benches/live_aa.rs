@@ -6,9 +6,13 @@
 //!
 //! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS=10` makes a short one.
 
+#[path = "shared/program.rs"]
+mod running;
+
 use criterion::Criterion;
+use running::{message, program};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use trt_perf::stats::clopper_pearson;
 
@@ -50,20 +54,11 @@ fn share_interval(k: u64, of: u64) -> String {
     format!("{:.1}–{:.1} %", lo * 100.0, hi * 100.0)
 }
 
-fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-trt-perf"));
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(program());
     command.args(args).args(["--message-format", "json"]).args(EFFORT);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::null());
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
-}
-
-/// The last message of a command with this reason.
-fn message(command: &mut Command, reason: &str) -> serde_json::Value {
-    let output = command.output().expect("cargo-trt-perf runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = text.lines().rfind(|l| l.contains(&format!("\"reason\":\"{reason}\"")));
-    let line = line.unwrap_or_else(|| panic!("no {reason} in: {text}"));
-    serde_json::from_str(line).expect("messages are JSON")
 }
 
 /// Checks of an engine against itself that claim a change. A millionth of extra work makes no difference that could
@@ -79,12 +74,12 @@ fn ours(runs: u64) -> (u64, u64) {
 /// The result of one check in which head does this share of extra work.
 fn check(extra_work: &str) -> serde_json::Value {
     let work = format!("debug-extra-work={extra_work}");
-    message(&mut program(&["check", MODEL, "--head-config", &work, "--max-time", "30s"]), "checked")
+    message(&mut command(&["check", MODEL, "--head-config", &work, "--max-time", "30s"]), "checked")
 }
 
 /// Criterion compares each run with the one before; the engine is the same in all.
 fn criterions(runs: u64) -> (u64, u64) {
-    let engine = message(&mut program(&["run", MODEL, "--processes", "1"]), "engine")["engine"].clone();
+    let engine = message(&mut command(&["run", MODEL, "--processes", "1"]), "engine")["engine"].clone();
     let engine = PathBuf::from(engine.as_str().expect("a path"));
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut changed = 0;

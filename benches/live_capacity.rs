@@ -7,16 +7,20 @@
 //! - `cpu`, `cuda`: on which backend, a small model or a kernel of 100 µs.
 //!
 //! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS` and `TRT_PERF_LIVE_PAIRS` say how many checks, of
-//! how many pairs; `TRT_PERF_LIVE_BUDGET_US` another budget, for a machine that wakes late. On a machine without Rust it is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the
-//! program, `TRT_PERF_MODELS` the folder of the sample models.
+//! how many pairs; `TRT_PERF_LIVE_BUDGET_US` another budget, for a machine that wakes late. On a machine without Rust it
+//! is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the program, `TRT_PERF_MODELS` the folder of the
+//! sample models.
 
 #[path = "../tests/support/queues.rs"]
 mod queues;
+#[path = "shared/program.rs"]
+mod running;
 
 use queues::{Queue, SERVICE_NS, Service};
+use running::{message, program};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 use trt_perf::stats::clopper_pearson;
 
@@ -59,7 +63,7 @@ fn main() {
             lab.same(number("TRT_PERF_LIVE_RUNS").unwrap_or(50));
         }
         if asked("slower", ["same", "slower"]) {
-            for budget_ns in &lab.budgets_ns {
+            for budget_ns in &lab.bench.budgets_ns {
                 lab.slower(*budget_ns, number("TRT_PERF_LIVE_RUNS").unwrap_or(10));
             }
         }
@@ -70,19 +74,46 @@ fn number(variable: &str) -> Option<usize> {
     std::env::var(variable).ok().and_then(|n| n.parse().ok())
 }
 
-/// The engines of one backend, in a folder of their own.
-struct Lab {
+/// How the cases of one backend are measured, and the folder for it.
+struct Bench {
     dir: TempDir,
     name: &'static str,
-    /// The first is what nothing-changed is checked at.
     budgets_ns: Vec<f64>,
-    /// Of a check of an engine that takes longer: an interval as narrow as what it is to show.
-    pairs: usize,
     more: &'static [&'static str],
+}
+
+/// Its engines.
+struct Lab {
+    bench: Bench,
+    /// Pairs of a check of an engine that takes longer: for an interval as narrow as what it is to show.
+    pairs: usize,
     model: String,
     base: String,
     same: String,
     slower: String,
+}
+
+impl Bench {
+    /// At these budgets; nothing-changed is checked at the first.
+    fn new(name: &'static str, budgets_us: &[usize], more: &'static [&'static str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let asked = number("TRT_PERF_LIVE_BUDGET_US").map(|us| vec![us]);
+        let budgets_us = asked.unwrap_or_else(|| budgets_us.to_vec());
+        let budgets_ns = budgets_us.into_iter().map(|us| us as f64 * 1e3).collect();
+        Self { dir, name, budgets_ns, more }
+    }
+
+    fn engine(&self, model: &str, more: &[&str]) -> String {
+        let args = [&["build", model, "--backend", self.name], more].concat();
+        let engine = self.message(&args, self.budgets_ns[0], "engine");
+        engine["engine"].as_str().expect("a path").to_owned()
+    }
+
+    fn message(&self, args: &[&str], budget_ns: f64, reason: &str) -> Value {
+        let mut command = Command::new(program());
+        command.args(args).args(CASE).args(self.more).args(["--max-latency", &format!("{budget_ns}ns")]);
+        message(command.current_dir(self.dir.path()), reason)
+    }
 }
 
 impl Lab {
@@ -92,44 +123,36 @@ impl Lab {
             PathBuf::from,
         );
         let model = models.join("mlp.onnx").display().to_string();
-        let lab = Self::empty("cpu", &[1000], 150, &["--measure", "100ms"]);
-        let slower = lab.engine(&model, &["--config", &format!("debug-extra-work={}%", 100.0 * EXTRA_WORK)]);
-        Self { slower, ..lab.with(model) }
+        let bench = Bench::new("cpu", &[1000], &["--measure", "100ms"]);
+        let work = format!("debug-extra-work={}%", 100.0 * EXTRA_WORK);
+        let slower = bench.engine(&model, &["--config", &work]);
+        Self::new(bench, 150, model, slower)
     }
 
     fn cuda() -> Self {
         let more = &["--measure", "200ms", "--no-transfers", "--cuda-graph"];
-        let lab = Self::empty("cuda", &[1000, 350], 5, more);
+        let bench = Bench::new("cuda", &[1000, 350], more);
         let kernel = |ns: f64| {
-            let file = lab.dir.path().join(format!("k{ns}.toml"));
+            let file = bench.dir.path().join(format!("k{ns}.toml"));
             std::fs::write(&file, format!("duration = \"{ns}ns\"")).expect("a workload file");
             file.display().to_string()
         };
-        let (base, slower) = (kernel(100e3), kernel(100e3 * (1.0 + EXTRA_WORK)));
-        let slower = lab.engine(&slower, &[]);
-        Self { slower, ..lab.with(base) }
+        let model = kernel(100e3);
+        let slower = bench.engine(&kernel(100e3 * (1.0 + EXTRA_WORK)), &[]);
+        Self::new(bench, 5, model, slower)
     }
 
-    fn with(self, model: String) -> Self {
-        let base = self.engine(&model, &[]);
+    fn new(bench: Bench, pairs: usize, model: String, slower: String) -> Self {
+        let base = bench.engine(&model, &[]);
         // A millionth of extra work makes no difference that could be measured, but another engine.
-        let same = self.engine(&model, &["--config", "debug-extra-work=0.0001%"]);
-        Self { model, base, same, ..self }
-    }
-
-    fn empty(name: &'static str, budgets_us: &[usize], pairs: usize, more: &'static [&'static str]) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let asked = number("TRT_PERF_LIVE_BUDGET_US").map(|us| vec![us]);
-        let budgets_us = asked.unwrap_or_else(|| budgets_us.to_vec());
-        let budgets_ns = budgets_us.into_iter().map(|us| us as f64 * 1e3).collect();
-        let [model, base, same, slower] = std::array::from_fn(|_| String::new());
-        Self { dir, name, budgets_ns, pairs, more, model, base, same, slower }
+        let same = bench.engine(&model, &["--config", "debug-extra-work=0.0001%"]);
+        Self { bench, pairs, model, base, same, slower }
     }
 
     /// How often a check of an engine against itself claims a change.
     fn same(&self, runs: usize) {
-        let budget_ns = self.budgets_ns[0];
-        println!("\n## {}: nothing changed, budget {} µs", self.name, budget_ns / 1e3);
+        let budget_ns = self.bench.budgets_ns[0];
+        println!("\n## {}: nothing changed, budget {} µs", self.bench.name, budget_ns / 1e3);
         let pairs = number("TRT_PERF_LIVE_PAIRS");
         let rows: Vec<Value> = (0..runs).map(|_| self.check(&self.same, budget_ns, pairs, &[])).collect();
         let said = |verdict: &str| rows.iter().filter(|row| row["comparison"]["verdict"] == verdict).count();
@@ -149,7 +172,12 @@ impl Lab {
 
     /// Checks of an engine that takes longer, with the change that theory expects.
     fn slower(&self, budget_ns: f64, runs: usize) {
-        println!("\n## {}: {:.0} % more work, budget {} µs", self.name, 100.0 * EXTRA_WORK, budget_ns / 1e3);
+        println!(
+            "\n## {}: {:.0} % more work, budget {} µs",
+            self.bench.name,
+            100.0 * EXTRA_WORK,
+            budget_ns / 1e3
+        );
         let p50_ns = self.closed_p50_ns(budget_ns);
         let exact = |slower: f64| {
             let queue = Queue { mean_ns: p50_ns * slower, ..Queue::new(Service::Fixed, 1) };
@@ -181,9 +209,10 @@ impl Lab {
         let mut args = vec!["check", "--base-engine", &self.base, "--head-engine", head];
         args.extend(pairs.iter().flat_map(|n| ["--pairs", n]));
         args.extend(more);
-        let row = self.message(&args, budget_ns, "checked");
-        let text = |value: &Value| value.as_str().unwrap_or("no verdict").to_owned();
-        let change = change(&row).map_or("no rate in one of the arms".to_owned(), |[lo, est, hi]| {
+        let row = self.bench.message(&args, budget_ns, "checked");
+        let text = |value: &Value| value.as_str().unwrap_or("not said").to_owned();
+        let why = || text(&row["comparison"]["verdict_reason"]);
+        let change = change(&row).map_or_else(why, |[lo, est, hi]| {
             format!("{:+.2} % [{:+.2} {:+.2}]", 100.0 * est, 100.0 * lo, 100.0 * hi)
         });
         println!("{}: {change}", text(&row["comparison"]["verdict"]));
@@ -191,34 +220,12 @@ impl Lab {
     }
 
     fn closed_p50_ns(&self, budget_ns: f64) -> f64 {
-        let case = self.message(&["run", &self.model, "--backend", self.name], budget_ns, "case-finished");
+        let case = self.bench.message(
+            &["run", &self.model, "--backend", self.bench.name],
+            budget_ns,
+            "case-finished",
+        );
         case["capacity"]["closed_p50_ns"]["est"].as_f64().unwrap_or(f64::NAN)
-    }
-
-    fn engine(&self, model: &str, more: &[&str]) -> String {
-        let args = [&["build", model, "--backend", self.name], more].concat();
-        let engine = self.message(&args, self.budgets_ns[0], "engine");
-        engine["engine"].as_str().expect("a path").to_owned()
-    }
-
-    /// The last message of a command with this reason.
-    fn message(&self, args: &[&str], budget_ns: f64, reason: &str) -> Value {
-        let program = std::env::var_os("TRT_PERF_BIN")
-            .map_or_else(|| env!("CARGO_BIN_EXE_cargo-trt-perf").into(), PathBuf::from);
-        let output = Command::new(program)
-            .args(args)
-            .args(CASE)
-            .args(self.more)
-            .args(["--max-latency", &format!("{budget_ns}ns")])
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("cargo-trt-perf runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().rfind(|l| l.contains(&format!("\"reason\":\"{reason}\"")));
-        let line = line
-            .unwrap_or_else(|| panic!("no {reason} in: {text}{}", String::from_utf8_lossy(&output.stderr)));
-        serde_json::from_str(line).expect("messages are JSON")
     }
 }
 
