@@ -2,7 +2,7 @@
 
 use super::compare::{resolve, stores};
 use super::exit::Exit;
-use super::keep::size_note;
+use super::keep::{size_note, stored_note};
 use super::{note, out, shown};
 use crate::baseline::{self, Store};
 use crate::config::Project;
@@ -101,7 +101,7 @@ fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<Exit
         Some(_) => {}
     }
     let path = Store::new(project.baselines()).save_baseline(&mut record)?;
-    note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
+    note(&stored_note(&path, project));
     size_note(&path, &record).iter().for_each(|n| note(n));
     Ok(Exit::Ok)
 }
@@ -128,7 +128,7 @@ fn newest_of_head(project: &Project) -> Result<Record> {
 fn accept(project: &Project, request: &Request) -> Result<Exit> {
     let (path, record) = accept_change(project, request)?;
     record.acceptance.iter().for_each(|a| out(&format!("{}\n", report::accepts(a))));
-    note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
+    note(&stored_note(&path, project));
     if !record.supersedes.is_empty() {
         note(&format!(
             "drift of this case now counts from here: it replaces {}",

@@ -39,7 +39,7 @@ pub struct SessionArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub message_format: MessageFormat,
-    /// Only the tables at the end, and errors
+    /// Only the plots and tables at the end, and errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Also a line per process, and what each engine is; in a search, a row for every cell
@@ -52,7 +52,7 @@ pub struct SessionArgs {
 }
 
 /// What is searched, and what to do with the winner.
-#[derive(Args, Debug, Default)]
+#[derive(Args)]
 pub struct GridArgs {
     /// The values of an axis: batch, streams, in-flight, cuda-graph or threads (may be repeated)
     #[arg(long = "grid", value_name = "KEY=A,B,…", help_heading = "Search")]

@@ -123,7 +123,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     note(&format!("device: {} ({})", record.device.name, record.device.key));
     note(&format!("record: {}", shown(&path)));
     if let Some(path) = baseline {
-        note(&format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines())));
+        note(&keep::stored_note(&path, &project));
         keep::size_note(&path, &record).iter().for_each(|n| note(n));
     }
     Ok(Exit::Ok)

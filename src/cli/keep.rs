@@ -41,10 +41,14 @@ pub fn save_baseline(project: &Project, record: &mut Record, interrupted: bool) 
         return Ok(vec!["no baseline was saved: the session was not complete".into()]);
     }
     let path = Store::new(project.baselines()).save_baseline(record)?;
-    let mut notes =
-        vec![format!("baseline: {} (commit it: git add {})", shown(&path), shown(&project.baselines()))];
+    let mut notes = vec![stored_note(&path, project)];
     notes.extend(size_note(&path, record));
     Ok(notes)
+}
+
+/// Where a baseline is, and what to do with it.
+pub fn stored_note(path: &Path, project: &Project) -> String {
+    format!("baseline: {} (commit it: git add {})", shown(path), shown(&project.baselines()))
 }
 
 /// A warning about a record that is large for a repository.

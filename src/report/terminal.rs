@@ -214,13 +214,14 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
         table.add_row([id.as_str(), "", "", "", "", "", word]);
     }
-    let mut rows: Vec<(&String, &CaseRecord)> = record.cases.iter().collect();
-    rows.sort_by_key(|(id, case)| {
+    let judged = |(id, case)| (id, case, verdict(case, compared.get(id)));
+    let mut rows: Vec<(&String, &CaseRecord, Option<Verdict>)> = record.cases.iter().map(judged).collect();
+    rows.sort_by_cached_key(|(id, case, verdict)| {
         let missed = budget_result(case).is_some_and(|b| !b.holds);
-        (verdict(case, compared.get(*id)).map_or(u8::MAX, |v| v.rank()), !missed, (*id).clone())
+        (verdict.as_ref().map_or(u8::MAX, Verdict::rank), !missed, *id)
     });
-    for (id, case) in rows {
-        table.add_row(row(id, case, compared.get(id)));
+    for (id, case, verdict) in rows {
+        table.add_row(row(id, case, compared.get(id), verdict.as_ref()));
     }
     for column in table.column_iter_mut().skip(1).take(5) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -228,7 +229,7 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
     table_text(&table)
 }
 
-fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> {
+fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>, verdict: Option<&Verdict>) -> Vec<String> {
     let shown = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
         f.map_or_else(|| "–".into(), |f| show(f.estimate()))
     };
@@ -251,7 +252,7 @@ fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Vec<String> 
     };
     let delta =
         first.and_then(|m| m.change).map_or_else(|| "–".into(), |i| format!("{}{metric}", change(i.est)));
-    let verdict = verdict(case, compared).map_or("–", |v| v.word());
+    let verdict = verdict.map_or("–", Verdict::word);
     vec![
         id.to_owned(),
         shown(figure(case, |s| Some(s.mean_ns)), &time),
