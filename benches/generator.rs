@@ -1,4 +1,4 @@
-//! How punctual the open loop is: Poisson arrivals at rising rates, against a session that takes nothing and one that
+//! How punctual the open loop is: Poisson arrivals at rising rates, against a stream that takes nothing and one that
 //! computes for a quarter of the mean gap. Beside it, the same arrivals offered by the generator that one would write
 //! first: a thread that sleeps until each is due, and counts latency from when it sent the request.
 //!
@@ -11,7 +11,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::time::{Duration, Instant};
-use trt_perf::backend::{Session, infer};
+use trt_perf::backend::{Stream, infer};
 use trt_perf::capacity::late_share;
 use trt_perf::error::Result;
 use trt_perf::measure::open::{Offer, Offered, offer};
@@ -28,7 +28,7 @@ const BUDGET_NS: u64 = 1_000_000;
 /// Computes for so long and then is done.
 struct Busy(Duration);
 
-impl Session for Busy {
+impl Stream for Busy {
     fn submit(&mut self) -> Result<()> {
         let start = Instant::now();
         while start.elapsed() < self.0 {}
@@ -55,13 +55,13 @@ fn arrivals(rate: u64) -> Vec<u64> {
 }
 
 fn ours(planned_ns: &[u64], takes: Duration) -> Result<Offered> {
-    let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Busy(takes))];
-    offer(&mut sessions, &Offer { planned_ns, depth: 1, batching: None, stop_over: (u64::MAX, usize::MAX) })
+    let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(Busy(takes))];
+    offer(&mut streams, &Offer { planned_ns, depth: 1, batching: None, stop_over: (u64::MAX, usize::MAX) })
 }
 
 /// Lateness by the same rule; latency as such a generator sees it.
 fn naive(planned_ns: &[u64], takes: Duration) -> Result<Offered> {
-    let mut session = Busy(takes);
+    let mut stream = Busy(takes);
     let mut offered = Offered::default();
     let start = Instant::now();
     let now = || start.elapsed().as_nanos() as u64;
@@ -69,7 +69,7 @@ fn naive(planned_ns: &[u64], takes: Duration) -> Result<Offered> {
     for planned in planned_ns {
         std::thread::sleep(Duration::from_nanos(planned.saturating_sub(now())));
         let sent_ns = now();
-        infer(&mut session)?;
+        infer(&mut stream)?;
         late_ns = if free_ns <= *planned { sent_ns - planned } else { late_ns.min(free_ns - planned) };
         offered.late_ns.push(late_ns);
         free_ns = now();

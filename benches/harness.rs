@@ -11,23 +11,23 @@ mod report;
 use report::{Group, Report, Target, Timed, timed};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use trt_perf::backend::Session;
+use trt_perf::backend::Stream;
 use trt_perf::case::Budget;
 use trt_perf::error::Result;
-use trt_perf::measure::{phase, stream};
+use trt_perf::measure::Measured;
+use trt_perf::measure::host::{closed_loop, phase};
 use trt_perf::rng::Rng;
 use trt_perf::summarize::summarize;
 use trt_perf::tensor::Tensor;
-use trt_perf::worker::protocol::Measured;
 
-/// Some hundred thousand requests of a session that does nothing.
+/// Some hundred thousand requests of a stream that does nothing.
 const PHASE: Duration = Duration::from_millis(20);
 const BEYOND_TWO_CLOCK_READS: Target = Target::BeyondPeer(Duration::from_nanos(200));
 const TWO_CLOCK_READS: &str = "two clock reads per request";
 
 struct NoOp;
 
-impl Session for NoOp {
+impl Stream for NoOp {
     fn submit(&mut self) -> Result<()> {
         Ok(())
     }
@@ -50,7 +50,7 @@ fn per_request<'a>(mut requests_of_a_phase: impl FnMut() -> usize + 'a) -> Timed
     })
 }
 
-/// The least that a closed loop over a duration can do: no session, no sample.
+/// The least that a closed loop over a duration can do: no stream, no sample.
 fn clock_reads_only() -> usize {
     let start = Instant::now();
     let mut requests = 0;
@@ -67,19 +67,19 @@ fn clock_reads_only() -> usize {
 
 /// Requests of the stream that did the fewest.
 fn requests_of_phase(streams: usize) -> usize {
-    let mut sessions: Vec<Box<dyn Session>> = (0..streams).map(|_| Box::new(NoOp) as _).collect();
-    let samples = phase(&mut sessions, 1, PHASE).expect("a session that does nothing does not fail");
+    let mut all: Vec<Box<dyn Stream>> = (0..streams).map(|_| Box::new(NoOp) as _).collect();
+    let samples = phase(&mut all, 1, PHASE).expect("a stream that does nothing does not fail");
     samples.iter().map(Vec::len).min().unwrap_or(0)
 }
 
 fn requests(group: &mut Group, report: &mut Report) {
-    let one_stream = per_request(|| stream(&mut NoOp, 1, PHASE).expect("it does nothing").len());
+    let one_stream = per_request(|| closed_loop(&mut NoOp, 1, PHASE).expect("it does nothing").len());
     let phase_of = |streams| per_request(move || requests_of_phase(streams));
     let rows = [
-        ("request of measure::stream", BEYOND_TWO_CLOCK_READS, one_stream),
-        ("request of measure::phase, 1 stream", BEYOND_TWO_CLOCK_READS, phase_of(1)),
+        ("request of measure::host::closed_loop", BEYOND_TWO_CLOCK_READS, one_stream),
+        ("request of measure::host::phase, 1 stream", BEYOND_TWO_CLOCK_READS, phase_of(1)),
         // Shows how the streams disturb each other as much as what the loop costs.
-        ("request of measure::phase, 2 streams", Target::Open, phase_of(2)),
+        ("request of measure::host::phase, 2 streams", Target::Open, phase_of(2)),
     ];
     for (name, target, routine) in rows {
         report.add(group, name, target, routine, Some((TWO_CLOCK_READS, per_request(clock_reads_only))));

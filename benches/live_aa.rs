@@ -116,14 +116,17 @@ fn criterion_child() {
         .collect();
     let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, tensorrt: None, gpu: 0 };
     let backend = trt_perf::backend::backend(&target);
-    let mut opened = backend.open(&header, parts, &setup, &feeds).expect("it loads");
-    let session = &mut opened.sessions[0];
+    let loaded = backend.load(&header, parts, &setup, &feeds).expect("it loads");
+    let trt_perf::backend::Loaded::Streams(mut opened) = loaded else {
+        panic!("the cpu backend has streams")
+    };
+    let stream = &mut opened.streams[0];
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_secs(1))
         .sample_size(50);
     criterion.bench_function("inference", |b| {
-        b.iter(|| trt_perf::backend::infer(session.as_mut()).expect("it answers"))
+        b.iter(|| trt_perf::backend::infer(stream.as_mut()).expect("it answers"))
     });
     criterion.final_summary();
 }

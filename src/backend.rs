@@ -1,6 +1,7 @@
-//! What can make an engine and answer requests. Two object-safe traits and the only match on [`BackendKind`].
+//! Backends build engines and load them. A loaded engine is either streams of requests, which we offer and time, or a
+//! program that measures itself. The only `match` on [`BackendKind`] that makes one is here.
 //!
-//! `build` and `open` run in workers only: the parent never opens a native inference library.
+//! [`Backend::build`] and [`Backend::load`] run in workers only: the parent never opens a native inference library.
 
 mod cpu;
 pub mod cuda;
@@ -13,6 +14,7 @@ use crate::device::Gpu;
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, Result};
 use crate::onnx::{self, ModelFile};
+use crate::progress::Progress;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,15 +34,6 @@ pub struct BuildRequest<'a> {
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
 
-/// How far a build is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    pub doing: String,
-    pub step: u32,
-    /// 0 where nobody knows.
-    pub steps: u32,
-}
-
 /// A built engine's payload.
 pub struct Payload {
     /// Named parts, in order.
@@ -49,11 +42,8 @@ pub struct Payload {
     pub facts: BTreeMap<String, String>,
 }
 
-/// Makes engines and opens them.
+/// Builds engines and loads them.
 pub trait Backend {
-    /// As it stands in records and reports.
-    fn name(&self) -> &'static str;
-
     /// Library and version, such as `rten 0.27.0`; part of the engine inputs. Fails where it cannot be opened.
     fn library(&self) -> Result<String>;
 
@@ -76,19 +66,14 @@ pub trait Backend {
     /// node; and where it does not have an option that is set.
     fn build(&self, request: BuildRequest) -> Result<Payload>;
 
-    /// Itself, where it is a program that measures itself; [`Backend::open`] is not asked then.
-    fn program(&self) -> Option<&dyn Program> {
-        None
-    }
-
-    /// Loads an engine and prepares one session per stream, with the inputs bound.
-    fn open(
+    /// Loads an engine, with the inputs bound.
+    fn load(
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
         setup: &Setup,
         inputs: &[(String, Tensor)],
-    ) -> Result<Opened>;
+    ) -> Result<Loaded>;
 }
 
 /// How an engine is to be run.
@@ -98,7 +83,15 @@ pub struct Setup {
     pub mode: Mode,
 }
 
-/// A backend that offers and times its requests itself.
+/// A loaded engine.
+pub enum Loaded {
+    /// We offer the requests and time them.
+    Streams(Box<Opened>),
+    /// A program offers its requests and times them itself.
+    Program(Box<dyn Program>),
+}
+
+/// A loaded engine that offers and times its requests itself.
 pub trait Program {
     /// One process's worth.
     fn measure(&self, run: &ProgramRun) -> Result<ProgramMeasured>;
@@ -106,10 +99,6 @@ pub trait Program {
 
 /// What a program that measures itself is to do.
 pub struct ProgramRun<'a> {
-    pub engine: &'a EngineHeader,
-    pub parts: &'a [Vec<u8>],
-    pub setup: &'a Setup,
-    pub inputs: &'a [(String, Tensor)],
     pub warm_up_ns: u64,
     pub measure_ns: u64,
     /// A folder for files that are needed while measuring.
@@ -130,11 +119,11 @@ pub struct ProgramMeasured {
     pub warm_up: Vec<u64>,
 }
 
-/// A loaded engine.
+/// The streams of a loaded engine.
 pub struct Opened {
-    /// One per stream.
-    pub sessions: Vec<Box<dyn Session>>,
-    /// From the engine's bytes in memory to a session that can answer.
+    /// As many as the operating point has.
+    pub streams: Vec<Box<dyn Stream>>,
+    /// From the engine's bytes in memory to a stream that can answer.
     pub load_ns: u64,
     /// What `load_ns` and getting ready were spent on, in order: name and nanoseconds.
     pub steps: Vec<(String, u64)>,
@@ -142,9 +131,9 @@ pub struct Opened {
     pub gpu: Option<cuda::Probe>,
 }
 
-/// One stream of requests. A request begins with [`Session::submit`] and ends when [`Session::complete`] returns:
+/// One stream of requests. A request begins with [`Stream::submit`] and ends when [`Stream::complete`] returns:
 /// inputs in host memory to outputs in host memory. Requests complete in the order in which they were submitted.
-pub trait Session: Send {
+pub trait Stream: Send {
     /// Starts a request. At most the operating point's `in_flight` may be open.
     fn submit(&mut self) -> Result<()>;
 
@@ -152,7 +141,7 @@ pub trait Session: Send {
     fn complete(&mut self) -> Result<()>;
 
     /// Whether the oldest open request is done, without waiting; if so, it counts as completed. Only where one is open.
-    /// Completes it unless told otherwise: right where [`Session::submit`] is the whole request.
+    /// As it stands here it completes the request, which is right where [`Stream::submit`] is all of it.
     fn poll(&mut self) -> Result<bool> {
         self.complete().map(|()| true)
     }
@@ -168,9 +157,9 @@ pub trait Session: Send {
 }
 
 /// One request from start to end.
-pub fn infer(session: &mut dyn Session) -> Result<()> {
-    session.submit()?;
-    session.complete()
+pub fn infer(stream: &mut dyn Stream) -> Result<()> {
+    stream.submit()?;
+    stream.complete()
 }
 
 /// The parts of one request, in nanoseconds. All but `enqueue_ns` are differences of two events on the GPU, which

@@ -1,16 +1,17 @@
 //! The build phase: case → engine in the content-addressed cache. Runs in a build worker, never measures.
 
-use crate::backend::{Backend, BuildRequest, Progress, backend};
-use crate::case::sha256_hex;
+use crate::backend::{Backend, BuildRequest, backend};
+use crate::case::{Target, sha256_hex};
 use crate::config::{BuildOptions, Shape, dims_text};
 use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
+use crate::progress::{Progress, Stage, Tell};
 use crate::units::nanos;
-use crate::worker::protocol::{BuildJob, Built, Message, Stage};
-use crate::worker::reply::Reply;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,14 +19,39 @@ use std::time::{Duration, Instant};
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
+/// Make the engine of a case, or find it in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BuildJob {
+    pub target: Target,
+    pub model: PathBuf,
+    pub shapes: BTreeMap<String, Shape>,
+    /// Fills a dynamic first dimension without a shape, where `batches` was configured.
+    pub batch: Option<u64>,
+    /// Whether a configured shape names the batch already.
+    pub batch_in_shapes: bool,
+    pub build: BuildOptions,
+    pub threads: u64,
+    /// The cache folder.
+    pub engines: PathBuf,
+}
+
+/// The engine of a case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Built {
+    pub engine: PathBuf,
+    pub engine_bytes: u64,
+    pub header: EngineHeader,
+    pub cached: bool,
+}
+
 /// Finds the engine in the cache or builds it.
-pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
+pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
     let backend = backend(&job.target);
     let model = backend.read(&job.model)?;
     let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
     let made_from = EngineInputs {
         format: EngineInputs::FORMAT,
-        backend: backend.name().into(),
+        backend: job.target.kind.word().into(),
         library: backend.library()?,
         model_sha256: model.sha256.clone(),
         external_sha256: model.external.iter().map(|(n, b)| (n.clone(), sha256_hex(b))).collect(),
@@ -40,8 +66,8 @@ pub fn run(job: &BuildJob, reply: &mut Reply) -> Result<Built> {
         let engine_bytes = parts.iter().map(|p| p.len() as u64).sum();
         return Ok(Built { engine: path, engine_bytes, header, cached: true });
     }
-    reply.send(&Message::Stage { stage: Stage::Build, expected_ns: 0 });
-    let header = build(job, model, made_from, backend.as_ref(), &path, reply)?;
+    tell.stage(Stage::Build, 0);
+    let header = build(job, model, made_from, backend.as_ref(), &path, tell)?;
     let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
     Ok(Built { engine: path, engine_bytes, header, cached: false })
 }
@@ -52,12 +78,12 @@ fn build(
     made_from: EngineInputs,
     backend: &dyn Backend,
     path: &Path,
-    reply: &mut Reply,
+    tell: &mut dyn Tell,
 ) -> Result<EngineHeader> {
     let (outputs, operators) = (model.outputs.clone(), model.operators.clone());
     let start = Instant::now();
-    let last = Mutex::new((reply, None));
-    let progress = |progress: Progress| tell(&last, progress);
+    let last = Mutex::new((tell, None));
+    let progress = |progress: Progress| pass_on(&last, progress);
     let request = BuildRequest {
         model,
         path: &job.model,
@@ -86,15 +112,14 @@ fn build(
     Ok(header)
 }
 
-/// Sends progress, but not more often than anyone can read.
-fn tell(last: &Mutex<(&mut Reply, Option<Instant>)>, progress: Progress) {
+/// Tells progress, but not more often than anyone can read.
+fn pass_on(last: &Mutex<(&mut dyn Tell, Option<Instant>)>, progress: Progress) {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     if last.1.is_some_and(|at| at.elapsed() < TELL_EVERY) {
         return;
     }
     last.1 = Some(Instant::now());
-    let Progress { doing, step, steps } = progress;
-    last.0.send(&Message::Progress { doing, step, steps });
+    last.0.progress(progress);
 }
 
 /// The options with files named by their contents: the same file at another path makes the same engine, another file

@@ -4,21 +4,21 @@
 //! is asked is hashed from the settings that were in force, so that numbers that mean different things never compare.
 
 use crate::backend::GpuTimes;
-use crate::case::{MEASURING_PROTOCOL, Mode, OperatingPoint, sha256_hex, sha256_json};
+use crate::case::{BackendKind, MEASURING_PROTOCOL, Mode, OperatingPoint, sha256_hex, sha256_json};
 use crate::config::{BuildOptions, MARGIN_FRAC, Scenario, Wait};
 use crate::device::{GpuConditions, gpu_key};
 use crate::error::{Failure, FailureKind, Result};
+use crate::measure::{Measured, MeasuredGpu};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::steady;
 use crate::summarize::{Summary, summarize};
 use crate::trtexec::{self, Request, RunSettings, Said, Times};
 use crate::units::{plain_time, plural};
-use crate::worker::protocol::{Measured, MeasuredGpu};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// As it stands in records; the same as that of the backend that runs trtexec.
-const BACKEND: &str = "trtexec";
+const BACKEND: BackendKind = BackendKind::Trtexec;
 /// One run is cut into this many blocks, so that there is something to compare: two more than the fewest that are judged.
 const BLOCKS: usize = 5;
 /// A block of fewer requests than this says too little.
@@ -194,7 +194,7 @@ fn case_record(
         Mode { transfers: settings.transfers, wait: if settings.spin { Wait::Spin } else { Wait::Block } };
     let definition = Definition {
         protocol: MEASURING_PROTOCOL,
-        imported: BACKEND,
+        imported: BACKEND.word(),
         scenario: runs.scenario,
         point,
         mode,
@@ -232,7 +232,7 @@ fn engine(runs: &Runs) -> EngineRecord {
         payload_sha256,
         // Its name is known at most.
         model_sha256: String::new(),
-        backend: BACKEND.into(),
+        backend: BACKEND.word().into(),
         library,
         build: BuildOptions {
             trtexec_args: said.build.iter().map(|(k, v)| format!("{k}: {v}")).collect(),

@@ -38,12 +38,13 @@
 //! | [`engine`] | the engine file | bytes |
 //! | [`onnx`] | a checked model | an ONNX file; in the build worker |
 //! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text |
-//! | [`backend`] | engines and sessions | models, engines; in workers |
-//! | [`worker`] | a fresh process and its messages | a job |
-//! | [`build`] | an engine | a model; in the build worker |
-//! | [`measure`] | samples | an engine; in the measure worker |
-//! | [`child`] | the worker's side of a job | a job; builds or measures |
 //! | [`device`] | device key, facts, warnings | this machine |
+//! | [`progress`] | what a worker tells while it works | – |
+//! | [`backend`] | engines, and streams that answer requests | models, engines; in workers |
+//! | [`build`] | an engine | a model; in the build worker |
+//! | [`measure`] | samples, pass by pass | an engine; in the measure worker |
+//! | [`worker`] | a fresh process and its messages | a job |
+//! | [`child`] | the worker's side of a job | a job; builds or measures |
 //! | [`summarize`] | a summary | samples |
 //! | [`discover`] | operating points to try, and which wins | models, summaries |
 //! | [`record`] | records and their files' text | summaries |
@@ -81,6 +82,7 @@ pub mod import;
 pub mod inputs;
 pub mod measure;
 pub mod onnx;
+pub mod progress;
 pub mod record;
 pub mod report;
 pub mod rng;

@@ -19,15 +19,16 @@ pub use machine::{host, machine_of};
 pub use stages::source;
 
 use crate::baseline::Store;
+use crate::build::Built;
 use crate::case::Case;
 use crate::config::Project;
 use crate::device::Device;
 use crate::discover::Cell;
 use crate::error::{Failure, FailureKind, Result};
+use crate::progress::Stage;
 use crate::record::{CaseRecord, Record};
 use crate::summarize::Summary;
 use crate::units::Nanos;
-use crate::worker::protocol::{Built, Stage};
 use history::History;
 use lock::lock;
 use stages::{build_all, measure_case, new_record, source_or_none};

@@ -5,9 +5,9 @@ use crate::capacity::Curve;
 use crate::case::Budget;
 use crate::device::GpuConditions;
 use crate::error::{Failure, FailureKind, Result};
+use crate::measure::{Measured, MeasuredGpu};
 use crate::stats::{self, Description, QUANTILES};
 use crate::steady;
-use crate::worker::protocol::{Measured, MeasuredGpu};
 
 /// One process, in numbers. Times are nanoseconds per request.
 #[derive(Clone, Debug, PartialEq)]

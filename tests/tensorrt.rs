@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use trt_perf::backend::tensorrt::library::{self, Need};
 use trt_perf::backend::tensorrt::runtime::Runtime;
+use trt_perf::backend::tensorrt::sys::library::{self, Need};
 use trt_perf::engine::{self, EngineHeader};
 
 /// The folder of the library under test.

@@ -9,9 +9,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use support::{Calls, Installed, RELEASES, sample};
-use trt_perf::backend::tensorrt::abi::{Family, Object};
-use trt_perf::backend::tensorrt::library::{self, Need};
-use trt_perf::backend::tensorrt::tables::{v_builder, v_builder_config};
+use trt_perf::backend::tensorrt::sys::abi::{Family, Object};
+use trt_perf::backend::tensorrt::sys::library::{self, Need};
+use trt_perf::backend::tensorrt::sys::tables::{v_builder, v_builder_config};
 
 /// What the program did.
 struct Done {

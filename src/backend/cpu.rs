@@ -1,7 +1,7 @@
 //! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
 //! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
 
-use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_options_of_others};
+use super::{Backend, BuildRequest, Loaded, Opened, Payload, Setup, Stream, refuse_options_of_others};
 use crate::case::BackendKind;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
@@ -23,10 +23,6 @@ pub(super) const LIBRARY: &str = "rten 0.27.0";
 pub struct Cpu;
 
 impl Backend for Cpu {
-    fn name(&self) -> &'static str {
-        "cpu"
-    }
-
     fn library(&self) -> Result<String> {
         Ok(LIBRARY.into())
     }
@@ -39,31 +35,29 @@ impl Backend for Cpu {
         let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, b)| b.clone()).collect();
         let names: Vec<&str> = parts.iter().map(|(n, _)| n.as_str()).collect();
         // Loading is the check that every operator, attribute and weight is one the backend knows.
-        load(&names, bytes, options).map_err(|e| explain(&e, &parts[0].1))?;
+        load_model(&names, bytes, options).map_err(|e| explain(&e, &parts[0].1))?;
         Ok(Payload { parts, facts: BTreeMap::new() })
     }
 
-    fn open(
+    fn load(
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
         setup: &Setup,
         inputs: &[(String, Tensor)],
-    ) -> Result<Opened> {
+    ) -> Result<Loaded> {
         gpu_settings(setup)?;
         let names: Vec<&str> = engine.parts.iter().map(|(n, _)| n.as_str()).collect();
         let start = Instant::now();
-        let model = load(&names, parts, &engine.made_from.build)
+        let model = load_model(&names, parts, &engine.made_from.build)
             .map_err(|e| Failure::new(FailureKind::Measure, format!("the engine does not load: {e}")))?;
         let load_ns = nanos(start.elapsed());
         let model = Arc::new(model);
         let threads = usize::try_from(engine.made_from.threads).unwrap_or(1);
-        let sessions = (0..setup.point.streams)
-            .map(|_| {
-                CpuSession::new(&model, engine, inputs, threads).map(|s| Box::new(s) as Box<dyn Session>)
-            })
+        let streams = (0..setup.point.streams)
+            .map(|_| CpuStream::new(&model, engine, inputs, threads).map(|s| Box::new(s) as Box<dyn Stream>))
             .collect::<Result<_>>()?;
-        Ok(Opened { sessions, load_ns, steps: Vec::new(), gpu: None })
+        Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps: Vec::new(), gpu: None })))
     }
 }
 
@@ -82,7 +76,7 @@ fn gpu_settings(setup: &Setup) -> Result<()> {
         .next("take it out, or set it only where the backend is not cpu"))
 }
 
-fn load(names: &[&str], mut parts: Vec<Vec<u8>>, options: &BuildOptions) -> Result<Model, LoadError> {
+fn load_model(names: &[&str], mut parts: Vec<Vec<u8>>, options: &BuildOptions) -> Result<Model, LoadError> {
     let mut load = ModelOptions::with_all_ops();
     load.enable_optimization(options.optimize).prepack_weights(options.prepack_weights);
     for (name, bytes) in names.iter().zip(&mut parts).skip(1) {
@@ -110,7 +104,7 @@ fn explain(error: &LoadError, onnx: &[u8]) -> Failure {
         .next("export the model without that operator (another opset often helps), or measure it with another backend")
 }
 
-struct CpuSession {
+struct CpuStream {
     model: Arc<Model>,
     inputs: Vec<(NodeId, Value)>,
     outputs: Vec<NodeId>,
@@ -118,7 +112,7 @@ struct CpuSession {
     last: Vec<Value>,
 }
 
-impl CpuSession {
+impl CpuStream {
     fn new(
         model: &Arc<Model>,
         engine: &EngineHeader,
@@ -147,7 +141,7 @@ impl CpuSession {
     }
 }
 
-impl Session for CpuSession {
+impl Stream for CpuStream {
     /// The whole request: a CPU has nobody to hand it to.
     fn submit(&mut self) -> Result<()> {
         let inputs = self.inputs.iter().map(|(id, v)| (*id, ValueOrView::View(v.as_view()))).collect();

@@ -1,13 +1,14 @@
 //! The CUDA driver, opened at run time through cudarc, and the `cuda` backend: kernels with a set duration, so that the
 //! harness itself can be measured on any NVIDIA GPU. It answers no model, and says so wherever it is named.
 //!
-//! Makes sessions from work that can be put on a stream (`stream`); what that work is, the backends say.
+//! `stream` offers requests whose work can be put on a CUDA stream; what that work is, the backends say.
 
 mod driver;
 mod gate;
 mod kernel;
 pub mod peer;
 mod probe;
+mod spin;
 pub(crate) mod stream;
 pub mod workload;
 
@@ -16,19 +17,19 @@ pub use driver::{driver_present, gpus};
 pub(crate) use kernel::Kernels;
 pub use probe::Probe;
 
-use super::{Backend, BuildRequest, Opened, Payload, Session, Setup, refuse_options_of_others};
+use super::{Backend, BuildRequest, Loaded, Opened, Payload, Setup, Stream, refuse_options_of_others};
 use crate::case::BackendKind;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
 use crate::units::nanos;
-use kernel::Spin;
+use spin::Spin;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use stream::{Buffers, GpuSession};
+use stream::{Buffers, GpuStream};
 use workload::Workload;
 
 /// The version of the kernel: numbers of different kernels are not of the same engine.
@@ -40,10 +41,6 @@ pub struct Cuda {
 }
 
 impl Backend for Cuda {
-    fn name(&self) -> &'static str {
-        "cuda"
-    }
-
     fn library(&self) -> Result<String> {
         Ok(LIBRARY.into())
     }
@@ -59,13 +56,13 @@ impl Backend for Cuda {
         Ok(Payload { parts, facts: BTreeMap::new() })
     }
 
-    fn open(
+    fn load(
         &self,
         _: &EngineHeader,
         parts: Vec<Vec<u8>>,
         setup: &Setup,
         inputs: &[(String, Tensor)],
-    ) -> Result<Opened> {
+    ) -> Result<Loaded> {
         let text = parts.first().map_or(&b""[..], |p| p.as_slice());
         let workload = Workload::parse(text)
             .map_err(|why| Failure::new(FailureKind::Format, format!("the engine's workload {why}")))?;
@@ -77,41 +74,42 @@ impl Backend for Cuda {
         let kernel_ns = nanos(start.elapsed());
         let start = Instant::now();
         let mut capture_ns = 0;
-        let sessions = (0..setup.point.streams)
+        let streams = (0..setup.point.streams)
             .map(|_| {
-                let (session, ns) = session(&gpu, &kernels, &workload, setup, inputs)?;
+                let (stream, ns) = stream(&gpu, &kernels, &workload, setup, inputs)?;
                 capture_ns += ns;
-                Ok(session)
+                Ok(stream)
             })
             .collect::<Result<Vec<_>>>()?;
-        let sessions_ns = nanos(start.elapsed()) - capture_ns;
+        let streams_ns = nanos(start.elapsed()) - capture_ns;
         let mut steps = vec![
             ("CUDA context".to_owned(), context_ns),
             ("kernel".to_owned(), kernel_ns),
-            ("buffers and first request".to_owned(), sessions_ns),
+            ("buffers and first request".to_owned(), streams_ns),
         ];
         if setup.point.cuda_graph {
             steps.push(("graph capture".into(), capture_ns));
         }
         let load_ns = steps.iter().map(|(_, ns)| ns).sum();
-        Ok(Opened { sessions, load_ns, steps, gpu: Some(Probe::new(&gpu, &kernels)?) })
+        let gpu = Some(Probe::new(&gpu, &kernels)?);
+        Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps, gpu })))
     }
 }
 
-/// One stream's session, and how long its graph took to capture.
-fn session(
+/// One stream of requests, and how long its graph took to capture.
+fn stream(
     gpu: &Gpu,
     kernels: &Arc<Kernels>,
     workload: &Workload,
     setup: &Setup,
     inputs: &[(String, Tensor)],
-) -> Result<(Box<dyn Session>, u64)> {
+) -> Result<(Box<dyn Stream>, u64)> {
     let input = &inputs.first().ok_or_else(|| Failure::usage("a workload has one input"))?.1;
     let output = Tensor { dtype: input.dtype, shape: input.shape.clone(), data: vec![0; input.data.len()] };
-    let stream = gpu.stream()?;
-    let buffers = Buffers::new(gpu, &stream, inputs, &[output])?;
-    let spin = Spin::new(gpu, kernels, workload, &stream, &buffers)?;
-    let mut session = GpuSession::new(gpu, kernels, stream, buffers, spin, setup)?;
-    let capture_ns = if setup.point.cuda_graph { session.capture()? } else { 0 };
-    Ok((Box::new(session), capture_ns))
+    let cuda_stream = gpu.stream()?;
+    let buffers = Buffers::new(gpu, &cuda_stream, inputs, &[output])?;
+    let spin = Spin::new(gpu, kernels, workload, &cuda_stream, &buffers)?;
+    let mut stream = GpuStream::new(gpu, kernels, cuda_stream, buffers, spin, setup)?;
+    let capture_ns = if setup.point.cuda_graph { stream.capture()? } else { 0 };
+    Ok((Box::new(stream), capture_ns))
 }

@@ -2,48 +2,42 @@
 //!
 //! | file | makes | from |
 //! |---|---|---|
-//! | `abi`, `tables` | slots and values | NVIDIA's headers, per family |
-//! | `search` | candidates | places on this machine |
-//! | `library` | an opened library | a candidate |
-//! | `object` | calls | an object of the library |
-//! | `callbacks` | objects the library calls | functions of ours |
+//! | `sys` | calls into an opened library | places on this machine, NVIDIA's tables |
 //! | `network`, `options`, `build` | a plan | a model, build options |
-//! | `runtime`, `context` | engines, contexts | a plan |
-//! | `run` | sessions on CUDA streams | an engine |
+//! | `runtime` | engines | a plan |
+//! | `context` | contexts | an engine |
+//! | `inspector` | what an engine says about its layers | an engine, a context |
+//! | `run` | streams of requests | an engine, contexts, CUDA |
 //!
-//! Must only be used in workers: a native library that crashes takes its process with it.
+//! Only workers use it: a native library that crashes takes its process with it.
 
-pub mod abi;
 mod build;
-pub mod callbacks;
 pub mod context;
 mod gpu;
-pub mod library;
+mod inspector;
 mod network;
-mod object;
 mod options;
 mod run;
 pub mod runtime;
-pub mod search;
-pub mod tables;
+pub mod sys;
 #[cfg(test)]
 mod tests;
 
 pub use build::WARNINGS;
-pub use search::Looked;
+pub use sys::search::Looked;
 
-use super::{Backend, BuildRequest, Opened, Payload, Setup};
+use super::{Backend, BuildRequest, Loaded, Payload, Setup};
 use crate::case::Target;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
 use crate::units::nanos;
-use abi::Family;
-use library::{Api, Need};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+use sys::abi::Family;
+use sys::library::{self, Api, Need};
 
 /// The backend: a folder to look in, and the library once it is opened.
 pub struct Tensorrt {
@@ -68,10 +62,6 @@ impl Tensorrt {
 }
 
 impl Backend for Tensorrt {
-    fn name(&self) -> &'static str {
-        crate::case::BackendKind::Tensorrt.word()
-    }
-
     fn library(&self) -> Result<String> {
         Ok(self.api(Need::Build)?.release.to_string())
     }
@@ -97,13 +87,13 @@ impl Backend for Tensorrt {
         build::build(self.api(Need::Build)?, &request)
     }
 
-    fn open(
+    fn load(
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
         setup: &Setup,
         inputs: &[(String, Tensor)],
-    ) -> Result<Opened> {
+    ) -> Result<Loaded> {
         if !super::cuda::driver_present() {
             return Err(no_driver());
         }
@@ -114,7 +104,7 @@ impl Backend for Tensorrt {
         let mut opened = run::open(api, self.device, engine, plan, setup, inputs)?;
         opened.steps.insert(0, ("library".into(), library_ns));
         opened.load_ns += library_ns;
-        Ok(opened)
+        Ok(Loaded::Streams(Box::new(opened)))
     }
 }
 

@@ -12,8 +12,8 @@ mod find;
 mod inputs;
 
 use super::{
-    Backend, BuildRequest, GpuTimes, Opened, Payload, Program, ProgramMeasured, ProgramRun, Session, Setup,
-    cuda, refuse_options_of_others,
+    Backend, BuildRequest, GpuTimes, Loaded, Payload, Program, ProgramMeasured, ProgramRun, Setup, cuda,
+    refuse_options_of_others,
 };
 use crate::case::{BackendKind, Target};
 use crate::config::{BuildOptions, MARGIN_FRAC, Wait};
@@ -87,10 +87,6 @@ fn understood(program: &Path, ran: &Ran) -> Result<Said> {
 }
 
 impl Backend for Trtexec {
-    fn name(&self) -> &'static str {
-        "trtexec"
-    }
-
     fn library(&self) -> Result<String> {
         Ok(library(self.version()?))
     }
@@ -157,15 +153,34 @@ impl Backend for Trtexec {
         Ok(Payload { parts, facts: BTreeMap::new() })
     }
 
-    fn program(&self) -> Option<&dyn Program> {
-        Some(self)
+    /// Nothing is loaded yet: each run of the program does that itself.
+    fn load(
+        &self,
+        engine: &EngineHeader,
+        parts: Vec<Vec<u8>>,
+        setup: &Setup,
+        inputs: &[(String, Tensor)],
+    ) -> Result<Loaded> {
+        Ok(Loaded::Program(Box::new(LoadedEngine {
+            folder: self.folder.clone(),
+            gpu: self.gpu,
+            library: engine.made_from.library.clone(),
+            parts,
+            setup: *setup,
+            inputs: inputs.to_vec(),
+        })))
     }
+}
 
-    fn open(&self, _: &EngineHeader, _: Vec<Vec<u8>>, _: &Setup, _: &[(String, Tensor)]) -> Result<Opened> {
-        let sessions: Vec<Box<dyn Session>> = Vec::new();
-        // Asked for nowhere: `program` answers. No session is the truth.
-        Ok(Opened { sessions, load_ns: 0, steps: Vec::new(), gpu: None })
-    }
+/// An engine for the program to measure.
+struct LoadedEngine {
+    folder: Option<PathBuf>,
+    gpu: u32,
+    /// What the engine was built with.
+    library: String,
+    parts: Vec<Vec<u8>>,
+    setup: Setup,
+    inputs: Vec<(String, Tensor)>,
 }
 
 fn library(version: Version) -> String {
@@ -187,23 +202,23 @@ fn is_dynamic(input: &ModelInput) -> bool {
     input.dims.as_ref().is_none_or(|dims| dims.iter().any(|d| matches!(d, ModelDim::Dynamic(_))))
 }
 
-impl Program for Trtexec {
+impl Program for LoadedEngine {
     fn measure(&self, run: &ProgramRun) -> Result<ProgramMeasured> {
-        let version = built_with(run.engine)?;
-        let asked = settings(run)?;
+        let version = built_with(&self.library)?;
+        let asked = settings(&self.setup, run.warm_up_ns)?;
         let folder = command::scratch(run.scratch)?;
         let (plan, times) = (folder.path().join("engine.plan"), folder.path().join("times.json"));
-        let bytes = run.parts.first().map_or(&[][..], Vec::as_slice);
+        let bytes = self.parts.first().map_or(&[][..], Vec::as_slice);
         fs::write(&plan, bytes).map_err(|e| Failure::io("write the plan", &plan, &e))?;
         let mut args = vec![format!("--loadEngine={}", plan.display()), format!("--device={}", self.gpu)];
         args.extend(version.run_args(&asked, run.measure_ns));
         args.push(format!("--exportTimes={}", times.display()));
         if let Some(shapes) =
-            run.parts.get(1).and_then(|b| std::str::from_utf8(b).ok()).filter(|s| !s.is_empty())
+            self.parts.get(1).and_then(|b| std::str::from_utf8(b).ok()).filter(|s| !s.is_empty())
         {
             args.push(format!("--shapes={shapes}"));
         }
-        args.extend(inputs::files(run.inputs, version, folder.path())?);
+        args.extend(inputs::files(&self.inputs, version, folder.path())?);
         let program = find::program(self.folder.as_deref())?;
         let ran = command::run(&program, &args, folder.path())?;
         ran.check(FailureKind::Measure, "run the engine")?;
@@ -221,8 +236,7 @@ impl Program for Trtexec {
 }
 
 /// The version that built the engine must be the one that runs it.
-fn built_with(engine: &EngineHeader) -> Result<Version> {
-    let library = &engine.made_from.library;
+fn built_with(library: &str) -> Result<Version> {
     Version::find(&format!("TensorRT version: {}", library.trim_start_matches("TensorRT "))).ok_or_else(
         || {
             Failure::new(
@@ -235,8 +249,8 @@ fn built_with(engine: &EngineHeader) -> Result<Version> {
 }
 
 /// What is asked, as trtexec knows it.
-fn settings(run: &ProgramRun) -> Result<RunSettings> {
-    let (point, mode) = (run.setup.point, run.setup.mode);
+fn settings(setup: &Setup, warm_up_ns: u64) -> Result<RunSettings> {
+    let (point, mode) = (setup.point, setup.mode);
     if point.in_flight > 2 {
         return Err(Failure::usage(format!(
             "in-flight is {}, and trtexec keeps one or two requests in flight",
@@ -251,7 +265,7 @@ fn settings(run: &ProgramRun) -> Result<RunSettings> {
         spin: mode.wait == Wait::Spin,
         cuda_graph: point.cuda_graph,
         // Whole milliseconds are what every version takes.
-        warm_up_ms: (run.warm_up_ns / 1_000_000) as f64,
+        warm_up_ms: (warm_up_ns / 1_000_000) as f64,
         ..RunSettings::default()
     })
 }

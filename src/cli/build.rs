@@ -8,14 +8,14 @@ use super::exit::{Exit, Tally};
 use super::show::Show;
 use super::{out, shown};
 use crate::backend::tensorrt::WARNINGS;
-use crate::case::Case;
+use crate::build::Built;
+use crate::case::{BackendKind, Case};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::report::{json, terminal};
 use crate::session;
 use crate::units::{bytes, plain_time};
-use crate::worker::protocol::Built;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -144,7 +144,7 @@ fn print_options(args: &BuildArgs, cases: &[Case]) -> Result<Exit> {
         let own = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "tensorrt");
         let theirs = value.get("tensorrt").and_then(|t| t.as_object()).into_iter().flatten();
         // The embedded backend's own switches mean nothing to TensorRT.
-        let own = own.filter(|_| backend == "cpu");
+        let own = own.filter(|_| case.target.kind == BackendKind::Cpu);
         lines.extend(own.chain(theirs).map(|(key, value)| format!("  build.{key} = {value}")));
         out(&(lines.join("\n") + "\n"));
     }

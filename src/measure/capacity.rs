@@ -1,16 +1,16 @@
 //! The measured phase of an open loop: a search for the highest rate that keeps each budget, its probes offered to the
 //! loaded engine. The samples are those of the probe that confirmed the rate for the case's own budget.
 
+use super::host::{Answered, phase, requests_per_s};
+use super::job::{MeasureJob, OpenJob};
 use super::open::{Batching, Offer, offer};
-use super::{Answered, phase, requests_per_s};
-use crate::backend::Session;
+use crate::backend::Stream;
 use crate::capacity::{Answer, Ask, Curve, Pattern, Plan, schedule, search};
 use crate::config::ArrivalsChoice;
 use crate::error::{Failure, Result};
+use crate::progress::{Progress, Tell};
 use crate::stats::describe::quantile_sorted;
 use crate::units::five_digits;
-use crate::worker::protocol::{MeasureJob, Message, OpenJob};
-use crate::worker::reply::Reply;
 use std::time::Duration;
 
 /// Rates beyond this many times the closed loop's are not tried: requests cannot be answered faster than back to back,
@@ -25,17 +25,17 @@ pub(super) const EXPECTED_PROBES: u64 = 10;
 
 /// Searches in this process, and keeps what it was told.
 pub(super) fn measure(
-    sessions: &mut [Box<dyn Session>],
+    streams: &mut [Box<dyn Stream>],
     job: &MeasureJob,
     open: &OpenJob,
-    reply: &mut Reply,
+    tell: &mut dyn Tell,
 ) -> Result<Answered> {
     let depth = job.point.in_flight;
     let batching = open.how.batch_delay_ns.map(|delay_ns| Batching { batch: job.point.batch, delay_ns });
     let per_request = batching.map_or(1.0, |b| b.batch as f64);
-    let streams = phase(sessions, depth, Duration::from_nanos(job.measure_ns).mul_f64(CLOSED))?;
-    let closed_per_s = requests_per_s(&streams) * per_request;
-    let mut closed: Vec<u64> = streams.iter().flatten().map(|s| s.latency_ns).collect();
+    let closed = phase(streams, depth, Duration::from_nanos(job.measure_ns).mul_f64(CLOSED))?;
+    let closed_per_s = requests_per_s(&closed) * per_request;
+    let mut closed: Vec<u64> = closed.iter().flatten().map(|s| s.latency_ns).collect();
     closed.sort_unstable();
     let plan = Plan {
         budgets_ns: open.how.budgets_ns.clone(),
@@ -50,10 +50,10 @@ pub(super) fn measure(
     let mut kept = Kept { latency_ns: Vec::new(), per_s: 0.0, worth: 0 };
     let mut probe = |ask: &Ask| -> Result<Answer> {
         let doing = format!("offering {}/s", five_digits(ask.per_s));
-        reply.send(&Message::Progress { doing, step: 0, steps: 0 });
+        tell.progress(Progress { doing, step: 0, steps: 0 });
         let planned_ns = schedule(&pattern, job.seed, open.process, ask);
         let offered =
-            offer(sessions, &Offer { planned_ns: &planned_ns, depth, batching, stop_over: ask.stop_over })?;
+            offer(streams, &Offer { planned_ns: &planned_ns, depth, batching, stop_over: ask.stop_over })?;
         late_ns.extend_from_slice(&offered.late_ns);
         kept.offer(ask, open.budget.max_ns, &offered.latency_ns);
         Ok(Answer { latency_ns: offered.latency_ns, stopped: offered.stopped })

@@ -1,10 +1,10 @@
-//! `debug-extra-work`, for tests and demonstrations only: a session that does real extra work after each request.
+//! `debug-extra-work`, for tests and demonstrations only: a stream that does real extra work after each request.
 //!
 //! The work is a fixed number of integer operations, worth the wanted share of the fastest request: waiting for a busy
 //! machine is no time of the request's own. It is counted once per process, so that noise of single requests is neither
 //! amplified nor followed.
 
-use crate::backend::{GpuTimes, Session, infer};
+use crate::backend::{GpuTimes, Stream, infer};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use std::hint::black_box;
@@ -16,11 +16,11 @@ const CALIBRATION: usize = 51;
 const ROUND: u64 = 20_000;
 
 struct Burdened {
-    inner: Box<dyn Session>,
+    inner: Box<dyn Stream>,
     operations: u64,
 }
 
-impl Session for Burdened {
+impl Stream for Burdened {
     fn submit(&mut self) -> Result<()> {
         self.inner.submit()
     }
@@ -49,18 +49,18 @@ impl Session for Burdened {
     }
 }
 
-/// Every session with extra work worth `share` of its fastest request.
-pub fn burden(sessions: Vec<Box<dyn Session>>, share: f64) -> Result<Vec<Box<dyn Session>>> {
+/// Every stream with extra work worth `share` of its fastest request.
+pub fn burden(streams: Vec<Box<dyn Stream>>, share: f64) -> Result<Vec<Box<dyn Stream>>> {
     let round_ns = fastest(|| {
         work(ROUND);
         Ok(())
     })?;
-    sessions
+    streams
         .into_iter()
         .map(|mut inner| {
             let request_ns = fastest(|| infer(inner.as_mut()))?;
             let operations = (request_ns * share / round_ns * ROUND as f64).round() as u64;
-            Ok(Box::new(Burdened { inner, operations }) as Box<dyn Session>)
+            Ok(Box::new(Burdened { inner, operations }) as Box<dyn Stream>)
         })
         .collect()
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     struct Fixed;
-    impl Session for Fixed {
+    impl Stream for Fixed {
         fn submit(&mut self) -> Result<()> {
             work(2_000_000);
             Ok(())

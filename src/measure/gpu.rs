@@ -1,47 +1,30 @@
-//! What is asked of a GPU beside the host's clock: its state around the measured phase, and a pass in which it times
-//! requests by itself.
+//! The pass by the GPU's clock: requests that run alone, each timed by events on the GPU.
 
-use super::{MIN_REQUESTS, first};
-use crate::backend::{GpuTimes, Opened, Session};
-use crate::device::GpuConditions;
-use crate::error::{Failure, FailureKind, Result};
+use super::host::{MIN_REQUESTS, first};
+use super::job::MeasureJob;
+use crate::backend::{GpuTimes, Stream};
+use crate::error::{Failure, Result};
 use crate::tensor::write_samples;
-use crate::worker::protocol::{MeasureJob, MeasuredGpu};
 use std::time::{Duration, Instant};
 
-/// Looks at the GPU around the measured phase, never during it, and tells profilers where the phase is.
-pub(super) struct Watch {
-    before: GpuConditions,
-    energy_j: Option<f64>,
-}
-
-impl Watch {
-    /// `None` where there is no GPU.
-    pub fn begin(opened: &mut Opened) -> Result<Option<Self>> {
-        let Some(gpu) = &mut opened.gpu else { return Ok(None) };
-        let before = gpu.conditions()?;
-        let energy_j = gpu.energy_j();
-        gpu.start_profilers()?;
-        Ok(Some(Self { before, energy_j }))
+/// The whole pass. Returns the medians of each part, and leaves the compute times in a file; `None` where there is no
+/// GPU.
+pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob) -> Result<Option<GpuTimes>> {
+    let times = one_by_one(streams, job.measure_ns)?;
+    if !times.is_empty() {
+        // Shorter than the events resolve is not nothing: a zero would have no logarithm.
+        write_gpu_samples(job, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())?;
     }
-
-    pub fn end(self, opened: &mut Opened) -> Result<MeasuredGpu> {
-        let gone = || Failure::new(FailureKind::Measure, "the GPU is gone");
-        let gpu = opened.gpu.as_mut().ok_or_else(gone)?;
-        gpu.stop_profilers()?;
-        // The counter moves every tenth of a second or so: no difference is no measurement.
-        let energy_j = gpu.energy_j().zip(self.energy_j).map(|(end, start)| end - start).filter(|j| *j > 0.0);
-        Ok(MeasuredGpu { times: None, before: self.before, after: gpu.conditions()?, energy_j })
-    }
+    Ok(median_times(&times))
 }
 
 /// Requests one by one, each timed by the GPU: a quarter of the time that the host's clock got.
-pub(super) fn timed_pass(sessions: &mut [Box<dyn Session>], measure_ns: u64) -> Result<Vec<GpuTimes>> {
-    let session = first(sessions)?;
+fn one_by_one(streams: &mut [Box<dyn Stream>], measure_ns: u64) -> Result<Vec<GpuTimes>> {
+    let stream = first(streams)?;
     let (start, duration) = (Instant::now(), Duration::from_nanos(measure_ns / 4));
     let mut times = Vec::new();
     while start.elapsed() < duration || times.len() < MIN_REQUESTS {
-        match session.timed()? {
+        match stream.timed()? {
             Some(t) => times.push(t),
             None => break,
         }
@@ -50,7 +33,7 @@ pub(super) fn timed_pass(sessions: &mut [Box<dyn Session>], measure_ns: u64) -> 
 }
 
 /// The medians of each part; `None` where nothing was timed.
-pub(super) fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
+fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
     let median = |part: fn(&GpuTimes) -> u64| {
         let mut all: Vec<u64> = times.iter().map(part).collect();
         all.sort_unstable();
@@ -81,7 +64,7 @@ mod tests {
     #[derive(Default)]
     struct Gpu(u64);
 
-    impl Session for Gpu {
+    impl Stream for Gpu {
         fn submit(&mut self) -> Result<()> {
             Ok(())
         }
@@ -105,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_timed_pass_takes_medians_and_one_request_that_was_not_isolated_spoils_that() {
-        let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Gpu::default())];
-        let times = timed_pass(&mut sessions, 0).unwrap();
+        let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(Gpu::default())];
+        let times = one_by_one(&mut streams, 0).unwrap();
         assert_eq!(times.len(), MIN_REQUESTS);
         let median = median_times(&times).unwrap();
         assert_eq!((median.h2d_ns, median.compute_ns, median.isolated), (2, 6, false));

@@ -11,8 +11,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::{first, panicked};
-use crate::backend::Session;
+use super::host::{first, panicked};
+use crate::backend::Stream;
 use crate::error::{Failure, Result};
 use crate::units::nanos;
 use std::collections::VecDeque;
@@ -70,19 +70,19 @@ pub struct Offered {
 
 /// Offers all arrivals to the streams, or as many as decide the outcome, and returns when the last is answered. The
 /// first failure of a stream stops all of them, after their requests in flight, and is returned.
-pub fn offer(sessions: &mut [Box<dyn Session>], offer: &Offer) -> Result<Offered> {
-    first(sessions)?;
+pub fn offer(streams: &mut [Box<dyn Stream>], offer: &Offer) -> Result<Offered> {
+    first(streams)?;
     if !offer.planned_ns.is_sorted() {
         return Err(Failure::usage("the planned arrivals are not in ascending order").next("sort them"));
     }
-    let queue = Queue::new(offer, sessions.len());
-    if let [only] = sessions {
-        return Ok(queue.merge(vec![queue.stream(only.as_mut())?]));
+    let queue = Queue::new(offer, streams.len());
+    if let [only] = streams {
+        return Ok(queue.merge(vec![queue.serve_all(only.as_mut())?]));
     }
     let logs = std::thread::scope(|scope| {
         let queue = &queue;
         let threads: Vec<_> =
-            sessions.iter_mut().map(|session| scope.spawn(move || queue.stream(session.as_mut()))).collect();
+            streams.iter_mut().map(|stream| scope.spawn(move || queue.serve_all(stream.as_mut()))).collect();
         threads.into_iter().map(|t| t.join().unwrap_or_else(panicked)).collect::<Result<_>>()
     })?;
     Ok(queue.merge(logs))
@@ -144,17 +144,17 @@ impl<'a> Queue<'a> {
     }
 
     /// One stream's part. However it fails, the others stop too.
-    fn stream(&self, session: &mut dyn Session) -> Result<Log> {
+    fn serve_all(&self, stream: &mut dyn Stream) -> Result<Log> {
         self.ready.wait();
         let start = *self.start.get_or_init(|| Instant::now() + HEAD_START);
-        let log = catch_unwind(AssertUnwindSafe(|| self.serve(session, start))).unwrap_or_else(panicked);
+        let log = catch_unwind(AssertUnwindSafe(|| self.serve(stream, start))).unwrap_or_else(panicked);
         if log.is_err() {
             self.stop.store(true, Relaxed);
         }
         log
     }
 
-    fn serve(&self, session: &mut dyn Session, start: Instant) -> Result<Log> {
+    fn serve(&self, stream: &mut dyn Stream, start: Instant) -> Result<Log> {
         // Room for all, whoever else answers some: pages are only touched when used.
         let mut log = Log { answers: Vec::with_capacity(self.offer.planned_ns.len()), requests: 0 };
         let mut open: VecDeque<Open> = VecDeque::new();
@@ -163,7 +163,7 @@ impl<'a> Queue<'a> {
         let mut late_ns = 0;
         loop {
             while let Some(request) = open.front() {
-                if !self.is_done(session)? {
+                if !self.is_done(stream)? {
                     break;
                 }
                 free_ns = since(start);
@@ -182,7 +182,7 @@ impl<'a> Queue<'a> {
             };
             let Some(begin_ns) = self.wait(start, claim.due_ns) else { continue };
             late_ns = lateness(claim.due_ns, free_ns, begin_ns, late_ns);
-            session.submit()?;
+            stream.submit()?;
             open.push_back(Open { claim, late_ns });
             log.requests += 1;
             if self.depth > 1 {
@@ -243,8 +243,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Whether the oldest open request is done. Only a stream that may have a second one in flight must not wait for it.
-    fn is_done(&self, session: &mut dyn Session) -> Result<bool> {
-        if self.depth == 1 { session.complete().map(|()| true) } else { session.poll() }
+    fn is_done(&self, stream: &mut dyn Stream) -> Result<bool> {
+        if self.depth == 1 { stream.complete().map(|()| true) } else { stream.poll() }
     }
 
     fn answer(&self, request: &Open, end_ns: u64, log: &mut Log) {

@@ -1,45 +1,27 @@
 //! A backend that is a program and measures itself: its numbers in the place of ours.
 
-use super::write_gpu_samples;
-use crate::backend::{Backend, Program, ProgramRun, Setup};
+use super::gpu::write_gpu_samples;
+use super::job::{MeasureJob, Measured, MeasuredGpu};
+use crate::backend::{Program, ProgramRun};
 use crate::device::{self, GpuConditions};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, Result};
+use crate::progress::{Stage, Tell};
 use crate::steady;
-use crate::tensor::{Tensor, write_samples};
-use crate::worker::protocol::{MeasureJob, Measured, MeasuredGpu, Message, Stage};
-use crate::worker::reply::Reply;
+use crate::tensor::write_samples;
 use std::path::Path;
 
-/// One process's worth; `None` where the backend leaves measuring to us.
-pub(super) fn run(
-    backend: &dyn Backend,
-    job: &MeasureJob,
-    header: &EngineHeader,
-    (parts, inputs): (&[Vec<u8>], &[(String, Tensor)]),
-    reply: &mut Reply,
-) -> Option<Result<Measured>> {
-    let program = backend.program()?;
-    Some(measure(program, job, header, (parts, inputs), reply))
-}
-
-fn measure(
+/// One process's worth.
+pub(super) fn measure(
     program: &dyn Program,
     job: &MeasureJob,
     header: &EngineHeader,
-    (parts, inputs): (&[Vec<u8>], &[(String, Tensor)]),
-    reply: &mut Reply,
+    tell: &mut dyn Tell,
 ) -> Result<Measured> {
     not_ours(job, header)?;
-    let setup = Setup { point: job.point, mode: job.mode };
-    let expected_ns = job.warm_up_ns.saturating_add(job.measure_ns);
-    reply.send(&Message::Stage { stage: Stage::Measure, expected_ns });
+    tell.stage(Stage::Measure, job.warm_up_ns.saturating_add(job.measure_ns));
     let throttles = device::throttle_count();
     let m = program.measure(&ProgramRun {
-        engine: header,
-        parts,
-        setup: &setup,
-        inputs,
         warm_up_ns: job.warm_up_ns,
         measure_ns: job.measure_ns,
         scratch: job.samples.parent().unwrap_or(Path::new(".")),

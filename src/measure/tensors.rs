@@ -1,10 +1,10 @@
 //! What a case feeds, and whether what comes out is right.
 
+use super::job::{MeasureJob, OutputFact};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
 use crate::tensor::{Tensor, read_npy};
-use crate::worker::protocol::{MeasureJob, OutputFact};
 
 /// The input tensors of the case.
 pub(super) fn feeds(job: &MeasureJob, header: &EngineHeader) -> Result<Vec<(String, Tensor)>> {

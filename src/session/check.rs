@@ -11,13 +11,13 @@ use super::stages::{build_all, new_record};
 use super::{Added, Event, History, accept, added};
 use crate::acceptance::Standing;
 use crate::baseline::Store;
+use crate::build::Built;
 use crate::case::{self, Case};
 use crate::compare::{self, CaseComparison, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::{CaseRecord, Source, Unreal};
-use crate::worker::protocol::Built;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -6,6 +6,7 @@ use super::lock::lock;
 use super::stages::{build_case, measure_case, new_record, source_or_none};
 use super::{Event, History, backend_of, machine};
 use crate::baseline::Store;
+use crate::build::Built;
 use crate::case::Case;
 use crate::config::Project;
 use crate::device::Device;
@@ -13,7 +14,6 @@ use crate::discover::{Cell, Discovery, Grid, ROUNDS, Ranking, Score, Trials, Tri
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::{CaseRecord, Record, Unreal};
 use crate::units::Nanos;
-use crate::worker::protocol::Built;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Which machine a session's numbers belong to: the CPU's, or that of the one GPU that its cases run on.
 
 use super::Event;
-use crate::backend::tensorrt::search::{Surroundings, search};
+use crate::backend::tensorrt::sys::search::{Surroundings, search};
 use crate::case::{Case, Host, Target};
 use crate::device::{self, Device, Gpu};
 use crate::error::{Failure, FailureKind, Result};

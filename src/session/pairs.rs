@@ -6,6 +6,7 @@
 
 use super::Event;
 use super::stages::{case_record, measure_process};
+use crate::build::Built;
 use crate::case::Case;
 use crate::compare::{CalibratedPrior, CaseComparison, Design, Metric, Verdict, compare_case};
 use crate::error::{Failure, Result};
@@ -13,7 +14,6 @@ use crate::record::CaseRecord;
 use crate::rng::Rng;
 use crate::stats::{Decision, LOOKS, look_alpha, next_look};
 use crate::summarize::Summary;
-use crate::worker::protocol::Built;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};

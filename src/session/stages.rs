@@ -1,16 +1,18 @@
 //! One stage each: lock, sources, engine, one measuring process, the record of a case.
 
 use super::Event;
+use crate::build::{BuildJob, Built};
 use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
 use crate::config::{Project, Scenario};
 use crate::device::Device;
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
+use crate::measure::{MeasureJob, Measured, OpenJob, Pass};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
-use crate::worker::protocol::{BuildJob, Built, Job, MeasureJob, Measured, Message, OpenJob};
+use crate::worker::protocol::{Job, Message};
 use crate::worker::run as run_worker;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -200,7 +202,12 @@ fn measure_once(
         payload_sha256: built.header.payload_sha256.clone(),
         point: case.point,
         mode: case.mode,
-        timed: case.target.kind.on_gpu() && case.scenario == Scenario::Latency,
+        passes: [Pass::HostClock]
+            .into_iter()
+            .chain(
+                (case.target.kind.on_gpu() && case.scenario == Scenario::Latency).then_some(Pass::GpuClock),
+            )
+            .collect(),
         seed: case.seed,
         inputs: case.inputs.clone(),
         expect: case.expect.clone(),

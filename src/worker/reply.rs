@@ -2,6 +2,7 @@
 
 use super::protocol::Message;
 use crate::error::{Failure, Result};
+use crate::progress::{Progress, Stage, Tell};
 use std::fs::File;
 use std::io::Write;
 
@@ -23,5 +24,15 @@ impl Reply {
             line.push(b'\n');
             let _ = self.0.write_all(&line);
         }
+    }
+}
+
+impl Tell for Reply {
+    fn stage(&mut self, stage: Stage, expected_ns: u64) {
+        self.send(&Message::Stage { stage, expected_ns });
+    }
+
+    fn progress(&mut self, Progress { doing, step, steps }: Progress) {
+        self.send(&Message::Progress { doing, step, steps });
     }
 }

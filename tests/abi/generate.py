@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write src/backend/tensorrt/tables.rs: where TensorRT's virtual functions stand, per family, and enum values.
+"""Write src/backend/tensorrt/sys/tables.rs: where TensorRT's virtual functions stand, per family, and enum values.
 
-    generate.py TABLES_DIR > src/backend/tensorrt/tables.rs
+    generate.py TABLES_DIR > src/backend/tensorrt/sys/tables.rs
         from trt10.json, trt11.json and rtx1.json in TABLES_DIR, which hold the slots of every release's headers
     generate.py --check FAMILY INCLUDE_DIR STUB_DIR [RELEASE]
         reads NVIDIA's headers with clang and compares the committed constants of one family with them; of an older
@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 FAMILIES = ["trt10", "trt11", "rtx1"]
-TABLES = os.path.join(os.path.dirname(__file__), "../../src/backend/tensorrt/tables.rs")
+TABLES = os.path.join(os.path.dirname(__file__), "../../src/backend/tensorrt/sys/tables.rs")
 
 # What is called, by interface. A name with "/void" or "/bool" is the variant that returns that type.
 METHODS = {

@@ -3,8 +3,8 @@
 use crate::told::{release, tell, violation};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use trt_perf::backend::tensorrt::abi::{Bytes, Method, Object as Pointer, Text, This};
-use trt_perf::backend::tensorrt::tables::{i_gpu_allocator, i_logger, i_profiler, i_progress_monitor};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Method, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::tables::{i_gpu_allocator, i_logger, i_profiler, i_progress_monitor};
 
 /// `ILogger::Severity`, the same in every family.
 pub const ERROR: i32 = 1;

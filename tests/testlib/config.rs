@@ -7,8 +7,8 @@ use crate::told::release;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use trt_perf::backend::tensorrt::abi::{Bytes, Family, Object as Pointer, Texts, This};
-use trt_perf::backend::tensorrt::tables::{v_builder_config as v, v_host_memory, v_timing_cache};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Family, Object as Pointer, Texts, This};
+use trt_perf::backend::tensorrt::sys::tables::{v_builder_config as v, v_host_memory, v_timing_cache};
 
 pub static CONFIG: Class = Class { name: "config", slots: v::COUNTS, owned: true };
 static CACHE: Class = Class { name: "timing cache", slots: v_timing_cache::COUNTS, owned: true };
@@ -137,7 +137,7 @@ extern "C" fn set_l2(this: This, bytes: i64) -> bool {
 extern "C" fn set_flag(this: This, flag: i32) {
     keep(this, &format!("setFlag({flag})"), format!("Flag({flag})"), 1);
     // As NVIDIA's: refused by a message alone.
-    let refused = trt_perf::backend::tensorrt::tables::builder_flag::SAFETY_SCOPE.of(release().family);
+    let refused = trt_perf::backend::tensorrt::sys::tables::builder_flag::SAFETY_SCOPE.of(release().family);
     if refused == Some(flag) {
         log(WARNING, "the safety scope is not supported here");
     }

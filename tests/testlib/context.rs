@@ -12,8 +12,8 @@ use crate::told::{fault, fault_after, release, violation, work_bytes};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use trt_perf::backend::tensorrt::abi::{Bytes, Dims, Object as Pointer, Stream, Text, This};
-use trt_perf::backend::tensorrt::tables::{
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Stream, Text, This};
+use trt_perf::backend::tensorrt::sys::tables::{
     execution_context_allocation_strategy as strategy, v_execution_context as v, v_runtime_cache,
     v_runtime_config,
 };

@@ -4,7 +4,7 @@ use crate::callbacks;
 use cudarc::driver::{DriverError, result, sys};
 use std::ffi::c_void;
 use std::sync::OnceLock;
-use trt_perf::backend::tensorrt::abi::{Object as Pointer, Stream};
+use trt_perf::backend::tensorrt::sys::abi::{Object as Pointer, Stream};
 
 /// Memory of one object.
 pub struct Memory {

@@ -11,8 +11,8 @@ use crate::told::{fault, release};
 use std::ffi::{CStr, CString};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trt_perf::backend::tensorrt::abi::{Bytes, Dims, Object as Pointer, Text, This};
-use trt_perf::backend::tensorrt::tables::{
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::tables::{
     tensor_io_mode, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime, v_serialization_config,
 };
 

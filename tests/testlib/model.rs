@@ -6,8 +6,8 @@ use rten_onnx::onnx::{DataType, ModelProto, ValueInfoProto};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use trt_perf::backend::tensorrt::abi::Dims;
-use trt_perf::backend::tensorrt::tables::data_type;
+use trt_perf::backend::tensorrt::sys::abi::Dims;
+use trt_perf::backend::tensorrt::sys::tables::data_type;
 
 const MAGIC: &str = "plan of the test library, which computes nothing\n";
 

@@ -6,8 +6,8 @@ use crate::object::{Class, Object, at, delete_interface};
 use crate::told::{fault, violation};
 use rten_onnx::onnx::ModelProto;
 use std::sync::Mutex;
-use trt_perf::backend::tensorrt::abi::{Bytes, Dims, Object as Pointer, Text, This};
-use trt_perf::backend::tensorrt::tables::{
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::tables::{
     i_parser, i_parser_error, parser_error_code, v_network_definition as v, v_tensor,
 };
 

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use trt_perf::backend::tensorrt::abi::{Family, Release, TEST_LIBRARY_BUILD, Version};
+use trt_perf::backend::tensorrt::sys::abi::{Family, Release, TEST_LIBRARY_BUILD, Version};
 
 /// Everything that can be made to go wrong. A number after a colon says how many times it goes well before.
 const FAULTS: [&str; 22] = [

@@ -54,7 +54,7 @@ impl Gate {
             [(&raw mut flag).cast(), (&raw mut value).cast(), (&raw mut limit).cast()];
         let one = (1, 1, 1);
         // SAFETY: three 64-bit parameters, as the kernel declares, copied before the call returns; the flag lives as
-        // long as this gate, whose session waits for the stream before it is dropped.
+        // long as this gate, whose owner waits for the CUDA stream before it is dropped.
         unsafe { launch_kernel(self.kernels.gate, one, one, 0, stream.cu_stream(), &mut arguments) }
             .map_err(|e| failed("launch the gate", &e))
     }

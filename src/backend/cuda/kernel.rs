@@ -2,9 +2,7 @@
 //! needed anywhere. A kernel lasts a number of clock cycles, as a real one does: at a lower clock it takes longer.
 
 use super::driver::{Gpu, failed};
-use super::stream::{Buffers, Work};
-use super::workload::Workload;
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::Result;
 use cudarc::driver::result::{self, launch_kernel};
 use cudarc::driver::{CudaSlice, CudaStream, sys};
 use std::ffi::c_void;
@@ -14,14 +12,14 @@ const PTX: &[u8] = concat!(include_str!("kernel.ptx"), "\0").as_bytes();
 const ENTRY: &std::ffi::CStr = c"trt_perf_spin";
 const GATE: &std::ffi::CStr = c"trt_perf_gate";
 /// Threads of a block that copies or moves memory.
-const THREADS: u32 = 256;
+pub(super) const THREADS: u32 = 256;
 /// Threads of a block that only waits.
 const WARP: u32 = 32;
 
 /// The compiled kernels. Never unloaded: a worker ends with what it loaded.
 pub(crate) struct Kernels {
     spin: sys::CUfunction,
-    /// See [`super::gate`].
+    /// Holds the GPU up until the host lets it go on; see `gate`.
     pub(super) gate: sys::CUfunction,
 }
 
@@ -96,77 +94,6 @@ impl Launch {
         // is the caller's promise.
         unsafe { launch_kernel(kernels.spin, grid, block, 0, stream, &mut arguments) }
             .map_err(|e| failed("launch the calibration kernel", &e))
-    }
-}
-
-/// A workload's kernels: the work of one request.
-pub(super) struct Spin {
-    kernels: Arc<Kernels>,
-    launch: Launch,
-    launches: u64,
-    /// Lives as long as kernels may run that write to it.
-    _scratch: CudaSlice<u8>,
-    stamps: CudaSlice<u8>,
-    stream: Arc<CudaStream>,
-}
-
-impl Spin {
-    pub fn new(
-        gpu: &Gpu,
-        kernels: &Arc<Kernels>,
-        workload: &Workload,
-        stream: &Arc<CudaStream>,
-        buffers: &Buffers,
-    ) -> Result<Self> {
-        let bytes = usize::try_from(workload.traffic_bytes / 2).unwrap_or(usize::MAX);
-        let allocate = |n: usize| {
-            stream.alloc_zeros::<u8>(n.max(32)).map_err(|e| failed("allocate memory on the GPU", &e))
-        };
-        let (scratch, stamps) = (allocate(bytes)?, allocate(32)?);
-        let moves = workload.traffic_bytes > 0;
-        let one = |side: &[u64]| {
-            side.first().copied().ok_or_else(|| {
-                Failure::new(FailureKind::Measure, "the workload's input or output has no buffer")
-            })
-        };
-        let launch = Launch {
-            blocks: if moves { gpu.multiprocessors } else { 1 },
-            threads: THREADS,
-            // kHz × ns = 10⁻⁶ cycles.
-            cycles: (workload.duration.0 as u128 * u128::from(gpu.max_khz) / 1_000_000) as u64,
-            scratch: address(&scratch, stream),
-            // Each unit is read and written: half the traffic each.
-            scratch_units: (bytes / 16) as u64,
-            input: one(&buffers.inputs())?,
-            output: one(&buffers.outputs())?,
-            words: buffers.input_bytes() / 4,
-            stamps: address(&stamps, stream),
-        };
-        Ok(Self {
-            kernels: Arc::clone(kernels),
-            launch,
-            launches: workload.launches,
-            _scratch: scratch,
-            stamps,
-            stream: Arc::clone(stream),
-        })
-    }
-
-    /// What block 0 of the last kernel noted: its length by the GPU's own timer, in nanoseconds.
-    pub fn last_kernel_ns(&self) -> Result<u64> {
-        let [t0, _, t1, _] = read_stamps(&self.stamps, &self.stream)?;
-        Ok(t1.saturating_sub(t0))
-    }
-}
-
-impl Work for Spin {
-    fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
-        for _ in 0..self.launches {
-            // SAFETY: all buffers belong to this session, are as long as said, and outlive its stream's work, because
-            // the session waits for its stream before it is dropped.
-            unsafe { self.launch.enqueue(&self.kernels, stream.cu_stream())? };
-        }
-        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the harness is measured against: the same work, launched back to back in one loop with nothing around it.
 
 use super::driver::Gpu;
-use super::kernel::{Kernels, Spin};
-use super::stream::{Buffers, GpuSession};
+use super::kernel::Kernels;
+use super::spin::Spin;
+use super::stream::{Buffers, GpuStream};
 use super::workload::Workload;
 use crate::backend::Setup;
 use crate::error::Result;
@@ -22,15 +23,15 @@ pub struct BackToBack {
 pub fn back_to_back(gpu: u32, workload: &Workload, setup: &Setup, requests: u64) -> Result<BackToBack> {
     let gpu = Gpu::open(gpu, setup.mode.wait)?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
-    let stream = gpu.stream()?;
+    let cuda_stream = gpu.stream()?;
     let words = usize::try_from(workload.tensor_bytes / 4).unwrap_or(1);
     let x = Tensor::from_f32(vec![words], &vec![1.0; words]);
-    let buffers = Buffers::new(&gpu, &stream, &[("x".into(), x.clone())], &[x])?;
-    let spin = Spin::new(&gpu, &kernels, workload, &stream, &buffers)?;
-    let mut session = GpuSession::new(&gpu, &kernels, stream, buffers, spin, setup)?;
+    let buffers = Buffers::new(&gpu, &cuda_stream, &[("x".into(), x.clone())], &[x])?;
+    let spin = Spin::new(&gpu, &kernels, workload, &cuda_stream, &buffers)?;
+    let mut stream = GpuStream::new(&gpu, &kernels, cuda_stream, buffers, spin, setup)?;
     if setup.point.cuda_graph {
-        session.capture()?;
+        stream.capture()?;
     }
-    let request_ns = session.back_to_back(requests)?;
-    Ok(BackToBack { request_ns, kernel_ns: session.work().last_kernel_ns()? })
+    let request_ns = stream.back_to_back(requests)?;
+    Ok(BackToBack { request_ns, kernel_ns: stream.work().last_kernel_ns()? })
 }

@@ -4,7 +4,7 @@
 use super::driver::{Gpu, failed};
 use super::gate::Gate;
 use super::kernel::{Kernels, address};
-use crate::backend::{GpuTimes, Session, Setup};
+use crate::backend::{GpuTimes, Setup, Stream};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
@@ -85,8 +85,8 @@ impl Buffer {
 
     fn upload(&self, stream: &CudaStream) -> Result<()> {
         let host = self.host.as_slice().map_err(|e| failed("use pinned memory", &e))?;
-        // SAFETY: both are as long as the host's, live as long as the session, and the session waits for its stream
-        // before either is changed or freed.
+        // SAFETY: both are as long as the host's, live as long as the stream of requests, and that waits for the GPU before
+        // either is changed or freed.
         unsafe { result::memcpy_htod_async(self.address, host, stream.cu_stream()) }
             .map_err(|e| failed("copy an input to the GPU", &e))
     }
@@ -101,12 +101,13 @@ impl Buffer {
 
 /// A captured graph.
 struct Graph(CudaGraph);
-// SAFETY: a graph may not be used by two threads at once; it belongs to one session, which one thread uses at a time.
+// SAFETY: a graph may not be used by two threads at once; it belongs to one stream of requests, which one thread uses at a
+// time.
 unsafe impl Send for Graph {}
 
-/// A session on a stream of its own.
-pub(crate) struct GpuSession<W> {
-    stream: Arc<CudaStream>,
+/// A stream of requests on a CUDA stream of its own.
+pub(crate) struct GpuStream<W> {
+    cuda: Arc<CudaStream>,
     buffers: Buffers,
     work: W,
     graph: Option<Graph>,
@@ -122,12 +123,12 @@ pub(crate) struct GpuSession<W> {
     gate: Option<Gate>,
 }
 
-impl<W: Work> GpuSession<W> {
+impl<W: Work> GpuStream<W> {
     /// Runs the work once, so that what is loaded lazily is loaded before anything is captured or measured.
     pub fn new(
         gpu: &Gpu,
         kernels: &Arc<Kernels>,
-        stream: Arc<CudaStream>,
+        cuda: Arc<CudaStream>,
         buffers: Buffers,
         work: W,
         setup: &Setup,
@@ -140,7 +141,7 @@ impl<W: Work> GpuSession<W> {
         };
         let depth = usize::try_from(setup.point.in_flight).unwrap_or(1).max(1);
         let mark = || event(CUevent_flags::CU_EVENT_DEFAULT);
-        let mut session = Self {
+        let mut made = Self {
             done: (0..depth).map(|_| event(untimed)).collect::<Result<_>>()?,
             marks: [mark()?, mark()?, mark()?, mark()?, mark()?],
             gate: Some(Gate::new(gpu, kernels)?),
@@ -148,13 +149,13 @@ impl<W: Work> GpuSession<W> {
             graph: None,
             submitted: 0,
             completed: 0,
-            stream,
+            cuda,
             buffers,
             work,
         };
-        session.work.enqueue(&session.stream)?;
-        session.stream.synchronize().map_err(|e| failed("run the first request", &e))?;
-        Ok(session)
+        made.work.enqueue(&made.cuda)?;
+        made.cuda.synchronize().map_err(|e| failed("run the first request", &e))?;
+        Ok(made)
     }
 
     /// Captures the work as a graph, and returns how long that took. A failed capture is an error: running something
@@ -164,15 +165,15 @@ impl<W: Work> GpuSession<W> {
         let bad = |e| failed("capture the request as a graph", &e).next("run without --cuda-graph");
         // Thread-local: other streams' threads may allocate meanwhile.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        self.stream.begin_capture(mode).map_err(bad)?;
-        let enqueued = self.work.enqueue(&self.stream);
-        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(bad);
+        self.cuda.begin_capture(mode).map_err(bad)?;
+        let enqueued = self.work.enqueue(&self.cuda);
+        let graph = self.cuda.end_capture(CUgraphInstantiate_flags(0)).map_err(bad);
         enqueued?;
         let graph = graph?.ok_or_else(|| {
             Failure::new(FailureKind::Measure, "the captured graph is empty").next("run without --cuda-graph")
         })?;
         graph.upload().map_err(bad)?;
-        self.stream.synchronize().map_err(bad)?;
+        self.cuda.synchronize().map_err(bad)?;
         self.graph = Some(Graph(graph));
         Ok(nanos(start.elapsed()))
     }
@@ -183,7 +184,7 @@ impl<W: Work> GpuSession<W> {
         for _ in 0..requests {
             self.launch()?;
         }
-        self.stream.synchronize().map_err(|e| failed("finish the requests", &e))?;
+        self.cuda.synchronize().map_err(|e| failed("finish the requests", &e))?;
         Ok(start.elapsed().as_nanos() as f64 / requests.max(1) as f64)
     }
 
@@ -197,35 +198,35 @@ impl<W: Work> GpuSession<W> {
             None => {
                 // Work goes to the calling thread's GPU, and each stream of requests has a thread of its own. cudarc's
                 // own calls see to that, but without transfers this is the first call of a request.
-                let bound = self.stream.context().bind_to_thread();
+                let bound = self.cuda.context().bind_to_thread();
                 bound.map_err(|e| failed("use the GPU on this thread", &e))?;
-                self.work.enqueue(&self.stream)
+                self.work.enqueue(&self.cuda)
             }
         }
     }
 
     fn copy_in(&self) -> Result<()> {
         let inputs = if self.transfers { &self.buffers.inputs[..] } else { &[] };
-        inputs.iter().try_for_each(|b| b.upload(&self.stream))
+        inputs.iter().try_for_each(|b| b.upload(&self.cuda))
     }
 
     fn copy_out(&mut self) -> Result<()> {
         let outputs = if self.transfers { &mut self.buffers.outputs[..] } else { &mut [] };
-        outputs.iter_mut().try_for_each(|b| b.download(&self.stream))
+        outputs.iter_mut().try_for_each(|b| b.download(&self.cuda))
     }
 
     fn mark(&self, which: usize) -> Result<()> {
-        self.marks[which].record(&self.stream).map_err(|e| failed("record an event", &e))
+        self.marks[which].record(&self.cuda).map_err(|e| failed("record an event", &e))
     }
 }
 
-impl<W: Work> Session for GpuSession<W> {
+impl<W: Work> Stream for GpuStream<W> {
     fn submit(&mut self) -> Result<()> {
         self.copy_in()?;
         self.launch()?;
         self.copy_out()?;
         let done = &self.done[self.submitted % self.done.len()];
-        done.record(&self.stream).map_err(|e| failed("record an event", &e))?;
+        done.record(&self.cuda).map_err(|e| failed("record an event", &e))?;
         self.submitted += 1;
         Ok(())
     }
@@ -246,7 +247,7 @@ impl<W: Work> Session for GpuSession<W> {
 
     fn timed(&mut self) -> Result<Option<GpuTimes>> {
         if let Some(gate) = &mut self.gate {
-            gate.close(&self.stream)?;
+            gate.close(&self.cuda)?;
         }
         let start = Instant::now();
         self.mark(0)?;
@@ -255,7 +256,7 @@ impl<W: Work> Session for GpuSession<W> {
         // The copies run on an engine of their own; handing over takes microseconds that are nobody's compute. This
         // second gate is open when it is reached, and only there so that the next event lies behind the handover.
         if let Some(gate) = &self.gate {
-            gate.launch(&self.stream)?;
+            gate.launch(&self.cuda)?;
         }
         self.mark(2)?;
         self.launch()?;
@@ -282,7 +283,7 @@ impl<W: Work> Session for GpuSession<W> {
         let read = |b: &Buffer| {
             let mut tensor = b.tensor.clone();
             // Not from the host's side: without transfers it holds nothing.
-            let bytes = self.stream.clone_dtoh(&b.device).map_err(|e| failed("read an output", &e))?;
+            let bytes = self.cuda.clone_dtoh(&b.device).map_err(|e| failed("read an output", &e))?;
             // A buffer of no bytes has one all the same.
             tensor.data = bytes.into_iter().take(tensor.data.len()).collect();
             Ok(tensor)
@@ -291,11 +292,11 @@ impl<W: Work> Session for GpuSession<W> {
     }
 }
 
-impl<W> Drop for GpuSession<W> {
+impl<W> Drop for GpuStream<W> {
     /// Buffers must outlive what the GPU still does with them.
     fn drop(&mut self) {
         // A stream that is broken has nothing running any more.
-        let _ = self.stream.synchronize();
+        let _ = self.cuda.synchronize();
     }
 }
 

@@ -1,16 +1,18 @@
 //! The build phase: a checked ONNX model becomes a serialised plan. Runs in build workers only.
 
-use super::callbacks::{Phase, ProgressMonitor};
-use super::library::Api;
-use super::object::{Layout, Object, c_text, call, is_nothing};
-use super::tables::{
+use super::sys::callbacks::{Phase, ProgressMonitor};
+use super::sys::library::Api;
+use super::sys::object::{Layout, Object, call, is_nothing};
+use super::sys::tables::{
     i_plugin_registry, v_builder, v_builder_config, v_host_memory, v_network_definition, v_timing_cache,
 };
+use super::sys::text::c_text;
 use super::{network, options};
-use crate::backend::{BuildRequest, Payload, Progress};
+use crate::backend::{BuildRequest, Payload};
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
+use crate::progress::Progress;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -119,7 +121,7 @@ pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<(
 }
 
 /// The bytes of an `IHostMemory` that is ours.
-pub(super) fn host_memory(api: &Arc<Api>, pointer: super::abi::Object, what: &str) -> Result<Vec<u8>> {
+pub(super) fn host_memory(api: &Arc<Api>, pointer: super::sys::abi::Object, what: &str) -> Result<Vec<u8>> {
     if is_nothing(pointer) {
         return Err(api.failed(FailureKind::Build, what));
     }

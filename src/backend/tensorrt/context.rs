@@ -2,16 +2,44 @@
 //!
 //! What takes addresses or streams is `unsafe` and says what the caller promises. Makes no CUDA call itself.
 
-use super::abi::{Dims, Stream};
 use super::build::host_memory;
-use super::callbacks::Profiler;
-use super::library::Api;
-use super::object::{Object, call};
-use super::runtime::{Engine, measuring};
-use super::tables::{v_execution_context as context, v_runtime_cache};
+use super::runtime::{Engine, as_measure_failure};
+use super::sys::abi::{Dims, EnumValue, Stream};
+use super::sys::callbacks::Profiler;
+use super::sys::library::Api;
+use super::sys::object::{Layout, Object, call, is_nothing};
+use super::sys::tables::{
+    cuda_graph_strategy, dynamic_shapes_kernel_specialization_strategy as specialization,
+    execution_context_allocation_strategy as strategy, v_cuda_engine as engine,
+    v_execution_context as context, v_runtime_cache, v_runtime_config,
+};
 use crate::error::{Failure, FailureKind, Result};
 use std::ffi::{CStr, c_void};
 use std::sync::Arc;
+
+/// When TensorRT-RTX compiles kernels for the shapes it meets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Specialization {
+    /// In the background; the first inferences use general kernels.
+    #[default]
+    Lazy,
+    /// Before the inference that needs them.
+    Eager,
+    /// General kernels always.
+    Never,
+}
+
+/// What a context of TensorRT-RTX is to be like.
+#[derive(Clone, Debug, Default)]
+pub struct RtxContext {
+    pub specialization: Specialization,
+    /// The library captures CUDA graphs itself.
+    pub cuda_graph: bool,
+    /// Memory is given with [`Context::set_device_memory`].
+    pub user_memory: bool,
+    /// Compiled kernels of earlier processes; empty: none yet, but keep them. `None`: neither read nor kept.
+    pub cache: Option<Vec<u8>>,
+}
 
 /// One execution of an engine at a time.
 pub struct Context {
@@ -23,15 +51,76 @@ pub struct Context {
 }
 
 /// What a context of TensorRT-RTX was made with.
-pub(super) struct RtxParts {
+struct RtxParts {
     /// Deleted before the cache it refers to.
     #[expect(dead_code, reason = "held, not used")]
-    pub config: Object,
-    pub cache: Option<Object>,
+    config: Object,
+    cache: Option<Object>,
+}
+
+impl Engine {
+    /// A context with device memory of its own, or (`user_memory`) with what [`Context::set_device_memory`] gives it.
+    pub fn context(self: &Arc<Self>, user_memory: bool) -> Result<Context> {
+        let how = if user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
+        let how = how.of(self.object().api().family()).unwrap_or(0);
+        let pointer = call!(self.object(), engine::CREATE_EXECUTION_CONTEXT, how);
+        if is_nothing(pointer) {
+            return Err(self.object().api().failed(FailureKind::Measure, "no context was made"));
+        }
+        let object = Object::owned(self.object().api(), pointer, Layout::Wrapper, "createExecutionContext")?;
+        Ok(Context::new(object, self, None))
+    }
+
+    /// A context of TensorRT-RTX, which compiles kernels while it runs: when, and from what it kept.
+    pub fn rtx_context(self: &Arc<Self>, how: &RtxContext) -> Result<Context> {
+        let api = self.object().api();
+        let value = |value: &EnumValue| value.of(api.family()).unwrap_or(0);
+        let config = call!(self.object(), engine::CREATE_RUNTIME_CONFIG);
+        let config =
+            Object::owned(api, config, Layout::Wrapper, "createRuntimeConfig").map_err(as_measure_failure)?;
+        let when = match how.specialization {
+            Specialization::Lazy => specialization::LAZY,
+            Specialization::Eager => specialization::EAGER,
+            Specialization::Never => specialization::NONE,
+        };
+        call!(config, v_runtime_config::SET_DYNAMIC_SHAPES_KERNEL_SPECIALIZATION_STRATEGY, value(&when));
+        let graph = if how.cuda_graph {
+            cuda_graph_strategy::WHOLE_GRAPH_CAPTURE
+        } else {
+            cuda_graph_strategy::DISABLED
+        };
+        let accepted = call!(config, v_runtime_config::SET_CUDA_GRAPH_STRATEGY, value(&graph));
+        api.ensure_accepted(accepted, "the CUDA graph strategy was not taken")?;
+        let memory = if how.user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
+        call!(config, v_runtime_config::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, value(&memory));
+        let cache = how.cache.as_deref().map(|kept| runtime_cache(api, &config, kept)).transpose()?;
+        let pointer =
+            call!(self.object(), engine::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, config.pointer());
+        if is_nothing(pointer) {
+            return Err(api.failed(FailureKind::Measure, "no context was made"));
+        }
+        let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;
+        Ok(Context::new(object, self, Some(RtxParts { config, cache })))
+    }
+}
+
+/// A cache for the kernels that a context compiles, filled with those of earlier processes.
+fn runtime_cache(api: &Arc<Api>, config: &Object, kept: &[u8]) -> Result<Object> {
+    let cache = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
+    let cache =
+        Object::owned(api, cache, Layout::Wrapper, "createRuntimeCache").map_err(as_measure_failure)?;
+    if !kept.is_empty() {
+        let accepted =
+            call!(cache, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
+        api.ensure_accepted(accepted, "the runtime cache was not taken")?;
+    }
+    let accepted = call!(config, v_runtime_config::SET_RUNTIME_CACHE, cache.pointer());
+    api.ensure_accepted(accepted, "the runtime cache was not taken")?;
+    Ok(cache)
 }
 
 impl Context {
-    pub(super) fn new(object: Object, engine: &Arc<Engine>, rtx: Option<RtxParts>) -> Self {
+    fn new(object: Object, engine: &Arc<Engine>, rtx: Option<RtxParts>) -> Self {
         Self { object, rtx, profiler: None, _engine: Arc::clone(engine) }
     }
 
@@ -47,7 +136,9 @@ impl Context {
     pub fn runtime_cache(&self) -> Result<Option<Vec<u8>>> {
         let Some(cache) = self.rtx.as_ref().and_then(|r| r.cache.as_ref()) else { return Ok(None) };
         let bytes = call!(cache, v_runtime_cache::SERIALIZE);
-        host_memory(self.api(), bytes, "the runtime cache does not serialise").map(Some).map_err(measuring)
+        host_memory(self.api(), bytes, "the runtime cache does not serialise")
+            .map(Some)
+            .map_err(as_measure_failure)
     }
 
     /// Chooses the profile. The stream must be idle or ordered before the next enqueue.
@@ -56,16 +147,16 @@ impl Context {
     /// `stream` is a live CUDA stream of the current context.
     pub unsafe fn set_profile(&mut self, profile: u32, stream: Stream) -> Result<()> {
         let profile = i32::try_from(profile).unwrap_or(i32::MAX);
-        let taken = call!(self.object, context::SET_OPTIMIZATION_PROFILE_ASYNC, profile, stream);
-        self.api().taken(taken, &format!("profile {profile} was not taken"))
+        let accepted = call!(self.object, context::SET_OPTIMIZATION_PROFILE_ASYNC, profile, stream);
+        self.api().ensure_accepted(accepted, &format!("profile {profile} was not taken"))
     }
 
     pub fn set_input_shape(&mut self, name: &CStr, dims: &[i64]) -> Result<()> {
         let Some(c_dims) = Dims::new(dims) else {
             return Err(Failure::usage(format!("{dims:?} has more dimensions than TensorRT")));
         };
-        let taken = call!(self.object, context::SET_INPUT_SHAPE, name.as_ptr(), &c_dims);
-        self.api().taken(taken, &format!("input {name:?} does not take the shape {dims:?}"))
+        let accepted = call!(self.object, context::SET_INPUT_SHAPE, name.as_ptr(), &c_dims);
+        self.api().ensure_accepted(accepted, &format!("input {name:?} does not take the shape {dims:?}"))
     }
 
     /// Whether every input has its shape.
@@ -103,8 +194,8 @@ impl Context {
     /// `address` is memory on the tensor's side (device or host), large enough for it, valid until the last execution
     /// that was enqueued with it has ended.
     pub unsafe fn set_tensor_address(&mut self, name: &CStr, address: *mut c_void) -> Result<()> {
-        let taken = call!(self.object, context::SET_TENSOR_ADDRESS, name.as_ptr(), address);
-        self.api().taken(taken, &format!("the address of {name:?} was not taken"))
+        let accepted = call!(self.object, context::SET_TENSOR_ADDRESS, name.as_ptr(), address);
+        self.api().ensure_accepted(accepted, &format!("the address of {name:?} was not taken"))
     }
 
     /// Streams for work beside the main stream.
@@ -147,7 +238,7 @@ impl Context {
 
     /// Layer times of the last enqueue, to the profiler; the stream must have been waited for.
     pub fn report(&mut self) -> Result<()> {
-        let taken = call!(self.object, context::REPORT_TO_PROFILER);
-        self.api().taken(taken, "layer times were not reported")
+        let accepted = call!(self.object, context::REPORT_TO_PROFILER);
+        self.api().ensure_accepted(accepted, "layer times were not reported")
     }
 }

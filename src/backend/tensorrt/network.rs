@@ -2,13 +2,14 @@
 //!
 //! A model that the parser does not take is a failure that names the nodes. Must never guess a shape.
 
-use super::abi::{Dims, Family, name_of};
-use super::library::{Api, without_noise};
-use super::object::{Layout, Object, c_text, call, text};
-use super::tables::{
+use super::sys::abi::{Dims, Family, name_of};
+use super::sys::library::{Api, without_noise};
+use super::sys::object::{Layout, Object, call};
+use super::sys::tables::{
     i_parser, i_parser_error, network_definition_creation_flag, opt_profile_selector, parser_error_code,
     v_builder, v_builder_config, v_network_definition, v_optimization_profile, v_tensor,
 };
+use super::sys::text::{c_text, text};
 use crate::config::{Shape, dims_text};
 use crate::error::{Failure, FailureKind, Result};
 use std::collections::BTreeMap;

@@ -1,16 +1,17 @@
 //! Sets the builder's options, each of which either takes effect or is a failure that names it.
 //!
 //! An option that is not set leaves TensorRT's default alone. What the library logs while an option is set is the
-//! reason why it was not taken; must never go on as if it had been.
+//! reason why it was not accepted.
 
-use super::abi::{EnumValue, Family};
-use super::library::Api;
-use super::object::{Object, c_text, call};
-use super::tables::{
+use super::sys::abi::{EnumValue, Family};
+use super::sys::library::Api;
+use super::sys::object::{Object, call};
+use super::sys::tables::{
     builder_flag, compute_capability, device_type, hardware_compatibility_level, memory_pool_type,
     preview_feature, profiling_verbosity, runtime_platform, tactic_source, tiling_optimization_level,
     v_builder, v_builder_config as v,
 };
+use super::sys::text::c_text;
 use crate::config::TensorrtOptions;
 use crate::error::{Failure, FailureKind, Result};
 
@@ -33,10 +34,10 @@ struct Setter<'a> {
 }
 
 impl Setter<'_> {
-    /// `taken` is what the library answered, or true where it answers nothing; what it logged counts too.
-    fn taken(&self, key: &str, taken: Result<bool>) -> Result<()> {
+    /// `answer` is what the library said, or true where it says nothing; what it logged counts too.
+    fn ensure_accepted(&self, key: &str, answer: Result<bool>) -> Result<()> {
         let context = |f: Failure| f.context(format!("build option `{key}`"));
-        let taken = taken.map_err(context)?;
+        let accepted = answer.map_err(context)?;
         let mut reasons = Vec::new();
         for logged in self.api.logged() {
             if logged.error || says_no(&logged.text) {
@@ -45,7 +46,7 @@ impl Setter<'_> {
                 self.api.keep(logged.text);
             }
         }
-        if taken && reasons.is_empty() {
+        if accepted && reasons.is_empty() {
             return Ok(());
         }
         let said = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(" / ")) };
@@ -70,7 +71,7 @@ impl Setter<'_> {
                 call!(self.config, v::SET_MEMORY_POOL_LIMIT, pool, bytes);
                 Ok(call!(self.config, v::GET_MEMORY_POOL_LIMIT, pool) == bytes)
             };
-            self.taken(key, set())?;
+            self.ensure_accepted(key, set())?;
         }
         Ok(())
     }
@@ -82,43 +83,43 @@ impl Setter<'_> {
                 call!(self.config, v::SET_BUILDER_OPTIMIZATION_LEVEL, n);
                 Ok(call!(self.config, v::GET_BUILDER_OPTIMIZATION_LEVEL) == n)
             };
-            self.taken("builder-optimization-level", set())?;
+            self.ensure_accepted("builder-optimization-level", set())?;
         }
         if let Some(n) = options.max_aux_streams.map(number) {
             let set = || {
-                let mut taken = true;
+                let mut accepted = true;
                 // The function began to answer in TensorRT 11.
                 if self.api.family() == Family::Trt10 {
                     call!(self.config, v::SET_MAX_AUX_STREAMS_VOID, n);
                 } else {
-                    taken = call!(self.config, v::SET_MAX_AUX_STREAMS_BOOL, n);
+                    accepted = call!(self.config, v::SET_MAX_AUX_STREAMS_BOOL, n);
                 }
-                Ok(taken && call!(self.config, v::GET_MAX_AUX_STREAMS) == n)
+                Ok(accepted && call!(self.config, v::GET_MAX_AUX_STREAMS) == n)
             };
-            self.taken("max-aux-streams", set())?;
+            self.ensure_accepted("max-aux-streams", set())?;
         }
         if let Some(n) = options.max_tactics.map(number) {
             let set = || {
                 call!(self.config, v::SET_MAX_NB_TACTICS, n);
                 Ok(call!(self.config, v::GET_MAX_NB_TACTICS) == n)
             };
-            self.taken("max-tactics", set())?;
+            self.ensure_accepted("max-tactics", set())?;
         }
         if let Some(n) = options.avg_timing_iterations.map(number) {
             let set = || {
                 call!(self.config, v::SET_AVG_TIMING_ITERATIONS, n);
                 Ok(call!(self.config, v::GET_AVG_TIMING_ITERATIONS) == n)
             };
-            self.taken("avg-timing-iterations", set())?;
+            self.ensure_accepted("avg-timing-iterations", set())?;
         }
         if let Some(n) = options.max_threads.map(number) {
             let set = || Ok(call!(self.builder, v_builder::SET_MAX_THREADS, n));
-            self.taken("max-threads", set())?;
+            self.ensure_accepted("max-threads", set())?;
         }
         if let Some(n) = options.l2_limit_for_tiling {
             let n = i64::try_from(n).unwrap_or(i64::MAX);
             let set = || Ok(call!(self.config, v::SET_L2_LIMIT_FOR_TILING, n));
-            self.taken("l2-limit-for-tiling", set())?;
+            self.ensure_accepted("l2-limit-for-tiling", set())?;
         }
         Ok(())
     }
@@ -138,12 +139,12 @@ impl Setter<'_> {
             ),
         ] {
             if let Some(on) = on {
-                self.taken(key, self.flag(&flag, on))?;
+                self.ensure_accepted(key, self.flag(&flag, on))?;
             }
         }
         for word in options.flags.iter().flatten() {
             let set = self.find(builder_flag::ALL, word).and_then(|flag| self.flag(flag, true));
-            self.taken("flags", set)?;
+            self.ensure_accepted("flags", set)?;
         }
         self.precisions(options)
     }
@@ -162,7 +163,7 @@ impl Setter<'_> {
                 ))
                 .next("export the model in that precision, or build with TensorRT 10")
             });
-            self.taken(key, set.and_then(|flag| self.flag(flag, true)))?;
+            self.ensure_accepted(key, set.and_then(|flag| self.flag(flag, true)))?;
         }
         Ok(())
     }
@@ -184,7 +185,7 @@ impl Setter<'_> {
                 call!(self.config, v::SET_PROFILING_VERBOSITY, value);
                 Ok(call!(self.config, v::GET_PROFILING_VERBOSITY) == value)
             };
-            self.taken("profiling-verbosity", set())?;
+            self.ensure_accepted("profiling-verbosity", set())?;
         }
         if let Some(word) = &options.hardware_compatibility {
             let set = || {
@@ -192,14 +193,14 @@ impl Setter<'_> {
                 call!(self.config, v::SET_HARDWARE_COMPATIBILITY_LEVEL, value);
                 Ok(call!(self.config, v::GET_HARDWARE_COMPATIBILITY_LEVEL) == value)
             };
-            self.taken("hardware-compatibility", set())?;
+            self.ensure_accepted("hardware-compatibility", set())?;
         }
         if let Some(word) = &options.tiling_optimization_level {
             let set = || {
                 let value = self.value(self.find(tiling_optimization_level::ALL, word)?)?;
                 Ok(call!(self.config, v::SET_TILING_OPTIMIZATION_LEVEL, value))
             };
-            self.taken("tiling-optimization-level", set())?;
+            self.ensure_accepted("tiling-optimization-level", set())?;
         }
         if let Some(word) = &options.runtime_platform {
             let set = || {
@@ -207,7 +208,7 @@ impl Setter<'_> {
                 call!(self.config, v::SET_RUNTIME_PLATFORM, value);
                 Ok(call!(self.config, v::GET_RUNTIME_PLATFORM) == value)
             };
-            self.taken("runtime-platform", set())?;
+            self.ensure_accepted("runtime-platform", set())?;
         }
         for word in options.preview_features.iter().flatten() {
             let set = || {
@@ -215,7 +216,7 @@ impl Setter<'_> {
                 call!(self.config, v::SET_PREVIEW_FEATURE, value, true);
                 Ok(call!(self.config, v::GET_PREVIEW_FEATURE, value))
             };
-            self.taken("preview-features", set())?;
+            self.ensure_accepted("preview-features", set())?;
         }
         let Some(words) = &options.tactic_sources else { return Ok(()) };
         let set = || {
@@ -223,10 +224,10 @@ impl Setter<'_> {
             for word in words {
                 mask |= 1 << self.value(self.find(tactic_source::ALL, word)?)?;
             }
-            let taken = call!(self.config, v::SET_TACTIC_SOURCES, mask);
-            Ok(taken && call!(self.config, v::GET_TACTIC_SOURCES) == mask)
+            let accepted = call!(self.config, v::SET_TACTIC_SOURCES, mask);
+            Ok(accepted && call!(self.config, v::GET_TACTIC_SOURCES) == mask)
         };
-        self.taken("tactic-sources", set())
+        self.ensure_accepted("tactic-sources", set())
     }
 
     fn dla(&self, options: &TensorrtOptions) -> Result<()> {
@@ -243,7 +244,7 @@ impl Setter<'_> {
             call!(self.config, v::SET_DLA_CORE, core);
             Ok(call!(self.config, v::GET_DLA_CORE) == core)
         };
-        self.taken("dla-core", set())
+        self.ensure_accepted("dla-core", set())
     }
 
     /// The GPUs a TensorRT-RTX engine is for.
@@ -264,7 +265,7 @@ impl Setter<'_> {
             }
             Ok(true)
         };
-        self.taken("compute-capabilities", set())
+        self.ensure_accepted("compute-capabilities", set())
     }
 
     fn plugins(&self, options: &TensorrtOptions) -> Result<()> {
@@ -277,7 +278,7 @@ impl Setter<'_> {
             call!(self.config, v::SET_PLUGINS_TO_SERIALIZE, pointers.as_ptr(), count);
             Ok(call!(self.config, v::GET_NB_PLUGINS_TO_SERIALIZE) == count)
         };
-        self.taken("plugins-to-serialize", set())
+        self.ensure_accepted("plugins-to-serialize", set())
     }
 
     fn value(&self, value: &EnumValue) -> Result<i32> {

@@ -1,14 +1,14 @@
-//! The run phase: a plan → sessions on CUDA streams. One context per stream, all of one engine, so weights are shared.
+//! The run phase: a plan → streams of requests. One context per stream, all of one engine, so weights are shared.
 //!
 //! What is timed and when is not decided here but in `cuda::stream`, the same for every backend on a GPU.
 
-use super::abi::Family;
-use super::context::Context;
-use super::library::Api;
-use super::runtime::{Engine, IoTensor, RtxContext, Runtime, Specialization};
-use crate::backend::cuda::stream::{Buffers, GpuSession, Work};
+use super::context::{Context, RtxContext, Specialization};
+use super::runtime::{Engine, IoTensor, Runtime};
+use super::sys::abi::Family;
+use super::sys::library::Api;
+use crate::backend::cuda::stream::{Buffers, GpuStream, Work};
 use crate::backend::cuda::{Gpu, Kernels, Probe};
-use crate::backend::{Opened, Session, Setup};
+use crate::backend::{Opened, Setup, Stream};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
@@ -17,7 +17,7 @@ use cudarc::driver::CudaStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Loads `plan` and makes one session per stream.
+/// Loads `plan` and prepares its streams.
 pub(super) fn open(
     api: &Arc<Api>,
     device: u32,
@@ -30,24 +30,24 @@ pub(super) fn open(
     let gpu = steps.time("CUDA context", || Gpu::open(device, setup.mode.wait))?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
     let engine = steps.time("deserialise", || load(api, header, plan))?;
-    let mut sessions: Vec<Box<dyn Session>> = Vec::new();
+    let mut streams: Vec<Box<dyn Stream>> = Vec::new();
     let mut capture_ns = 0;
     for _ in 0..setup.point.streams {
         let context = steps.time("context", || context(api, &engine))?;
-        let mut session = steps.time("buffers and first inference", || {
-            session(&gpu, &kernels, &engine, context, header, setup, inputs)
+        let mut stream = steps.time("buffers and first inference", || {
+            stream(&gpu, &kernels, &engine, context, header, setup, inputs)
         })?;
         if setup.point.cuda_graph {
-            capture_ns += session.capture()?;
+            capture_ns += stream.capture()?;
         }
-        sessions.push(Box::new(session));
+        streams.push(Box::new(stream));
     }
     if setup.point.cuda_graph {
         steps.0.push(("graph capture".into(), capture_ns));
     }
     let load_ns = steps.0.iter().map(|(_, ns)| ns).sum();
     let gpu = Some(Probe::new(&gpu, &kernels)?);
-    Ok(Opened { sessions, load_ns, steps: steps.0, gpu })
+    Ok(Opened { streams, load_ns, steps: steps.0, gpu })
 }
 
 /// What loading was spent on; steps of the same name add up.
@@ -93,8 +93,8 @@ fn context(api: &Arc<Api>, engine: &Arc<Engine>) -> Result<Context> {
     engine.context(false)
 }
 
-/// A context with every tensor in its place, on a stream of its own.
-fn session(
+/// A context with every tensor in its place, on a CUDA stream of its own.
+fn stream(
     gpu: &Gpu,
     kernels: &Arc<Kernels>,
     engine: &Engine,
@@ -102,7 +102,7 @@ fn session(
     header: &EngineHeader,
     setup: &Setup,
     inputs: &[(String, Tensor)],
-) -> Result<GpuSession<Inference>> {
+) -> Result<GpuStream<Inference>> {
     let tensors = engine.io_tensors()?;
     let mut host = Vec::new();
     let mut on_device = Vec::new();
@@ -129,18 +129,18 @@ fn session(
         .iter()
         .map(|name| output(&context, find(&tensors, name, false)?))
         .collect::<Result<Vec<_>>>()?;
-    let stream = gpu.stream()?;
-    let buffers = Buffers::new(gpu, &stream, &on_device, &outputs)?;
+    let cuda_stream = gpu.stream()?;
+    let buffers = Buffers::new(gpu, &cuda_stream, &on_device, &outputs)?;
     let names =
         on_device.iter().map(|(name, _)| (name, true)).chain(header.outputs.iter().map(|n| (n, false)));
     let addresses = buffers.inputs().into_iter().chain(buffers.outputs());
     for ((name, input), address) in names.zip(addresses) {
-        // SAFETY: device memory of the size of the tensor at this shape; the session owns it together with the context
-        // and waits for its stream before either is dropped.
+        // SAFETY: device memory of the size of the tensor at this shape; the stream owns it together with the context
+        // and waits for its CUDA stream before either is dropped.
         unsafe { context.set_tensor_address(&find(&tensors, name, input)?.name, address as *mut _)? };
     }
     let inference = Inference { context, _host: host.into_iter().map(|(_, values)| values).collect() };
-    GpuSession::new(gpu, kernels, stream, buffers, inference, setup)
+    GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }
 
 /// The engine's tensor of this name.
@@ -210,7 +210,7 @@ struct Inference {
 impl Work for Inference {
     fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
-        // a session enqueues on one stream only, so executions of this context follow one another.
+        // each enqueues on one CUDA stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
     }
 }

@@ -1,20 +1,17 @@
 //! The run phase's pieces: a runtime, and the engines it loads from plans. Contexts, which execute them, are in
-//! `context`.
+//! `context`; what an engine says about its layers is in `inspector`.
 //!
 //! Everything holds what it came from, so nothing is deleted too early. Measures nothing.
 
-use super::abi::{EnumValue, Family, name_of};
 use super::build::{host_memory, load_plugin};
-pub use super::context::Context;
-use super::context::RtxParts;
-use super::library::Api;
-use super::object::{Layout, Object, call, is_nothing, text};
-use super::tables::{
-    cuda_graph_strategy, data_type, dynamic_shapes_kernel_specialization_strategy as specialization,
-    engine_stat, execution_context_allocation_strategy as strategy, layer_information_format,
-    opt_profile_selector, tensor_format, tensor_io_mode, tensor_location, v_cuda_engine as engine,
-    v_engine_inspector as inspector, v_runtime, v_runtime_cache, v_runtime_config,
+use super::sys::abi::{EnumValue, Family, name_of};
+use super::sys::library::Api;
+use super::sys::object::{Layout, Object, call, is_nothing};
+use super::sys::tables::{
+    data_type, engine_stat, opt_profile_selector, tensor_format, tensor_io_mode, tensor_location,
+    v_cuda_engine as engine, v_runtime,
 };
+use super::sys::text::text;
 use crate::config::Shape;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::DType;
@@ -29,14 +26,14 @@ pub struct Runtime {
 
 impl Runtime {
     pub fn new(api: &Arc<Api>) -> Result<Self> {
-        Ok(Self { object: api.runtime().map_err(measuring)? })
+        Ok(Self { object: api.runtime().map_err(as_measure_failure)? })
     }
 
     /// Loads a plugin library that plans need and do not contain.
     pub fn load_plugin(&self, path: &Path) -> Result<()> {
         let registry = call!(self.object, v_runtime::GET_PLUGIN_REGISTRY);
         let registry = Object::borrowed(self.object.api(), registry, Layout::Interface, "getPluginRegistry")?;
-        load_plugin(self.object.api(), &registry, path).map_err(measuring)
+        load_plugin(self.object.api(), &registry, path).map_err(as_measure_failure)
     }
 
     pub fn set_dla_core(&mut self, core: u32) -> Result<()> {
@@ -71,30 +68,6 @@ pub struct Engine {
     _runtime: Arc<Runtime>,
 }
 
-/// When TensorRT-RTX compiles kernels for the shapes it meets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Specialization {
-    /// In the background; the first inferences use general kernels.
-    #[default]
-    Lazy,
-    /// Before the inference that needs them.
-    Eager,
-    /// General kernels always.
-    Never,
-}
-
-/// What a context of TensorRT-RTX is to be like.
-#[derive(Clone, Debug, Default)]
-pub struct RtxContext {
-    pub specialization: Specialization,
-    /// The library captures CUDA graphs itself.
-    pub cuda_graph: bool,
-    /// Memory is given with [`Context::set_device_memory`].
-    pub user_memory: bool,
-    /// Compiled kernels of earlier processes; empty: none yet, but keep them. `None`: neither read nor kept.
-    pub cache: Option<Vec<u8>>,
-}
-
 /// An input or an output of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoTensor {
@@ -113,6 +86,10 @@ pub struct IoTensor {
 }
 
 impl Engine {
+    pub(super) fn object(&self) -> &Object {
+        &self.object
+    }
+
     fn api(&self) -> &Arc<Api> {
         self.object.api()
     }
@@ -193,21 +170,8 @@ impl Engine {
 
     /// How much of the weights may stay on the device; before any context is made.
     pub fn set_weight_streaming_budget(&mut self, bytes: i64) -> Result<()> {
-        let taken = call!(self.object, engine::SET_WEIGHT_STREAMING_BUDGET_V2, bytes);
-        self.api().taken(taken, "the weight streaming budget was not taken")
-    }
-
-    /// The inspector's JSON of all layers, for the shapes of `of` where a context is given.
-    pub fn layer_information(&self, of: Option<&Context>) -> Result<String> {
-        let pointer = call!(self.object, engine::CREATE_ENGINE_INSPECTOR);
-        let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createEngineInspector")
-            .map_err(measuring)?;
-        if let Some(of) = of {
-            let taken = call!(object, inspector::SET_EXECUTION_CONTEXT, of.object().pointer());
-            self.api().taken(taken, "the inspector does not take the context")?;
-        }
-        let json = layer_information_format::JSON.of(self.api().family()).unwrap_or(1);
-        Ok(text(call!(object, inspector::GET_ENGINE_INFORMATION, json)))
+        let accepted = call!(self.object, engine::SET_WEIGHT_STREAMING_BUDGET_V2, bytes);
+        self.api().ensure_accepted(accepted, "the weight streaming budget was not taken")
     }
 
     /// The plan again, as the engine is now.
@@ -215,74 +179,12 @@ impl Engine {
         let config = call!(self.object, engine::CREATE_SERIALIZATION_CONFIG);
         let config = Object::owned(self.api(), config, Layout::Wrapper, "createSerializationConfig")?;
         let plan = call!(self.object, engine::SERIALIZE_WITH_CONFIG, config.pointer());
-        host_memory(self.api(), plan, "the engine does not serialise").map_err(measuring)
-    }
-
-    /// A context with device memory of its own, or (`user_memory`) with what [`Context::set_device_memory`] gives it.
-    pub fn context(self: &Arc<Self>, user_memory: bool) -> Result<Context> {
-        let how = if user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
-        let how = how.of(self.api().family()).unwrap_or(0);
-        let pointer = call!(self.object, engine::CREATE_EXECUTION_CONTEXT, how);
-        if is_nothing(pointer) {
-            return Err(self.api().failed(FailureKind::Measure, "no context was made"));
-        }
-        let object = Object::owned(self.api(), pointer, Layout::Wrapper, "createExecutionContext")?;
-        Ok(Context::new(object, self, None))
-    }
-
-    /// A context of TensorRT-RTX, which compiles kernels while it runs: when, and from what it kept.
-    pub fn rtx_context(self: &Arc<Self>, how: &RtxContext) -> Result<Context> {
-        let api = self.api();
-        let value = |value: &EnumValue| value.of(api.family()).unwrap_or(0);
-        let config = call!(self.object, engine::CREATE_RUNTIME_CONFIG);
-        let config = Object::owned(api, config, Layout::Wrapper, "createRuntimeConfig").map_err(measuring)?;
-        let when = match how.specialization {
-            Specialization::Lazy => specialization::LAZY,
-            Specialization::Eager => specialization::EAGER,
-            Specialization::Never => specialization::NONE,
-        };
-        call!(config, v_runtime_config::SET_DYNAMIC_SHAPES_KERNEL_SPECIALIZATION_STRATEGY, value(&when));
-        let graph = if how.cuda_graph {
-            cuda_graph_strategy::WHOLE_GRAPH_CAPTURE
-        } else {
-            cuda_graph_strategy::DISABLED
-        };
-        let taken = call!(config, v_runtime_config::SET_CUDA_GRAPH_STRATEGY, value(&graph));
-        api.taken(taken, "the CUDA graph strategy was not taken")?;
-        let memory = if how.user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
-        call!(config, v_runtime_config::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, value(&memory));
-        let mut cache = None;
-        if let Some(kept) = &how.cache {
-            let object = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
-            let object =
-                Object::owned(api, object, Layout::Wrapper, "createRuntimeCache").map_err(measuring)?;
-            if !kept.is_empty() {
-                let taken =
-                    call!(object, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
-                api.taken(taken, "the runtime cache was not taken")?;
-            }
-            let taken = call!(config, v_runtime_config::SET_RUNTIME_CACHE, object.pointer());
-            api.taken(taken, "the runtime cache was not taken")?;
-            cache = Some(object);
-        }
-        let pointer =
-            call!(self.object, engine::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, config.pointer());
-        if is_nothing(pointer) {
-            return Err(api.failed(FailureKind::Measure, "no context was made"));
-        }
-        let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;
-        Ok(Context::new(object, self, Some(RtxParts { config, cache })))
-    }
-}
-
-impl Api {
-    pub(super) fn taken(&self, taken: bool, what: &str) -> Result<()> {
-        if taken { Ok(()) } else { Err(self.failed(FailureKind::Measure, what)) }
+        host_memory(self.api(), plan, "the engine does not serialise").map_err(as_measure_failure)
     }
 }
 
 /// The same failure, of the run phase.
-pub(super) fn measuring(failure: Failure) -> Failure {
+pub(super) fn as_measure_failure(failure: Failure) -> Failure {
     Failure { kind: FailureKind::Measure, ..failure }
 }
 

@@ -6,9 +6,9 @@ mod fake;
 mod runs;
 mod search;
 
-use super::abi::{EnumValue, Family, Release, Slot, Version};
 use super::options::by_word;
-use super::tables::{self, v_builder_config};
+use super::sys::abi::{EnumValue, Family, Release, Slot, Version};
+use super::sys::tables::{self, v_builder_config};
 use crate::config::tensorrt as words;
 use serde_json::Value;
 use std::path::PathBuf;

@@ -29,7 +29,7 @@ pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<Backend> {
 
 fn cpu() -> Backend {
     let state = Ok(format!("{} (embedded)", crate::backend::embedded()));
-    Backend { name: "cpu".to_owned(), state, looked: Vec::new() }
+    Backend { name: BackendKind::Cpu.word().to_owned(), state, looked: Vec::new() }
 }
 
 /// Only whether its file is there: what version it is costs a start of it.
@@ -54,7 +54,7 @@ fn cuda() -> Backend {
 
 /// Asks a worker, because a library that crashes when it is opened must only be an answer.
 fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
-    let name = "tensorrt".to_owned();
+    let name = BackendKind::Tensorrt.word().to_owned();
     let folder = folder.map(|f| std::path::absolute(&f).unwrap_or(f));
     match worker::run(&Job::Probe(folder), PROBE_LIMIT, &mut |_| {}) {
         Ok(Message::Probed(Probed { looked, library })) => {

@@ -7,7 +7,7 @@ const MS: u64 = 1_000_000;
 const HOUR: u64 = 3_600_000 * MS;
 const NEVER: (u64, usize) = (u64::MAX, usize::MAX);
 
-/// What sessions were asked for, together.
+/// What streams were asked for, together.
 #[derive(Default)]
 struct Seen {
     submitted: AtomicUsize,
@@ -15,7 +15,7 @@ struct Seen {
     most_open: AtomicUsize,
 }
 
-/// A session that computes nothing.
+/// A stream that computes nothing.
 #[derive(Clone, Default)]
 struct Fake {
     seen: Arc<Seen>,
@@ -30,7 +30,7 @@ struct Fake {
     panics_at: Option<usize>,
 }
 
-impl Session for Fake {
+impl Stream for Fake {
     fn submit(&mut self) -> Result<()> {
         let number = self.seen.submitted.fetch_add(1, Relaxed);
         assert!(self.panics_at.is_none_or(|at| number < at), "as asked");
@@ -66,8 +66,8 @@ impl Session for Fake {
 }
 
 fn run(fake: &Fake, streams: usize, asked: &Offer) -> Result<Offered> {
-    let mut sessions: Vec<Box<dyn Session>> = (0..streams).map(|_| Box::new(fake.clone()) as _).collect();
-    offer(&mut sessions, asked)
+    let mut streams: Vec<Box<dyn Stream>> = (0..streams).map(|_| Box::new(fake.clone()) as _).collect();
+    offer(&mut streams, asked)
 }
 
 fn plain(planned_ns: &[u64]) -> Offer<'_> {

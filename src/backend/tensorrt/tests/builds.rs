@@ -1,7 +1,7 @@
 //! The build phase with a fake library of each family: the right slots, the right values, and nothing left over.
 
-use super::super::abi::Family;
 use super::super::build::build;
+use super::super::sys::abi::Family;
 use super::fake::{PLAN, World};
 use crate::backend::{BuildRequest, Payload, Progress};
 use crate::config::{BuildOptions, Shape, TensorrtOptions};

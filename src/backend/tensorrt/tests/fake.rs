@@ -3,14 +3,14 @@
 
 mod run;
 
-use super::super::abi::{Dims, Family, Method, Object, Text, This};
-use super::super::callbacks::{Implementation, Word, nothing, state};
-use super::super::library::{Api, Exports};
-use super::super::object::text;
-use super::super::tables::{
+use super::super::sys::abi::{Dims, Family, Method, Object, Text, This};
+use super::super::sys::callbacks::{Implementation, Word, nothing, state};
+use super::super::sys::library::{Api, Exports};
+use super::super::sys::tables::{
     i_logger, i_parser, i_parser_error, i_progress_monitor, v_builder, v_builder_config, v_host_memory,
     v_network_definition, v_optimization_profile, v_tensor,
 };
+use super::super::sys::text::text;
 use super::release;
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! The run phase's wrappers with a fake library of each family.
 
-use super::super::abi::Family;
-use super::super::callbacks::Profiler;
-use super::super::runtime::{RtxContext, Runtime, Specialization};
+use super::super::context::{RtxContext, Specialization};
+use super::super::runtime::Runtime;
+use super::super::sys::abi::Family;
+use super::super::sys::callbacks::Profiler;
 use super::fake::{PLAN, World};
 use crate::error::FailureKind;
 use crate::tensor::DType;

@@ -1,7 +1,7 @@
 //! Where libraries are found, on machines made of folders.
 
-use super::super::abi::Family;
-use super::super::search::{Surroundings, search};
+use super::super::sys::abi::Family;
+use super::super::sys::search::{Surroundings, search};
 use std::fs;
 use std::path::{Path, PathBuf};
 

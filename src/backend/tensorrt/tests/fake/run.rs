@@ -1,12 +1,12 @@
 //! The run phase of the fake library: a runtime, an engine with one input and one output, and its contexts.
 
-use super::super::super::abi::{Bytes, Dims, Object, Stream, Text, This};
-use super::super::super::callbacks::Word;
-use super::super::super::object::text;
-use super::super::super::tables::{
+use super::super::super::sys::abi::{Bytes, Dims, Object, Stream, Text, This};
+use super::super::super::sys::callbacks::Word;
+use super::super::super::sys::tables::{
     i_profiler, v_cuda_engine, v_engine_inspector, v_execution_context, v_host_memory, v_runtime,
     v_runtime_cache, v_runtime_config,
 };
+use super::super::super::sys::text::text;
 use super::{CURRENT, PLAN, World, function, no, one, plan_data, plan_size, world};
 
 pub extern "C" fn create_runtime(logger: Object, version: i32) -> Object {

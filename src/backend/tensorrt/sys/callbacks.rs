@@ -5,12 +5,12 @@
 //! that ends is only a message to the parent.
 
 use super::abi::{Family, InterfaceInfo, Object, Text, This};
-use super::object::text;
 use super::tables::{i_logger, i_profiler, i_progress_monitor, i_versioned_interface};
+use super::text::text;
 use std::sync::{Mutex, PoisonError};
 
 /// A word of a table.
-pub(super) type Word = *const ();
+pub(in crate::backend::tensorrt) type Word = *const ();
 /// How many messages of the library are kept.
 const KEPT: usize = 64;
 /// `ILogger::Severity`, the same in every family (a test compares): internal error, error, warning.
@@ -40,7 +40,11 @@ unsafe impl<T: Send + Sync> Sync for Implementation<T> {}
 impl<T: Sync> Implementation<T> {
     /// An object whose table has `slots` functions: those of `functions` where they belong, and elsewhere one that
     /// does nothing (destructors, which the library never calls on objects that are not its own).
-    pub(super) fn new(slots: usize, functions: &[(Option<usize>, Word)], state: T) -> Self {
+    pub(in crate::backend::tensorrt) fn new(
+        slots: usize,
+        functions: &[(Option<usize>, Word)],
+        state: T,
+    ) -> Self {
         let mut words = vec![nothing as Word; slots + 2].into_boxed_slice();
         words[0] = std::ptr::null();
         words[1] = std::ptr::null();
@@ -80,12 +84,12 @@ impl<T> Drop for Implementation<T> {
 ///
 /// # Safety
 /// `this` is the pointer of a live [`Implementation`] of `T`.
-pub(super) unsafe fn state<'a, T>(this: This) -> &'a T {
+pub(in crate::backend::tensorrt) unsafe fn state<'a, T>(this: This) -> &'a T {
     // SAFETY: the caller's promise.
     unsafe { &(*this.cast::<Implemented<T>>()).state }
 }
 
-pub(super) extern "C" fn nothing(_: This) {}
+pub(in crate::backend::tensorrt) extern "C" fn nothing(_: This) {}
 
 extern "C" fn language(_: This) -> i32 {
     0 // kCPP

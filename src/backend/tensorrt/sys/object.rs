@@ -1,13 +1,13 @@
-//! Objects of the opened library, and calls on them. Makes from a raw pointer an [`Object`] that keeps the library
-//! loaded, calls only functions the library has, and deletes what is ours to delete.
+//! Objects of the opened library, and calls on them. An [`Object`] keeps the library loaded, calls only functions that
+//! the library has, and deletes what is ours to delete.
 //!
-//! Must never hand out a pointer that outlives its object.
+//! Invariant: a pointer to an object is used only while its [`Object`] lives.
 
 use super::abi::{Method, This};
 use super::library::Api;
 use super::tables::i_parser;
 use crate::error::{Failure, FailureKind, Result};
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -110,6 +110,24 @@ impl Drop for Object {
     }
 }
 
+/// The objects that everything else begins with.
+impl Api {
+    pub fn builder(self: &Arc<Self>) -> Result<Object> {
+        Object::owned(self, self.new_builder()?, Layout::Wrapper, "createInferBuilder")
+    }
+
+    pub fn runtime(self: &Arc<Self>) -> Result<Object> {
+        Object::owned(self, self.new_runtime()?, Layout::Wrapper, "createInferRuntime")
+    }
+
+    /// A parser that fills `network`, which must outlive it.
+    pub fn parser(self: &Arc<Self>, network: &Object) -> Result<Object> {
+        // SAFETY: the object is a live network of this library.
+        let pointer = unsafe { self.new_parser(network.pointer())? };
+        Object::owned(self, pointer, Layout::Interface, "createNvOnnxParser")
+    }
+}
+
 /// The function in a slot of an object's table.
 ///
 /// # Safety
@@ -133,25 +151,9 @@ macro_rules! call {
         unsafe { function(this $(, $arg)*) }
     }};
 }
-pub(super) use call;
+pub(in crate::backend::tensorrt) use call;
 
 /// Whether the library gave no object.
 pub fn is_nothing(pointer: This) -> bool {
     pointer.addr() < FIRST_PAGE
-}
-
-/// A text of the library's; empty where it gave none.
-pub fn text(pointer: super::abi::Text) -> String {
-    if pointer.is_null() {
-        return String::new();
-    }
-    // SAFETY: the library's texts end in a zero byte and live at least until the object they come from changes.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
-}
-
-/// A text for the library. `what` is named where it cannot be one.
-pub fn c_text(what: &str, text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| {
-        Failure::usage(format!("{what} {text:?} holds a zero byte, which TensorRT cannot be given"))
-    })
 }

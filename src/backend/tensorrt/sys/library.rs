@@ -1,10 +1,9 @@
-//! An opened TensorRT library: its release, its logger, and the objects everything else begins with.
+//! An opened TensorRT library: its release, its logger, and the functions it exports by name.
 //!
-//! Must only be used in workers: opening a native library runs its code.
+//! Opening a native library runs its code: only workers do it.
 
 use super::abi::{Family, Object as Pointer, Release, Version};
 use super::callbacks::{Logged, Logger};
-use super::object::{Layout, Object};
 use super::search::{Candidate, Search, Surroundings, search};
 use crate::error::{Failure, FailureKind, Result};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -174,18 +173,22 @@ impl Api {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn builder(self: &Arc<Self>) -> Result<Object> {
-        let pointer = self.create(self.exports.builder, "builder")?;
-        Object::owned(self, pointer, Layout::Wrapper, "createInferBuilder")
+    /// A failure with what the library logged, where it did not accept what it was told.
+    pub fn ensure_accepted(&self, accepted: bool, what: &str) -> Result<()> {
+        if accepted { Ok(()) } else { Err(self.failed(FailureKind::Measure, what)) }
     }
 
-    pub fn runtime(self: &Arc<Self>) -> Result<Object> {
-        let pointer = self.create(self.exports.runtime, "runtime")?;
-        Object::owned(self, pointer, Layout::Wrapper, "createInferRuntime")
+    pub(super) fn new_builder(&self) -> Result<Pointer> {
+        self.create(self.exports.builder, "builder")
     }
 
-    /// A parser that fills `network`, which must outlive it.
-    pub fn parser(self: &Arc<Self>, network: &Object) -> Result<Object> {
+    pub(super) fn new_runtime(&self) -> Result<Pointer> {
+        self.create(self.exports.runtime, "runtime")
+    }
+
+    /// # Safety
+    /// `network` is a live network of this library.
+    pub(super) unsafe fn new_parser(&self, network: Pointer) -> Result<Pointer> {
         let Some((create, version)) = self.exports.parser else {
             return Err(Failure::new(
                 FailureKind::Build,
@@ -193,9 +196,8 @@ impl Api {
             )
             .next("install it too (libnvonnxparser, or libtensorrt_onnxparser_rtx), in the same folder"));
         };
-        // SAFETY: the network is live, the logger lives as long as the library, and the version is the parser's own.
-        let pointer = unsafe { create(network.pointer(), self.logger.pointer(), version) };
-        Object::owned(self, pointer, Layout::Interface, "createNvOnnxParser")
+        // SAFETY: the caller's promise; the logger lives as long as the library, and the version is the parser's own.
+        Ok(unsafe { create(network, self.logger.pointer(), version) })
     }
 
     fn create(&self, create: Option<Create>, what: &str) -> Result<Pointer> {

@@ -1,0 +1,20 @@
+//! TensorRT's libraries from below: where they are, how they are opened, and calls through their tables. It knows nothing
+//! of cases, and of building and measuring only how to ask the library for it.
+//!
+//! | file | what it has | which uses |
+//! |---|---|---|
+//! | `abi` | slots, values and releases as plain data | – |
+//! | `tables` | where each function stands, per family (generated from NVIDIA's headers) | `abi` |
+//! | `text` | texts from and for the library | `abi` |
+//! | `callbacks` | objects of ours that the library calls | `tables`, `text` |
+//! | `search` | candidates: places on this machine | `abi` |
+//! | `library` | an opened library | `search`, `callbacks` |
+//! | `object` | objects of the library, and calls on them | `library`, `tables` |
+
+pub mod abi;
+pub mod callbacks;
+pub mod library;
+pub(super) mod object;
+pub mod search;
+pub mod tables;
+pub(super) mod text;

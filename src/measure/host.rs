@@ -1,0 +1,169 @@
+//! The pass by the host's clock: a closed loop on every stream, timed from submitting a request to its completion.
+
+use super::job::MeasureJob;
+use crate::backend::Stream;
+use crate::capacity::Curve;
+use crate::error::{Failure, FailureKind, Result};
+use crate::units::nanos;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+/// A phase does at least this many requests per stream, however slow the model (as trtexec's `--iterations`).
+pub(super) const MIN_REQUESTS: usize = 10;
+
+/// One request: when it ended, counted from the start of the phase, and how long it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub end_ns: u64,
+    pub latency_ns: u64,
+}
+
+/// What the requests of the pass came to.
+pub(super) struct Answered {
+    /// In time order.
+    pub latencies: Vec<u64>,
+    /// All that were answered; in an open loop more than there are latencies.
+    pub requests: u64,
+    pub requests_per_s: f64,
+    pub capacity: Option<Curve>,
+}
+
+/// The whole pass, where the loop is closed.
+pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob) -> Result<Answered> {
+    let samples = phase(streams, job.point.in_flight, Duration::from_nanos(job.measure_ns))?;
+    let requests_per_s = requests_per_s(&samples);
+    let latencies = in_time_order(samples);
+    Ok(Answered { requests: latencies.len() as u64, latencies, requests_per_s, capacity: None })
+}
+
+pub(super) fn first(streams: &mut [Box<dyn Stream>]) -> Result<&mut Box<dyn Stream>> {
+    streams.first_mut().ok_or_else(|| Failure::usage("an operating point needs at least one stream"))
+}
+
+/// A closed loop for `duration` on every stream at once: each has always `depth` requests in flight.
+pub fn phase(streams: &mut [Box<dyn Stream>], depth: u64, duration: Duration) -> Result<Vec<Vec<Sample>>> {
+    if let [only] = streams {
+        // No thread: the latency scenario pays nothing for what throughput needs.
+        return Ok(vec![closed_loop(only.as_mut(), depth, duration)?]);
+    }
+    let barrier = Barrier::new(streams.len());
+    std::thread::scope(|scope| {
+        let barrier = &barrier;
+        let handles: Vec<_> = streams
+            .iter_mut()
+            .map(|stream| {
+                scope.spawn(move || {
+                    barrier.wait();
+                    closed_loop(stream.as_mut(), depth, duration)
+                })
+            })
+            .collect();
+        handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
+    })
+}
+
+/// What is left of a thread that panicked, as an error.
+pub(super) fn panicked<T>(_: Box<dyn Any + Send>) -> Result<T> {
+    Err(Failure::new(FailureKind::Crash, "a stream of requests panicked"))
+}
+
+/// Back-to-back requests of one stream, `depth` of them in flight: as soon as the oldest completes, a new one is
+/// submitted. A request's latency runs from its submission to its completion. With one in flight nothing but the
+/// request stands between two clock reads. Requests still in flight at the end are waited for and not counted.
+pub fn closed_loop(stream: &mut dyn Stream, depth: u64, duration: Duration) -> Result<Vec<Sample>> {
+    // Room for a million requests before the first reallocation; pages are only touched when used.
+    let mut samples = Vec::with_capacity(1 << 20);
+    let depth = usize::try_from(depth).unwrap_or(1).max(1);
+    let mut open = VecDeque::with_capacity(depth);
+    let start = Instant::now();
+    loop {
+        while open.len() < depth {
+            open.push_back(Instant::now());
+            stream.submit()?;
+        }
+        stream.complete()?;
+        let after = Instant::now();
+        let before = open.pop_front().unwrap_or(start);
+        let end = after - start;
+        samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
+        if end >= duration && samples.len() >= MIN_REQUESTS {
+            for _ in open {
+                stream.complete()?;
+            }
+            return Ok(samples);
+        }
+    }
+}
+
+/// Σ over streams of requests / time of its last completion: no request is counted in part.
+pub fn requests_per_s(samples: &[Vec<Sample>]) -> f64 {
+    samples
+        .iter()
+        .filter_map(|s| s.last().map(|last| s.len() as f64 / (last.end_ns.max(1) as f64 / 1e9)))
+        .sum()
+}
+
+/// Latencies of all streams in the order in which the requests ended.
+pub fn in_time_order(samples: Vec<Vec<Sample>>) -> Vec<u64> {
+    let mut all: Vec<Sample> = samples.into_iter().flatten().collect();
+    all.sort_by_key(|s| s.end_ns);
+    all.into_iter().map(|s| s.latency_ns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Tensor;
+
+    /// Counts what was begun and what was finished.
+    #[derive(Default)]
+    struct Counting {
+        begun: u32,
+        open: u32,
+        most_open: u32,
+    }
+
+    impl Stream for Counting {
+        fn submit(&mut self) -> Result<()> {
+            self.begun += 1;
+            self.open += 1;
+            self.most_open = self.most_open.max(self.open);
+            if self.begun > 50 { Err(Failure::usage("enough")) } else { Ok(()) }
+        }
+        fn complete(&mut self) -> Result<()> {
+            self.open -= 1;
+            Ok(())
+        }
+        fn outputs(&self) -> Result<Vec<Tensor>> {
+            Ok(vec![])
+        }
+    }
+
+    #[test]
+    fn a_phase_does_the_minimum_and_passes_errors_on() {
+        let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(Counting::default())];
+        let samples = phase(&mut streams, 1, Duration::ZERO).unwrap();
+        assert_eq!(samples[0].len(), MIN_REQUESTS);
+        let worn_out = Counting { begun: 49, ..Counting::default() };
+        let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(Counting::default()), Box::new(worn_out)];
+        assert!(phase(&mut streams, 1, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn as_many_requests_are_in_flight_as_asked_and_none_is_left() {
+        let mut stream = Counting::default();
+        let done = closed_loop(&mut stream, 3, Duration::ZERO).unwrap();
+        assert_eq!((stream.most_open, stream.open), (3, 0));
+        assert_eq!((done.len(), stream.begun), (MIN_REQUESTS, MIN_REQUESTS as u32 + 2));
+    }
+
+    #[test]
+    fn rate_and_order_over_streams() {
+        let s = |end_ns, latency_ns| Sample { end_ns, latency_ns };
+        let samples = vec![vec![s(1_000, 1), s(2_000_000_000, 3)], vec![s(1_500, 2), s(1_000_000_000, 9)]];
+        assert_eq!(requests_per_s(&samples), 1.0 + 2.0);
+        assert_eq!(in_time_order(samples), [1, 2, 9, 3]);
+    }
+}

@@ -1,0 +1,105 @@
+//! What a measuring process is asked, and what it answers.
+
+use crate::backend::GpuTimes;
+use crate::capacity::Curve;
+use crate::case::{Budget, Mode, OpenLoop, OperatingPoint, Target};
+use crate::device::GpuConditions;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Load an engine and measure it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MeasureJob {
+    pub target: Target,
+    pub engine: PathBuf,
+    /// The engine file must hold exactly this payload.
+    pub payload_sha256: String,
+    pub point: OperatingPoint,
+    pub mode: Mode,
+    /// What is measured, one after the other, once the engine is warm.
+    pub passes: Vec<Pass>,
+    pub seed: u64,
+    pub inputs: BTreeMap<String, PathBuf>,
+    pub expect: BTreeMap<String, PathBuf>,
+    pub rtol: f64,
+    pub atol: f64,
+    pub allow_non_finite: bool,
+    pub warm_up_ns: u64,
+    pub measure_ns: u64,
+    /// Look for capacities in an open loop; `None`: one closed loop.
+    pub open: Option<OpenJob>,
+    /// Where the samples go: latencies in nanoseconds.
+    pub samples: PathBuf,
+    /// Where the GPU's compute times go, if it times requests.
+    pub gpu_samples: PathBuf,
+}
+
+/// One way to look at the same requests. Each pass offers requests of its own, so that none disturbs another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pass {
+    /// The host's clock times every request; its samples are what a case is judged by.
+    HostClock,
+    /// The GPU times the parts of requests that run alone.
+    GpuClock,
+}
+
+/// An open loop to search for the capacity of each budget.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpenJob {
+    pub how: OpenLoop,
+    /// The budget whose confirming probe gives the samples.
+    pub budget: Budget,
+    /// Number of the process pair: both arms get the same arrivals.
+    pub process: u32,
+}
+
+/// What one measuring process found; the samples are in the file the job named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Measured {
+    pub load_ns: u64,
+    pub first_ns: u64,
+    pub warm_up_requests: u64,
+    pub warm_up_ns: u64,
+    /// Whether warming up ended because latencies were steady (otherwise at its time limit).
+    pub steady: bool,
+    pub requests: u64,
+    /// Requests per second over all streams.
+    pub requests_per_s: f64,
+    /// The batch; 1 where inferences arrive one by one and are batched.
+    pub inferences_per_request: f64,
+    /// The kernel stopped this container for its CPU quota while measuring.
+    pub throttled: bool,
+    /// `None` where the operating system does not tell.
+    pub peak_host_bytes: Option<u64>,
+    pub outputs: Vec<OutputFact>,
+    /// What loading was spent on, in order: name and nanoseconds. Empty where it is one step.
+    #[serde(default)]
+    pub steps: Vec<(String, u64)>,
+    #[serde(default)]
+    pub gpu: Option<MeasuredGpu>,
+    /// What an open loop found, in requests per second.
+    #[serde(default)]
+    pub capacity: Option<Curve>,
+}
+
+/// What the GPU and its driver said around the measured phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredGpu {
+    /// Medians over the requests that the GPU timed; `None` where it timed none.
+    pub times: Option<GpuTimes>,
+    pub before: GpuConditions,
+    pub after: GpuConditions,
+    /// Energy of the whole GPU over the measured phase, in joules; `None` where its counter is absent.
+    pub energy_j: Option<f64>,
+}
+
+/// An output of the first request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFact {
+    pub name: String,
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub sha256: String,
+}

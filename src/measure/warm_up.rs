@@ -1,0 +1,34 @@
+//! Warming up: requests that count for nothing, until their latencies are steady.
+
+use super::host::{in_time_order, phase};
+use crate::backend::Stream;
+use crate::error::Result;
+use crate::steady;
+use crate::units::nanos;
+use std::time::{Duration, Instant};
+
+/// Warming up ends at this many times its configured length even where latencies still move.
+const WARM_UP_LIMIT: u32 = 5;
+
+pub(super) struct WarmUp {
+    pub requests: u64,
+    pub ns: u64,
+    pub steady: bool,
+}
+
+/// Runs at least `least` and until latencies are steady, at most [`WARM_UP_LIMIT`] times as long.
+pub(super) fn warm_up(streams: &mut [Box<dyn Stream>], depth: u64, least: Duration) -> Result<WarmUp> {
+    let mut warm = WarmUp { requests: 0, ns: 0, steady: least.is_zero() };
+    let mut latencies = Vec::new();
+    let start = Instant::now();
+    for _ in 0..WARM_UP_LIMIT {
+        if warm.steady {
+            break;
+        }
+        latencies.extend(in_time_order(phase(streams, depth, least)?));
+        warm.steady = steady::is_steady(&latencies);
+    }
+    warm.requests = latencies.len() as u64;
+    warm.ns = nanos(start.elapsed());
+    Ok(warm)
+}

@@ -1,0 +1,41 @@
+//! What a worker tells while it works: which stage it is in, and how far a build is.
+
+use serde::{Deserialize, Serialize};
+
+/// A part of the work in a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Build,
+    Load,
+    WarmUp,
+    Measure,
+}
+
+impl Stage {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Build => "building",
+            Self::Load => "loading",
+            Self::WarmUp => "warming up",
+            Self::Measure => "measuring",
+        }
+    }
+}
+
+/// Within a stage: what is being done, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub doing: String,
+    pub step: u32,
+    /// 0 where nobody knows.
+    pub steps: u32,
+}
+
+/// Whoever wants to know how the work goes on. Building and measuring do not know who that is.
+pub trait Tell: Send {
+    /// A stage begins; `expected_ns` is how long it will take at least, 0 where nobody knows.
+    fn stage(&mut self, stage: Stage, expected_ns: u64);
+
+    fn progress(&mut self, progress: Progress);
+}
