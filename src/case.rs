@@ -6,8 +6,9 @@
 mod open;
 mod target;
 
+pub use crate::config::BackendKind;
 pub use open::{OpenIdentity, OpenLoop, check};
-pub use target::{BackendKind, Host, Target};
+pub use target::{Host, Target};
 
 use crate::config::{
     BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Variant, Wait,

@@ -16,7 +16,7 @@ pub use settings::{BuildOptions, MARGIN_FRAC, Settings, TAIL_MARGIN_FRAC, parse_
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
 pub use tensorrt::TensorrtOptions;
-pub use words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
+pub use words::{ArrivalsChoice, BackendChoice, BackendKind, Scenario, Wait};
 
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use part::{OverridesFiles, Part, check_files, name_text};

@@ -1,47 +1,8 @@
 //! Which backend a case is for, and on which GPU. Pure: whether it can be used here shows when it is opened.
 
-use crate::config::BackendChoice;
+use crate::config::{BackendChoice, BackendKind};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// A backend that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendKind {
-    /// rten, embedded.
-    Cpu,
-    /// NVIDIA TensorRT or TensorRT-RTX, opened at run time.
-    Tensorrt,
-    /// Kernels with a set duration: a calibration workload, never a model.
-    Cuda,
-    /// NVIDIA's program, which measures itself.
-    Trtexec,
-}
-
-impl BackendKind {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Tensorrt => "tensorrt",
-            Self::Cuda => "cuda",
-            Self::Trtexec => "trtexec",
-        }
-    }
-
-    /// The backend of this name, as it stands in engines and records.
-    pub fn of_word(word: &str) -> Option<Self> {
-        let all = [Self::Cpu, Self::Tensorrt, Self::Cuda, Self::Trtexec];
-        all.into_iter().find(|kind| kind.word() == word)
-    }
-
-    /// Whether its numbers belong to a GPU.
-    pub fn on_gpu(self) -> bool {
-        match self {
-            Self::Cpu => false,
-            Self::Tensorrt | Self::Cuda | Self::Trtexec => true,
-        }
-    }
-}
 
 /// The backend of a case, and what it needs to know to be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,10 +34,7 @@ pub(super) fn resolve(
 ) -> (BackendKind, &'static str) {
     let workload = model.extension().is_some_and(|e| e == "toml");
     match choice {
-        BackendChoice::Cpu => (BackendKind::Cpu, "asked for"),
-        BackendChoice::Tensorrt => (BackendKind::Tensorrt, "asked for"),
-        BackendChoice::Cuda => (BackendKind::Cuda, "asked for"),
-        BackendChoice::Trtexec => (BackendKind::Trtexec, "asked for"),
+        BackendChoice::Named(kind) => (kind, "asked for"),
         BackendChoice::Auto if workload => (BackendKind::Cuda, "auto: a .toml file is a CUDA workload"),
         BackendChoice::Auto if host.gpu && (tensorrt || host.tensorrt) => {
             (BackendKind::Tensorrt, "auto: a GPU and a TensorRT library are here")
@@ -99,13 +57,18 @@ mod tests {
         assert_eq!(auto("m.onnx", false, host(true, false)), BackendKind::Cpu);
         assert_eq!(auto("m.onnx", true, host(false, true)), BackendKind::Cpu);
         assert_eq!(auto("k.toml", false, host(false, false)), BackendKind::Cuda);
-        let asked = resolve(BackendChoice::Tensorrt, Path::new("m.onnx"), false, host(false, false));
+        let asked = resolve(
+            BackendChoice::Named(BackendKind::Tensorrt),
+            Path::new("m.onnx"),
+            false,
+            host(false, false),
+        );
         assert_eq!(asked, (BackendKind::Tensorrt, "asked for"));
     }
 
     #[test]
     fn every_backend_is_known_by_its_word() {
-        for kind in [BackendKind::Cpu, BackendKind::Tensorrt, BackendKind::Cuda] {
+        for kind in BackendKind::ALL {
             assert_eq!(BackendKind::of_word(kind.word()), Some(kind));
         }
         assert_eq!(BackendKind::of_word("tpu"), None);

@@ -39,13 +39,13 @@ impl FromStr for Scenario {
     }
 }
 
-/// Which backend is asked for.
+/// A backend that exists. Its word names it wherever a backend is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum BackendChoice {
-    /// The best one that is usable here.
-    Auto,
+pub enum BackendKind {
+    /// rten, embedded.
     Cpu,
+    /// NVIDIA TensorRT or TensorRT-RTX, opened at run time.
     Tensorrt,
     /// Kernels with a set duration, described in a .toml file: a calibration workload, no model.
     Cuda,
@@ -53,17 +53,52 @@ pub enum BackendChoice {
     Trtexec,
 }
 
+impl BackendKind {
+    pub const ALL: [Self; 4] = [Self::Cpu, Self::Tensorrt, Self::Cuda, Self::Trtexec];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Tensorrt => "tensorrt",
+            Self::Cuda => "cuda",
+            Self::Trtexec => "trtexec",
+        }
+    }
+
+    /// The backend of this name, as it stands in engines and records.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// Whether its numbers belong to a GPU.
+    pub fn on_gpu(self) -> bool {
+        match self {
+            Self::Cpu => false,
+            Self::Tensorrt | Self::Cuda | Self::Trtexec => true,
+        }
+    }
+}
+
+/// Which backend is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// The best one that is usable here.
+    Auto,
+    Named(BackendKind),
+}
+
 impl FromStr for BackendChoice {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        match s {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "tensorrt" => Ok(Self::Tensorrt),
-            "cuda" => Ok(Self::Cuda),
-            "trtexec" => Ok(Self::Trtexec),
-            _ => Err(unknown_word(s, "backend", &["auto", "cpu", "tensorrt", "cuda", "trtexec"])),
+        const AUTO: &str = "auto";
+        if s == AUTO {
+            return Ok(Self::Auto);
         }
+        BackendKind::of_word(s).map(Self::Named).ok_or_else(|| {
+            let words: Vec<&str> =
+                [AUTO].into_iter().chain(BackendKind::ALL.map(BackendKind::word)).collect();
+            unknown_word(s, "backend", &words)
+        })
     }
 }
 
