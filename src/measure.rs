@@ -23,7 +23,6 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::progress::{Stage, Tell};
 use crate::tensor::write_samples;
 use crate::units::nanos;
-
 use host::{Answered, first};
 use std::time::{Duration, Instant};
 use tensors::{check_outputs, feeds};

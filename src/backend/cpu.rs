@@ -61,7 +61,7 @@ impl Backend for Cpu {
     }
 }
 
-/// Settings that mean nothing on a CPU are refused: a number must never claim to be what it is not.
+/// Settings that mean nothing on a CPU are refused, so that no number is said to be of a setting that had no effect.
 fn gpu_settings(setup: &Setup) -> Result<()> {
     let only_gpu = if setup.point.in_flight > 1 {
         "in-flight above 1"

@@ -1,6 +1,8 @@
 //! An open loop: planned arrivals → latencies, counted from the **planned** arrival to completion. What a request waits
 //! because all servers are busy is part of its latency, as it is for a client (G. Tene's *coordinated omission* is to
-//! leave it out). Must never shift, drop or reorder an arrival because the requests before it are slow.
+//! leave it out).
+//!
+//! Invariant: no arrival is shifted, dropped or reordered because the requests before it are slow.
 //!
 //! There is no generator beside the streams: each has a thread that claims the next arrival, waits for its time and
 //! submits it itself, so nothing is handed from thread to thread. The schedule is known, so a stream that falls idle

@@ -202,12 +202,10 @@ fn measure_once(
         payload_sha256: built.header.payload_sha256.clone(),
         point: case.point,
         mode: case.mode,
-        passes: [Pass::HostClock]
-            .into_iter()
-            .chain(
-                (case.target.kind.on_gpu() && case.scenario == Scenario::Latency).then_some(Pass::GpuClock),
-            )
-            .collect(),
+        passes: match case.scenario {
+            Scenario::Latency if case.target.kind.on_gpu() => vec![Pass::HostClock, Pass::GpuClock],
+            _ => vec![Pass::HostClock],
+        },
         seed: case.seed,
         inputs: case.inputs.clone(),
         expect: case.expect.clone(),

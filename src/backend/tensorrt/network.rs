@@ -1,6 +1,6 @@
 //! A network from an ONNX model, and the optimisation profiles of its dynamic inputs.
 //!
-//! A model that the parser does not take is a failure that names the nodes. Must never guess a shape.
+//! A model that the parser does not accept is a failure that names the nodes. No shape is guessed.
 
 use super::sys::abi::{Dims, Family, name_of};
 use super::sys::library::{Api, without_noise};

@@ -1,8 +1,10 @@
 //! TensorRT's binary interface as plain data: families, releases, and which slot of which table a function is in.
 //!
 //! NVIDIA's headers are inline wrappers around virtual calls, so one binary can call every installed version through
-//! those tables. Within a family they only ever grew at the end; a slot newer than the opened library must never be
-//! called, and [`Method::slot`] is the only way to a slot's number.
+//! those tables. Within a family they only ever grew at the end; calling a slot newer than the opened
+//! library would crash.
+//!
+//! Invariant: a slot's number comes from [`Method::slot`] alone, which refuses what the opened library does not have.
 
 use crate::error::{Failure, FailureKind, Result};
 use std::ffi::{c_char, c_void};

@@ -1,7 +1,7 @@
 //! Objects that TensorRT calls back: the logger and the progress monitor, with the tables a C++ compiler would make.
 //!
 //! A table has two words before the address the object points to (offset to top 0, no type information), then the
-//! functions. A function of ours must never unwind into C++: Rust ends the process at that border, and a worker
+//! functions. A panic in a function of ours does not unwind into C++: Rust ends the process at that border, and a worker
 //! that ends is only a message to the parent.
 
 use super::abi::{Family, InterfaceInfo, Object, Text, This};
