@@ -2,7 +2,7 @@
 //! and what bisection makes of as many requests. Takes a minute: `cargo bench --bench capacity`. Must never assert:
 //! `tests/capacity.rs` does, on a smaller version.
 
-#[path = "../tests/support/queues.rs"]
+#[path = "../tests/it/support/queues.rs"]
 mod queues;
 
 use queues::{Queue, Service, per_s};

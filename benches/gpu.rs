@@ -5,13 +5,13 @@
 //! `cargo bench --bench gpu`, or on a machine without Rust what `tests/gpu/bundle.sh` packs. `TRT_PERF_BIN` names the
 //! program there; `rates`, `latencies` and `capacities` choose a part. Where no GPU can be used it says so and stops.
 
-#[path = "../tests/support/queues.rs"]
+#[path = "../tests/it/support/queues.rs"]
 mod queues;
-#[path = "shared/program.rs"]
-mod running;
+#[path = "../tests/it/support/program.rs"]
+mod program;
 
 use queues::{Queue, SERVICE_NS, Service};
-use running::{message, program};
+use program::{Ran, program};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -60,7 +60,7 @@ fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
         .args(["--warm-up", "100ms", "--measure", "300ms"])
         .args(args)
         .current_dir(dir);
-    message(&mut command, "case-finished")
+    Ran::of(command).message("case-finished")
 }
 
 fn peer(us: u64, graph: bool) -> BackToBack {

@@ -6,11 +6,11 @@
 //!
 //! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS=10` makes a short one.
 
-#[path = "shared/program.rs"]
-mod running;
+#[path = "../tests/it/support/program.rs"]
+mod program;
 
 use criterion::Criterion;
-use running::{message, program};
+use program::{Ran, program};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -74,12 +74,12 @@ fn ours(runs: u64) -> (u64, u64) {
 /// The result of one check in which head does this share of extra work.
 fn check(extra_work: &str) -> serde_json::Value {
     let work = format!("debug-extra-work={extra_work}");
-    message(&mut command(&["check", MODEL, "--head-config", &work, "--max-time", "30s"]), "checked")
+    Ran::of(command(&["check", MODEL, "--head-config", &work, "--max-time", "30s"])).message("checked")
 }
 
 /// Criterion compares each run with the one before; the engine is the same in all.
 fn criterions(runs: u64) -> (u64, u64) {
-    let engine = message(&mut command(&["run", MODEL, "--processes", "1"]), "engine")["engine"].clone();
+    let engine = Ran::of(command(&["run", MODEL, "--processes", "1"])).message("engine")["engine"].clone();
     let engine = PathBuf::from(engine.as_str().expect("a path"));
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut changed = 0;

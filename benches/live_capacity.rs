@@ -11,13 +11,13 @@
 //! is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the program, `TRT_PERF_MODELS` the folder of the
 //! sample models.
 
-#[path = "../tests/support/queues.rs"]
+#[path = "../tests/it/support/queues.rs"]
 mod queues;
-#[path = "shared/program.rs"]
-mod running;
+#[path = "../tests/it/support/program.rs"]
+mod program;
 
 use queues::{Queue, SERVICE_NS, Service};
-use running::{message, program};
+use program::{Ran, program};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -112,7 +112,8 @@ impl Bench {
     fn message(&self, args: &[&str], budget_ns: f64, reason: &str) -> Value {
         let mut command = Command::new(program());
         command.args(args).args(CASE).args(self.more).args(["--max-latency", &format!("{budget_ns}ns")]);
-        message(command.current_dir(self.dir.path()), reason)
+        command.current_dir(self.dir.path());
+        Ran::of(command).message(reason)
     }
 }
 

@@ -3,7 +3,7 @@
 //! data. Takes a few minutes: `cargo bench --bench verdicts`. Must never assert: `tests/verdicts.rs` does, on
 //! a smaller version.
 
-#[path = "../tests/support/simulate.rs"]
+#[path = "../tests/it/support/simulate.rs"]
 mod simulate;
 
 use simulate::{Cell, Rates, World, moderated, power_at_mde, sequential, stored, suites};

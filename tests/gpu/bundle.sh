@@ -18,7 +18,7 @@ print(made[-1]["executable"] or made[-1]["filenames"][0])' "$name"
 }
 cargo build --release --locked
 install -s -m 755 "$(built cargo-trt-perf build --release --locked --bin cargo-trt-perf)" "$folder/cargo-trt-perf"
-install -s -m 755 "$(built gpu test --release --locked --no-run --test gpu)" "$folder/gpu-tests"
+install -s -m 755 "$(built it test --release --locked --no-run --test it)" "$folder/tests"
 install -s -m 755 "$(built gpu bench --locked --no-run --bench gpu)" "$folder/gpu-bench"
 install -s -m 755 "$(built live_capacity bench --locked --no-run --bench live_capacity)" "$folder/live-capacity"
 # What takes TensorRT's place in the tests, and the models they load with it.
@@ -29,14 +29,15 @@ cp tests/models/*.onnx tests/models/*.onnx.data "$folder/models/"
 cp -r tests/models/reference/mlp "$folder/models/reference/"
 cat >"$folder/run.sh" <<'RUN'
 #!/usr/bin/env bash
-# The GPU tests, then the figures. Arguments go to the tests.
+# The GPU tests, then the figures. Arguments name other tests, or options of the test harness.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export TRT_PERF_BIN=$here/cargo-trt-perf TRT_PERF_REQUIRE_GPU=1
 export TRT_PERF_TESTLIB=$here/libtrt_perf_testlib.so TRT_PERF_MODELS=$here/models
 "$TRT_PERF_BIN" doctor
 # One after the other: two tests on one GPU would disturb each other.
-"$here/gpu-tests" --test-threads 1 "$@"
+[ $# -gt 0 ] || set -- gpu::
+"$here/tests" --test-threads 1 "$@"
 "$here/gpu-bench" --bench
 RUN
 chmod +x "$folder/run.sh"

@@ -1,8 +1,0 @@
-//! Drives `trt_perf::git` against real repositories that the `git` command makes in temporary folders.
-
-mod discover;
-mod history;
-mod sandbox;
-mod shallow;
-mod status;
-mod trees;

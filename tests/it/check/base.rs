@@ -1,0 +1,181 @@
+//! The base of a check: options, CI events, merge base, previous record.
+
+use crate::support::Sandbox;
+use trt_perf::base::{BaseCommit, CiEvent, find};
+use trt_perf::baseline::Store;
+use trt_perf::error::{Failure, FailureKind};
+
+/// A main branch of four commits and a topic branch of two that left it at the second; topic is checked out.
+struct Branches {
+    sandbox: Sandbox,
+    main: Vec<String>,
+    topic: Vec<String>,
+}
+
+impl Branches {
+    fn new() -> Self {
+        let sandbox = Sandbox::with_repo();
+        let commit = |n: &str| {
+            sandbox.write(&format!("repo/{n}"), n);
+            sandbox.commit("repo", n)
+        };
+        let mut main = vec![commit("m0"), commit("m1")];
+        sandbox.git("repo", &["checkout", "--quiet", "-b", "topic"]);
+        let topic = vec![commit("t0"), commit("t1")];
+        sandbox.git("repo", &["checkout", "--quiet", "main"]);
+        main.extend([commit("m2"), commit("m3")]);
+        sandbox.git("repo", &["checkout", "--quiet", "topic"]);
+        Self { sandbox, main, topic }
+    }
+
+    fn find(&self, asked: Option<&str>, event: Option<CiEvent>) -> Result<BaseCommit, Failure> {
+        self.find_in("repo", asked, event, false)
+    }
+
+    fn find_in(
+        &self,
+        folder: &str,
+        asked: Option<&str>,
+        event: Option<CiEvent>,
+        dirty: bool,
+    ) -> Result<BaseCommit, Failure> {
+        let repo = self.sandbox.open(folder);
+        let head = repo.head().expect("a readable HEAD").expect("a commit");
+        let store = Store::new(self.sandbox.path(folder).join("baselines"));
+        find(&repo, &head, dirty, asked, event.as_ref(), &store)
+    }
+
+    fn checkout(&self, rev: &str) {
+        self.sandbox.git("repo", &["checkout", "--quiet", rev]);
+    }
+}
+
+fn event(name: &str, reference: &str, payload: serde_json::Value) -> Option<CiEvent> {
+    Some(CiEvent { name: name.into(), reference: reference.into(), payload: payload.to_string() })
+}
+
+fn pull_request(base: &str, head: &str) -> Option<CiEvent> {
+    event(
+        "pull_request",
+        "refs/pull/1/merge",
+        serde_json::json!({ "pull_request": { "base": { "sha": base }, "head": { "sha": head } } }),
+    )
+}
+
+#[test]
+fn an_explicit_base_wins_over_everything() {
+    let b = Branches::new();
+    let found = b.find(Some("main~2"), pull_request(&b.main[3], &b.topic[1])).expect("a base");
+    assert_eq!((found.commit.id.as_str(), found.found_by.as_str()), (b.main[1].as_str(), "--base main~2"));
+    let unknown = b.find(Some("mian"), None).expect_err("no such branch");
+    assert!(unknown.to_string().contains("main"), "{unknown}");
+}
+
+#[test]
+fn a_pull_requests_own_head_is_checked_against_the_merge_base_not_the_tip() {
+    let b = Branches::new();
+    let found = b.find(None, pull_request(&b.main[3], &b.topic[1])).expect("a base");
+    assert_eq!((found.commit.id.as_str(), found.steps), (b.main[1].as_str(), 2));
+}
+
+#[test]
+fn a_merge_commit_is_checked_against_its_first_parent() {
+    let b = Branches::new();
+    b.checkout("main");
+    b.sandbox.git("repo", &["merge", "--quiet", "--no-ff", "-m", "merge", "topic"]);
+    let found = b.find(None, pull_request(&b.main[2], &b.topic[1])).expect("a base");
+    assert_eq!(
+        found.commit.id, b.main[3],
+        "the commit that was merged into, whatever the event's base was then"
+    );
+}
+
+#[test]
+fn something_else_than_the_pull_request_is_refused() {
+    let b = Branches::new();
+    b.checkout("main~1");
+    let failure = b.find(None, pull_request(&b.main[3], &b.topic[1])).expect_err("neither head nor merge");
+    assert!(failure.next.contains("--base"), "{failure}");
+}
+
+#[test]
+fn merge_queues_and_pushes_name_their_base() {
+    let b = Branches::new();
+    let queue = event(
+        "merge_group",
+        "refs/heads/gh-readonly-queue/main/pr-1",
+        serde_json::json!({ "merge_group": { "base_sha": b.main[1] } }),
+    );
+    assert_eq!(b.find(None, queue).expect("a base").commit.id, b.main[1]);
+    let push = event("push", "refs/heads/topic", serde_json::json!({ "before": b.topic[0] }));
+    assert_eq!(b.find(None, push).expect("a base").commit.id, b.topic[0]);
+    // A new branch, a force push that lost the commit, and branches that stand for pull requests: the merge base.
+    for before in ["0000000000000000000000000000000000000000", "1111111111111111111111111111111111111111"] {
+        let push = event("push", "refs/heads/topic", serde_json::json!({ "before": before }));
+        assert_eq!(b.find(None, push).expect("a base").commit.id, b.main[1], "{before}");
+    }
+    let copy = event("push", "refs/heads/pull-request/7", serde_json::json!({ "before": b.topic[0] }));
+    assert_eq!(b.find(None, copy).expect("a base").commit.id, b.main[1]);
+}
+
+#[test]
+fn a_damaged_event_is_said() {
+    let b = Branches::new();
+    let broken = CiEvent { name: "pull_request".into(), reference: String::new(), payload: "{".into() };
+    assert_eq!(b.find(None, Some(broken)).expect_err("no JSON").kind, FailureKind::Format);
+}
+
+#[test]
+fn without_ci_it_is_where_the_branch_left_the_default_branch() {
+    let b = Branches::new();
+    let found = b.find(None, None).expect("a base");
+    assert_eq!((found.commit.id.as_str(), found.steps), (b.main[1].as_str(), 2));
+    assert!(found.label().contains("2 commits before HEAD (merge base with main)"), "{}", found.label());
+    b.sandbox.git("repo", &["checkout", "--quiet", "--detach", "topic"]);
+    assert_eq!(b.find(None, None).expect("a base").commit.id, b.main[1], "detached");
+}
+
+#[test]
+fn on_the_default_branch_it_is_the_last_record_or_the_parent_or_head_itself() {
+    let b = Branches::new();
+    b.checkout("main");
+    assert_eq!(b.find(None, None).expect("a base").commit.id, b.main[2], "the parent");
+    assert_eq!(
+        b.find_in("repo", None, None, true).expect("a base").commit.id,
+        b.main[3],
+        "changes are checked against HEAD"
+    );
+    let short = &b.main[1][..12];
+    b.sandbox.write(&format!("repo/baselines/cpu-x-2c/20260101-{short}-01234567.json"), "{}");
+    let found = b.find(None, None).expect("a base");
+    assert_eq!(
+        (found.commit.id.as_str(), found.steps),
+        (b.main[1].as_str(), 2),
+        "the nearest commit with a record"
+    );
+}
+
+#[test]
+fn a_first_commit_has_no_base() {
+    let sandbox = Sandbox::with_repo();
+    sandbox.commit("repo", "first");
+    let b = Branches { sandbox, main: vec![], topic: vec![] };
+    assert_eq!(b.find(None, None).expect_err("nothing before it").kind, FailureKind::Nothing);
+}
+
+#[test]
+fn a_shallow_clone_stops_with_the_cure_instead_of_a_wrong_base() {
+    let b = Branches::new();
+    let url = b.sandbox.url("repo");
+    b.sandbox.git(
+        ".",
+        &["clone", "--quiet", "--depth=1", "--no-single-branch", "--branch=topic", &url, "shallow"],
+    );
+    let failure =
+        b.find_in("shallow", None, pull_request(&b.main[3], &b.topic[1]), false).expect_err("cut history");
+    let text = failure.to_string();
+    assert!(text.contains("fetch") && text.contains("depth"), "{text}");
+    b.sandbox.git("shallow", &["fetch", "--quiet", "--unshallow"]);
+    let found = b.find_in("shallow", None, pull_request(&b.main[3], &b.topic[1]), false).expect("a base");
+    assert_eq!(found.commit.id, b.main[1]);
+}

@@ -1,0 +1,244 @@
+//! The gate, end to end: the real program, real models, two commits.
+
+use crate::support::{Ran, Sandbox};
+use std::process::Command;
+
+/// A project with one small model in a repository with one commit.
+struct Gate(Sandbox);
+
+const SETTINGS: &str = "processes = 2\nwarm-up = \"5ms\"\nmeasure = \"30ms\"\nscenarios = [\"latency\"]\n";
+
+impl Gate {
+    fn new() -> Self {
+        let gate = Self(Sandbox::with_repo());
+        gate.0.write("repo/.gitignore", "/target\n/Cargo.lock\n");
+        gate.0.write("repo/src/lib.rs", "");
+        gate.model("mlp.onnx");
+        gate.manifest("", "small");
+        gate.0.commit("repo", "first");
+        gate
+    }
+
+    fn model(&self, name: &str) {
+        self.0.copy(name, "repo/model.onnx");
+    }
+
+    fn manifest(&self, extra: &str, model: &str) {
+        let text = format!(
+            "[package]\nname = \"shop\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[package.metadata.trt-perf]\n{SETTINGS}{extra}\n\
+             [[package.metadata.trt-perf.model]]\nname = \"{model}\"\npath = \"model.onnx\"\n"
+        );
+        self.0.write("repo/Cargo.toml", text);
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        self.0.command("repo", args)
+    }
+
+    fn check(&self, args: &[&str]) -> (i32, String) {
+        self.said(self.command(&[&["check"], args].concat()))
+    }
+
+    fn said(&self, command: Command) -> (i32, String) {
+        let ran = Ran::of(command);
+        (ran.code.unwrap_or(-1), ran.out + &ran.err)
+    }
+}
+
+#[test]
+fn an_unchanged_engine_is_not_measured() {
+    let gate = Gate::new();
+    gate.0.write("repo/src/lib.rs", "// a change that is no model\n");
+    gate.0.commit("repo", "second");
+    let (code, text) = gate.check(&[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("same engine, not measured") && text.contains("1 commit before HEAD"), "{text}");
+    assert!(!gate.0.path("repo/target/trt-perf/samples").exists(), "nothing was measured");
+}
+
+#[test]
+fn a_much_slower_model_fails_the_gate_after_confirmation_and_the_way_back_does_not() {
+    let gate = Gate::new();
+    gate.model("mlp_slow.onnx");
+    gate.0.commit("repo", "slower");
+    let (code, text) = gate.check(&["--pairs", "5"]);
+    assert_eq!(code, 100, "{text}");
+    assert!(
+        text.contains("regressed") && text.contains("confirmed") && text.contains("what changed: the model"),
+        "{text}"
+    );
+    gate.model("mlp.onnx");
+    gate.0.commit("repo", "back");
+    let (code, text) = gate.check(&["--pairs", "5"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("improved"), "{text}");
+}
+
+#[test]
+fn the_work_tree_is_checked_as_it_is_and_stays_as_it_is() {
+    let gate = Gate::new();
+    gate.model("mlp_slow.onnx");
+    let (code, text) = gate.check(&["--pairs", "5"]);
+    assert_eq!(code, 100, "{text}");
+    assert!(text.contains("what the work tree was changed from"), "{text}");
+    assert_eq!(gate.0.git("repo", &["status", "--short"]), " M model.onnx", "git's own view is untouched");
+}
+
+#[test]
+fn settings_of_one_arm_are_compared_on_the_same_sources_and_extra_work_is_named_loudly() {
+    let gate = Gate::new();
+    let report = gate.0.path("report.md");
+    let args = [
+        "--pairs",
+        "5",
+        "--head-config",
+        "debug-extra-work=300%",
+        "--markdown",
+        report.to_str().expect("UTF-8"),
+    ];
+    let (code, text) = gate.check(&args);
+    assert_eq!(code, 100, "{text}");
+    assert!(text.contains("not a real result"), "{text}");
+    let markdown = std::fs::read_to_string(report).expect("a report");
+    assert!(
+        markdown.contains("1 regressed") && markdown.contains("**not a real result: debug-extra-work**"),
+        "{markdown}"
+    );
+}
+
+#[test]
+fn two_engine_files_are_compared_as_they_are() {
+    let gate = Gate::new();
+    let engine = |model: &str| {
+        gate.model(model);
+        let (code, text) = gate.said(gate.command(&["run", "--processes", "1", "--message-format", "json"]));
+        assert_eq!(code, 0, "{text}");
+        let line = text.lines().find(|l| l.contains("\"reason\":\"engine\"")).expect("an engine");
+        let message: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        message["engine"].as_str().expect("a path").to_owned()
+    };
+    let (slow, fast) = (engine("mlp_slow.onnx"), engine("mlp.onnx"));
+    let quick = ["--pairs", "5", "--measure", "30ms", "--warm-up", "5ms", "--scenario", "latency"];
+    let (code, text) = gate.check(&[&["--base-engine", &slow, "--head-engine", &fast], &quick[..]].concat());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("improved"), "{text}");
+    let (code, text) = gate.check(&[&["--base-engine", &fast, "--head-engine", &slow], &quick[..]].concat());
+    assert_eq!(code, 100, "{text}");
+    let (code, text) = gate.check(&[&["--base-engine", &fast, "--head-engine", &fast], &quick[..]].concat());
+    assert_eq!((code, text.contains("same engine")), (0, true), "{text}");
+    // Its header says which backend to use, so it is read, and refused, before anything starts.
+    let (code, text) = gate.check(&["--base-engine", &fast, "--head-engine", "model.onnx"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("is not an engine file"), "{text}");
+}
+
+#[test]
+fn a_new_case_is_said_and_does_not_fail() {
+    let gate = Gate::new();
+    gate.manifest("", "renamed");
+    gate.0.commit("repo", "renamed");
+    let (code, text) = gate.check(&[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("the base has no such case") && text.contains("shop/small/default/latency is gone"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_base_that_does_not_build_falls_back_to_stored_numbers_or_fails() {
+    let gate = Gate::new();
+    gate.0.write("repo/model.onnx", "this is no model");
+    gate.0.commit("repo", "broken");
+    gate.model("mlp.onnx");
+    gate.0.commit("repo", "mended");
+    let (code, text) = gate.check(&[]);
+    assert_eq!(code, 4, "never a silent pass: {text}");
+    assert!(text.contains("no base"), "{text}");
+    let (code, text) = gate.check(&["--on-missing", "warn"]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = gate.check(&["--on-missing", "measure", "--message-format", "json"]);
+    assert_eq!(code, 0, "{text}");
+    let finished: serde_json::Value =
+        serde_json::from_str(text.lines().rfind(|l| l.contains("check-finished")).expect("a last message"))
+            .expect("JSON");
+    assert_eq!(finished["records"].as_array().map(Vec::len), Some(1), "head was measured and recorded");
+}
+
+#[test]
+fn stored_numbers_of_the_base_are_advice() {
+    let gate = Gate::new();
+    let (code, text) = gate.said(gate.command(&["run", "--save-baseline", "--processes", "3"]));
+    assert_eq!(code, 0, "{text}");
+    gate.0.write("repo/model.onnx", "this is no model");
+    gate.0.commit("repo", "baseline, and a model that broke");
+    gate.model("mlp_slow.onnx");
+    gate.0.commit("repo", "mended, and slower");
+    let (code, text) = gate.check(&["--base", "HEAD~1"]);
+    assert_eq!(code, 0, "advice never fails the gate: {text}");
+    assert!(text.contains("advisory, against stored numbers"), "{text}");
+}
+
+#[test]
+fn prepare_runs_in_both_trees() {
+    let gate = Gate::new();
+    // The model is not committed: each tree makes it.
+    std::fs::rename(gate.0.path("repo/model.onnx"), gate.0.path("repo/seed.bin")).expect("a move");
+    gate.0.write("repo/.gitignore", "/target\n/Cargo.lock\n/model.onnx\n");
+    gate.manifest("prepare = [\"cp\", \"seed.bin\", \"model.onnx\"]\n", "small");
+    gate.0.commit("repo", "export instead of commit");
+    gate.0.write("repo/src/lib.rs", "// other\n");
+    gate.0.commit("repo", "next");
+    let (code, text) = gate.check(&[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("preparing head") && text.contains("preparing base") && text.contains("same engine"),
+        "{text}"
+    );
+    gate.manifest("prepare = [\"false\"]\n", "small");
+    let (code, text) = gate.check(&[]);
+    assert_eq!(code, 101, "{text}");
+    assert!(text.contains("prepare command of head"), "{text}");
+}
+
+#[test]
+fn in_github_actions_the_summary_and_annotations_appear() {
+    let gate = Gate::new();
+    let base = gate.0.git("repo", &["rev-parse", "HEAD"]);
+    gate.0.git("repo", &["checkout", "--quiet", "-b", "topic"]);
+    gate.model("mlp_slow.onnx");
+    let head = gate.0.commit("repo", "slower");
+    let payload = serde_json::json!({ "pull_request": { "base": { "sha": base }, "head": { "sha": head } } });
+    gate.0.write("event.json", payload.to_string());
+    gate.0.write("summary.md", "before\n");
+    let mut command = gate.command(&["check", "--pairs", "5"]);
+    command.envs([("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", "pull_request")]);
+    command
+        .env("GITHUB_EVENT_PATH", gate.0.path("event.json"))
+        .env("GITHUB_STEP_SUMMARY", gate.0.path("summary.md"));
+    let (code, text) = gate.said(command);
+    assert_eq!(code, 100, "{text}");
+    assert!(text.contains("merge base with the pull request's target"), "{text}");
+    assert!(text.contains("::error file=Cargo.toml,title=shop/small/default/latency::regressed"), "{text}");
+    let summary = std::fs::read_to_string(gate.0.path("summary.md")).expect("a summary");
+    assert!(summary.starts_with("before\n## Inference performance: 1 regressed"), "{summary}");
+}
+
+#[test]
+fn nonsense_is_refused_before_anything_is_measured() {
+    let gate = Gate::new();
+    let (code, text) = gate.check(&[]);
+    assert_eq!(code, 4, "a first commit has nothing before it: {text}");
+    gate.0.commit("repo", "second");
+    for (args, code, says) in [
+        (&["--alpha", "0.2"][..], 2, "use --alpha 0.05 or 0.01"),
+        (&["--pairs", "1"], 2, "at least 3"),
+        (&["--base", "nowhere"], 2, "nowhere"),
+        (&["--head-config", "thraeds=2"], 2, "did you mean `threads`"),
+        (&["nothing-like-it"], 4, "no case"),
+    ] {
+        let (got, text) = gate.check(args);
+        assert_eq!(got, code, "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Drives the real program: real models, real Cargo projects, real git repositories, all in temporary folders.
+
+mod bad_input;
+mod baselines;
+mod capacity;
+mod compare;
+mod config;
+mod formats;
+mod output;
+mod report;
+mod run;
+mod workers;

@@ -1,0 +1,24 @@
+//! All tests that look at the program and the library from outside: real models, real Cargo projects, real git
+//! repositories, each in a temporary folder of its own.
+//!
+//! Invariant: one process runs all tests as threads, so none changes the environment or the working folder of this
+//! process: both are set on the program that a test starts.
+
+mod accept;
+mod calibrate;
+mod capacity;
+mod check;
+mod cli;
+mod coverage;
+mod discover;
+mod folders;
+mod git;
+mod gpu;
+mod history;
+mod real_data;
+mod statistics;
+mod support;
+mod tensorrt;
+mod testlib;
+mod trtexec;
+mod verdicts;
