@@ -1,6 +1,6 @@
 //! Prints how far the capacity of simulated queues is off, and how far apart the answers of identical runs are: ours,
 //! and what bisection makes of as many requests. Takes a minute: `cargo bench --bench capacity`. Must never assert:
-//! `tests/capacity.rs` does, on a smaller version.
+//! `tests/it/capacity.rs` does, on a smaller version.
 
 #[path = "../tests/it/support/queues.rs"]
 mod queues;

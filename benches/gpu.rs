@@ -5,13 +5,13 @@
 //! `cargo bench --bench gpu`, or on a machine without Rust what `tests/gpu/bundle.sh` packs. `TRT_PERF_BIN` names the
 //! program there; `rates`, `latencies` and `capacities` choose a part. Where no GPU can be used it says so and stops.
 
-#[path = "../tests/it/support/queues.rs"]
-mod queues;
 #[path = "../tests/it/support/program.rs"]
 mod program;
+#[path = "../tests/it/support/queues.rs"]
+mod queues;
 
-use queues::{Queue, SERVICE_NS, Service};
 use program::{Ran, program};
+use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;

@@ -11,13 +11,13 @@
 //! is in what `tests/gpu/bundle.sh` packs; there `TRT_PERF_BIN` names the program, `TRT_PERF_MODELS` the folder of the
 //! sample models.
 
-#[path = "../tests/it/support/queues.rs"]
-mod queues;
 #[path = "../tests/it/support/program.rs"]
 mod program;
+#[path = "../tests/it/support/queues.rs"]
+mod queues;
 
-use queues::{Queue, SERVICE_NS, Service};
 use program::{Ran, program};
+use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;

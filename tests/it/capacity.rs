@@ -1,9 +1,9 @@
 //! Capacity against queues whose capacity is known, on a virtual clock. `benches/capacity.rs` prints larger tables from
 //! the same code.
 
+use crate::support::queues::{Queue, SERVICE_NS, Service, md1_waits_at_most, mdc_waits_at_most, per_s};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use crate::support::queues::{Queue, SERVICE_NS, Service, md1_waits_at_most, mdc_waits_at_most, per_s};
 use std::cell::Cell;
 use trt_perf::capacity::{Answer, Ask, Found, Outcome, Pattern, Plan, Verdict, probe, search};
 use trt_perf::error::Failure;

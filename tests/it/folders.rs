@@ -39,7 +39,11 @@ fn how_the_folders_were_measured_decides_what_can_be_said() {
         assert!(said.code == Some(0) && said.out.contains("Inconclusive"), "{}", said.out);
     }
     let said = compare(&s, &["before", "after", "--strict"]);
-    assert!(said.code == Some(102) && said.out.contains("two sessions, assumed to differ by 2%"), "{}", said.out);
+    assert!(
+        said.code == Some(102) && said.out.contains("two sessions, assumed to differ by 2%"),
+        "{}",
+        said.out
+    );
     let said = compare(&s, &["before/", "much-slower", "--fail-on-regression"]);
     assert_eq!(said.code, Some(100), "{}", said.out);
     let said = compare(&s, &["much-slower", "before", "--fail-on-regression"]);

@@ -115,7 +115,8 @@ fn stepped() -> (Sandbox, Vec<String>, Vec<String>) {
     let records = commits.iter().enumerate().map(|(i, commit)| {
         let mean = if i < 7 { 1e6 } else { 1.05e6 } * (1.0 + noise[i % 4]);
         let day = if i == 0 { 40 } else { i as i64 };
-        save(&p, 
+        save(
+            &p,
             if i % 2 == 0 { "baselines" } else { "target/trt-perf/results" },
             record(commit, day, ID, case(mean)),
         )

@@ -234,8 +234,7 @@ fn without_a_driver_an_engine_is_refused_in_one_sentence() {
     }
     let s = Sandbox::new();
     let model = sample("mlp.onnx").display().to_string();
-    let done =
-        run(&s, &["run", &model, "--backend", "tensorrt", "--message-format", "json"], Some(&folder));
+    let done = run(&s, &["run", &model, "--backend", "tensorrt", "--message-format", "json"], Some(&folder));
     assert!(
         done.err.contains("there is no usable CUDA driver") && done.err.contains("next: "),
         "{}",
@@ -289,7 +288,8 @@ fn doctor_names_the_library_its_version_and_where_it_looked() {
 
 #[test]
 fn the_cpu_backend_refuses_options_that_are_not_its_own() {
-    let done = run(&Sandbox::new(), 
+    let done = run(
+        &Sandbox::new(),
         &[
             "build",
             &sample("mlp.onnx").display().to_string(),

@@ -91,8 +91,7 @@ fn the_library_is_named_as_what_it_is() {
         let s = Sandbox::new();
         let folder = installed.folder().display().to_string();
         let args = ["doctor", "--tensorrt", &folder, "--message-format", "json"];
-        let report: Value =
-            serde_json::from_str(&Ran::of(program(&installed, &s, &args, "")).out).unwrap();
+        let report: Value = serde_json::from_str(&Ran::of(program(&installed, &s, &args, "")).out).unwrap();
         let detail = report["backends"][1]["detail"].as_str().expect("text");
         assert!(detail.starts_with(name), "{detail}");
     }

@@ -199,7 +199,8 @@ fn logs_of_two_sessions_are_not_mixed() {
 
 #[test]
 fn public_runs_on_an_a100_are_recorded_and_compared() {
-    let (Some(fp32), Some(fp16)) = (shared("data/trtexec/pytorch-resnet-A100-fp32"), shared("data/trtexec/pytorch-resnet-A100-fp16"))
+    let (Some(fp32), Some(fp16)) =
+        (shared("data/trtexec/pytorch-resnet-A100-fp32"), shared("data/trtexec/pytorch-resnet-A100-fp16"))
     else {
         return;
     };
