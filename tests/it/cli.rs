@@ -1,5 +1,6 @@
 //! Drives the real program: real models, real Cargo projects, real git repositories, all in temporary folders.
 
+mod arrays;
 mod bad_input;
 mod baselines;
 mod capacity;

@@ -44,12 +44,12 @@ fn with(s: &Sandbox, options: &[&str], folder: &Path) -> Ran {
     build(s, "mlp.onnx", &more, folder)
 }
 
-/// The one engine that was built, in a folder that is still there.
+/// The one engine that was built.
 #[track_caller]
-fn engine(ran: &Ran) -> (EngineHeader, Vec<u8>) {
+fn engine(s: &Sandbox, ran: &Ran) -> (EngineHeader, Vec<u8>) {
     let messages = ran.messages("engine");
     assert_eq!((ran.code, messages.len()), (Some(0), 1), "{ran}");
-    let (header, mut parts) = engine::read(Path::new(messages[0]["engine"].as_str().unwrap())).unwrap();
+    let (header, mut parts) = engine::read(&s.path(messages[0]["engine"].as_str().unwrap())).unwrap();
     (header, parts.remove(0))
 }
 
@@ -57,7 +57,7 @@ fn engine(ran: &Ran) -> (EngineHeader, Vec<u8>) {
 #[track_caller]
 fn engine_with(options: &[&str], folder: &Path) -> (EngineHeader, Vec<u8>) {
     let s = Sandbox::new();
-    engine(&with(&s, options, folder))
+    engine(&s, &with(&s, options, folder))
 }
 
 /// The message of the first case that failed.
@@ -84,14 +84,14 @@ fn every_sample_model_is_built_without_a_gpu_and_twice_the_same() {
     ];
     for (model, shapes, profiles) in models {
         let s = Sandbox::new();
-        let (header, plan) = engine(&build(&s, model, shapes, &folder));
+        let (header, plan) = engine(&s, &build(&s, model, shapes, &folder));
         assert!(header.made_from.library.starts_with("TensorRT"), "{}", header.made_from.library);
         assert!(plan.len() > 10_000, "{model}: {}", plan.len());
         assert_eq!(header.facts["profiles"], profiles, "{model}");
         let again = build(&s, model, shapes, &folder);
         assert_eq!(again.messages("engine")[0]["cached"], true, "{model}");
         let s = Sandbox::new();
-        let (_, other) = engine(&build(&s, model, shapes, &folder));
+        let (_, other) = engine(&s, &build(&s, model, shapes, &folder));
         assert!(plan == other, "{model}: two builds gave two plans");
     }
 }
@@ -188,7 +188,7 @@ fn further_profiles_become_part_of_the_plan() {
     let option = "profiles=[{image={min=[1,3,32,32],opt=[8,3,32,32],max=[16,3,32,32]}}]";
     let more: Vec<&str> = CNN.into_iter().chain(["--build", option]).collect();
     let s = Sandbox::new();
-    let (header, _) = engine(&build(&s, "cnn.onnx", &more, &folder));
+    let (header, _) = engine(&s, &build(&s, "cnn.onnx", &more, &folder));
     assert_eq!(header.facts["profiles"], "2");
     let option = "profiles=[{other=[1,3,32,32]}]";
     let more: Vec<&str> = CNN.into_iter().chain(["--build", option]).collect();
@@ -242,7 +242,7 @@ fn without_a_driver_an_engine_is_refused_in_one_sentence() {
     );
     assert_eq!((done.code, done.out.as_str()), (Some(101), ""));
     // The library itself says no to the plan, and nothing crashes.
-    let (_, plan) = engine(&build(&s, "mlp.onnx", &[], &folder));
+    let (_, plan) = engine(&s, &build(&s, "mlp.onnx", &[], &folder));
     let api = library::open(Some(&folder), Need::Run).unwrap();
     let runtime = Runtime::new(&api).map(Arc::new);
     let failure = runtime.and_then(|r| r.deserialize(&plan)).err().expect("no engine without a driver");
