@@ -2,6 +2,9 @@
 //! tables (`tests/testlib/`): every family, every option, and everything that can go wrong, without NVIDIA's library and
 //! without a GPU. What needs a GPU is in `gpu::testlib`.
 
+mod builds;
+mod runs;
+
 use crate::support::installed::{Calls, Installed, RELEASES};
 use crate::support::{Ran, Sandbox, sample};
 use serde_json::Value;
@@ -30,12 +33,16 @@ fn program(installed: &Installed, s: &Sandbox, args: &[&str], fault: &str) -> Co
 
 /// Builds the engine of a model with more arguments, in an empty cache.
 fn build(installed: &Installed, model: &str, more: &[&str], fault: &str) -> Ran {
-    let s = Sandbox::new();
+    build_in(&Sandbox::new(), installed, model, more, fault)
+}
+
+/// The same in a sandbox that is still needed.
+fn build_in(s: &Sandbox, installed: &Installed, model: &str, more: &[&str], fault: &str) -> Ran {
     let (model, folder) = (sample(model).display().to_string(), installed.folder().display().to_string());
     let mut args = vec!["build", &model, "--backend", "tensorrt", "--tensorrt", &folder];
     args.extend(["--message-format", "json"]);
     args.extend(more);
-    Ran::of(program(installed, &s, &args, fault))
+    Ran::of(program(installed, s, &args, fault))
 }
 
 /// Builds the MLP with build options, which must work.

@@ -235,7 +235,7 @@ extern "C" fn max_output(this: This, name: Text) -> i64 {
 }
 
 extern "C" fn set_address(this: This, name: Text, address: Bytes) -> bool {
-    let (object, context, address) = (Object::of(this), context(this), address as u64);
+    let (object, context, address) = (Object::of(this), context(this), address.expose_provenance() as u64);
     let Some(name) = context.engine().tensor(name).and_then(|_| name_of(name)) else { return false };
     let name = name.to_string_lossy().into_owned();
     object.told(&format!("setTensorAddress({name})"));

@@ -1,8 +1,11 @@
-//! Memory on the GPU and work for it, through the driver. Everything fails with words where there is no driver.
+//! Memory on the GPU and work for it, through the driver; with `on_host`, memory of this process and work that is done
+//! at once. Everything fails with words where a driver is needed and missing.
 
 use crate::callbacks;
+use crate::told::on_host;
 use cudarc::driver::{DriverError, result, sys};
 use std::ffi::c_void;
+use std::ptr::with_exposed_provenance_mut;
 use std::sync::OnceLock;
 use trt_perf::backend::tensorrt::sys::abi::{Object as Pointer, Stream};
 
@@ -20,6 +23,10 @@ fn words(e: DriverError) -> String {
 
 /// The calling thread's context, as a number.
 pub fn current() -> Result<usize, String> {
+    if on_host() {
+        // One for all threads.
+        return Ok(1);
+    }
     static DRIVER: OnceLock<Result<(), String>> = OnceLock::new();
     // Once: it looks for the library anew each time.
     let driver = DRIVER.get_or_init(|| {
@@ -37,7 +44,9 @@ pub fn current() -> Result<usize, String> {
 impl Memory {
     pub fn new(bytes: usize, allocator: usize) -> Result<Self, String> {
         let bytes = bytes.max(1);
-        let address = if allocator == 0 {
+        let address = if allocator == 0 && on_host() {
+            Box::into_raw(vec![0_u8; bytes].into_boxed_slice()).cast::<u8>().expose_provenance() as u64
+        } else if allocator == 0 {
             // SAFETY: any number of bytes may be asked for; it is filled before anything reads it.
             unsafe { result::malloc_sync(bytes) }.map_err(words)?
         } else {
@@ -56,6 +65,12 @@ impl Memory {
 
     /// Gives it back. Nothing on the GPU may use it any more.
     pub fn free(self) -> Result<(), String> {
+        if self.allocator == 0 && on_host() {
+            let memory = std::ptr::slice_from_raw_parts_mut(host(self.address), self.bytes);
+            // SAFETY: a box of that many bytes, made in `new`, which nothing else knows.
+            drop(unsafe { Box::from_raw(memory) });
+            return Ok(());
+        }
         if self.allocator == 0 {
             // SAFETY: allocated by the driver above; the caller waited for the work that uses it.
             return unsafe { result::free_sync(self.address) }.map_err(words);
@@ -66,11 +81,21 @@ impl Memory {
     }
 }
 
+/// A place in this process's memory.
+fn host(address: u64) -> *mut u8 {
+    with_exposed_provenance_mut(usize::try_from(address).expect("an address"))
+}
+
 /// Fills memory on the GPU, in the order of the stream.
 ///
 /// # Safety
 /// There are `bytes` bytes at `address` until the work has run, and the stream is live.
 pub unsafe fn fill(address: u64, bytes: usize, stream: Stream) -> Result<(), String> {
+    if on_host() {
+        // SAFETY: the caller's promise.
+        unsafe { host(address).write_bytes(0, bytes) };
+        return Ok(());
+    }
     // SAFETY: the caller's promise.
     unsafe { result::memset_d8_async(address, 0, bytes, stream.cast()) }.map_err(words)
 }
@@ -80,6 +105,11 @@ pub unsafe fn fill(address: u64, bytes: usize, stream: Stream) -> Result<(), Str
 /// # Safety
 /// As for [`fill`], of both places.
 pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: Stream) -> Result<(), String> {
+    if on_host() {
+        // SAFETY: the caller's promise.
+        unsafe { host(from).copy_to(host(to), bytes) };
+        return Ok(());
+    }
     // SAFETY: the caller's promise.
     unsafe { result::memcpy_dtod_async(to, from, bytes, stream.cast()) }.map_err(words)
 }
@@ -89,6 +119,9 @@ pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: Stream) -> Result<(
 /// # Safety
 /// The stream is live.
 pub unsafe fn wait(stream: Stream) -> Result<(), String> {
+    if on_host() {
+        return Ok(());
+    }
     // SAFETY: the caller's promise.
     unsafe { result::stream::synchronize(stream.cast()) }.map_err(words)
 }

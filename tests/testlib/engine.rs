@@ -13,7 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
-    tensor_io_mode, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime, v_serialization_config,
+    data_type as types, tensor_io_mode, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime,
+    v_serialization_config,
 };
 
 static RUNTIME: Class = Class { name: "runtime", slots: v_runtime::COUNTS, owned: true };
@@ -186,7 +187,12 @@ extern "C" fn io_name(this: This, index: i32) -> Text {
 }
 
 extern "C" fn data_type(this: This, name: Text) -> i32 {
-    engine(this).tensor(name).map_or(-1, |t| t.dtype)
+    let unknown = |t: &Io| fault("unknown-type") && !t.input;
+    let number = |t: &Io| match unknown(t) {
+        true => types::BF16.of(release().family).unwrap_or(-1),
+        false => t.dtype,
+    };
+    engine(this).tensor(name).map_or(-1, number)
 }
 
 extern "C" fn io_mode(this: This, name: Text) -> i32 {
@@ -211,11 +217,13 @@ extern "C" fn profile_shape(this: This, name: Text, profile: i32, which: i32) ->
     ranges.and_then(|r| r.get(index(which))).map_or_else(|| dims(&tensor.dims()), |d| dims(d))
 }
 
-extern "C" fn memory_size(_: This) -> usize {
+extern "C" fn memory_size(this: This) -> usize {
+    Object::of(this).told("getDeviceMemorySize");
     crate::told::work_bytes()
 }
 
-extern "C" fn memory_size_v2(_: This) -> i64 {
+extern "C" fn memory_size_v2(this: This) -> i64 {
+    Object::of(this).told("getDeviceMemorySizeV2");
     i64::try_from(crate::told::work_bytes()).unwrap_or(i64::MAX)
 }
 
@@ -288,6 +296,7 @@ extern "C" fn layer_information(this: This, layer: i32, _format: i32) -> Text {
     text.map_or(std::ptr::null(), |t| t.as_ptr())
 }
 
-extern "C" fn engine_information(this: This, _format: i32) -> Text {
+extern "C" fn engine_information(this: This, format: i32) -> Text {
+    Object::of(this).told(&format!("getEngineInformation({format})"));
     Object::of(this).state::<Inspector>().information.as_ptr()
 }

@@ -4,10 +4,11 @@
 //! used unless its folder is named.
 //!
 //! It is what the file is called: installed as `libnvinfer.so.10.13.3` (with the links that NVIDIA's package has) it is
-//! TensorRT 10.13.3. Four variables tell it what to do:
+//! TensorRT 10.13.3. Five variables tell it what to do:
 //! - `TRT_PERF_TESTLIB_CALLS`: a file to which every call is appended, one a line
 //! - `TRT_PERF_TESTLIB_FAULT`: what goes wrong, separated by commas; `told` has the words
 //! - `TRT_PERF_TESTLIB_ONLY`: the name of a tensor; only models that have it go wrong
+//! - `TRT_PERF_TESTLIB_HOST`: set to anything, its memory is the host's and it needs no GPU
 //! - `TRT_PERF_TESTLIB_WORK_BYTES`: how much memory each inference fills, beside its outputs
 //!
 //! | file | makes | from |
@@ -93,6 +94,10 @@ pub unsafe extern "C" fn createInferRuntime_INTERNAL(logger: Pointer, version: i
     tell(&format!("createInferRuntime({version})"));
     if !callbacks::begin(logger, version, whole_version()) || fault("runtime-null") {
         return std::ptr::null_mut();
+    }
+    if fault("runtime-moved-null") {
+        callbacks::log(callbacks::ERROR, "CUDA initialization failure, as the test library was told");
+        return std::ptr::without_provenance_mut(0x228);
     }
     engine::create_runtime()
 }

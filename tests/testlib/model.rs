@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use trt_perf::backend::tensorrt::sys::abi::Dims;
-use trt_perf::backend::tensorrt::sys::tables::data_type;
+use trt_perf::backend::tensorrt::sys::tables::{data_type, parser_error_code};
 
 const MAGIC: &str = "plan of the test library, which computes nothing\n";
 
@@ -69,6 +69,7 @@ impl Plan {
 
 /// What the parser has against a node.
 pub struct Refusal {
+    pub code: i32,
     pub node: i32,
     pub name: CString,
     pub operator: CString,
@@ -80,11 +81,18 @@ pub fn refusal(model: &ModelProto, index: usize, words: &str) -> Refusal {
     let node = model.graph.as_ref().and_then(|g| g.node.get(index));
     let text = |t: Option<&String>| CString::new(t.cloned().unwrap_or_default()).unwrap_or_default();
     Refusal {
+        code: parser_error_code::UNSUPPORTED_NODE.of(release().family).unwrap_or(0),
         node: i32::try_from(index).unwrap_or(-1),
         name: text(node.and_then(|n| n.name.as_ref())),
         operator: text(node.and_then(|n| n.op_type.as_ref())),
         words: CString::new(words).unwrap_or_default(),
     }
+}
+
+/// One that names neither the node nor a code of the headers.
+pub fn nameless_refusal() -> Refusal {
+    let (name, operator, words) = (c"".into(), c"Loop".into(), c"too deep".into());
+    Refusal { code: 99, node: 7, name, operator, words }
 }
 
 /// Tensors and layers of a model, or what is wrong with it.

@@ -5,11 +5,10 @@ use crate::model::{self, Io, Refusal};
 use crate::object::{Class, Object, at, delete_interface};
 use crate::told::{fault, violation};
 use rten_onnx::onnx::ModelProto;
+use std::ffi::CStr;
 use std::sync::Mutex;
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
-use trt_perf::backend::tensorrt::sys::tables::{
-    i_parser, i_parser_error, parser_error_code, v_network_definition as v, v_tensor,
-};
+use trt_perf::backend::tensorrt::sys::tables::{i_parser, i_parser_error, v_network_definition as v, v_tensor};
 
 pub static NETWORK: Class = Class { name: "network", slots: v::COUNTS, owned: true };
 static TENSOR: Class = Class { name: "tensor", slots: v_tensor::COUNTS, owned: false };
@@ -130,7 +129,9 @@ extern "C" fn parse(this: This, data: Bytes, size: usize, path: Text) -> bool {
     if path.is_null() {
         violation("no path for external weights");
     }
-    object.told(&format!("parse({size})"));
+    // SAFETY: the caller gives a text that ends in a zero byte.
+    let path = unsafe { CStr::from_ptr(path) }.to_string_lossy();
+    object.told(&format!("parse({size}, {path})"));
     // SAFETY: the caller gives `size` bytes.
     let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) };
     let Ok(model) = ModelProto::parse_buf(bytes) else {
@@ -142,8 +143,9 @@ extern "C" fn parse(this: This, data: Bytes, size: usize, path: Text) -> bool {
         crate::told::model_has(tensors);
     }
     let refused = match read {
-        _ if fault("parser-error") => model::refusal(&model, 0, "the test library was told to refuse it"),
-        Err(why) => model::refusal(&model, usize::MAX, &why),
+        _ if fault("parser-error") => vec![told_to_refuse(&model)],
+        _ if fault("parser-errors") => vec![told_to_refuse(&model), model::nameless_refusal()],
+        Err(why) => vec![model::refusal(&model, usize::MAX, &why)],
         Ok((tensors, layers)) => {
             let filled = Filled { tensors, layers, parser: object };
             let network = parser.network.state::<Network>();
@@ -158,10 +160,14 @@ extern "C" fn parse(this: This, data: Bytes, size: usize, path: Text) -> bool {
         at(&i_parser_error::NODE_NAME, error_name),
         at(&i_parser_error::NODE_OPERATOR, error_operator),
     ];
-    let refused = Object::new(&REFUSAL, &entries, &[], refused);
-    parser.refusals.lock().expect("no panic while it is held").push(refused);
+    let refused = refused.into_iter().map(|refusal| Object::new(&REFUSAL, &entries, &[], refusal));
+    parser.refusals.lock().expect("no panic while it is held").extend(refused);
     log(ERROR, "the model was not parsed");
     false
+}
+
+fn told_to_refuse(model: &ModelProto) -> Refusal {
+    model::refusal(model, 0, "the test library was told to refuse it")
 }
 
 extern "C" fn error_count(this: This) -> i32 {
@@ -180,8 +186,8 @@ fn refused(this: This) -> &'static Refusal {
     Object::of(this).state()
 }
 
-extern "C" fn error_code(_: This) -> i32 {
-    parser_error_code::UNSUPPORTED_NODE.of(crate::told::release().family).unwrap_or(0)
+extern "C" fn error_code(this: This) -> i32 {
+    refused(this).code
 }
 
 extern "C" fn error_words(this: This) -> Text {

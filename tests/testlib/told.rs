@@ -7,15 +7,19 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use trt_perf::backend::tensorrt::sys::abi::{Family, Release, TEST_LIBRARY_BUILD, Version};
 
 /// Everything that can be made to go wrong. A number after a colon says how many times it goes well before.
-const FAULTS: [&str; 22] = [
+const FAULTS: [&str; 25] = [
     // The library and its objects.
     "wrong-version",
     "builder-null",
     "parser-null",
     "runtime-null",
+    // As the lean runtimes: a null pointer that was moved to where a base class would be.
+    "runtime-moved-null",
     "log-flood",
     // The build phase.
     "parser-error",
+    // The same, and a second error of a node without a name, with a code that no header has.
+    "parser-errors",
     "plan-null",
     "empty-plan",
     "lying-plan-size",
@@ -28,6 +32,8 @@ const FAULTS: [&str; 22] = [
     "no-context",
     "lying-io-count",
     "lying-shape",
+    // Outputs are of a type that this tool has no tensors of.
+    "unknown-type",
     "enqueue-fails",
     "crash-in-enqueue",
     "hang-in-enqueue",
@@ -86,6 +92,12 @@ pub fn work_bytes() -> usize {
         variable("TRT_PERF_TESTLIB_WORK_BYTES")
             .map_or(1 << 20, |text| text.parse().expect("a number of bytes"))
     })
+}
+
+/// Whether memory is the host's and work is done at once, so that no GPU is needed.
+pub fn on_host() -> bool {
+    static HOST: OnceLock<bool> = OnceLock::new();
+    *HOST.get_or_init(|| variable("TRT_PERF_TESTLIB_HOST").is_some())
 }
 
 /// Appends a line to the list of calls.

@@ -80,7 +80,7 @@ fn only_ours(options: &BuildOptions) -> Result<()> {
 }
 
 /// Phases in one line: all their names, and how far the innermost one with steps is.
-fn progress(phases: &[Phase]) -> Progress {
+pub(super) fn progress(phases: &[Phase]) -> Progress {
     let names: Vec<&str> = phases.iter().map(|p| p.name.as_str()).collect();
     let counted = phases.iter().rev().find(|p| p.steps > 1);
     Progress {

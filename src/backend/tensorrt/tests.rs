@@ -1,9 +1,7 @@
 //! The constants against the tables they were made from, words of the configuration against the constants, and calls
 //! through tables as C++ would make them.
 
-mod builds;
-mod fake;
-mod runs;
+mod calls;
 mod search;
 
 use super::options::by_word;
@@ -37,7 +35,7 @@ fn last(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }
 
-pub(super) fn release(family: Family, major: u32, minor: u32) -> Release {
+fn release(family: Family, major: u32, minor: u32) -> Release {
     Release { family, version: Version { major, minor, patch: 0, build: 1 }, lean: false }
 }
 
