@@ -136,7 +136,7 @@ fn a_function_that_the_release_does_not_have_is_never_called() {
 fn what_the_parser_and_the_builder_say_is_the_failure() {
     for (file, _) in FIRST {
         let (_, message, _) = failure(&with(&Installed::new(file), &[], "parser-errors"));
-        let says = "node `product` (MatMul): the test library was told to refuse it [UNSUPPORTED_NODE]; \
+        let says = "node `product/MatMul` (MatMul): the test library was told to refuse it [UNSUPPORTED_NODE]; \
                     node 7 (Loop): too deep [99]";
         assert!(message.contains(says), "{file}: {message}");
 
