@@ -61,7 +61,7 @@ fn progress_is_told_of_the_innermost_phase() {
             finish(it, tactics);
             finish(it, building);
         }
-        let told = told.into_inner().unwrap();
+        let told = told.lock().unwrap();
         let inner = told.iter().find(|p| p.steps == 8 && p.step == 4).unwrap();
         assert_eq!(inner.doing, "Building > Tactics");
     }
