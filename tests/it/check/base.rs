@@ -16,7 +16,7 @@ impl Branches {
     fn new() -> Self {
         let sandbox = Sandbox::with_repo();
         let commit = |n: &str| {
-            sandbox.write(&format!("repo/{n}"), n);
+            sandbox.write(format!("repo/{n}"), n);
             sandbox.commit("repo", n)
         };
         let mut main = vec![commit("m0"), commit("m1")];
@@ -146,7 +146,7 @@ fn on_the_default_branch_it_is_the_last_record_or_the_parent_or_head_itself() {
         "changes are checked against HEAD"
     );
     let short = &b.main[1][..12];
-    b.sandbox.write(&format!("repo/baselines/cpu-x-2c/20260101-{short}-01234567.json"), "{}");
+    b.sandbox.write(format!("repo/baselines/cpu-x-2c/20260101-{short}-01234567.json"), "{}");
     let found = b.find(None, None).expect("a base");
     assert_eq!(
         (found.commit.id.as_str(), found.steps),

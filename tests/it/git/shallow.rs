@@ -24,7 +24,7 @@ fn straight_line() -> Sandbox {
 fn hidden_base() -> Sandbox {
     let sandbox = Sandbox::with_repo();
     let step = |name: &str| {
-        sandbox.write(&format!("repo/{name}"), name);
+        sandbox.write(format!("repo/{name}"), name);
         sandbox.commit("repo", name)
     };
     step("old");

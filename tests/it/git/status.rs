@@ -101,7 +101,7 @@ fn a_nested_baselines_folder_is_excluded_even_when_all_around_it_is_new() {
 fn many_changes_are_counted_and_a_few_named() {
     let sandbox = committed();
     for n in 0..40 {
-        sandbox.write(&format!("repo/new/{n:02}"), "");
+        sandbox.write(format!("repo/new/{n:02}"), "");
     }
     sandbox.write("repo/src/lib.rs", "");
     let found = dirty(&sandbox);

@@ -39,8 +39,8 @@ fn adding_a_baseline_does_not_change_the_key_and_a_source_does() {
     // The last one is the only thing in its folder, and git stores no empty folders.
     for exclude in ["baselines", "crates/x/baselines", "tools/perf/baselines"] {
         let before = key(&sandbox, "HEAD", exclude);
-        sandbox.write(&format!("repo/{exclude}/gpu/a.json"), exclude);
-        sandbox.write(&format!("repo/{exclude}/.gitattributes"), "* -merge\n");
+        sandbox.write(format!("repo/{exclude}/gpu/a.json"), exclude);
+        sandbox.write(format!("repo/{exclude}/.gitattributes"), "* -merge\n");
         sandbox.commit("repo", "baseline");
         assert_eq!(key(&sandbox, "HEAD", exclude), before, "{exclude}");
         assert_ne!(sandbox.git("repo", &["rev-parse", "HEAD^{tree}"]), before, "{exclude}");
@@ -213,10 +213,10 @@ fn large_files_replace_their_pointers_where_they_are_here() {
     sandbox.write("repo/here.onnx", pointer(id));
     sandbox.write("repo/missing.onnx", pointer(&"0".repeat(64)));
     sandbox.commit("repo", "pointers");
-    sandbox.write(&format!("repo/.git/lfs/objects/58/91/{id}"), "hello\n");
+    sandbox.write(format!("repo/.git/lfs/objects/58/91/{id}"), "hello\n");
     sandbox.git("repo", &["worktree", "add", "--quiet", "--detach", "../linked"]);
     for folder in ["repo", "linked"] {
-        let into = sandbox.path(&format!("from {folder}"));
+        let into = sandbox.path(format!("from {folder}"));
         let done = sandbox.open(folder).extract_tree("HEAD", &into).expect("extracted");
         assert_eq!(fs::read(into.join("here.onnx")).expect("a file"), b"hello\n");
         assert_eq!(done.lfs_missing, [Path::new("missing.onnx")]);
