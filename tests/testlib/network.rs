@@ -8,7 +8,9 @@ use rten_onnx::onnx::ModelProto;
 use std::ffi::CStr;
 use std::sync::Mutex;
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
-use trt_perf::backend::tensorrt::sys::tables::{i_parser, i_parser_error, v_network_definition as v, v_tensor};
+use trt_perf::backend::tensorrt::sys::tables::{
+    i_parser, i_parser_error, v_network_definition as v, v_tensor,
+};
 
 pub static NETWORK: Class = Class { name: "network", slots: v::COUNTS, owned: true };
 static TENSOR: Class = Class { name: "tensor", slots: v_tensor::COUNTS, owned: false };

@@ -1,8 +1,8 @@
 //! Calls in both directions through tables, with objects made of Rust: small enough for Miri, which cannot load the test
 //! library that the other tests of this backend use.
 
-use super::super::sys::abi::{Family, Method, Object as Pointer, Text, This};
 use super::super::build::progress;
+use super::super::sys::abi::{Family, Method, Object as Pointer, Text, This};
 use super::super::sys::callbacks::{
     Implementation, Logged, Logger, Phase, Profiler, ProgressMonitor, Word, nothing, state,
 };
