@@ -13,12 +13,11 @@ pub mod scatter;
 pub mod style;
 pub mod terminal;
 
-use crate::acceptance::Standing;
+use crate::acceptance::AcceptanceStatus;
 use crate::case::Budget;
 use crate::compare::Verdict;
+use crate::outcome::{Added, Checked, Row, RowOrigin};
 use crate::record::{Acceptance, CaseRecord, short};
-use crate::session::Added;
-use crate::session::check::{Checked, How, Row};
 use crate::stats::{Interval, geometric_mean_interval};
 use crate::units::change;
 
@@ -45,7 +44,10 @@ impl CheckReport<'_> {
         let count = |test: &dyn Fn(&Row) -> bool| self.checked.rows.values().filter(|r| test(r)).count();
         let parts: Vec<String> = [
             (count(&|r| r.gates() && r.comparison.verdict == Verdict::Regressed), "regressed"),
-            (count(&|r| matches!(r.accepted, Some(Standing::Honoured { .. }))), "regressed but accepted"),
+            (
+                count(&|r| matches!(r.accepted, Some(AcceptanceStatus::Honoured { .. }))),
+                "regressed but accepted",
+            ),
             (self.checked.failed.len(), "failed"),
             (count(&|r| matches!(r.comparison.verdict, Verdict::Invalid(_))), "invalid"),
             (count(&|r| matches!(r.comparison.verdict, Verdict::Inconclusive(_))), "inconclusive"),
@@ -69,10 +71,10 @@ pub fn verdict(row: &Row) -> String {
     let word = row.comparison.verdict.word();
     match &row.accepted {
         None => word.to_owned(),
-        Some(Standing::Honoured { reason, by }) => {
+        Some(AcceptanceStatus::Honoured { reason, by }) => {
             format!("{word}, accepted: {} (by {})", one_line(reason), one_line(by))
         }
-        Some(Standing::Stale { why }) => format!("{word}, stale acceptance: {}", one_line(why)),
+        Some(AcceptanceStatus::Stale { why }) => format!("{word}, stale acceptance: {}", one_line(why)),
     }
 }
 
@@ -117,22 +119,24 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// How a row came about, in words.
-pub fn how(how: &How) -> String {
+pub fn how(origin: &RowOrigin) -> String {
     let pairs = |n: usize, discarded: usize| {
         let gone = if discarded > 0 { format!(", {discarded} discarded") } else { String::new() };
         format!("{n} pairs{gone}")
     };
-    match how {
-        How::SameEngine => "same engine, not measured".into(),
-        How::Pairs { pairs: n, discarded, confirmed: None } => pairs(*n, *discarded),
-        How::Pairs { pairs: n, discarded, confirmed: Some(true) } => {
+    match origin {
+        RowOrigin::SameEngine => "same engine, not measured".into(),
+        RowOrigin::Pairs { pairs: n, discarded, confirmed: None } => pairs(*n, *discarded),
+        RowOrigin::Pairs { pairs: n, discarded, confirmed: Some(true) } => {
             format!("{}, confirmed", pairs(*n, *discarded))
         }
-        How::Pairs { pairs: n, discarded, confirmed: Some(false) } => {
+        RowOrigin::Pairs { pairs: n, discarded, confirmed: Some(false) } => {
             format!("{}, not confirmed", pairs(*n, *discarded))
         }
-        How::Stored { why, base } => format!("advisory, against stored numbers of {base}, because {why}"),
-        How::NoBase { why, .. } => format!("no base: {why}"),
+        RowOrigin::Stored { why, base } => {
+            format!("advisory, against stored numbers of {base}, because {why}")
+        }
+        RowOrigin::NoBase { why, .. } => format!("no base: {why}"),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::case::{BackendKind, Case};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
+use crate::outcome::Event;
 use crate::report::{json, terminal};
 use crate::session;
 use crate::units::{bytes, plain_time};
@@ -96,7 +97,7 @@ fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
 fn show_failure(human: bool, id: &str, failure: &Failure) {
     if human {
         out(&format!("{}\n", terminal::failure_block(id, failure)));
-    } else if let Some(line) = json::event(&session::Event::Failed { id, failure }) {
+    } else if let Some(line) = json::event(&Event::Failed { id, failure }) {
         out(&format!("{line}\n"));
     }
 }

@@ -6,12 +6,13 @@ use super::args::{MessageFormat, SettingArgs};
 use super::exit::{Exit, Tally};
 use super::show::Show;
 use super::{note, out, shown};
-use crate::acceptance::Standing;
+use crate::acceptance::AcceptanceStatus;
 use crate::case::Case;
 use crate::config::Project;
 use crate::error::{Failure, Result};
+use crate::outcome::{Checked, RowOrigin};
 use crate::report::{CheckReport, github, json, markdown, terminal};
-use crate::session::check::{How, OnMissing, Plan, check};
+use crate::session::check::{OnMissing, Plan, check};
 use crate::session::pairs::Looks;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -134,7 +135,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.message_format == MessageFormat::Json {
         let fields = serde_json::json!({
             "records": checked.written, "failed": tally.failed, "regressed": tally.regressed,
-            "accepted": checked.rows.values().filter(|r| matches!(r.accepted, Some(Standing::Honoured { .. }))).count(), "inconclusive": tally.inconclusive,
+            "accepted": checked.rows.values().filter(|r| matches!(r.accepted, Some(AcceptanceStatus::Honoured { .. }))).count(), "inconclusive": tally.inconclusive,
             "invalid": tally.invalid, "interrupted": tally.interrupted, "exit_code": exit.code(),
         });
         out(&format!("{}\n", json::message("check-finished", fields)));
@@ -147,12 +148,12 @@ pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
 }
 
-fn missing(args: &CheckArgs, checked: &crate::session::check::Checked) -> bool {
+fn missing(args: &CheckArgs, checked: &Checked) -> bool {
     matches!(args.on_missing, Missing::Fail)
-        && checked.rows.values().any(|r| matches!(r.how, How::NoBase { new: false, .. }))
+        && checked.rows.values().any(|r| matches!(r.origin, RowOrigin::NoBase { new: false, .. }))
 }
 
-fn tally(args: &CheckArgs, checked: &crate::session::check::Checked) -> Tally {
+fn tally(args: &CheckArgs, checked: &Checked) -> Tally {
     let mut tally = Tally {
         failed: checked.failed.len(),
         interrupted: checked.interrupted,

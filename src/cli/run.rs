@@ -10,8 +10,9 @@ use super::{note, out, shown};
 use crate::compare::Verdict;
 use crate::config::Project;
 use crate::error::{Failure, Result};
+use crate::outcome::{self, RunOutcome};
 use crate::report::{json, terminal};
-use crate::session::{self, Outcome};
+use crate::session;
 use crate::units::plural;
 use clap::Args;
 use std::path::Path;
@@ -64,7 +65,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     finish(asked, &project, &mut outcome, tally)
 }
 
-fn tally(args: &RunArgs, outcome: &Outcome) -> Tally {
+fn tally(args: &RunArgs, outcome: &RunOutcome) -> Tally {
     let mut tally = Tally {
         measured: outcome.record.cases.len(),
         failed: outcome.record.failed.len(),
@@ -74,7 +75,7 @@ fn tally(args: &RunArgs, outcome: &Outcome) -> Tally {
         ..Tally::default()
     };
     for (id, case) in &outcome.record.cases {
-        if let Some(verdict) = session::verdict(case, outcome.compared.get(id)) {
+        if let Some(verdict) = outcome::verdict(case, outcome.compared.get(id)) {
             tally.count(&verdict);
         }
     }
@@ -94,7 +95,7 @@ impl Tally {
 }
 
 /// The table, where the record is, the baseline, and what to do next.
-fn finish(asked: &SessionArgs, project: &Project, outcome: &mut Outcome, tally: Tally) -> Result<Exit> {
+fn finish(asked: &SessionArgs, project: &Project, outcome: &mut RunOutcome, tally: Tally) -> Result<Exit> {
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
         let gap = if asked.quiet { "" } else { "\n" };
@@ -127,7 +128,7 @@ fn finish(asked: &SessionArgs, project: &Project, outcome: &mut Outcome, tally: 
 }
 
 /// Where the record is.
-fn kept(outcome: &Outcome, path: Option<&Path>) -> Option<String> {
+fn kept(outcome: &RunOutcome, path: Option<&Path>) -> Option<String> {
     let complete = plural(outcome.record.cases.len(), "case");
     match (outcome.interrupted, path) {
         (true, Some(path)) => {

@@ -3,10 +3,10 @@
 use super::args::MessageFormat;
 use super::{note, out, shown};
 use crate::discover::ROUNDS;
+use crate::outcome::Event;
 use crate::report::json;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
-use crate::session::Event;
 use crate::units::{plural, time};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;

@@ -27,12 +27,11 @@
 //! Fields are added within a version; none is renamed or removed. Times are nanoseconds, shares fractions of one.
 
 use super::{Figure, budget_result};
-use crate::acceptance::Standing;
+use crate::acceptance::AcceptanceStatus;
 use crate::capacity::Curve;
 use crate::compare::{CaseComparison, MetricComparison};
+use crate::outcome::{Added, Base, Compared, Event, Row, RowOrigin};
 use crate::record::{Acceptance, CaseRecord, Unreal};
-use crate::session::check::{How, Row};
-use crate::session::{Added, Base, Compared, Event};
 use crate::stats::{Interval, is_judged};
 use crate::summarize::{GpuSummary, Summary};
 use serde_json::{Value, json};
@@ -177,14 +176,14 @@ fn interval(i: Interval) -> Value {
 
 /// The fields of a row of a check.
 pub fn row(row: &Row) -> Value {
-    let (pairs, discarded, confirmed) = match &row.how {
-        How::Pairs { pairs, discarded, confirmed } => (Some(*pairs), Some(*discarded), *confirmed),
+    let (pairs, discarded, confirmed) = match &row.origin {
+        RowOrigin::Pairs { pairs, discarded, confirmed } => (Some(*pairs), Some(*discarded), *confirmed),
         _ => (None, None, None),
     };
     json!({
         "case": row.comparison.id,
         "gates": row.gates(),
-        "how": super::how(&row.how),
+        "how": super::how(&row.origin),
         "pairs": pairs,
         "discarded": discarded,
         "confirmed": confirmed,
@@ -193,12 +192,14 @@ pub fn row(row: &Row) -> Value {
     })
 }
 
-fn standing(standing: &Standing) -> Value {
+fn standing(standing: &AcceptanceStatus) -> Value {
     match standing {
-        Standing::Honoured { reason, by } => {
+        AcceptanceStatus::Honoured { reason, by } => {
             json!({ "honoured": true, "reason": reason, "by": by, "why": null })
         }
-        Standing::Stale { why } => json!({ "honoured": false, "reason": null, "by": null, "why": why }),
+        AcceptanceStatus::Stale { why } => {
+            json!({ "honoured": false, "reason": null, "by": null, "why": why })
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
+use crate::outcome::{Base, Compared, verdict};
 use crate::record::{CaseRecord, Record};
-use crate::session::{Base, Compared, verdict};
 use crate::units::{change, rate, share, time};
 use case::figure;
 use comfy_table::CellAlignment;
@@ -153,7 +153,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
         for row in rows.iter().filter(|r| !r.comparison.metrics.is_empty()).rev() {
             let mut lines = comparison_lines(&row.comparison, None);
             lines.extend(row.accepted.is_some().then(|| paint(YELLOW, &super::verdict(row))));
-            lines.push(paint(DIM, &super::how(&row.how)));
+            lines.push(paint(DIM, &super::how(&row.origin)));
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
     }
@@ -175,7 +175,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             .map_or_else(|| "–".into(), |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)));
         let mde =
             first.and_then(|m| m.ruling.as_ref().ok()).map_or_else(|| "–".into(), |r| change(r.mde.exp_m1()));
-        table.add_row([row.comparison.id.clone(), delta, mde, super::how(&row.how), super::verdict(row)]);
+        table.add_row([row.comparison.id.clone(), delta, mde, super::how(&row.origin), super::verdict(row)]);
     }
     out += &table_text(&table);
     for added in &report.checked.added {

@@ -7,9 +7,9 @@ use trt_perf::case::{Budget, Margins, OpenIdentity, OperatingPoint};
 use trt_perf::compare::{Design, Sessions, Verdict, compare_case, without_numbers};
 use trt_perf::config::{BuildOptions, Scenario};
 use trt_perf::error::{Failure, FailureKind};
+use trt_perf::outcome::{Base, Compared};
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::report::{json, terminal};
-use trt_perf::session::{Base, Compared};
 use trt_perf::stats::QUANTILES;
 use trt_perf::summarize::Summary;
 

@@ -1,0 +1,14 @@
+//! What a session came to, as plain data: what it said on its way, and what it left.
+//!
+//! Sessions fill it in, reports show it. Every number that is shown is computed here, once, so that no two formats can
+//! disagree.
+
+mod check;
+mod event;
+mod grid;
+mod run;
+
+pub use check::{Added, Checked, Row, RowOrigin};
+pub use event::Event;
+pub use grid::{Discovered, Explored};
+pub use run::{Base, Compared, RunOutcome, verdict};

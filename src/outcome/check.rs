@@ -1,0 +1,70 @@
+//! What a check came to: a row per case, and what is to be known beside them.
+
+use crate::acceptance::AcceptanceStatus;
+use crate::compare::CaseComparison;
+use crate::error::{Failure, Result};
+use crate::record::{Acceptance, Record};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// How a row came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOrigin {
+    /// Both arms have the same engine: nothing was measured.
+    SameEngine,
+    /// Measured as pairs; `confirmed` is what a second, independent set of pairs said of a change.
+    Pairs { pairs: usize, discarded: usize, confirmed: Option<bool> },
+    /// Head against stored numbers, because the base could not be measured: advisory.
+    Stored { why: String, base: String },
+    /// There is no base of any kind. `new`: only head has the case, which is no fault.
+    NoBase { why: String, new: bool },
+}
+
+/// One case of a check.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub comparison: CaseComparison,
+    pub origin: RowOrigin,
+    /// Of a regression that head's baselines say is accepted: whether it is.
+    pub accepted: Option<AcceptanceStatus>,
+}
+
+impl Row {
+    /// Whether its verdict may fail the check. Stored numbers alone never do, nor what was accepted.
+    pub fn gates(&self) -> bool {
+        !matches!(self.origin, RowOrigin::Stored { .. } | RowOrigin::NoBase { .. })
+            && !matches!(self.accepted, Some(AcceptanceStatus::Honoured { .. }))
+    }
+}
+
+/// What a check leaves.
+pub struct Checked {
+    /// By case id.
+    pub rows: BTreeMap<String, Row>,
+    /// Cases of head that could not be built or measured.
+    pub failed: BTreeMap<String, Failure>,
+    /// Cases that only the base has.
+    pub removed: Vec<String>,
+    /// Cases that regressed against the oldest stored record, though not against the base: by id.
+    pub drifted: BTreeMap<String, (CaseComparison, String)>,
+    /// What head adds to the baselines of the base.
+    pub added: Vec<Added>,
+    pub interrupted: bool,
+    /// The records of the arms that were measured.
+    pub written: Vec<PathBuf>,
+}
+
+/// A record file that head's baselines have and the base's have not.
+pub struct Added {
+    pub path: PathBuf,
+    /// `Err`: why it cannot be read.
+    pub record: Result<Record>,
+}
+
+impl Added {
+    /// The change that it accepts, with the record that says so.
+    pub fn acceptance(&self) -> Option<(&Record, &Acceptance)> {
+        let record = self.record.as_ref().ok()?;
+        Some((record, record.acceptance.as_ref()?))
+    }
+}
