@@ -5,10 +5,15 @@
 
 mod check;
 mod event;
+mod figures;
 mod grid;
-mod run;
 
-pub use check::{Added, Checked, Row, RowOrigin};
+mod run;
+mod tally;
+
+pub use check::{Added, Checked, Counts, Row, RowOrigin};
 pub use event::Event;
+pub use figures::{BudgetResult, CapacityFigures, CapacityPoint, Cliff, Figure, Figures, GpuFigures, NoRate};
 pub use grid::{Discovered, Explored};
-pub use run::{Base, Compared, RunOutcome, verdict};
+pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
+pub use tally::Tally;

@@ -8,11 +8,12 @@ use super::exit::Exit;
 use super::history::{locale_glyphs, size};
 use super::keep::{savable, save_baseline};
 use super::show::Show;
-use super::{note, out, shown};
+use super::{note, out, out_message, shown};
 use crate::case::{self, Case};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, Out, grids};
 use crate::error::{Failure, Result};
+use crate::message::{DiscoverFinished, Message};
 use crate::outcome::{Discovered, Explored};
 use crate::report::{self, json};
 use crate::session::discover::discover;
@@ -113,7 +114,7 @@ fn finish(
             let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose);
             out(&format!("{gap}{text}"));
         } else {
-            messages(explored);
+            report::discover::messages(explored).iter().for_each(out_message);
         }
     }
     let mut exit = exit(found);
@@ -130,12 +131,14 @@ fn finish(
         notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
         return Ok(exit);
     }
-    notes.iter().for_each(|n| out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n })))));
-    let fields = serde_json::json!({
-        "record": record, "id": found.record.id, "written": written, "interrupted": found.interrupted,
-        "exit_code": exit.code(),
-    });
-    out(&format!("{}\n", json::message("discover-finished", fields)));
+    notes.iter().for_each(|n| out_message(&Message::note(n)));
+    out_message(&Message::DiscoverFinished(DiscoverFinished {
+        record: record.as_deref().map(json::path),
+        id: found.record.id.clone(),
+        written: written.as_deref().map(json::path),
+        interrupted: found.interrupted,
+        exit_code: exit.code(),
+    }));
     Ok(exit)
 }
 
@@ -178,13 +181,6 @@ fn keep(
         notes.extend(found.grids.iter().filter_map(|explored| unknown(explored, known)));
     }
     Ok((notes, written))
-}
-
-fn messages(explored: &Explored) {
-    for index in 0..explored.trials.entries.len() {
-        out(&format!("{}\n", json::message("cell", report::discover::cell_fields(explored, index))));
-    }
-    out(&format!("{}\n", json::message("winner", report::discover::winner_fields(explored))));
 }
 
 /// That a winner is no case of the configuration, so that no later run would measure it.

@@ -1,7 +1,7 @@
 //! A session as it happens: progress bars on a terminal, plain lines elsewhere, or JSON lines.
 
 use super::args::MessageFormat;
-use super::{note, out, shown};
+use super::{note, out, out_message, shown};
 use crate::discover::ROUNDS;
 use crate::outcome::Event;
 use crate::report::json;
@@ -42,9 +42,7 @@ impl Show {
 
     pub fn event(&mut self, event: &Event) {
         if self.format == MessageFormat::Json {
-            if let Some(line) = json::event(event) {
-                out(&format!("{line}\n"));
-            }
+            out_message(&json::event(event));
             return;
         }
         match event {

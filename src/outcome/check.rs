@@ -1,7 +1,7 @@
 //! What a check came to: a row per case, and what is to be known beside them.
 
 use crate::acceptance::AcceptanceStatus;
-use crate::compare::CaseComparison;
+use crate::compare::{CaseComparison, Verdict};
 use crate::error::{Failure, Result};
 use crate::record::{Acceptance, Record};
 use std::collections::BTreeMap;
@@ -32,8 +32,12 @@ pub struct Row {
 impl Row {
     /// Whether its verdict may fail the check. Stored numbers alone never do, nor what was accepted.
     pub fn gates(&self) -> bool {
-        !matches!(self.origin, RowOrigin::Stored { .. } | RowOrigin::NoBase { .. })
-            && !matches!(self.accepted, Some(AcceptanceStatus::Honoured { .. }))
+        !matches!(self.origin, RowOrigin::Stored { .. } | RowOrigin::NoBase { .. }) && !self.is_accepted()
+    }
+
+    /// Whether an acceptance covers its regression.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.accepted, Some(AcceptanceStatus::Honoured { .. }))
     }
 }
 
@@ -52,6 +56,53 @@ pub struct Checked {
     pub interrupted: bool,
     /// The records of the arms that were measured.
     pub written: Vec<PathBuf>,
+}
+
+/// How many cases of a check came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Of these the check fails.
+    pub regressed: usize,
+    /// Regressed, and an acceptance covers it.
+    pub accepted: usize,
+    /// Could not be built or measured.
+    pub failed: usize,
+    pub invalid: usize,
+    pub inconclusive: usize,
+    pub not_compared: usize,
+    pub improved: usize,
+    /// Those that changed within the margin too.
+    pub unchanged: usize,
+}
+
+impl Checked {
+    /// The rows, the worst verdict first, among equals those that may fail the check, then by id.
+    pub fn worst_first(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.values().collect();
+        rows.sort_by_key(|r| (r.comparison.verdict.rank(), !r.gates(), r.comparison.id.as_str()));
+        rows
+    }
+
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { failed: self.failed.len(), ..Counts::default() };
+        for row in self.rows.values() {
+            counts.accepted += usize::from(row.is_accepted());
+            match row.comparison.verdict {
+                Verdict::Regressed => counts.regressed += usize::from(row.gates()),
+                Verdict::Invalid(_) => counts.invalid += 1,
+                Verdict::Inconclusive(_) => counts.inconclusive += 1,
+                Verdict::NotComparable(_) => counts.not_compared += 1,
+                Verdict::Improved => counts.improved += 1,
+                Verdict::Unchanged | Verdict::ChangedWithinMargin => counts.unchanged += 1,
+            }
+        }
+        counts
+    }
+
+    /// Whether a case has no base of any kind, though base has the case too.
+    pub fn misses_base(&self) -> bool {
+        self.rows.values().any(|r| matches!(r.origin, RowOrigin::NoBase { new: false, .. }))
+    }
 }
 
 /// A record file that head's baselines have and the base's have not.

@@ -1,5 +1,6 @@
 //! What a run came to: its record, and each case against what was stored.
 
+use super::Figures;
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::Result;
 use crate::record::{CaseRecord, Record};
@@ -41,4 +42,27 @@ pub struct Base {
     pub steps: usize,
     /// Kernel, governor, driver… that changed since.
     pub soft_differences: Vec<String>,
+}
+
+/// A row of the table of a run: one measured case, its figures and what is said of it.
+pub struct RunRow<'a> {
+    pub id: &'a str,
+    pub case: &'a CaseRecord,
+    pub figures: Figures,
+    pub compared: Option<&'a Compared>,
+    pub verdict: Option<Verdict>,
+}
+
+/// The measured cases, the worst verdict first, among equals those that miss their budget, then by id.
+pub fn worst_first<'a>(record: &'a Record, compared: &'a BTreeMap<String, Compared>) -> Vec<RunRow<'a>> {
+    let row = |(id, case): (&'a String, &'a CaseRecord)| {
+        let compared = compared.get(id);
+        RunRow { id, case, figures: Figures::of(case), compared, verdict: verdict(case, compared) }
+    };
+    let mut rows: Vec<RunRow> = record.cases.iter().map(row).collect();
+    rows.sort_by_key(|r| {
+        let missed = r.figures.budget.is_some_and(|b| !b.holds);
+        (r.verdict.as_ref().map_or(u8::MAX, Verdict::rank), !missed, r.id)
+    });
+    rows
 }

@@ -26,7 +26,7 @@ pub fn summary(markdown: &str) -> &str {
 /// Workflow commands, worst first, on the manifest that defines the case.
 pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String {
     let mut found: Vec<(&str, &str, String)> = Vec::new();
-    for row in report.worst_first() {
+    for row in report.checked.worst_first() {
         let c = &row.comparison;
         let level = match &c.verdict {
             Verdict::Regressed | Verdict::Invalid(_) if row.gates() => "error",

@@ -71,7 +71,7 @@ pub fn check(report: &CheckReport) -> String {
     if !out.ends_with("\n\n") {
         out.push('\n');
     }
-    let rows = report.worst_first();
+    let rows = report.checked.worst_first();
     let (open, folded) = rows.split_at(rows.len().min(OPEN_ROWS));
     out += &table(open);
     if !folded.is_empty() {

@@ -86,7 +86,7 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         history,
         rows: BTreeMap::new(),
         failed: BTreeMap::new(),
-        paired: BTreeMap::new(),
+        measured: BTreeMap::new(),
         interrupted: false,
     };
     check.measure(&head_cases, on_event);
@@ -103,8 +103,16 @@ struct Check<'a> {
     history: History,
     rows: BTreeMap<String, Row>,
     failed: BTreeMap<String, Failure>,
-    paired: BTreeMap<String, Paired>,
+    /// What was measured of each case.
+    measured: BTreeMap<String, Arms>,
     interrupted: bool,
+}
+
+/// What was measured of one case.
+struct Arms {
+    /// `None`: head was measured alone.
+    base: Option<CaseRecord>,
+    head: CaseRecord,
 }
 
 /// Both arms of one case, built.
@@ -184,8 +192,8 @@ impl Check<'_> {
         }
         let paired = self.pairs(both, self.plan.looks, "", on_event)?;
         let origin = RowOrigin::Pairs { pairs: paired.pairs, discarded: paired.discarded, confirmed: None };
-        self.rows.insert(id.clone(), Row { comparison: paired.comparison.clone(), origin, accepted: None });
-        self.paired.insert(id.clone(), paired);
+        self.rows.insert(id.clone(), Row { comparison: paired.comparison, origin, accepted: None });
+        self.measured.insert(id.clone(), Arms { base: Some(paired.base), head: paired.head });
         Ok(())
     }
 
@@ -230,16 +238,7 @@ impl Check<'_> {
                     accepted: None,
                 },
             };
-            self.paired.insert(
-                case.id.clone(),
-                Paired {
-                    comparison: row.comparison.clone(),
-                    base: record.clone(),
-                    head: record,
-                    pairs: 0,
-                    discarded: 0,
-                },
-            );
+            self.measured.insert(case.id.clone(), Arms { base: None, head: record });
             row
         } else {
             let comparison = unmeasured(case, no_base(why));
@@ -259,15 +258,13 @@ impl Check<'_> {
         let store = Store::new(self.plan.project.target.join("results"));
         let mut written = Vec::new();
         let (mut base, mut head) = (self.record(&self.plan.base), self.record(&self.plan.head));
-        for (id, paired) in &self.paired {
-            let pinned = |record: &CaseRecord, pins: &Pins| CaseRecord {
-                discovery: pins.get(id).cloned(),
-                ..record.clone()
-            };
-            head.cases.insert(id.clone(), pinned(&paired.head, &self.pins[1]));
-            if paired.pairs > 0 {
-                base.cases.insert(id.clone(), pinned(&paired.base, &self.pins[0]));
-            }
+        let pinned = |id: &str, record: &CaseRecord, pins: &Pins| CaseRecord {
+            discovery: pins.get(id).cloned(),
+            ..record.clone()
+        };
+        for (id, arms) in &self.measured {
+            head.cases.insert(id.clone(), pinned(id, &arms.head, &self.pins[1]));
+            base.cases.extend(arms.base.iter().map(|record| (id.clone(), pinned(id, record, &self.pins[0]))));
         }
         head.failed.clone_from(&self.failed);
         for record in [&mut base, &mut head] {

@@ -10,7 +10,7 @@ use crate::build::Built;
 use crate::case::Case;
 use crate::config::Project;
 use crate::device::Device;
-use crate::discover::{Cell, Discovery, Grid, ROUNDS, Ranking, Score, Trials, Tried, TriedScore, moved};
+use crate::discover::{Cell, Discovery, Grid, ROUNDS, Score, Trials, Tried, TriedScore, moved};
 use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Discovered, Explored};
 use crate::record::{CaseRecord, Record};
