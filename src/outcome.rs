@@ -14,6 +14,6 @@ mod tally;
 pub use check::{Added, Checked, Counts, Row, RowOrigin};
 pub use event::Event;
 pub use figures::{BudgetResult, CapacityFigures, CapacityPoint, Cliff, Figure, Figures, GpuFigures, NoRate};
-pub use grid::{Discovered, Explored};
+pub use grid::{Discovered, Dropped, Explored};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
 pub use tally::Tally;

@@ -11,7 +11,7 @@ use super::show::Show;
 use super::{note, out, out_message, shown};
 use crate::case::{self, Case};
 use crate::config::Project;
-use crate::discover::{AskedAxes, Cell, Grid, Out, grids};
+use crate::discover::{AskedAxes, Cell, Grid, grids};
 use crate::error::{Failure, Result};
 use crate::message::{DiscoverFinished, Message};
 use crate::outcome::{Discovered, Explored};
@@ -201,10 +201,9 @@ fn unknown(explored: &Explored, known: &BTreeSet<String>) -> Option<String> {
 /// Cells may fail and others win; a grid of which nothing is left is a failure, one without a cell within the budget
 /// has nothing to offer.
 fn exit(found: &Discovered) -> Exit {
-    let failed = |e: &Explored| e.trials.entries.iter().all(|e| matches!(e.out, Some(Out::Failed(_))));
     if found.interrupted {
         Exit::Interrupted
-    } else if found.grids.iter().any(failed) {
+    } else if found.grids.iter().any(Explored::all_failed) {
         Exit::Failed
     } else if found.grids.iter().any(|e| e.ranking.nearest.is_some()) {
         Exit::Nothing

@@ -119,3 +119,54 @@ impl Added {
         Some((record, record.acceptance.as_ref()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Margins;
+    use crate::outcome::Tally;
+
+    /// A check with a row per verdict, in any order of ids.
+    fn checked(rows: Vec<(&str, Verdict, RowOrigin, Option<AcceptanceStatus>)>) -> Checked {
+        let row = |(id, verdict, origin, accepted)| {
+            let comparison = CaseComparison::bare(id, None, Margins::default(), None, verdict);
+            (id.to_owned(), Row { comparison, origin, accepted })
+        };
+        Checked {
+            rows: rows.into_iter().map(row).collect(),
+            failed: BTreeMap::new(),
+            removed: Vec::new(),
+            drifted: BTreeMap::new(),
+            added: Vec::new(),
+            interrupted: false,
+            written: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_gates_is_a_regression_of_the_check() {
+        let pairs = || RowOrigin::Pairs { pairs: 5, discarded: 0, confirmed: Some(true) };
+        let stored = RowOrigin::Stored { why: "x".into(), base: "y".into() };
+        let honoured = AcceptanceStatus::Honoured { reason: "r".into(), by: "b".into() };
+        let found = checked(vec![
+            ("a/unchanged", Verdict::Unchanged, RowOrigin::SameEngine, None),
+            ("b/advice", Verdict::Regressed, stored, None),
+            ("c/accepted", Verdict::Regressed, pairs(), Some(honoured)),
+            ("d/regressed", Verdict::Regressed, pairs(), None),
+            ("e/improved", Verdict::Improved, pairs(), None),
+        ]);
+        let expected = Counts { regressed: 1, accepted: 1, improved: 1, unchanged: 1, ..Counts::default() };
+        assert_eq!(found.counts(), expected);
+        assert_eq!(Tally::of_check(&found), Tally { regressed: 1, ..Tally::default() });
+        let order: Vec<&str> = found.worst_first().iter().map(|r| r.comparison.id.as_str()).collect();
+        assert_eq!(order, ["d/regressed", "b/advice", "c/accepted", "e/improved", "a/unchanged"]);
+        assert!(!found.misses_base());
+    }
+
+    #[test]
+    fn a_new_case_misses_no_base() {
+        let none = |new| RowOrigin::NoBase { why: "x".into(), new };
+        assert!(!checked(vec![("a", Verdict::Unchanged, none(true), None)]).misses_base());
+        assert!(checked(vec![("a", Verdict::Unchanged, none(false), None)]).misses_base());
+    }
+}

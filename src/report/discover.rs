@@ -120,9 +120,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
         let failed = matches!(trials.entries[*i].out, Some(Out::Failed(_)));
         verbose || trials.entries[*i].out.is_none() || failed
     };
-    let mut shown: Vec<usize> = (0..trials.entries.len()).filter(matters).collect();
-    let tail = |i: usize| trials.entries[i].score.as_ref().map_or(f64::MAX, |s| s.tail_ns(trials.budget));
-    shown.sort_by(|a, b| tail(*a).total_cmp(&tail(*b)));
+    let shown = explored.by_latency().into_iter().filter(matters);
     for index in shown {
         let entry = &trials.entries[index];
         let mark = match (kind(explored, index), &entry.score) {
@@ -177,23 +175,15 @@ fn remark(explored: &Explored, index: usize) -> String {
 
 /// How many cells have no row, and why.
 fn others(explored: &Explored, verbose: bool) -> String {
-    let count = |test: &dyn Fn(&Entry) -> bool| explored.trials.entries.iter().filter(|e| test(e)).count();
-    let parts = [
-        (count(&|e| e.out == Some(Out::OverBudget)), "over the budget"),
-        (count(&|e| e.out == Some(Out::Dominated)), "dominated"),
-    ];
+    let dropped = explored.dropped();
+    let parts = [(dropped.over_budget, "over the budget"), (dropped.dominated, "dominated")];
     let parts: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{n} {why}")).collect();
     let mut out = String::new();
     if !verbose && !parts.is_empty() {
         let _ = writeln!(out, "{DIM}dropped early: {} (--verbose lists them){RESET}", parts.join(", "));
     }
-    if explored
-        .trials
-        .entries
-        .iter()
-        .any(|e| e.score.as_ref().is_some_and(|s| s.is_thin(explored.trials.budget)) && e.out.is_none())
-    {
+    if explored.has_thin_cell() {
         let tail = tail_name(explored);
         let _ = writeln!(
             out,
@@ -224,7 +214,7 @@ fn conclusion(explored: &Explored) -> String {
             numbers(index),
             change(over).trim_start_matches('+')
         ),
-        _ if trials.entries.iter().all(|e| matches!(e.out, Some(Out::Failed(_)))) => {
+        _ if explored.all_failed() => {
             format!("{RED}no cell could be built and measured{RESET}\n")
         }
         _ => format!(
