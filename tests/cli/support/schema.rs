@@ -104,9 +104,12 @@ fn check_choice(value: &Value, schema: &Value, root: &Value, at: &str) {
         return;
     }
     let kind = kind(value);
-    let known = |o: &Value| o["const"] == *value || o["type"] == kind || o["$ref"].is_string();
-    let listed = |o: &Value| o["enum"].as_array().is_some_and(|words| words.contains(value));
-    assert!(options(schema).any(|o| known(o) || listed(o)), "{at} is {value}");
+    let fits = |o: &Value| match (&o["const"], &o["enum"]) {
+        (Value::Null, Value::Null) => o["type"] == kind || o["$ref"].is_string(),
+        (Value::Null, words) => words.as_array().is_some_and(|words| words.contains(value)),
+        (word, _) => word == value,
+    };
+    assert!(options(schema).any(fits), "{at} is {value}");
     if let Some(reference) = options(schema).find(|o| o["$ref"].is_string()).filter(|_| !value.is_null()) {
         check(value, reference, root, at);
     }
