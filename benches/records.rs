@@ -340,7 +340,7 @@ fn rendering(group: &mut Group, report: &mut Report) {
     let lines = timed(|| {
         head.cases
             .iter()
-            .filter_map(|(id, case)| json::event(&Event::Case { id, case, comparison: compared.get(id) }))
+            .map(|(id, case)| json::event(&Event::Case { id, case, comparison: compared.get(id) }).line())
             .collect::<Vec<_>>()
     });
     report.add(group, "JSON lines of 1,000 cases", Target::Open, lines, None);
