@@ -24,10 +24,10 @@ use trt_perf::case::{Budget, Margins, OperatingPoint, sha256_hex};
 use trt_perf::compare::{Sessions, compare};
 use trt_perf::config::{BuildOptions, Scenario};
 use trt_perf::git::Repo;
+use trt_perf::outcome::{Base, Compared, Event};
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source, wire};
 use trt_perf::report::{json, terminal};
 use trt_perf::rng::Rng;
-use trt_perf::session::{Base, Compared, Event};
 use trt_perf::stats::QUANTILES;
 use trt_perf::summarize::Summary;
 
@@ -340,7 +340,7 @@ fn rendering(group: &mut Group, report: &mut Report) {
     let lines = timed(|| {
         head.cases
             .iter()
-            .filter_map(|(id, case)| json::event(&Event::Case { id, case, comparison: compared.get(id) }))
+            .map(|(id, case)| json::event(&Event::Case { id, case, comparison: compared.get(id) }).line())
             .collect::<Vec<_>>()
     });
     report.add(group, "JSON lines of 1,000 cases", Target::Open, lines, None);

@@ -25,7 +25,7 @@ use crate::units::change;
 
 /// What an acceptance does to a regression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum AcceptanceStatus {
     /// It covers the regression, which then does not gate.
     Honoured { reason: String, by: String },
     /// It does not, and the regression gates as if there were none.
@@ -43,10 +43,10 @@ pub struct UnderTest<'a> {
 }
 
 /// Whether `record`, which carries `acceptance`, covers what was measured.
-pub fn standing(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Standing {
+pub fn acceptance_status(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> AcceptanceStatus {
     match objection(record, acceptance, now) {
-        Some(why) => Standing::Stale { why },
-        None => Standing::Honoured { reason: acceptance.reason.clone(), by: acceptance.by.clone() },
+        Some(why) => AcceptanceStatus::Stale { why },
+        None => AcceptanceStatus::Honoured { reason: acceptance.reason.clone(), by: acceptance.by.clone() },
     }
 }
 

@@ -18,6 +18,7 @@ mod run;
 mod show;
 
 use crate::error::{Failure, FailureKind, Result};
+use crate::message::Message;
 use crate::{child, worker};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Exit;
@@ -117,6 +118,11 @@ fn report_failure(f: &Failure) -> Exit {
 fn out(text: &str) {
     use std::io::Write;
     let _ = write!(anstream::stdout(), "{text}");
+}
+
+/// Prints a message for machines to standard output.
+fn out_message(message: &Message) {
+    out(&format!("{}\n", message.line()));
 }
 
 /// Prints a line to standard error.

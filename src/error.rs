@@ -11,7 +11,7 @@ use std::path::Path;
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// What kind of failure it is; decides the exit code and the word in the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The command line or the configuration asks for something that makes no sense.

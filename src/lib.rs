@@ -58,8 +58,10 @@
 //! | [`git`] | revisions, trees | the repository |
 //! | [`baseline`] | record and calibration files | `baselines/` |
 //! | [`base`] | the commit to compare with | git, the CI event |
+//! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons |
+//! | [`message`] | the lines of `--message-format json` | outcomes |
 //! | [`session`] | the order of the stages | all of the above |
-//! | [`report`] | text for people and machines | records, comparisons |
+//! | [`report`] | text for people and machines | outcomes |
 //! | [`cli`] | verbs, the only place that prints | all of the above |
 
 pub mod acceptance;
@@ -83,7 +85,9 @@ pub mod history;
 pub mod import;
 pub mod inputs;
 pub mod measure;
+pub mod message;
 pub mod onnx;
+pub mod outcome;
 pub mod progress;
 pub mod record;
 pub mod report;

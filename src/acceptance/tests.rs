@@ -71,7 +71,7 @@ fn acceptance(changes: &[(&str, Interval)]) -> Acceptance {
     }
 }
 
-fn judged(accepted: &[(&str, Interval)], measured: Vec<MetricComparison>) -> Standing {
+fn judged(accepted: &[(&str, Interval)], measured: Vec<MetricComparison>) -> AcceptanceStatus {
     let comparison = comparison(measured);
     let now = UnderTest {
         src_tree: Some("tree"),
@@ -79,13 +79,13 @@ fn judged(accepted: &[(&str, Interval)], measured: Vec<MetricComparison>) -> Sta
         definition_hash: "asked",
         comparison: &comparison,
     };
-    standing(&record("r", &[], true), &acceptance(accepted), &now)
+    acceptance_status(&record("r", &[], true), &acceptance(accepted), &now)
 }
 
-fn stale(standing: Standing) -> String {
-    match standing {
-        Standing::Stale { why } => why,
-        Standing::Honoured { .. } => "honoured".into(),
+fn stale(status: AcceptanceStatus) -> String {
+    match status {
+        AcceptanceStatus::Stale { why } => why,
+        AcceptanceStatus::Honoured { .. } => "honoured".into(),
     }
 }
 
@@ -171,7 +171,7 @@ fn it_must_be_about_what_is_under_test() {
         definition_hash: "asked",
         comparison: &comparison,
     };
-    let judge = |r: &Record, a: &Acceptance, now: &UnderTest| stale(standing(r, a, now));
+    let judge = |r: &Record, a: &Acceptance, now: &UnderTest| stale(acceptance_status(r, a, now));
     assert_eq!(judge(&good, &accepted, &now), "honoured");
     let dirty = Source { dirty: true, ..good.source.clone().expect("a source") };
     let of = |source| Record { source, ..good.clone() };

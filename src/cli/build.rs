@@ -4,15 +4,17 @@
 
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
-use super::exit::{Exit, Tally};
+use super::exit::{Exit, Gate};
 use super::show::Show;
-use super::{out, shown};
+use super::{out, out_message, shown};
 use crate::backend::tensorrt::WARNINGS;
 use crate::build::Built;
 use crate::case::{BackendKind, Case};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
+use crate::message::{BuildFinished, CaseBuildOptions, Message};
+use crate::outcome::{Event, Tally};
 use crate::report::{json, terminal};
 use crate::session;
 use crate::units::{bytes, plain_time};
@@ -74,11 +76,14 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
             None => {}
         }
     }
-    let exit = tally.exit();
+    let exit = Gate::default().exit(tally);
     if !human {
-        let fields = serde_json::json!({ "engines": tally.measured, "failed": tally.failed,
-            "interrupted": tally.interrupted, "exit_code": exit.code() });
-        out(&format!("{}\n", json::message("build-finished", fields)));
+        out_message(&Message::BuildFinished(BuildFinished {
+            engines: tally.measured,
+            failed: tally.failed,
+            interrupted: tally.interrupted,
+            exit_code: exit.code(),
+        }));
     }
     Ok(exit)
 }
@@ -96,8 +101,8 @@ fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
 fn show_failure(human: bool, id: &str, failure: &Failure) {
     if human {
         out(&format!("{}\n", terminal::failure_block(id, failure)));
-    } else if let Some(line) = json::event(&session::Event::Failed { id, failure }) {
-        out(&format!("{line}\n"));
+    } else {
+        out_message(&json::event(&Event::Failed { id, failure }));
     }
 }
 
@@ -132,13 +137,17 @@ fn block(id: &str, built: &Built, verbose: bool) -> String {
 fn print_options(args: &BuildArgs, cases: &[Case]) -> Result<Exit> {
     for case in cases {
         let backend = case.target.kind.word();
-        let value = serde_json::to_value(&case.build)
-            .map_err(|e| Failure::new(FailureKind::Io, format!("cannot write the options as JSON: {e}")))?;
         if args.message_format == MessageFormat::Json {
-            let fields = serde_json::json!({ "case": case.id, "backend": backend, "tensorrt": case.target.tensorrt, "options": value });
-            out(&format!("{}\n", json::message("build-options", fields)));
+            out_message(&Message::BuildOptions(Box::new(CaseBuildOptions {
+                case: case.id.clone(),
+                backend: backend.to_owned(),
+                tensorrt: case.target.tensorrt.as_deref().map(json::path),
+                options: case.build.clone(),
+            })));
             continue;
         }
+        let value = serde_json::to_value(&case.build)
+            .map_err(|e| Failure::new(FailureKind::Io, format!("cannot write the options as JSON: {e}")))?;
         let mut lines = vec![case.id.clone(), format!("  backend = {backend:?}")];
         lines.extend(case.target.tensorrt.as_ref().map(|folder| format!("  tensorrt = {folder:?}")));
         let own = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "tensorrt");

@@ -5,12 +5,13 @@ use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, out, shown};
+use super::{note, out, out_message, shown};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
 use crate::config::Project;
 use crate::device;
 use crate::error::Result;
+use crate::message::{CalibrationFinished, Message};
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
@@ -140,16 +141,13 @@ fn publish(args: &CalibrateArgs, done: &Calibrated, path: Option<&Path>, notes: 
         }
         return;
     }
-    for text in notes {
-        out(&format!("{}\n", json::message("note", serde_json::json!({ "text": text }))));
-    }
-    let mut fields = done.calibration.as_ref().map_or_else(|| serde_json::json!({}), report::json);
-    if let serde_json::Value::Object(map) = &mut fields {
-        let end = serde_json::json!({
-            "path": path, "sessions": done.sessions, "failed": done.failed.len(),
-            "interrupted": done.interrupted, "exit_code": exit.code(),
-        });
-        map.extend(end.as_object().cloned().unwrap_or_default());
-    }
-    out(&format!("{}\n", json::message("calibration", fields)));
+    notes.iter().for_each(|n| out_message(&Message::note(n)));
+    out_message(&Message::Calibration(CalibrationFinished {
+        path: path.map(json::path),
+        sessions: done.sessions,
+        failed: done.failed.len(),
+        interrupted: done.interrupted,
+        exit_code: exit.code(),
+        calibration: done.calibration.as_ref().map(report::message),
+    }));
 }

@@ -3,15 +3,16 @@
 mod arms;
 
 use super::args::{MessageFormat, SettingArgs};
-use super::exit::{Exit, Tally};
+use super::exit::{Exit, Gate};
 use super::show::Show;
-use super::{note, out, shown};
-use crate::acceptance::Standing;
+use super::{note, out, out_message, shown};
 use crate::case::Case;
 use crate::config::Project;
 use crate::error::{Failure, Result};
+use crate::message::{CheckFinished, Message};
+use crate::outcome::{Checked, Tally};
 use crate::report::{CheckReport, github, json, markdown, terminal};
-use crate::session::check::{How, OnMissing, Plan, check};
+use crate::session::check::{OnMissing, Plan, check};
 use crate::session::pairs::Looks;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -121,7 +122,9 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let checked = check(&plan, &mut |event| show.event(&event))?;
     show.done();
-    let tally = tally(args, &checked);
+    let tally = Tally::of_check(&checked);
+    // A gate must not pass on numbers that cannot be trusted.
+    let gate = Gate { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
     let report = CheckReport {
         base: &arms.base_label,
         head: &arms.head_label,
@@ -130,14 +133,21 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         checked: &checked,
     };
     publish(args, &project, &report, plan.head.cases.as_deref().unwrap_or_default())?;
-    let exit = if tally.exit() == Exit::Ok && missing(args, &checked) { Exit::Nothing } else { tally.exit() };
+    let exit = match gate.exit(tally) {
+        Exit::Ok if missing(args, &checked) => Exit::Nothing,
+        exit => exit,
+    };
     if args.message_format == MessageFormat::Json {
-        let fields = serde_json::json!({
-            "records": checked.written, "failed": tally.failed, "regressed": tally.regressed,
-            "accepted": checked.rows.values().filter(|r| matches!(r.accepted, Some(Standing::Honoured { .. }))).count(), "inconclusive": tally.inconclusive,
-            "invalid": tally.invalid, "interrupted": tally.interrupted, "exit_code": exit.code(),
-        });
-        out(&format!("{}\n", json::message("check-finished", fields)));
+        out_message(&Message::CheckFinished(CheckFinished {
+            records: checked.written.iter().map(|p| json::path(p)).collect(),
+            failed: tally.failed,
+            regressed: tally.regressed,
+            accepted: checked.counts().accepted,
+            inconclusive: tally.inconclusive,
+            invalid: tally.invalid,
+            interrupted: tally.interrupted,
+            exit_code: exit.code(),
+        }));
     }
     Ok(exit)
 }
@@ -147,23 +157,8 @@ pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
 }
 
-fn missing(args: &CheckArgs, checked: &crate::session::check::Checked) -> bool {
-    matches!(args.on_missing, Missing::Fail)
-        && checked.rows.values().any(|r| matches!(r.how, How::NoBase { new: false, .. }))
-}
-
-fn tally(args: &CheckArgs, checked: &crate::session::check::Checked) -> Tally {
-    let mut tally = Tally {
-        failed: checked.failed.len(),
-        interrupted: checked.interrupted,
-        fail_on_regression: true,
-        strict: args.strict,
-        ..Tally::default()
-    };
-    checked.rows.values().filter(|r| r.gates()).for_each(|r| tally.count(&r.comparison.verdict));
-    // A gate must not pass on numbers that cannot be trusted.
-    tally.strict |= tally.invalid > 0;
-    tally
+fn missing(args: &CheckArgs, checked: &Checked) -> bool {
+    matches!(args.on_missing, Missing::Fail) && checked.misses_base()
 }
 
 /// Text or JSON, markdown, and what GitHub shows.
@@ -174,23 +169,7 @@ fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[C
             report.checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
         }
     } else {
-        report
-            .checked
-            .rows
-            .iter()
-            .for_each(|(_, row)| out(&format!("{}\n", json::message("checked", json::row(row)))));
-        for file in &report.checked.added {
-            out(&format!("{}\n", json::message("added-baseline", json::added(file))));
-        }
-        for (id, (comparison, base)) in &report.checked.drifted {
-            out(&format!(
-                "{}\n",
-                json::message(
-                    "drift",
-                    serde_json::json!({ "case": id, "base": base, "comparison": json::comparison(comparison, None) })
-                )
-            ));
-        }
+        json::checked(report.checked).iter().for_each(out_message);
     }
     let text = markdown::check(report);
     if let Some(path) = &args.markdown {

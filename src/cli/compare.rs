@@ -5,14 +5,16 @@ mod folders;
 pub use folders::natural;
 
 use super::args::MessageFormat;
-use super::exit::{Exit, Tally};
-use super::{note, out};
+use super::exit::{Exit, Gate};
+use super::{note, out, out_message};
 use crate::baseline::{self, Entry, Store};
 use crate::case::Margins;
 use crate::compare;
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::Repo;
+use crate::message::Message;
+use crate::outcome::Tally;
 use crate::record::Record;
 use crate::report::{json, terminal};
 use crate::session::sessions_for;
@@ -83,8 +85,6 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         )
         .next("see what they hold with `cargo trt-perf baseline show`"));
     }
-    let mut tally =
-        Tally { fail_on_regression: args.fail_on_regression, strict: args.strict, ..Tally::default() };
     let mut ordered: Vec<_> = comparisons.iter().collect();
     ordered.sort_by_key(|c| (c.verdict.rank(), c.id.clone()));
     let human = args.message_format == MessageFormat::Human;
@@ -92,18 +92,18 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         out(&format!("base: {}\nhead: {}\n\n", base.label(), head.label()));
     }
     for c in ordered {
-        tally.count(&c.verdict);
         if human {
             out(&format!("{}\n", terminal::comparison_block(c)));
         } else {
-            out(&format!("{}\n", json::message("comparison", json::comparison(c, None))));
+            out_message(&Message::Comparison(json::compared_case(c, None)));
         }
     }
     let soft = compare::soft_differences(&base, &head);
     if human && !soft.is_empty() {
         note(&format!("advisory: between the two {}", soft.join(", ")));
     }
-    Ok(tally.exit())
+    let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
+    Ok(gate.exit(Tally::of_verdicts(comparisons.iter().map(|c| &c.verdict))))
 }
 
 /// Baselines first, then results.

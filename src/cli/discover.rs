@@ -8,13 +8,15 @@ use super::exit::Exit;
 use super::history::{locale_glyphs, size};
 use super::keep::{savable, save_baseline};
 use super::show::Show;
-use super::{note, out, shown};
+use super::{note, out, out_message, shown};
 use crate::case::{self, Case};
 use crate::config::Project;
-use crate::discover::{AskedAxes, Cell, Grid, Out, grids};
+use crate::discover::{AskedAxes, Cell, Grid, grids};
 use crate::error::{Failure, Result};
+use crate::message::{DiscoverFinished, Message};
+use crate::outcome::{Discovered, Explored};
 use crate::report::{self, json};
-use crate::session::discover::{Discovered, Explored, discover};
+use crate::session::discover::discover;
 use crate::session::{host, machine_of};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -112,7 +114,7 @@ fn finish(
             let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose);
             out(&format!("{gap}{text}"));
         } else {
-            messages(explored);
+            report::discover::messages(explored).iter().for_each(out_message);
         }
     }
     let mut exit = exit(found);
@@ -129,12 +131,14 @@ fn finish(
         notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
         return Ok(exit);
     }
-    notes.iter().for_each(|n| out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n })))));
-    let fields = serde_json::json!({
-        "record": record, "id": found.record.id, "written": written, "interrupted": found.interrupted,
-        "exit_code": exit.code(),
-    });
-    out(&format!("{}\n", json::message("discover-finished", fields)));
+    notes.iter().for_each(|n| out_message(&Message::note(n)));
+    out_message(&Message::DiscoverFinished(DiscoverFinished {
+        record: record.as_deref().map(json::path),
+        id: found.record.id.clone(),
+        written: written.as_deref().map(json::path),
+        interrupted: found.interrupted,
+        exit_code: exit.code(),
+    }));
     Ok(exit)
 }
 
@@ -179,13 +183,6 @@ fn keep(
     Ok((notes, written))
 }
 
-fn messages(explored: &Explored) {
-    for index in 0..explored.trials.entries.len() {
-        out(&format!("{}\n", json::message("cell", report::discover::cell_fields(explored, index))));
-    }
-    out(&format!("{}\n", json::message("winner", report::discover::winner_fields(explored))));
-}
-
 /// That a winner is no case of the configuration, so that no later run would measure it.
 fn unknown(explored: &Explored, known: &BTreeSet<String>) -> Option<String> {
     let entry = &explored.trials.entries[explored.ranking.winner?];
@@ -204,10 +201,9 @@ fn unknown(explored: &Explored, known: &BTreeSet<String>) -> Option<String> {
 /// Cells may fail and others win; a grid of which nothing is left is a failure, one without a cell within the budget
 /// has nothing to offer.
 fn exit(found: &Discovered) -> Exit {
-    let failed = |e: &Explored| e.trials.entries.iter().all(|e| matches!(e.out, Some(Out::Failed(_))));
     if found.interrupted {
         Exit::Interrupted
-    } else if found.grids.iter().any(failed) {
+    } else if found.grids.iter().any(Explored::all_failed) {
         Exit::Failed
     } else if found.grids.iter().any(|e| e.ranking.nearest.is_some()) {
         Exit::Nothing

@@ -1,6 +1,7 @@
 //! Exit codes: one enum, one match.
 
 use crate::error::FailureKind;
+use crate::outcome::Tally;
 use std::process::ExitCode;
 
 /// How the process ends.
@@ -68,27 +69,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What verdicts came to, and which of them the user wants to hear of in the exit code.
+/// What the user wants to hear of in the exit code.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    pub measured: usize,
-    pub failed: usize,
-    pub regressed: usize,
-    pub inconclusive: usize,
-    pub invalid: usize,
-    pub interrupted: bool,
+pub struct Gate {
     pub fail_on_regression: bool,
     pub strict: bool,
 }
 
-impl Tally {
-    pub fn exit(self) -> Exit {
-        match self {
+impl Gate {
+    /// How a command ends whose cases came to this.
+    pub fn exit(self, tally: Tally) -> Exit {
+        match tally {
             t if t.interrupted => Exit::Interrupted,
-            t if t.regressed > 0 && t.fail_on_regression => Exit::Regression,
+            t if t.regressed > 0 && self.fail_on_regression => Exit::Regression,
             t if t.failed > 0 => Exit::Failed,
-            t if t.invalid > 0 && t.strict => Exit::Invalid,
-            t if t.inconclusive > 0 && t.strict => Exit::Inconclusive,
+            t if t.invalid > 0 && self.strict => Exit::Invalid,
+            t if t.inconclusive > 0 && self.strict => Exit::Inconclusive,
             _ => Exit::Ok,
         }
     }
@@ -120,10 +116,12 @@ mod tests {
     #[test]
     fn a_regression_outranks_a_failure_and_needs_its_flag() {
         let t = Tally { regressed: 1, failed: 1, inconclusive: 1, ..Tally::default() };
-        assert_eq!(t.exit(), Exit::Failed);
-        assert_eq!(Tally { fail_on_regression: true, ..t }.exit(), Exit::Regression);
-        assert_eq!(Tally { failed: 0, ..t }.exit(), Exit::Ok);
-        assert_eq!(Tally { failed: 0, strict: true, ..t }.exit(), Exit::Inconclusive);
-        assert_eq!(Tally { interrupted: true, fail_on_regression: true, ..t }.exit(), Exit::Interrupted);
+        let gate = Gate::default();
+        let regression = Gate { fail_on_regression: true, ..gate };
+        assert_eq!(gate.exit(t), Exit::Failed);
+        assert_eq!(regression.exit(t), Exit::Regression);
+        assert_eq!(gate.exit(Tally { failed: 0, ..t }), Exit::Ok);
+        assert_eq!(Gate { strict: true, ..gate }.exit(Tally { failed: 0, ..t }), Exit::Inconclusive);
+        assert_eq!(regression.exit(Tally { interrupted: true, ..t }), Exit::Interrupted);
     }
 }

@@ -3,7 +3,7 @@
 use super::args::MessageFormat;
 use super::compare::stores;
 use super::exit::Exit;
-use super::{note, out};
+use super::{note, out, out_message};
 use crate::baseline;
 use crate::compare::Metric;
 use crate::config::Project;
@@ -11,9 +11,10 @@ use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::Repo;
 use crate::history::{self, Place, Series};
+use crate::message::Message;
 use crate::record::Record;
+use crate::report;
 use crate::report::plot::{Glyphs, Size};
-use crate::report::{self, json};
 use clap::{Args, ValueEnum};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -104,10 +105,8 @@ fn show(series: &Series, notes: &[String], format: MessageFormat) {
             }
         }
         MessageFormat::Json => {
-            for n in notes {
-                out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n }))));
-            }
-            out(&format!("{}\n", json::message("history", report::history::fields(series))));
+            notes.iter().for_each(|n| out_message(&Message::note(n)));
+            out_message(&Message::History(report::history::message(series)));
         }
     }
 }

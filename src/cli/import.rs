@@ -4,12 +4,13 @@ mod files;
 
 use super::args::MessageFormat;
 use super::exit::Exit;
-use super::{keep, note, out, shown};
+use super::{keep, note, out, out_message, shown};
 use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::import::{self, Runs};
+use crate::message::{Message, SessionFinished};
 use crate::record::Source;
 use crate::report::{json, terminal};
 use crate::trtexec::Layer;
@@ -106,12 +107,17 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     let baseline =
         if args.save_baseline { Some(Store::new(project.baselines()).save(&mut record)?) } else { None };
     if args.message_format == MessageFormat::Json {
-        for text in &notes {
-            out(&format!("{}\n", json::message("note", serde_json::json!({ "text": text }))));
-        }
-        let fields = serde_json::json!({ "record": path, "id": record.id, "measured": 1, "failed": 0, "regressed": 0,
-            "inconclusive": 0, "interrupted": false, "exit_code": Exit::Ok.code() });
-        out(&format!("{}\n", json::message("session-finished", fields)));
+        notes.iter().for_each(|n| out_message(&Message::note(n)));
+        out_message(&Message::SessionFinished(SessionFinished {
+            record: Some(json::path(&path)),
+            id: record.id.clone(),
+            measured: 1,
+            failed: 0,
+            regressed: 0,
+            inconclusive: 0,
+            interrupted: false,
+            exit_code: Exit::Ok.code(),
+        }));
         return Ok(Exit::Ok);
     }
     for (id, case) in &record.cases {

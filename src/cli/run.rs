@@ -3,15 +3,16 @@
 use super::args::MessageFormat;
 use super::cases::SessionArgs;
 use super::discover;
-use super::exit::{Exit, Tally};
+use super::exit::{Exit, Gate};
 use super::keep::{savable, save_baseline};
 use super::show::Show;
-use super::{note, out, shown};
-use crate::compare::Verdict;
+use super::{note, out, out_message, shown};
 use crate::config::Project;
 use crate::error::{Failure, Result};
+use crate::message::{Message, SessionFinished};
+use crate::outcome::{RunOutcome, Tally};
 use crate::report::{json, terminal};
-use crate::session::{self, Outcome};
+use crate::session;
 use crate::units::plural;
 use clap::Args;
 use std::path::Path;
@@ -60,48 +61,20 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let now = jiff::Timestamp::now().as_second();
     let mut outcome = session::run(&project, &cases, &device, now, &mut |event| show.event(&event))?;
     show.done();
-    let tally = tally(args, &outcome);
-    finish(asked, &project, &mut outcome, tally)
-}
-
-fn tally(args: &RunArgs, outcome: &Outcome) -> Tally {
-    let mut tally = Tally {
-        measured: outcome.record.cases.len(),
-        failed: outcome.record.failed.len(),
-        interrupted: outcome.interrupted,
-        fail_on_regression: args.fail_on_regression,
-        strict: args.strict,
-        ..Tally::default()
-    };
-    for (id, case) in &outcome.record.cases {
-        if let Some(verdict) = session::verdict(case, outcome.compared.get(id)) {
-            tally.count(&verdict);
-        }
-    }
-    tally
-}
-
-impl Tally {
-    /// Adds one case.
-    pub fn count(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Regressed => self.regressed += 1,
-            Verdict::Inconclusive(_) => self.inconclusive += 1,
-            Verdict::Invalid(_) => self.invalid += 1,
-            _ => {}
-        }
-    }
+    let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
+    finish(asked, &project, &mut outcome, gate)
 }
 
 /// The table, where the record is, the baseline, and what to do next.
-fn finish(asked: &SessionArgs, project: &Project, outcome: &mut Outcome, tally: Tally) -> Result<Exit> {
+fn finish(asked: &SessionArgs, project: &Project, outcome: &mut RunOutcome, gate: Gate) -> Result<Exit> {
+    let tally = Tally::of_run(outcome);
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
         let gap = if asked.quiet { "" } else { "\n" };
         out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared)));
     }
     let written = outcome.written.take().transpose();
-    let mut exit = tally.exit();
+    let mut exit = gate.exit(tally);
     let mut notes = Vec::new();
     match &written {
         // What was measured has been shown; only its record is lost.
@@ -117,17 +90,22 @@ fn finish(asked: &SessionArgs, project: &Project, outcome: &mut Outcome, tally: 
         notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
         return Ok(exit);
     }
-    notes.iter().for_each(|n| out(&format!("{}\n", json::message("note", serde_json::json!({ "text": n })))));
-    let fields = serde_json::json!({
-        "record": written.ok().flatten(), "id": outcome.record.id, "measured": tally.measured, "failed": tally.failed, "regressed": tally.regressed,
-        "inconclusive": tally.inconclusive, "interrupted": tally.interrupted, "exit_code": exit.code(),
-    });
-    out(&format!("{}\n", json::message("session-finished", fields)));
+    notes.iter().for_each(|n| out_message(&Message::note(n)));
+    out_message(&Message::SessionFinished(SessionFinished {
+        record: written.ok().flatten().as_deref().map(json::path),
+        id: outcome.record.id.clone(),
+        measured: tally.measured,
+        failed: tally.failed,
+        regressed: tally.regressed,
+        inconclusive: tally.inconclusive,
+        interrupted: tally.interrupted,
+        exit_code: exit.code(),
+    }));
     Ok(exit)
 }
 
 /// Where the record is.
-fn kept(outcome: &Outcome, path: Option<&Path>) -> Option<String> {
+fn kept(outcome: &RunOutcome, path: Option<&Path>) -> Option<String> {
     let complete = plural(outcome.record.cases.len(), "case");
     match (outcome.interrupted, path) {
         (true, Some(path)) => {

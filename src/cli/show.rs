@@ -1,12 +1,12 @@
 //! A session as it happens: progress bars on a terminal, plain lines elsewhere, or JSON lines.
 
 use super::args::MessageFormat;
-use super::{note, out, shown};
+use super::{note, out, out_message, shown};
 use crate::discover::ROUNDS;
+use crate::outcome::Event;
 use crate::report::json;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
-use crate::session::Event;
 use crate::units::{plural, time};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
@@ -42,9 +42,7 @@ impl Show {
 
     pub fn event(&mut self, event: &Event) {
         if self.format == MessageFormat::Json {
-            if let Some(line) = json::event(event) {
-                out(&format!("{line}\n"));
-            }
+            out_message(&json::event(event));
             return;
         }
         match event {

@@ -17,7 +17,7 @@ pub const MARGIN_FRAC: f64 = 0.01;
 pub const TAIL_MARGIN_FRAC: f64 = 0.03;
 
 /// How the engine is made; part of the engine inputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuildOptions {
     /// Graph optimisation (fusion, constant folding). Default on.

@@ -7,9 +7,11 @@ use super::style::{BOLD, DIM, RESET, YELLOW, plain_table, table_text};
 use crate::calibration::advice::{self, percent};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
 use crate::compare::{Basis, CaseComparison, MetricComparison, Sessions};
+use crate::message::{
+    Clock, FalseVerdicts, StoredCalibration, StoredCase, StoredMetric, StoredSpread, finite,
+};
 use crate::record::date;
 use crate::units::{share, time};
-use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// The whole calibration.
@@ -90,53 +92,52 @@ fn of(r: Rate) -> String {
     format!("{} of {} ({:.1}–{})", r.count, r.of, lo * 100.0, share((hi * 1e3).round() / 1e3))
 }
 
-/// The fields of a calibration; everything that the text says.
-pub fn json(c: &Calibration) -> Value {
-    let cases: Map<String, Value> = c.cases.iter().map(|(id, case)| (id.clone(), case_json(case))).collect();
-    json!({
-        "id": c.id,
-        "device": c.device.key,
-        "created": date(c.created_s),
-        "clock": c.clock,
-        "cases": cases,
-        "false_verdicts": rate_json(c.false_verdicts()),
-        "advice": advice::machine(c),
-    })
+/// The same for machines: everything that the text says.
+pub fn message(c: &Calibration) -> StoredCalibration {
+    StoredCalibration {
+        id: c.id.clone(),
+        device: c.device.key.clone(),
+        created: date(c.created_s),
+        clock: Clock {
+            resolution_ns: c.clock.resolution.map(|n| n.0),
+            read_min_ns: c.clock.min.0,
+            read_median_ns: c.clock.median.0,
+        },
+        false_verdicts: false_verdicts(c.false_verdicts()),
+        advice: advice::machine(c),
+        cases: c.cases.iter().map(|(id, case)| (id.clone(), stored_case(case))).collect(),
+    }
 }
 
-fn case_json(c: &CaseCalibration) -> Value {
-    let metrics: Map<String, Value> =
-        c.metrics.iter().map(|m| (m.metric.name(c.budget), metric_json(m, c))).collect();
-    json!({
-        "sessions": c.sessions,
-        "pairs": c.pairs,
-        "discarded": c.discarded,
-        "per_pair_ns": c.per_pair,
-        "within_sd_frac": c.within_sd_frac,
-        "lag1": c.lag1,
-        "false_verdicts": rate_json(c.false_verdicts),
-        "metrics": metrics,
-        "advice": advice::case(c),
-    })
+fn stored_case(c: &CaseCalibration) -> StoredCase {
+    StoredCase {
+        sessions: c.sessions,
+        pairs: c.pairs,
+        discarded: c.discarded,
+        per_pair_ns: c.per_pair.0,
+        within_sd_frac: c.within_sd_frac,
+        lag1: c.lag1,
+        false_verdicts: false_verdicts(c.false_verdicts),
+        metrics: c.metrics.iter().map(|m| (m.metric.name(c.budget), stored_metric(m, c))).collect(),
+        advice: advice::case(c),
+    }
 }
 
-fn metric_json(m: &MetricCalibration, c: &CaseCalibration) -> Value {
-    let spread = |sd: f64, df: f64| json!({ "sd": sd, "df": df });
-    let detectable: Map<String, Value> =
-        MINUTES.iter().map(|n| (n.to_string(), json!(c.detectable(m, *n)))).collect();
-    json!({
-        "typical": m.typical,
-        "process": spread(m.process.sd, m.process.df),
-        "pair": spread(m.pair.sd, m.pair.df),
-        "session": spread(m.session.sd, m.session.df),
-        "detectable_frac_in_minutes": detectable,
-        "false_verdicts": rate_json(m.false_verdicts),
-    })
+fn stored_metric(m: &MetricCalibration, c: &CaseCalibration) -> StoredMetric {
+    let spread = |sd: f64, df: f64| StoredSpread { sd, df: finite(df) };
+    StoredMetric {
+        typical: m.typical,
+        process: spread(m.process.sd, m.process.df),
+        pair: spread(m.pair.sd, m.pair.df),
+        session: spread(m.session.sd, m.session.df),
+        detectable_frac_in_minutes: MINUTES.iter().map(|n| (n.to_string(), c.detectable(m, *n))).collect(),
+        false_verdicts: false_verdicts(m.false_verdicts),
+    }
 }
 
-fn rate_json(r: Rate) -> Value {
+fn false_verdicts(r: Rate) -> FalseVerdicts {
     let (lo, hi) = r.interval();
-    json!({ "count": r.count, "of": r.of, "lo": lo, "hi": hi })
+    FalseVerdicts { count: r.count, of: r.of, lo, hi }
 }
 
 /// What a comparison took into account beside its processes: that of its first metric; `None` if nothing.
@@ -210,9 +211,9 @@ mod tests {
 
         false verdicts over all cases and sessions: 0 of 6 (0.0–45.9%)
         ");
-        let json = json(&c);
+        let json = serde_json::to_value(message(&c)).unwrap();
         let case = &json["cases"]["p/quiet/default/latency"];
-        assert_eq!((&case["sessions"], &case["pairs"]), (&json!(6), &json!(30)));
+        assert_eq!((&case["sessions"], &case["pairs"]), (&6.into(), &30.into()));
         assert_eq!(case["metrics"]["mean"]["false_verdicts"]["of"], 6);
         assert!(case["metrics"]["mean"]["detectable_frac_in_minutes"]["5"].is_number());
         for line in case["advice"].as_array().unwrap() {

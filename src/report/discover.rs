@@ -5,10 +5,10 @@ use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, Kind, legend, scatter};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
 use crate::discover::{Axes, Cell, Entry, Out, ROUNDS, tail_quantile};
-use crate::session::discover::Explored;
+use crate::message::{CellOut, GridBudget, GridCell, GridPoint, GridWinner, Message};
+use crate::outcome::Explored;
 use crate::units::{change, plain_time, plural, rate, share, time};
 use comfy_table::CellAlignment;
-use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// The whole report of one grid for people. `verbose`: every cell has a row, not only those that matter.
@@ -120,9 +120,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
         let failed = matches!(trials.entries[*i].out, Some(Out::Failed(_)));
         verbose || trials.entries[*i].out.is_none() || failed
     };
-    let mut shown: Vec<usize> = (0..trials.entries.len()).filter(matters).collect();
-    let tail = |i: usize| trials.entries[i].score.as_ref().map_or(f64::MAX, |s| s.tail_ns(trials.budget));
-    shown.sort_by(|a, b| tail(*a).total_cmp(&tail(*b)));
+    let shown = explored.by_latency().into_iter().filter(matters);
     for index in shown {
         let entry = &trials.entries[index];
         let mark = match (kind(explored, index), &entry.score) {
@@ -177,23 +175,15 @@ fn remark(explored: &Explored, index: usize) -> String {
 
 /// How many cells have no row, and why.
 fn others(explored: &Explored, verbose: bool) -> String {
-    let count = |test: &dyn Fn(&Entry) -> bool| explored.trials.entries.iter().filter(|e| test(e)).count();
-    let parts = [
-        (count(&|e| e.out == Some(Out::OverBudget)), "over the budget"),
-        (count(&|e| e.out == Some(Out::Dominated)), "dominated"),
-    ];
+    let dropped = explored.dropped();
+    let parts = [(dropped.over_budget, "over the budget"), (dropped.dominated, "dominated")];
     let parts: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{n} {why}")).collect();
     let mut out = String::new();
     if !verbose && !parts.is_empty() {
         let _ = writeln!(out, "{DIM}dropped early: {} (--verbose lists them){RESET}", parts.join(", "));
     }
-    if explored
-        .trials
-        .entries
-        .iter()
-        .any(|e| e.score.as_ref().is_some_and(|s| s.is_thin(explored.trials.budget)) && e.out.is_none())
-    {
+    if explored.has_thin_cell() {
         let tail = tail_name(explored);
         let _ = writeln!(
             out,
@@ -224,7 +214,7 @@ fn conclusion(explored: &Explored) -> String {
             numbers(index),
             change(over).trim_start_matches('+')
         ),
-        _ if trials.entries.iter().all(|e| matches!(e.out, Some(Out::Failed(_)))) => {
+        _ if explored.all_failed() => {
             format!("{RED}no cell could be built and measured{RESET}\n")
         }
         _ => format!(
@@ -237,63 +227,60 @@ fn conclusion(explored: &Explored) -> String {
     out
 }
 
-/// The axes of a cell, by name.
-pub fn point(cell: Cell) -> Map<String, Value> {
+/// Where a cell is, for machines.
+pub fn point(cell: Cell) -> GridPoint {
     let p = cell.point;
-    [
-        ("batch", json!(p.batch)),
-        ("streams", json!(p.streams)),
-        ("in_flight", json!(p.in_flight)),
-        ("cuda_graph", json!(p.cuda_graph)),
-        ("threads", json!(cell.threads)),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into_iter()
-    .collect()
+    GridPoint {
+        batch: p.batch,
+        streams: p.streams,
+        in_flight: p.in_flight,
+        cuda_graph: p.cuda_graph,
+        threads: cell.threads,
+    }
 }
 
-/// The fields of a `cell` message.
-pub fn cell_fields(explored: &Explored, index: usize) -> Value {
+/// The cells of a grid for machines, and then its winner.
+pub fn messages(explored: &Explored) -> Vec<Message> {
+    let cells = (0..explored.trials.entries.len()).map(|index| Message::Cell(grid_cell(explored, index)));
+    cells.chain([Message::Winner(Box::new(grid_winner(explored)))]).collect()
+}
+
+fn grid_cell(explored: &Explored, index: usize) -> GridCell {
     let trials = &explored.trials;
     let entry = &trials.entries[index];
     let score = entry.score.as_ref();
     let (out, failure) = match &entry.out {
         None => (None, None),
-        Some(Out::OverBudget) => (Some("over-budget"), None),
-        Some(Out::Dominated) => (Some("dominated"), None),
-        Some(Out::Failed(f)) => (Some("failed"), Some(f)),
+        Some(Out::OverBudget) => (Some(CellOut::OverBudget), None),
+        Some(Out::Dominated) => (Some(CellOut::Dominated), None),
+        Some(Out::Failed(f)) => (Some(CellOut::Failed), Some(f.into())),
     };
-    let mut fields = point(entry.cell);
-    let more = json!({
-        "grid": explored.grid.name,
-        "case": entry.id,
-        "round": entry.round,
-        "inferences_per_s": score.map(|s| s.inferences_per_s),
-        "tail_ns": score.map(|s| s.tail_ns(trials.budget)),
-        "tail_quantile": tail_quantile(trials.budget),
-        "judged": score.is_some_and(|s| !s.is_thin(trials.budget)),
-        "over_frac": trials.over_frac(index),
-        "out": out,
-        "failure": failure.map(|f| json!({ "kind": f.kind, "message": f.message, "next": f.next })),
-        "front": explored.ranking.front[index],
-        "best": explored.ranking.best.contains(&index),
-    });
-    if let Value::Object(more) = more {
-        fields.extend(more);
+    GridCell {
+        grid: explored.grid.name.clone(),
+        case: entry.id.clone(),
+        point: point(entry.cell),
+        round: entry.round,
+        inferences_per_s: score.map(|s| s.inferences_per_s),
+        tail_ns: score.map(|s| s.tail_ns(trials.budget)),
+        tail_quantile: tail_quantile(trials.budget),
+        judged: score.is_some_and(|s| !s.is_thin(trials.budget)),
+        over_frac: trials.over_frac(index),
+        out,
+        failure,
+        front: explored.ranking.front[index],
+        best: explored.ranking.best.contains(&index),
     }
-    fields.into()
 }
 
-/// The fields of a `winner` message.
-pub fn winner_fields(explored: &Explored) -> Value {
-    let cell = |index: usize| cell_fields(explored, index);
-    json!({
-        "grid": explored.grid.name,
-        "rounds": ROUNDS,
-        "budget": explored.trials.budget.map(|b| json!({ "max_ns": b.max_ns, "quantile": b.quantile })),
-        "winner": explored.ranking.winner.map(cell),
-        "nearest": explored.ranking.nearest.map(|(index, _)| cell(index)),
-        "moved": explored.moved,
-        "unreal": explored.unreal.map(|u| u.words()),
-    })
+fn grid_winner(explored: &Explored) -> GridWinner {
+    let budget = explored.trials.budget;
+    GridWinner {
+        grid: explored.grid.name.clone(),
+        rounds: ROUNDS,
+        budget: budget.map(|b| GridBudget { max_ns: b.max_ns, quantile: b.quantile }),
+        winner: explored.ranking.winner.map(|index| grid_cell(explored, index)),
+        nearest: explored.ranking.nearest.map(|(index, _)| grid_cell(explored, index)),
+        moved: explored.moved.clone(),
+        unreal: explored.unreal.map(|u| u.words().to_owned()),
+    }
 }

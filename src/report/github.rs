@@ -26,14 +26,14 @@ pub fn summary(markdown: &str) -> &str {
 /// Workflow commands, worst first, on the manifest that defines the case.
 pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String {
     let mut found: Vec<(&str, &str, String)> = Vec::new();
-    for row in report.worst_first() {
+    for row in report.checked.worst_first() {
         let c = &row.comparison;
         let level = match &c.verdict {
             Verdict::Regressed | Verdict::Invalid(_) if row.gates() => "error",
             Verdict::Regressed | Verdict::Inconclusive(_) | Verdict::NotComparable(_) => "warning",
             _ => continue,
         };
-        let reason = c.verdict.reason().map_or_else(|| how(&row.how), str::to_owned);
+        let reason = c.verdict.reason().map_or_else(|| how(&row.origin), str::to_owned);
         found.push((level, &c.id, format!("{}: {reason}", verdict(row))));
     }
     found.extend(

@@ -4,11 +4,11 @@
 use super::plot::{Glyphs, Mark, Size, plot};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::history::{Change, LeftOut, Point, SEED, Series};
+use crate::message::{CaseHistory, HistoryChange, HistoryLeftOut, HistoryPoint, finite};
 use crate::record::{date, short};
 use crate::stats::changepoint::PERMUTATIONS;
 use crate::units;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use serde_json::{Value, json};
 
 /// The whole report for people.
 pub fn text(series: &Series, size: Size, glyphs: Glyphs) -> String {
@@ -158,43 +158,61 @@ fn change(series: &Series, c: &Change) -> String {
     out
 }
 
-/// The fields of the `history` message.
-pub fn fields(series: &Series) -> Value {
-    let point = |p: &Point| {
-        json!({
-            "record": p.record_id, "commit": p.commit, "branch": p.branch, "dirty": p.dirty, "created_s": p.created_s,
-            "in_history": p.in_history, "processes": p.processes, "est": p.estimate,
-            "lo": p.interval.map(|i| i.lo), "hi": p.interval.map(|i| i.hi), "change": p.change,
-            "engine_changes": p.engine_changes, "debug_extra_work": p.debug_extra_work,
-        })
-    };
-    let commit = |i: usize| series.points.get(i).and_then(|p| p.commit.as_deref());
-    let record = |i: usize| series.points.get(i).map(|p| p.record_id.as_str());
-    let change = |c: &Change| {
-        let last = c.first.saturating_sub(1);
-        json!({
-            "point": c.first, "change": c.change, "worse": c.worse, "p": c.p,
-            "first_commit": commit(c.first), "first_record": record(c.first),
-            "last_commit": commit(last), "last_record": record(last),
-        })
-    };
-    json!({
-        "case": series.id,
-        "device": series.device_key,
-        "metric": series.metric.name(None),
-        "definition": series.definition_hash,
-        "left_out": {
-            "other_definition": series.left_out.other_definition,
-            "definitions": series.left_out.definitions,
-            "without_value": series.left_out.without_value,
-            "too_old": series.left_out.too_old,
+/// The same for machines.
+pub fn message(series: &Series) -> CaseHistory {
+    CaseHistory {
+        case: series.id.clone(),
+        device: series.device_key.clone(),
+        metric: series.metric.name(None),
+        definition: series.definition_hash.clone(),
+        left_out: HistoryLeftOut {
+            other_definition: series.left_out.other_definition,
+            definitions: series.left_out.definitions,
+            without_value: series.left_out.without_value,
+            too_old: series.left_out.too_old,
         },
-        "points": series.points.iter().map(point).collect::<Vec<_>>(),
-        "changes": series.changes.as_ref().ok().map(|found| found.iter().map(change).collect::<Vec<_>>()),
-        "no_changes_because": series.changes.as_ref().err().map(ToString::to_string),
-        "seed": SEED,
-        "permutations": PERMUTATIONS,
-    })
+        points: series.points.iter().map(history_point).collect(),
+        changes: series
+            .changes
+            .as_ref()
+            .ok()
+            .map(|found| found.iter().map(|c| history_change(series, c)).collect()),
+        no_changes_because: series.changes.as_ref().err().map(ToString::to_string),
+        seed: SEED,
+        permutations: PERMUTATIONS,
+    }
+}
+
+fn history_point(p: &Point) -> HistoryPoint {
+    HistoryPoint {
+        record: p.record_id.clone(),
+        commit: p.commit.clone(),
+        branch: p.branch.clone(),
+        dirty: p.dirty,
+        created_s: p.created_s,
+        in_history: p.in_history,
+        processes: p.processes,
+        est: p.estimate,
+        lo: p.interval.and_then(|i| finite(i.lo)),
+        hi: p.interval.and_then(|i| finite(i.hi)),
+        change: p.change.and_then(finite),
+        engine_changes: p.engine_changes.clone(),
+        debug_extra_work: p.debug_extra_work,
+    }
+}
+
+fn history_change(series: &Series, c: &Change) -> HistoryChange {
+    let (first, last) = (series.points.get(c.first), series.points.get(c.first.saturating_sub(1)));
+    HistoryChange {
+        point: c.first,
+        change: c.change,
+        worse: c.worse,
+        p: c.p,
+        first_commit: first.and_then(|p| p.commit.clone()),
+        first_record: first.map(|p| p.record_id.clone()),
+        last_commit: last.and_then(|p| p.commit.clone()),
+        last_record: last.map(|p| p.record_id.clone()),
+    }
 }
 
 #[cfg(test)]
@@ -284,12 +302,12 @@ mod tests {
         assert!(super::text(&s, SIZE, Glyphs::Ascii).contains("No change point among 8 records."));
         s.changes = Err(StatError::TooFew { what: "a search for change points", needed: 8, got: 2 });
         assert!(super::text(&s, SIZE, Glyphs::Ascii).contains("needs at least 8, got 2"));
-        assert_eq!(fields(&s)["changes"], Value::Null);
+        assert_eq!(serde_json::to_value(message(&s)).unwrap()["changes"], serde_json::Value::Null);
     }
 
     #[test]
     fn machines_get_every_point_and_both_records() {
-        let fields = fields(&series());
+        let fields = serde_json::to_value(message(&series())).unwrap();
         assert_eq!(fields["points"].as_array().map(Vec::len), Some(8));
         assert_eq!(fields["changes"][0]["first_record"], "0000000000000004");
         assert_eq!(fields["changes"][0]["last_commit"], "3".repeat(40));

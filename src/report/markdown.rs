@@ -3,7 +3,7 @@
 use super::{CheckReport, added, how, verdict};
 use crate::case::Budget;
 use crate::compare::{CaseComparison, MetricComparison, Verdict};
-use crate::session::check::{How, Row};
+use crate::outcome::{Row, RowOrigin};
 use crate::units::change;
 use std::fmt::Write;
 
@@ -71,7 +71,7 @@ pub fn check(report: &CheckReport) -> String {
     if !out.ends_with("\n\n") {
         out.push('\n');
     }
-    let rows = report.worst_first();
+    let rows = report.checked.worst_first();
     let (open, folded) = rows.split_at(rows.len().min(OPEN_ROWS));
     out += &table(open);
     if !folded.is_empty() {
@@ -104,14 +104,14 @@ fn table(rows: &[&Row]) -> String {
 
 fn verdict_cell(row: &Row) -> String {
     let c = &row.comparison;
-    let verdict = match (c.verdict.reason(), &row.how) {
+    let verdict = match (c.verdict.reason(), &row.origin) {
         (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
         (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
     };
     let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
     let broken = c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(why)));
     let moved = c.moved.as_ref().map_or_else(String::new, |text| format!(" ({})", escape(text)));
-    let advisory = if matches!(row.how, How::Stored { .. }) { " (advisory)" } else { "" };
+    let advisory = if matches!(row.origin, RowOrigin::Stored { .. }) { " (advisory)" } else { "" };
     format!("{verdict}{broken}{test}{moved}{advisory}")
 }
 

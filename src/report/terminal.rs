@@ -3,16 +3,15 @@
 mod capacity;
 mod case;
 
+use super::CheckReport;
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
-use super::{CheckReport, Figure, budget_result};
 use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
+use crate::outcome::{Base, Compared, Figure, Figures, RunRow, worst_first};
 use crate::record::{CaseRecord, Record};
-use crate::session::{Base, Compared, verdict};
 use crate::units::{change, rate, share, time};
-use case::figure;
 use comfy_table::CellAlignment;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -32,10 +31,11 @@ fn colour(verdict: &Verdict) -> &'static str {
 
 /// The block of one measured case. `verbose` adds a line per process and what the engine is.
 pub fn case_block(id: &str, case: &CaseRecord, compared: Option<&Compared>, verbose: bool) -> String {
-    let mut lines = capacity::lines(case);
-    lines.extend(case::lines(case, verbose));
+    let figures = Figures::of(case);
+    let mut lines = capacity::lines(&figures, case.budget);
+    lines.extend(case::lines(case, &figures, verbose));
     lines.extend(compared.map(|c| comparison_lines(&c.comparison, Some(&c.base))).unwrap_or_default());
-    lines.extend(case::warnings(case));
+    lines.extend(case::warnings(case, &figures));
     block(id, &lines)
 }
 
@@ -148,12 +148,12 @@ pub fn sentence(verdict: &Verdict, margins: Margins) -> String {
 /// A check: a block per case that has something to say, then a table, worst first.
 pub fn check(report: &CheckReport, quiet: bool) -> String {
     let mut out = String::new();
-    let rows = report.worst_first();
+    let rows = report.checked.worst_first();
     if !quiet {
         for row in rows.iter().filter(|r| !r.comparison.metrics.is_empty()).rev() {
             let mut lines = comparison_lines(&row.comparison, None);
             lines.extend(row.accepted.is_some().then(|| paint(YELLOW, &super::verdict(row))));
-            lines.push(paint(DIM, &super::how(&row.how)));
+            lines.push(paint(DIM, &super::how(&row.origin)));
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
     }
@@ -175,7 +175,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             .map_or_else(|| "–".into(), |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)));
         let mde =
             first.and_then(|m| m.ruling.as_ref().ok()).map_or_else(|| "–".into(), |r| change(r.mde.exp_m1()));
-        table.add_row([row.comparison.id.clone(), delta, mde, super::how(&row.how), super::verdict(row)]);
+        table.add_row([row.comparison.id.clone(), delta, mde, super::how(&row.origin), super::verdict(row)]);
     }
     out += &table_text(&table);
     for added in &report.checked.added {
@@ -214,14 +214,8 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
         table.add_row([id.as_str(), "", "", "", "", "", word]);
     }
-    let judged = |(id, case)| (id, case, verdict(case, compared.get(id)));
-    let mut rows: Vec<(&String, &CaseRecord, Option<Verdict>)> = record.cases.iter().map(judged).collect();
-    rows.sort_by_cached_key(|(id, case, verdict)| {
-        let missed = budget_result(case).is_some_and(|b| !b.holds);
-        (verdict.as_ref().map_or(u8::MAX, Verdict::rank), !missed, *id)
-    });
-    for (id, case, verdict) in rows {
-        table.add_row(row(id, case, compared.get(id), verdict.as_ref()));
+    for r in worst_first(record, compared) {
+        table.add_row(row(&r));
     }
     for column in table.column_iter_mut().skip(1).take(5) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -229,12 +223,12 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
     table_text(&table)
 }
 
-fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>, verdict: Option<&Verdict>) -> Vec<String> {
+fn row(r: &RunRow) -> Vec<String> {
+    let RunRow { id, case, figures, compared, verdict } = r;
     let shown = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
         f.map_or_else(|| "–".into(), |f| show(f.estimate()))
     };
-    let p99 = figure(case, |s| s.quantile_ns(0.99).filter(|_| crate::stats::is_judged(s.requests, 0.99)));
-    let budget = match budget_result(case) {
+    let budget = match figures.budget {
         None => "–",
         Some(b) if b.thin => "?",
         Some(b) if b.holds => "holds",
@@ -246,18 +240,14 @@ fn row(id: &str, case: &CaseRecord, compared: Option<&Compared>, verdict: Option
         Scenario::Throughput => " thrpt",
         Scenario::Capacity => " capacity",
     };
-    let per_s = match case.scenario {
-        Scenario::Capacity => figure(case, |s| Metric::Capacity.value(s, case.budget)),
-        _ => figure(case, |s| Some(s.inferences_per_s)),
-    };
     let delta =
         first.and_then(|m| m.change).map_or_else(|| "–".into(), |i| format!("{}{metric}", change(i.est)));
-    let verdict = verdict.map_or("–", Verdict::word);
+    let verdict = verdict.as_ref().map_or("–", Verdict::word);
     vec![
-        id.to_owned(),
-        shown(figure(case, |s| Some(s.mean_ns)), &time),
-        shown(p99, &time),
-        shown(per_s, &rate),
+        (*id).to_owned(),
+        shown(figures.mean_ns, &time),
+        shown(figures.p99_ns, &time),
+        shown(figures.throughput_per_s, &rate),
         budget.into(),
         delta,
         verdict.into(),

@@ -1,12 +1,13 @@
 //! Accepting a change: what a check measured is kept per source tree, and becomes a baseline that says why.
 
-use super::check::{How, Plan, Row};
+use super::check::Plan;
 use super::source;
 use crate::acceptance::measured::{self, MeasuredCase};
 use crate::baseline::{self, Store};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::Repo;
+use crate::outcome::{Row, RowOrigin};
 use crate::record::{Acceptance, Record, Source, UNKNOWN, short, superseded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -31,8 +32,8 @@ pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> 
     let Some((base, tree)) = plan.base.source.as_ref().zip(head.source.as_ref()) else {
         return Ok(());
     };
-    let measured = |row: &Row| match row.how {
-        How::Pairs { .. } => MeasuredCase::of(&row.comparison, &base.commit, &head.id),
+    let measured = |row: &Row| match row.origin {
+        RowOrigin::Pairs { .. } => MeasuredCase::of(&row.comparison, &base.commit, &head.id),
         _ => None,
     };
     let cases: BTreeMap<String, MeasuredCase> =

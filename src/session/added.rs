@@ -2,29 +2,14 @@
 //!
 //! Whatever a pull request adds is shown, readable or not; none of it is ever compared with.
 
-use super::check::Row;
-use crate::acceptance::{Standing, UnderTest, standing};
+use crate::acceptance::{AcceptanceStatus, UnderTest, acceptance_status};
 use crate::baseline::{self, Entry, Store};
 use crate::compare::Verdict;
 use crate::error::Result;
-use crate::record::{Acceptance, Record};
+use crate::outcome::{Added, Row};
+use crate::record::Record;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// A record file that head's baselines have and the base's have not.
-pub struct Added {
-    pub path: PathBuf,
-    /// `Err`: why it cannot be read.
-    pub record: Result<Record>,
-}
-
-impl Added {
-    /// The change that it accepts, with the record that says so.
-    pub fn acceptance(&self) -> Option<(&Record, &Acceptance)> {
-        let record = self.record.as_ref().ok()?;
-        Some((record, record.acceptance.as_ref()?))
-    }
-}
 
 /// The record files in `head` whose record, by its id, is not in `base`; newest first.
 pub(super) fn added(head: &Path, base: &Path) -> Result<Vec<Added>> {
@@ -68,14 +53,14 @@ pub(super) fn judge(rows: &mut BTreeMap<String, Row>, added: &[Added], head: &Re
             definition_hash: &case.definition_hash,
             comparison: &row.comparison,
         };
-        let mut standings: Vec<Standing> = added
+        let mut found: Vec<AcceptanceStatus> = added
             .iter()
             .filter_map(Added::acceptance)
             .filter(|(_, acceptance)| acceptance.case == *id)
-            .map(|(record, acceptance)| standing(record, acceptance, &now))
+            .map(|(record, acceptance)| acceptance_status(record, acceptance, &now))
             .collect();
-        standings.sort_by_key(|s| matches!(s, Standing::Stale { .. }));
-        row.accepted = standings.into_iter().next();
+        found.sort_by_key(|s| matches!(s, AcceptanceStatus::Stale { .. }));
+        row.accepted = found.into_iter().next();
     }
 }
 

@@ -8,8 +8,7 @@ use super::machine::say_confidential;
 use super::pairs::{Arm, Looks, Paired, compare_pairs};
 use super::pin::{Pins, pinned};
 use super::stages::{build_all, new_record};
-use super::{Added, Event, History, accept, added};
-use crate::acceptance::Standing;
+use super::{Event, History, accept, added};
 use crate::baseline::Store;
 use crate::build::Built;
 use crate::case::{self, Case};
@@ -17,6 +16,7 @@ use crate::compare::{self, CaseComparison, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
+use crate::outcome::{Checked, Row, RowOrigin};
 use crate::record::{CaseRecord, Source, Unreal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -50,53 +50,6 @@ pub struct Plan<'a> {
     pub looks: Looks,
     pub on_missing: OnMissing,
     pub now_s: i64,
-}
-
-/// How a row came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
-    /// Both arms have the same engine: nothing was measured.
-    SameEngine,
-    /// Measured as pairs; `confirmed` is what a second, independent set of pairs said of a change.
-    Pairs { pairs: usize, discarded: usize, confirmed: Option<bool> },
-    /// Head against stored numbers, because the base could not be measured: advisory.
-    Stored { why: String, base: String },
-    /// There is no base of any kind. `new`: only head has the case, which is no fault.
-    NoBase { why: String, new: bool },
-}
-
-/// One case of a check.
-#[derive(Clone, Debug)]
-pub struct Row {
-    pub comparison: CaseComparison,
-    pub how: How,
-    /// Of a regression that head's baselines say is accepted: whether it is.
-    pub accepted: Option<Standing>,
-}
-
-impl Row {
-    /// Whether its verdict may fail the check. Stored numbers alone never do, nor what was accepted.
-    pub fn gates(&self) -> bool {
-        !matches!(self.how, How::Stored { .. } | How::NoBase { .. })
-            && !matches!(self.accepted, Some(Standing::Honoured { .. }))
-    }
-}
-
-/// What a check leaves.
-pub struct Checked {
-    /// By case id.
-    pub rows: BTreeMap<String, Row>,
-    /// Cases of head that could not be built or measured.
-    pub failed: BTreeMap<String, Failure>,
-    /// Cases that only the base has.
-    pub removed: Vec<String>,
-    /// Cases that regressed against the oldest stored record, though not against the base: by id.
-    pub drifted: BTreeMap<String, (CaseComparison, String)>,
-    /// What head adds to the baselines of the base.
-    pub added: Vec<Added>,
-    pub interrupted: bool,
-    /// The records of the arms that were measured.
-    pub written: Vec<PathBuf>,
 }
 
 /// Runs a check.
@@ -133,7 +86,7 @@ pub fn check(plan: &Plan, on_event: &mut dyn FnMut(Event)) -> Result<Checked> {
         history,
         rows: BTreeMap::new(),
         failed: BTreeMap::new(),
-        paired: BTreeMap::new(),
+        measured: BTreeMap::new(),
         interrupted: false,
     };
     check.measure(&head_cases, on_event);
@@ -150,8 +103,16 @@ struct Check<'a> {
     history: History,
     rows: BTreeMap<String, Row>,
     failed: BTreeMap<String, Failure>,
-    paired: BTreeMap<String, Paired>,
+    /// What was measured of each case.
+    measured: BTreeMap<String, Arms>,
     interrupted: bool,
+}
+
+/// What was measured of one case.
+struct Arms {
+    /// `None`: head was measured alone.
+    base: Option<CaseRecord>,
+    head: CaseRecord,
 }
 
 /// Both arms of one case, built.
@@ -226,13 +187,13 @@ impl Check<'_> {
         {
             let comparison = unmeasured(both.head.0, Verdict::Unchanged);
             on_event(Event::Note { text: &format!("{id}: same engine in both arms, nothing to measure") });
-            self.rows.insert(id.clone(), Row { comparison, how: How::SameEngine, accepted: None });
+            self.rows.insert(id.clone(), Row { comparison, origin: RowOrigin::SameEngine, accepted: None });
             return Ok(());
         }
         let paired = self.pairs(both, self.plan.looks, "", on_event)?;
-        let how = How::Pairs { pairs: paired.pairs, discarded: paired.discarded, confirmed: None };
-        self.rows.insert(id.clone(), Row { comparison: paired.comparison.clone(), how, accepted: None });
-        self.paired.insert(id.clone(), paired);
+        let origin = RowOrigin::Pairs { pairs: paired.pairs, discarded: paired.discarded, confirmed: None };
+        self.rows.insert(id.clone(), Row { comparison: paired.comparison, origin, accepted: None });
+        self.measured.insert(id.clone(), Arms { base: Some(paired.base), head: paired.head });
         Ok(())
     }
 
@@ -268,30 +229,21 @@ impl Check<'_> {
             let row = match self.history.compare(&case.id, &measured, case.margins) {
                 Some(compared) => Row {
                     comparison: compared.comparison,
-                    how: How::Stored { why: why.to_owned(), base: compared.base.label },
+                    origin: RowOrigin::Stored { why: why.to_owned(), base: compared.base.label },
                     accepted: None,
                 },
                 None => Row {
                     comparison: compare::without_numbers(&case.id, &record, case.margins, no_base(why)),
-                    how: How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) },
+                    origin: RowOrigin::NoBase { why: why.to_owned(), new: self.is_new(&case.id) },
                     accepted: None,
                 },
             };
-            self.paired.insert(
-                case.id.clone(),
-                Paired {
-                    comparison: row.comparison.clone(),
-                    base: record.clone(),
-                    head: record,
-                    pairs: 0,
-                    discarded: 0,
-                },
-            );
+            self.measured.insert(case.id.clone(), Arms { base: None, head: record });
             row
         } else {
             let comparison = unmeasured(case, no_base(why));
-            let how = How::NoBase { why: why.to_owned(), new: self.is_new(&case.id) };
-            Row { comparison, how, accepted: None }
+            let origin = RowOrigin::NoBase { why: why.to_owned(), new: self.is_new(&case.id) };
+            Row { comparison, origin, accepted: None }
         };
         self.rows.insert(case.id.clone(), row);
         Ok(())
@@ -306,15 +258,13 @@ impl Check<'_> {
         let store = Store::new(self.plan.project.target.join("results"));
         let mut written = Vec::new();
         let (mut base, mut head) = (self.record(&self.plan.base), self.record(&self.plan.head));
-        for (id, paired) in &self.paired {
-            let pinned = |record: &CaseRecord, pins: &Pins| CaseRecord {
-                discovery: pins.get(id).cloned(),
-                ..record.clone()
-            };
-            head.cases.insert(id.clone(), pinned(&paired.head, &self.pins[1]));
-            if paired.pairs > 0 {
-                base.cases.insert(id.clone(), pinned(&paired.base, &self.pins[0]));
-            }
+        let pinned = |id: &str, record: &CaseRecord, pins: &Pins| CaseRecord {
+            discovery: pins.get(id).cloned(),
+            ..record.clone()
+        };
+        for (id, arms) in &self.measured {
+            head.cases.insert(id.clone(), pinned(id, &arms.head, &self.pins[1]));
+            base.cases.extend(arms.base.iter().map(|record| (id.clone(), pinned(id, record, &self.pins[0]))));
         }
         head.failed.clone_from(&self.failed);
         for record in [&mut base, &mut head] {

@@ -10,37 +10,16 @@ use crate::build::Built;
 use crate::case::Case;
 use crate::config::Project;
 use crate::device::Device;
-use crate::discover::{Cell, Discovery, Grid, ROUNDS, Ranking, Score, Trials, Tried, TriedScore, moved};
+use crate::discover::{Cell, Discovery, Grid, ROUNDS, Score, Trials, Tried, TriedScore, moved};
 use crate::error::{Failure, FailureKind, Result};
-use crate::record::{CaseRecord, Record, Unreal};
+use crate::outcome::{Discovered, Explored};
+use crate::record::{CaseRecord, Record};
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How much shorter the trials of the first round are.
 const FIRST_SHARE: u64 = 4;
-
-/// A grid after its rounds.
-pub struct Explored {
-    pub grid: Grid,
-    pub trials: Trials,
-    pub ranking: Ranking,
-    /// By case id: that another point won than the pinned one.
-    pub moved: BTreeMap<String, String>,
-    /// Why the numbers say nothing about a model.
-    pub unreal: Option<Unreal>,
-}
-
-/// What a discovery leaves.
-pub struct Discovered {
-    /// Those that are complete.
-    pub grids: Vec<Explored>,
-    /// The winner of each case.
-    pub record: Record,
-    /// Where the record was written, or why it could not be; `None` without a winner.
-    pub written: Option<Result<PathBuf>>,
-    pub interrupted: bool,
-}
 
 /// Tries the cells of `grids` and records the winners.
 pub fn discover(

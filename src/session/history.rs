@@ -1,40 +1,16 @@
 //! What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 
-use super::{Event, Outcome};
+use super::Event;
 use crate::baseline::{self, Candidate, Candidates, Store};
 use crate::calibration::Calibration;
 use crate::case::Margins;
-use crate::compare::{self, CaseComparison, Design, Metric, Sessions, Verdict};
+use crate::compare::{self, Design, Metric, Sessions};
 use crate::config::Project;
 use crate::device::Device;
 use crate::git::Repo;
+use crate::outcome::{Base, Compared, RunOutcome};
 use crate::record::{CaseRecord, Record, Source, superseded};
-use std::path::{Path, PathBuf};
-
-/// A comparison and what it was made against.
-#[derive(Clone, Debug)]
-pub struct Compared {
-    pub comparison: CaseComparison,
-    pub base: Base,
-}
-
-/// What is said of a case; numbers that must not be believed are invalid also where there is nothing to compare them
-/// with.
-pub fn verdict(case: &CaseRecord, compared: Option<&Compared>) -> Option<Verdict> {
-    let alone = || Some(Verdict::Invalid(case.spoiled()?.0));
-    compared.map(|c| c.comparison.verdict.clone()).or_else(alone)
-}
-
-/// A stored record as the base of a comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    pub label: String,
-    pub path: PathBuf,
-    /// Commits between it and HEAD.
-    pub steps: usize,
-    /// Kernel, governor, driver… that changed since.
-    pub soft_differences: Vec<String>,
-}
+use std::path::Path;
 
 /// What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 pub(super) struct History {
@@ -132,7 +108,7 @@ impl History {
         }
     }
 
-    pub(super) fn why_none(&self, outcome: &Outcome) -> Option<String> {
+    pub(super) fn why_none(&self, outcome: &RunOutcome) -> Option<String> {
         if !outcome.compared.is_empty() || outcome.record.cases.is_empty() {
             return None;
         }

@@ -7,6 +7,7 @@ mod capacity;
 mod compare;
 mod config;
 mod formats;
+mod messages;
 mod output;
 mod report;
 mod run;

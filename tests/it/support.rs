@@ -7,6 +7,7 @@ pub mod program;
 pub mod queues;
 mod repository;
 mod sandbox;
+pub mod schema;
 pub mod simulate;
 
 pub use processes::{Running, end, is_gone, kill, state, wait_for};

@@ -2,11 +2,13 @@
 
 use super::CompareArgs;
 use crate::case::Margins;
-use crate::cli::exit::{Exit, Tally};
-use crate::cli::{note, out};
+use crate::cli::exit::{Exit, Gate};
+use crate::cli::{note, out, out_message};
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
 use crate::error::{Failure, FailureKind, Result};
+use crate::message::Message;
+use crate::outcome::Tally;
 use crate::report::{json, terminal};
 use crate::stats::decide::{MIN_CHECKED_UNITS, MIN_UNITS};
 use crate::stats::{Description, SessionSpread};
@@ -87,9 +89,6 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     };
     let id = format!("{} → {}", base.name, head.name);
     let c = compare_samples(&id, &base.descriptions(), &head.descriptions(), Margins::default(), &design);
-    let mut tally =
-        Tally { fail_on_regression: args.fail_on_regression, strict: args.strict, ..Tally::default() };
-    tally.count(&c.verdict);
     let notes = notes(&base, &head, args.paired);
     if args.message_format == super::MessageFormat::Human {
         out(&format!("base: {}\nhead: {}\njudged as {said}\n\n", base.label(), head.label()));
@@ -97,11 +96,12 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
         notes.iter().for_each(|n| note(n));
     } else {
         for text in std::iter::once(&format!("judged as {said}")).chain(&notes) {
-            out(&format!("{}\n", json::message("note", serde_json::json!({ "text": text }))));
+            out_message(&Message::note(text));
         }
-        out(&format!("{}\n", json::message("comparison", json::comparison(&c, None))));
+        out_message(&Message::Comparison(json::compared_case(&c, None)));
     }
-    Ok(tally.exit())
+    let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
+    Ok(gate.exit(Tally::of_verdicts([&c.verdict])))
 }
 
 impl Arm {

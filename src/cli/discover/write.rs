@@ -5,7 +5,7 @@ use crate::config::edit::{Change, Place, Setting, write as write_changes};
 use crate::config::{Overrides, Project, Settings};
 use crate::discover::Cell;
 use crate::error::Result;
-use crate::session::discover::Explored;
+use crate::outcome::Explored;
 use std::path::PathBuf;
 
 /// Writes the winner of a grid into its manifest, and says what; `None` without a winner.

@@ -1,94 +1,60 @@
 //! What an open loop found, line by line: a rate for each budget, the run that confirmed it, and the closed loop beside it.
 
-use super::case::{figure, figure_line};
-use crate::capacity::{Capacity, Curve, Outcome};
-use crate::record::CaseRecord;
-use crate::report::Figure;
+use super::case::figure_line;
+use crate::case::Budget;
+use crate::outcome::{CapacityFigures, CapacityPoint, Cliff, Figure, Figures, NoRate};
 use crate::report::style::{DIM, GREEN, RED, YELLOW, paint};
-use crate::summarize::Summary;
 use crate::units::{count, plain_time, rate, share, time};
 
 /// Empty in closed loops.
-pub(super) fn lines(case: &CaseRecord) -> Vec<String> {
-    let (Some(budget), Some(open)) = (case.budget, &case.open) else { return Vec::new() };
-    let asked = |ns: u64| format!("{} within {}", share(budget.quantile), plain_time(ns as f64));
-    let mut lines: Vec<String> = open
-        .budgets_ns
-        .iter()
-        .flat_map(|ns| {
-            let found = figure(case, |s| at(s, *ns)?.outcome.value());
-            let first = match found {
-                Some(_) => format!("{} {}", figure_line("rate:", found, rate), asked(*ns)),
-                None => format!("{:<8}{}: {}", "rate:", asked(*ns), without(case, *ns)),
-            };
-            let indented = |text: String| format!("{:<8}{text}", "");
-            [Some(first), cliff(case, *ns).map(indented), confirmed(case, *ns).map(indented)]
-        })
-        .flatten()
-        .collect();
-    lines.extend(closed(case, budget.max_ns));
+pub(super) fn lines(figures: &Figures, budget: Option<Budget>) -> Vec<String> {
+    let Some((found, budget)) = figures.capacity.as_ref().zip(budget) else { return Vec::new() };
+    let mut lines: Vec<String> =
+        found.points.iter().flat_map(|point| point_lines(point, budget, figures.processes)).collect();
+    lines.extend(closed(found, budget.max_ns));
     lines
 }
 
-fn at(s: &Summary, budget_ns: u64) -> Option<&Capacity> {
-    s.capacity.as_ref()?.at(budget_ns)
+/// The rate within one budget, its cliff, and what confirmed it in how many of the processes.
+fn point_lines(point: &CapacityPoint, budget: Budget, of: usize) -> Vec<String> {
+    let asked = format!("{} within {}", share(budget.quantile), plain_time(point.budget_ns as f64));
+    let indented = |text: String| format!("{:<8}{text}", "");
+    let first = match point.rate {
+        Ok(figure) => format!("{} {asked}", figure_line("rate:", Some(figure), rate)),
+        Err(why) => format!("{:<8}{asked}: {}", "rate:", without(why)),
+    };
+    let more = [point.cliff.map(|c| cliff(c, of)), confirmed(point, of)];
+    std::iter::once(first).chain(more.into_iter().flatten().map(indented)).collect()
 }
 
 /// Why there is no one number.
-fn without(case: &CaseRecord, budget_ns: u64) -> String {
-    let outcomes: Vec<&Outcome> =
-        case.processes.iter().filter_map(|s| Some(&at(s, budget_ns)?.outcome)).collect();
-    let none = outcomes.iter().find_map(|a| match a {
-        Outcome::None { lowest_per_s, over_frac } => Some((lowest_per_s, over_frac)),
-        _ => None,
-    });
-    let at_least = outcomes.iter().find_map(|a| match a {
-        Outcome::Beyond { at_least_per_s } => Some(*at_least_per_s),
-        _ => None,
-    });
-    match (none, at_least) {
-        (Some((lowest, over)), _) => {
-            paint(RED, &format!("no rate keeps it; at {} {} are over", rate(*lowest), share(*over)))
+fn without(why: NoRate) -> String {
+    match why {
+        NoRate::TooSlow { lowest_per_s, over_frac } => {
+            paint(RED, &format!("no rate keeps it; at {} {} are over", rate(lowest_per_s), share(over_frac)))
         }
-        (_, Some(per_s)) => paint(GREEN, &format!("at least {}, the most that can be offered", rate(per_s))),
-        _ => paint(YELLOW, "not measured"),
+        NoRate::Beyond { at_least_per_s } => {
+            paint(GREEN, &format!("at least {}, the most that can be offered", rate(at_least_per_s)))
+        }
+        NoRate::NotMeasured => paint(YELLOW, "not measured"),
     }
 }
 
-/// Where the share over the budget jumps over the limit, in any process.
-fn cliff(case: &CaseRecord, budget_ns: u64) -> Option<String> {
-    let cliffs: Vec<(f64, f64)> = case
-        .processes
-        .iter()
-        .filter_map(|s| match at(s, budget_ns)?.outcome {
-            Outcome::Cliff { holds_per_s, fails_per_s } => Some((holds_per_s, fails_per_s)),
-            _ => None,
-        })
-        .collect();
-    let lo = cliffs.iter().map(|c| c.0).reduce(f64::min)?;
-    let hi = cliffs.iter().map(|c| c.1).reduce(f64::max)?;
-    let text = format!(
-        "a cliff: holds at {}, fails at {} ({} of {} processes)",
-        rate(lo),
-        rate(hi),
-        cliffs.len(),
-        case.processes.len()
-    );
-    Some(paint(YELLOW, &text))
+fn cliff(c: Cliff, of: usize) -> String {
+    let (holds, fails) = (rate(c.holds_per_s), rate(c.fails_per_s));
+    paint(YELLOW, &format!("a cliff: holds at {holds}, fails at {fails} ({} of {of} processes)", c.processes))
 }
 
 /// The lowest of the confirmed rates, and what was seen there.
-fn confirmed(case: &CaseRecord, budget_ns: u64) -> Option<String> {
-    let confirmed: Vec<_> = case.processes.iter().filter_map(|s| at(s, budget_ns)?.confirmed).collect();
-    let of = case.processes.len();
-    let Some(lowest) = confirmed.iter().min_by(|a, b| a.per_s.total_cmp(&b.per_s)) else {
-        let found = figure(case, |s| at(s, budget_ns)?.outcome.value()).is_some();
-        return found
+fn confirmed(point: &CapacityPoint, of: usize) -> Option<String> {
+    let Some((lowest, processes)) = point.confirmed else {
+        return point
+            .rate
+            .is_ok()
             .then(|| paint(YELLOW, "no long run confirmed a rate near it; measure longer, with --measure"));
     };
     let text = format!(
-        "confirmed in {} of {of}: {}, {} over (below {} at 95 %, n_eff {} of {})",
-        confirmed.len(),
+        "confirmed in {processes} of {of}: {}, {} over (below {} at 95 %, n_eff {} of {})",
         rate(lowest.per_s),
         share(lowest.over_frac),
         share(lowest.upper_frac),
@@ -98,22 +64,16 @@ fn confirmed(case: &CaseRecord, budget_ns: u64) -> Option<String> {
     Some(paint(DIM, &text))
 }
 
-fn closed(case: &CaseRecord, budget_ns: u64) -> Option<String> {
-    let of = |value: fn(&Curve) -> f64| {
-        figure(case, move |s| s.capacity.as_ref().map(value)).map(|f: Figure| f.estimate())
-    };
-    let (per_s, p50) = (of(|c| c.closed_per_s)?, of(|c| c.closed_p50_ns)?);
-    let late = case.processes.iter().filter_map(|s| s.capacity.as_ref()).map(|c| c.late_frac);
-    let late = late.reduce(f64::max)?;
-    let p99 = case.processes.iter().filter_map(|s| s.capacity.as_ref()).map(|c| c.late_p99_ns);
-    let p99 = p99.reduce(f64::max)?;
+fn closed(found: &CapacityFigures, budget_ns: u64) -> Option<String> {
+    let estimate = |figure: Option<Figure>| figure.map(|f| f.estimate());
+    let (per_s, p50) = (estimate(found.closed_per_s)?, estimate(found.closed_p50_ns)?);
     let text = format!(
         "closed: {} at p50 {} (the budget is {:.1} ×); arrivals late: {} at most, p99 {}",
         rate(per_s),
         time(p50),
         budget_ns as f64 / p50,
-        share(late),
-        time(p99)
+        share(found.late_frac?),
+        time(found.late_p99_ns?)
     );
     Some(paint(DIM, &text))
 }

@@ -1,37 +1,32 @@
 //! What one measured case says about itself, line by line, before it is compared with anything.
 
 use crate::config::Wait;
+use crate::outcome::{BudgetResult, Figure, Figures, GpuFigures};
 use crate::record::{CaseRecord, Unreal};
 use crate::report::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use crate::report::{BudgetResult, Figure, budget_result};
-use crate::summarize::{GpuSummary, Summary};
-use crate::units::{bytes, count, plain_time, plural, rate, share, time};
+use crate::summarize::Summary;
+use crate::units::{bytes, count, plain_time, plural, rate, round5, share, time};
 
 /// The lines of one case. `verbose` adds a line per process and what the engine is.
-pub(super) fn lines(case: &CaseRecord, verbose: bool) -> Vec<String> {
+pub(super) fn lines(case: &CaseRecord, figures: &Figures, verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let open = case.open.is_some();
-    let per_s = |label: &str| figure_line(label, figure(case, |s| Some(s.inferences_per_s)), rate);
+    let per_s = |label: &str| figure_line(label, figures.inferences_per_s, rate);
     // The latencies below are those of one offered rate; nothing is done as fast as it can be.
     lines.extend(open.then(|| per_s("at:")));
-    lines.push(figure_line("time:", figure(case, |s| Some(s.mean_ns)), time));
+    lines.push(figure_line("time:", figures.mean_ns, time));
     lines.extend(no_result_line(case));
-    lines.push(quantile_line(case));
+    lines.push(quantile_line(figures));
     lines.extend((!open).then(|| per_s("thrpt:")));
-    lines.extend(gpu_lines(case));
-    lines.extend(budget_result(case).map(|b| budget_line(&b)));
-    lines.push(phase_line(case));
+    lines.extend(figures.gpu.iter().flat_map(gpu_lines));
+    lines.extend(figures.budget.as_ref().map(budget_line));
+    lines.push(phase_line(case, figures));
     if verbose {
         lines.extend(open_line(case));
         lines.extend(engine_lines(case));
         lines.extend(case.processes.iter().enumerate().map(|(i, s)| process_line(i + 1, s)));
     }
     lines
-}
-
-pub(super) fn figure(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Figure> {
-    let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
-    if values.len() < case.processes.len() { None } else { Figure::of(&values) }
 }
 
 pub(super) fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64) -> String) -> String {
@@ -47,23 +42,20 @@ pub(super) fn figure_line(label: &str, figure: Option<Figure>, show: impl Fn(f64
     format!("{label:<8}{shown}")
 }
 
-fn quantile_line(case: &CaseRecord) -> String {
-    let mut parts = Vec::new();
-    for q in [0.5, 0.9, 0.99] {
-        let judged = case.processes.iter().all(|s| crate::stats::is_judged(s.requests, q));
-        let name = format!("p{}", (q * 100.0).round());
-        match figure(case, |s| s.quantile_ns(q)) {
-            Some(f) if judged => parts.push(format!("{name} {}", time(f.estimate()))),
-            _ => parts.push(paint(DIM, &format!("{name} too few requests"))),
-        }
-    }
-    let requests: u64 = case.processes.iter().map(|s| s.requests).sum();
-    let processes = case.processes.len();
+fn quantile_line(figures: &Figures) -> String {
+    let quantiles = [("p50", figures.p50_ns), ("p90", figures.p90_ns), ("p99", figures.p99_ns)];
+    let parts = quantiles.map(|(name, figure)| match figure {
+        Some(f) => format!("{name} {}", time(f.estimate())),
+        None => paint(DIM, &format!("{name} too few requests")),
+    });
     format!(
         "{:<8}{}  {}",
         "",
         parts.join("  "),
-        paint(DIM, &format!("({}, {} requests)", plural(processes, "process"), count(requests)))
+        paint(
+            DIM,
+            &format!("({}, {} requests)", plural(figures.processes, "process"), count(figures.requests))
+        )
     )
 }
 
@@ -78,23 +70,18 @@ fn budget_line(b: &BudgetResult) -> String {
     format!("{:<8}{asked}: {said}, {} over", "budget:", share(b.over_frac))
 }
 
-fn phase_line(case: &CaseRecord) -> String {
+fn phase_line(case: &CaseRecord, figures: &Figures) -> String {
     let show = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
         f.map_or_else(|| "unknown".into(), |f| show(f.estimate()))
     };
     format!(
         "{:<8}load {}{}  first inference {}  peak memory {}",
         "phases:",
-        show(figure(case, |s| known(s.load_ns)), &time),
+        show(figures.load_ns, &time),
         steps(case),
-        show(figure(case, |s| known(s.first_ns)), &time),
-        show(figure(case, |s| s.peak_host_bytes.map(|b| b as f64)), &|b| bytes(b as u64)),
+        show(figures.first_ns, &time),
+        show(figures.peak_host_bytes, &|b| bytes(b as u64)),
     )
-}
-
-/// Programs that measure themselves do not tell every phase.
-fn known(ns: u64) -> Option<f64> {
-    (ns > 0).then_some(ns as f64)
 }
 
 /// The steps of loading, by the first process; empty where it is one step.
@@ -199,57 +186,60 @@ fn no_result_line(case: &CaseRecord) -> Option<String> {
 }
 
 /// What the GPU measured of the requests, and its state at the end.
-fn gpu_lines(case: &CaseRecord) -> Vec<String> {
-    let gpu = |value: fn(&GpuSummary) -> Option<f64>| {
-        figure(case, move |s| value(s.gpu.as_ref()?)).map(|f| f.estimate())
-    };
-    let compute = figure(case, |s| Some(s.gpu.as_ref()?.compute?.p50_ns));
+fn gpu_lines(gpu: &GpuFigures) -> Vec<String> {
+    let compute = gpu.compute_p50_ns;
     let mut lines: Vec<String> = compute
         .map(|f| format!("{} {}", figure_line("GPU:", Some(f), time), paint(DIM, "compute p50")))
         .into_iter()
         .collect();
-    let part = |name: &str, value| gpu(value).map(|ns| format!("{name} {}", time(ns)));
+    let part = |name: &str, value: Option<Figure>| Some(format!("{name} {}", time(value?.estimate())));
     let parts = [
-        part("enqueue", |g| Some(g.times?.enqueue_ns as f64)),
-        part("host to device", |g| Some(g.times?.h2d_ns as f64)),
-        part("compute p99", |g| Some(g.compute?.p99_ns)),
-        part("device to host", |g| Some(g.times?.d2h_ns as f64)),
+        part("enqueue", gpu.enqueue_ns),
+        part("host to device", gpu.h2d_ns),
+        part("compute p99", gpu.compute_p99_ns),
+        part("device to host", gpu.d2h_ns),
     ];
     let mut parts: Vec<String> = parts.into_iter().flatten().collect();
-    let launching = |s: &Summary| s.gpu.as_ref().and_then(|g| g.times).is_some_and(|t| !t.isolated);
-    if case.processes.iter().any(launching) {
+    if gpu.holds_launching {
         parts.push(paint(YELLOW, "the GPU's times may hold the host's launching"));
     }
     if !parts.is_empty() {
         lines.push(format!("{:<8}{}", "", parts.join("  ")));
     }
-    let state = [
-        gpu(|g| g.sm_mhz).map(|mhz| format!("{mhz:.0} MHz")),
-        gpu(|g| g.temperature_c.map(f64::from)).map(|c| format!("{c:.0} °C")),
-        gpu(|g| g.power_w).map(|w| format!("{w:.0} W")),
-        gpu(|g| g.joules_per_inference)
-            .map(|j| format!("{} mJ per inference", crate::units::round5(j * 1e3))),
+    let state = |value: Option<Figure>, show: fn(f64) -> String| Some(show(value?.estimate()));
+    let states = [
+        state(gpu.sm_mhz, |mhz| format!("{mhz:.0} MHz")),
+        state(gpu.temperature_c, |c| format!("{c:.0} °C")),
+        state(gpu.power_w, |w| format!("{w:.0} W")),
+        state(gpu.joules_per_inference, |j| format!("{} mJ per inference", round5(j * 1e3))),
     ];
-    let state: Vec<String> = state.into_iter().flatten().collect();
-    if !state.is_empty() {
+    let states: Vec<String> = states.into_iter().flatten().collect();
+    if !states.is_empty() {
         let label = if lines.is_empty() { "GPU:" } else { "" };
-        lines.push(paint(DIM, &format!("{label:<8}{}", state.join("  "))));
+        lines.push(paint(DIM, &format!("{label:<8}{}", states.join("  "))));
     }
     lines
 }
 
-pub(super) fn warnings(case: &CaseRecord) -> Vec<String> {
-    let of = |test: fn(&Summary) -> bool| case.processes.iter().filter(|s| test(s)).count();
-    let total = case.processes.len();
+pub(super) fn warnings(case: &CaseRecord, figures: &Figures) -> Vec<String> {
+    let total = figures.processes;
     let mut lines = Vec::new();
-    if of(|s| !s.steady) > 0 {
-        lines.push(paint(YELLOW, &format!("warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up", of(|s| !s.steady))));
+    if figures.unsteady > 0 {
+        let text = format!(
+            "warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up",
+            figures.unsteady
+        );
+        lines.push(paint(YELLOW, &text));
     }
     if let Some((why, count)) = case.spoiled() {
         lines.push(paint(RED, &format!("invalid: {why} (in {count} of {total} processes)")));
     }
-    if of(|s| s.non_stationary) > 0 {
-        lines.push(paint(YELLOW, &format!("warning: in {} of {total} processes latency drifted while measuring; look at clocks, heat and other load (`cargo trt-perf doctor`)", of(|s| s.non_stationary))));
+    if figures.drifted > 0 {
+        let text = format!(
+            "warning: in {} of {total} processes latency drifted while measuring; look at clocks, heat and other load (`cargo trt-perf doctor`)",
+            figures.drifted
+        );
+        lines.push(paint(YELLOW, &text));
     }
     lines
 }

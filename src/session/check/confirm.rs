@@ -1,10 +1,10 @@
 //! What keeps a check from crying wolf: the correction for many cases, and a second set of pairs for every change.
 
-use super::{Both, Check, How};
+use super::{Both, Check};
 use crate::case::Case;
 use crate::compare::{self, Verdict};
 use crate::error::FailureKind;
-use crate::session::Event;
+use crate::outcome::{Event, RowOrigin};
 use crate::session::pairs::{Looks, Paired};
 use crate::session::stages::build_case;
 use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
@@ -13,7 +13,7 @@ impl Check<'_> {
     /// Withholds what chance alone would produce among so many cases, then derives the verdicts anew.
     pub(super) fn correct(&mut self) {
         let looks = self.plan.looks.count();
-        let gated = self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. }));
+        let gated = self.rows.values_mut().filter(|r| matches!(r.origin, RowOrigin::Pairs { .. }));
         let mut rulings: Vec<_> = gated
             .flat_map(|r| r.comparison.metrics.iter_mut().filter_map(|m| m.ruling.as_mut().ok()))
             .collect();
@@ -22,7 +22,7 @@ impl Check<'_> {
             return;
         }
         rulings.iter_mut().zip(values).for_each(|(r, v)| **r = v);
-        for row in self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. })) {
+        for row in self.rows.values_mut().filter(|r| matches!(r.origin, RowOrigin::Pairs { .. })) {
             if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
                 let c = &mut row.comparison;
                 c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_deref());
@@ -36,8 +36,8 @@ impl Check<'_> {
             .rows
             .iter()
             .filter(|(_, r)| matches!(r.comparison.verdict, Verdict::Regressed | Verdict::Improved))
-            .filter_map(|(id, r)| match r.how {
-                How::Pairs { pairs, discarded, .. } => {
+            .filter_map(|(id, r)| match r.origin {
+                RowOrigin::Pairs { pairs, discarded, .. } => {
                     Some((id.clone(), r.comparison.verdict.word(), pairs + discarded))
                 }
                 _ => None,
@@ -76,7 +76,7 @@ impl Check<'_> {
     fn confirmed(&mut self, id: &str, second: &Paired) {
         let Some(row) = self.rows.get_mut(id) else { return };
         let agrees = second.comparison.verdict == row.comparison.verdict;
-        if let How::Pairs { confirmed, .. } = &mut row.how {
+        if let RowOrigin::Pairs { confirmed, .. } = &mut row.origin {
             *confirmed = Some(agrees);
         }
         if !agrees {

@@ -1,6 +1,6 @@
 //! What stands in files: the record's schema, and texts that nobody wrote on purpose.
 
-use crate::support::{Sandbox, model};
+use crate::support::{Sandbox, model, schema};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use trt_perf::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, Wait, parse_override};
 use trt_perf::discover::{Axes, Cell, Discovery, Tried, TriedScore};
 use trt_perf::error::{Failure, FailureKind};
+use trt_perf::message;
 use trt_perf::record::wire;
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::stats::QUANTILES;
@@ -32,60 +33,50 @@ fn the_committed_schema_is_current() {
     );
 }
 
-/// Whether `value` has the form that `schema` describes; covers what the record's schema uses.
-fn check(value: &Value, schema: &Value, root: &Value, at: &str) {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.strip_prefix("#/$defs/").expect("a definition of the same file");
-        assert!(root["$defs"][name].is_object(), "no definition {name}");
-        return check(value, &root["$defs"][name], root, at);
+#[test]
+fn the_committed_schema_of_messages_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/message.schema.json");
+    let text = format!("{:#}\n", message::schema());
+    if std::env::var_os("TRT_PERF_UPDATE").is_some_and(|v| v == "1") {
+        fs::write(&path, &text).expect("the schema file");
     }
-    for key in schema["required"].as_array().into_iter().flatten() {
-        assert!(!value[key.as_str().unwrap()].is_null(), "{at} has no {key}");
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(n) if n.is_u64() || n.is_i64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let fits = |t: &Value| t == kind || t == "number" && kind == "integer";
-    match &schema["type"] {
-        Value::Null => {}
-        Value::Array(types) => assert!(types.iter().any(fits), "{at} is {kind}"),
-        one => assert!(fits(one), "{at} is {kind}, where {one} is meant"),
-    }
-    for any in ["anyOf", "oneOf"] {
-        if let Some(options) = schema[any].as_array() {
-            let known =
-                options.iter().any(|o| o["const"] == *value || o["type"] == kind || o["$ref"].is_string());
-            assert!(known, "{at} is {value}");
-            if let Some(reference) =
-                options.iter().find(|o| o["$ref"].is_string()).filter(|_| value.is_object())
-            {
-                return check(value, reference, root, at);
-            }
-        }
-    }
-    if let Some(words) = schema["enum"].as_array() {
-        assert!(words.contains(value), "{at} is {value}");
-    }
-    for (key, part) in value.as_object().into_iter().flatten() {
-        let described = &schema["properties"][key];
-        let schema = if described.is_null() { &schema["additionalProperties"] } else { described };
-        assert!(schema.is_object(), "the schema does not know {at}.{key}");
-        check(part, schema, root, &format!("{at}.{key}"));
-    }
-    for (i, item) in value.as_array().into_iter().flatten().enumerate() {
-        check(item, &schema["items"], root, &format!("{at}[{i}]"));
-    }
-    if let (Some(items), Some(most)) = (value.as_array(), schema["maxItems"].as_u64()) {
-        assert!(
-            items.len() as u64 <= most && items.len() as u64 >= schema["minItems"].as_u64().unwrap_or(0),
-            "{at}"
-        );
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        committed, text,
+        "refresh tests/message.schema.json: TRT_PERF_UPDATE=1 cargo test --test it the_committed_schema_of_messages_is_current"
+    );
+}
+
+#[test]
+fn no_kind_of_message_goes_away() {
+    let schema = message::schema();
+    let known = schema::reasons(&schema);
+    for reason in [
+        "session-started",
+        "stage",
+        "progress",
+        "engine",
+        "process",
+        "case-finished",
+        "case-failed",
+        "comparison",
+        "checked",
+        "drift",
+        "added-baseline",
+        "check-finished",
+        "calibration",
+        "history",
+        "round",
+        "trial",
+        "cell",
+        "winner",
+        "discover-finished",
+        "build-options",
+        "build-finished",
+        "note",
+        "session-finished",
+    ] {
+        assert!(known.contains(&reason), "{reason}");
     }
 }
 
@@ -101,7 +92,7 @@ fn a_record_of_the_program_is_as_its_schema_says() {
     let text = fs::read_to_string(&s.baselines(".")[0]).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     let schema = wire::schema();
-    check(&value, &schema, &schema, "record");
+    schema::check(&value, &schema, &schema, "record");
     assert_eq!(value["schema"], "trt-perf/record@1");
     assert_eq!(schema["title"], value["schema"]);
     assert_eq!(value["failed"]["demo/bad/default/latency"]["kind"], "build");

@@ -7,9 +7,10 @@ use trt_perf::case::{Budget, Margins, OpenIdentity, OperatingPoint};
 use trt_perf::compare::{Design, Sessions, Verdict, compare_case, without_numbers};
 use trt_perf::config::{BuildOptions, Scenario};
 use trt_perf::error::{Failure, FailureKind};
+use trt_perf::message::Message;
+use trt_perf::outcome::{Base, Compared};
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::report::{json, terminal};
-use trt_perf::session::{Base, Compared};
 use trt_perf::stats::QUANTILES;
 use trt_perf::summarize::Summary;
 
@@ -306,15 +307,12 @@ fn a_failure_names_the_next_step() {
 
 #[test]
 fn a_message_for_machines() {
-    let mut message: serde_json::Value = serde_json::from_str(&json::message(
-        "comparison",
-        json::comparison(&compared(&five(1e6), &five(1.5e6)).comparison, Some(&base())),
-    ))
-    .unwrap();
+    let case = json::compared_case(&compared(&five(1e6), &five(1.5e6)).comparison, Some(&base()));
+    let mut message: serde_json::Value = serde_json::from_str(&Message::Comparison(case).line()).unwrap();
     // Sixteen digits are not the same on every machine.
     round(&mut message);
     insta::assert_snapshot!(format!("{message:#}"));
-    let note = json::message("note", serde_json::json!({ "text": "two\nlines \u{1b}" }));
+    let note = Message::note("two\nlines \u{1b}").line();
     assert_eq!(note, r#"{"reason":"note","schema":"trt-perf/message@1","text":"two\nlines \u001b"}"#);
 }
 

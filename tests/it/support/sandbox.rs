@@ -3,6 +3,7 @@
 
 use super::processes::Running;
 use super::program::{self, Ran};
+use super::schema;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,29 +199,13 @@ fn by_age(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     files
 }
 
-/// One line of `--message-format json`, which must be as documented.
+/// One line of `--message-format json`, which must be as its schema says.
 #[track_caller]
 pub fn message(line: &str) -> Value {
     let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
     assert_eq!(value["schema"], "trt-perf/message@1", "{line}");
-    let documented = [
-        "session-started",
-        "stage",
-        "progress",
-        "engine",
-        "process",
-        "case-finished",
-        "case-failed",
-        "comparison",
-        "note",
-        "session-finished",
-        "round",
-        "trial",
-        "cell",
-        "winner",
-        "discover-finished",
-    ];
-    assert!(documented.iter().any(|r| value["reason"] == *r), "{line}");
+    let schema = trt_perf::message::schema();
+    schema::check(&value, &schema, &schema, value["reason"].as_str().unwrap_or("a message"));
     value
 }
 

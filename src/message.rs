@@ -1,0 +1,142 @@
+//! The lines of `--message-format json`: every message there is, as one type.
+//!
+//! A line is one JSON object with a `reason`, which says what kind of message it is, and `"schema":
+//! "trt-perf/message@1"`. Fields are added within a version; none is renamed or removed. Times are nanoseconds, shares
+//! fractions of one. `null` stands where a number is not known, or where too few requests support it.
+//!
+//! Invariant: `tests/message.schema.json` is the JSON Schema of these types.
+
+mod case;
+mod check;
+mod grid;
+mod number;
+mod session;
+mod stored;
+
+pub use case::{BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFinished, GpuNumbers};
+pub use check::{
+    AcceptanceSaid, AddedAcceptance, AddedBaseline, CheckFinished, CheckedCase, ComparedBase, ComparedCase,
+    ComparedMetric, Drift,
+};
+pub use grid::{
+    CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
+};
+pub use number::{Number, Range, finite};
+pub use session::{
+    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, Note, ProcessEnded, Progress,
+    SessionFinished, SessionStarted, StageBegun,
+};
+pub use stored::{
+    CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut, HistoryPoint,
+    StoredCalibration, StoredCase, StoredMetric, StoredSpread,
+};
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+
+/// What the `schema` of every line says.
+const SCHEMA: &str = "trt-perf/message@1";
+
+/// A message. Its `reason` is the name of the variant.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum Message {
+    /// A session begins: once, first.
+    SessionStarted(SessionStarted),
+    /// A stage of a worker begins.
+    Stage(StageBegun),
+    /// The library builds an engine, at most every tenth of a second; an open loop tries a rate.
+    Progress(Progress),
+    /// An engine is ready.
+    Engine(EngineReady),
+    /// A measuring process ended.
+    Process(ProcessEnded),
+    /// All processes of a case ended.
+    CaseFinished(Box<CaseFinished>),
+    /// A case could not be built or measured.
+    CaseFailed(CaseFailed),
+    /// Of `compare`: a case of both records.
+    Comparison(ComparedCase),
+    /// Of `check`: a case.
+    Checked(Box<CheckedCase>),
+    /// Of `check`: a case is slower than the oldest stored record.
+    Drift(Drift),
+    /// Of `check`: a record that head adds to the baselines.
+    AddedBaseline(AddedBaseline),
+    /// Of `check`: once, last.
+    CheckFinished(CheckFinished),
+    /// Of `calibrate`: once, last.
+    Calibration(CalibrationFinished),
+    /// Of `history`: once.
+    History(CaseHistory),
+    /// Of `discover`: a round of trials of a grid begins.
+    Round(RoundBegun),
+    /// Of `discover`: a cell is about to be measured; the stages and processes that follow are its.
+    Trial(TrialBegun),
+    /// Of `discover`: a cell of a grid that is done.
+    Cell(GridCell),
+    /// Of `discover`: once per grid, after its cells.
+    Winner(Box<GridWinner>),
+    /// Of `discover`: once, last.
+    DiscoverFinished(DiscoverFinished),
+    /// Of `build --print-options`: what a case would be built with.
+    BuildOptions(Box<CaseBuildOptions>),
+    /// Of `build`: once, last.
+    BuildFinished(BuildFinished),
+    /// Something worth knowing.
+    Note(Note),
+    /// Of `run` and `import`: once, last.
+    SessionFinished(SessionFinished),
+}
+
+/// A whole line.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "trt-perf/message@1")]
+struct Line<'a> {
+    /// Always `trt-perf/message@1`.
+    schema: &'static str,
+    #[serde(flatten)]
+    message: &'a Message,
+}
+
+impl Message {
+    /// A remark for people.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self::Note(Note { text: text.into() })
+    }
+
+    /// The line, without its end. Keys are sorted.
+    pub fn line(&self) -> String {
+        // No map has a key that is not text, and no field can fail to be written.
+        serde_json::to_value(Line { schema: SCHEMA, message: self }).unwrap_or_default().to_string()
+    }
+}
+
+/// The JSON Schema of a line.
+pub fn schema() -> serde_json::Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Line>().to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_it_is_and_stays_one_line() {
+        let line = Message::note("two\nlines").line();
+        assert_eq!(line, r#"{"reason":"note","schema":"trt-perf/message@1","text":"two\nlines"}"#);
+    }
+
+    #[test]
+    fn what_is_flattened_stands_beside_the_other_fields() {
+        let point = GridPoint { batch: 8, streams: 2, in_flight: 1, cuda_graph: false, threads: 4 };
+        let trial = Message::Trial(TrialBegun { case: "p/m/b8/throughput".into(), round: 1, point });
+        let value: serde_json::Value = serde_json::from_str(&trial.line()).expect("JSON");
+        assert_eq!(
+            (&value["reason"], &value["batch"], &value["threads"]),
+            (&"trial".into(), &8.into(), &4.into())
+        );
+    }
+}

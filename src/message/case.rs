@@ -1,0 +1,80 @@
+//! What a measured case came to.
+
+use super::{ComparedCase, Number};
+use crate::config::Scenario;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// All processes of a case ended.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CaseFinished {
+    pub case: String,
+    pub scenario: Scenario,
+    /// Null unless it is a test: extra work as a share of the inference time.
+    pub debug_extra_work_frac: Option<f64>,
+    /// The library of our own tests took TensorRT's place.
+    pub test_library: bool,
+    pub mean_ns: Option<Number>,
+    pub p50_ns: Option<Number>,
+    pub p90_ns: Option<Number>,
+    pub p99_ns: Option<Number>,
+    pub inferences_per_s: Option<Number>,
+    pub load_ns: Option<Number>,
+    pub first_ns: Option<Number>,
+    pub peak_host_bytes: Option<Number>,
+    /// Null on `cpu`.
+    pub gpu: Option<GpuNumbers>,
+    /// Null without a budget.
+    pub budget: Option<BudgetNumbers>,
+    /// Null in closed loops.
+    pub capacity: Option<CapacityNumbers>,
+    /// Null where there is nothing to compare with.
+    pub comparison: Option<ComparedCase>,
+}
+
+/// What the GPU measured of the requests, and its state at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GpuNumbers {
+    pub compute_p50_ns: Option<Number>,
+    pub compute_p99_ns: Option<Number>,
+    pub enqueue_ns: Option<Number>,
+    /// Copying inputs to the device.
+    pub h2d_ns: Option<Number>,
+    /// Copying outputs to the host.
+    pub d2h_ns: Option<Number>,
+    pub sm_mhz: Option<Number>,
+    pub joules_per_inference: Option<Number>,
+}
+
+/// Whether the budget holds.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct BudgetNumbers {
+    pub max_ns: u64,
+    pub quantile: f64,
+    /// Share of the requests over the budget.
+    pub over_frac: f64,
+    pub holds: bool,
+    /// There were requests enough for that quantile.
+    pub judged: bool,
+}
+
+/// What an open loop found.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CapacityNumbers {
+    pub points: Vec<CapacityPointNumbers>,
+    /// Of a closed loop at the same operating point.
+    pub closed_per_s: Option<Number>,
+    pub closed_p50_ns: Option<Number>,
+    /// The largest share of late arrivals of any process.
+    pub late_frac: Option<f64>,
+}
+
+/// What an open loop found for one budget.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CapacityPointNumbers {
+    pub budget_ns: u64,
+    /// Null where there is no such rate.
+    pub inferences_per_s: Option<Number>,
+    /// The lowest rate that a long run confirmed.
+    pub confirmed_per_s: Option<f64>,
+}

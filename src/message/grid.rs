@@ -1,0 +1,113 @@
+//! What a discovery tries, and what came of it.
+
+use super::FailureSaid;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A round of trials of a grid begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RoundBegun {
+    pub grid: String,
+    /// From 1.
+    pub round: usize,
+    pub cells: usize,
+    /// Of each cell.
+    pub processes: u64,
+    /// Of each process.
+    pub measure_ns: u64,
+}
+
+/// Where in the grid a cell is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GridPoint {
+    pub batch: u64,
+    pub streams: u64,
+    /// Requests in flight per stream.
+    pub in_flight: u64,
+    pub cuda_graph: bool,
+    pub threads: u64,
+}
+
+/// A cell is about to be measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TrialBegun {
+    pub case: String,
+    pub round: usize,
+    #[serde(flatten)]
+    pub point: GridPoint,
+}
+
+/// A cell that is done.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GridCell {
+    pub grid: String,
+    pub case: String,
+    #[serde(flatten)]
+    pub point: GridPoint,
+    /// The last it was measured in, of 3; 0: none.
+    pub round: usize,
+    /// Null where it failed.
+    pub inferences_per_s: Option<f64>,
+    /// Null where it failed.
+    pub tail_ns: Option<f64>,
+    pub tail_quantile: f64,
+    /// There were requests enough for that quantile.
+    pub judged: bool,
+    /// Of the budget; null without one.
+    pub over_frac: Option<f64>,
+    /// Why it went no further.
+    pub out: Option<CellOut>,
+    pub failure: Option<FailureSaid>,
+    /// It is on the Pareto front.
+    pub front: bool,
+    /// It is the winner of its case.
+    pub best: bool,
+}
+
+/// Why a cell went no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellOut {
+    OverBudget,
+    /// By another cell of the same batch.
+    Dominated,
+    Failed,
+}
+
+/// What a grid came to.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GridWinner {
+    pub grid: String,
+    /// In all.
+    pub rounds: usize,
+    pub budget: Option<GridBudget>,
+    /// Null without a budget, or where no cell is within it.
+    pub winner: Option<GridCell>,
+    /// Where no cell is within the budget: the one that came nearest.
+    pub nearest: Option<GridCell>,
+    /// By case: that another point won than the pinned one; no verdict.
+    pub moved: BTreeMap<String, String>,
+    /// Why the numbers are no result.
+    pub unreal: Option<String>,
+}
+
+/// The budget of a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GridBudget {
+    pub max_ns: u64,
+    pub quantile: f64,
+}
+
+/// The end of a discovery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DiscoverFinished {
+    /// The path of the record; null without a winner.
+    pub record: Option<String>,
+    /// Of the record.
+    pub id: String,
+    /// The manifest that was written.
+    pub written: Option<String>,
+    pub interrupted: bool,
+    pub exit_code: u8,
+}

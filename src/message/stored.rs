@@ -1,0 +1,170 @@
+//! What is stored over time: a calibration, and a case over its records.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The end of a calibration.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CalibrationFinished {
+    /// Null if it was not stored.
+    pub path: Option<String>,
+    /// Complete ones.
+    pub sessions: usize,
+    /// Cases.
+    pub failed: usize,
+    pub interrupted: bool,
+    pub exit_code: u8,
+    /// These fields are left out where no case could be calibrated.
+    #[serde(flatten)]
+    pub calibration: Option<StoredCalibration>,
+}
+
+/// How much numbers vary on a device when nothing changed.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct StoredCalibration {
+    pub id: String,
+    /// The device key.
+    pub device: String,
+    /// The date.
+    pub created: String,
+    pub clock: Clock,
+    pub false_verdicts: FalseVerdicts,
+    /// Sentences.
+    pub advice: Vec<String>,
+    /// By id.
+    pub cases: BTreeMap<String, StoredCase>,
+}
+
+/// What the clock resolves, and what reading it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Clock {
+    /// Null: too coarse to measure.
+    pub resolution_ns: Option<u64>,
+    pub read_min_ns: u64,
+    pub read_median_ns: u64,
+}
+
+/// How often a change was seen where nothing had changed, with the exact interval of the share at 95 %.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FalseVerdicts {
+    pub count: usize,
+    pub of: usize,
+    pub lo: f64,
+    pub hi: f64,
+}
+
+/// One case of a calibration.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct StoredCase {
+    pub sessions: usize,
+    pub pairs: usize,
+    pub discarded: usize,
+    pub per_pair_ns: u64,
+    /// Of the requests of one process.
+    pub within_sd_frac: f64,
+    pub lag1: f64,
+    pub false_verdicts: FalseVerdicts,
+    /// By name.
+    pub metrics: BTreeMap<String, StoredMetric>,
+    /// Sentences.
+    pub advice: Vec<String>,
+}
+
+/// One metric of a case of a calibration.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct StoredMetric {
+    pub typical: f64,
+    /// Between processes of one session.
+    pub process: StoredSpread,
+    /// Between pairs of one session.
+    pub pair: StoredSpread,
+    /// Between sessions.
+    pub session: StoredSpread,
+    /// By minutes, "1", "5" and "15"; null: not reachable.
+    pub detectable_frac_in_minutes: BTreeMap<String, Option<f64>>,
+    pub false_verdicts: FalseVerdicts,
+}
+
+/// A standard deviation of logarithms and its degrees of freedom.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct StoredSpread {
+    pub sd: f64,
+    /// Null: it is known exactly.
+    pub df: Option<f64>,
+}
+
+/// One case over its records.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CaseHistory {
+    pub case: String,
+    /// The device key.
+    pub device: String,
+    pub metric: String,
+    /// The definition hash that all points share.
+    pub definition: String,
+    pub left_out: HistoryLeftOut,
+    /// Oldest first.
+    pub points: Vec<HistoryPoint>,
+    /// Null if they were not searched for.
+    pub changes: Option<Vec<HistoryChange>>,
+    pub no_changes_because: Option<String>,
+    /// Of the search for changes.
+    pub seed: u64,
+    pub permutations: usize,
+}
+
+/// How many records are no points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HistoryLeftOut {
+    /// Records of another definition.
+    pub other_definition: usize,
+    /// How many other definitions they have.
+    pub definitions: usize,
+    /// Records with too few requests.
+    pub without_value: usize,
+    /// Records beyond what is searched.
+    pub too_old: usize,
+}
+
+/// One record of the case.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct HistoryPoint {
+    /// Its id.
+    pub record: String,
+    pub commit: Option<String>,
+    pub branch: Option<String>,
+    /// There were changes beside the commit.
+    pub dirty: bool,
+    /// Seconds since 1970-01-01 UTC.
+    pub created_s: i64,
+    /// HEAD descends from the commit.
+    pub in_history: bool,
+    pub processes: usize,
+    pub est: f64,
+    /// Null for one process.
+    pub lo: Option<f64>,
+    /// Null for one process.
+    pub hi: Option<f64>,
+    /// From the point before; null for the first.
+    pub change: Option<f64>,
+    /// Since the point before.
+    pub engine_changes: Vec<String>,
+    /// It did extra work for a test: no result of a model.
+    pub debug_extra_work: bool,
+}
+
+/// A place where the case changed; no verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct HistoryChange {
+    /// Index into `points`: the first after the change.
+    pub point: usize,
+    /// Relative: +0.05 is 5 % more.
+    pub change: f64,
+    pub worse: bool,
+    pub p: f64,
+    pub first_commit: Option<String>,
+    pub first_record: Option<String>,
+    pub last_commit: Option<String>,
+    pub last_record: Option<String>,
+}

@@ -1,0 +1,55 @@
+//! How many cases came to what: the numbers that decide how the program ends.
+
+use super::{Checked, RunOutcome, verdict};
+use crate::compare::Verdict;
+
+/// What the cases came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub measured: usize,
+    pub failed: usize,
+    pub regressed: usize,
+    pub inconclusive: usize,
+    pub invalid: usize,
+    pub interrupted: bool,
+}
+
+impl Tally {
+    pub fn of_verdicts<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
+        let mut tally = Self::default();
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Regressed => tally.regressed += 1,
+                Verdict::Inconclusive(_) => tally.inconclusive += 1,
+                Verdict::Invalid(_) => tally.invalid += 1,
+                Verdict::Improved
+                | Verdict::Unchanged
+                | Verdict::ChangedWithinMargin
+                | Verdict::NotComparable(_) => {}
+            }
+        }
+        tally
+    }
+
+    pub fn of_run(run: &RunOutcome) -> Self {
+        let cases = run.record.cases.iter();
+        let verdicts: Vec<Verdict> =
+            cases.filter_map(|(id, case)| verdict(case, run.compared.get(id))).collect();
+        Self {
+            measured: run.record.cases.len(),
+            failed: run.record.failed.len(),
+            interrupted: run.interrupted,
+            ..Self::of_verdicts(&verdicts)
+        }
+    }
+
+    /// Of the cases whose verdict may fail the check.
+    pub fn of_check(checked: &Checked) -> Self {
+        let gating = checked.rows.values().filter(|r| r.gates());
+        Self {
+            failed: checked.failed.len(),
+            interrupted: checked.interrupted,
+            ..Self::of_verdicts(gating.map(|r| &r.comparison.verdict))
+        }
+    }
+}
