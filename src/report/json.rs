@@ -230,11 +230,11 @@ pub fn comparison(c: &CaseComparison, base: Option<&Base>) -> Value {
         "metrics": c.metrics.iter().map(|m| metric(m, c)).collect::<Vec<_>>(),
         "engine_changes": c.engine_changes,
         "outputs_changed": c.outputs_changed,
-        "broken_budget": c.broken_budget,
+        "broken_budget": c.broken_budget.as_ref().map(ToString::to_string),
         "debug_extra_work": c.unreal == Some(Unreal::ExtraWork),
         "test_library": c.unreal == Some(Unreal::TestLibrary),
         "workload": c.unreal == Some(Unreal::Workload),
-        "moved": c.moved,
+        "moved": c.moved.map(|moved| moved.to_string()),
         "base": base.map(|b| json!({ "label": b.label, "path": b.path, "steps": b.steps })),
     })
 }
@@ -249,7 +249,7 @@ fn metric(m: &MetricComparison, c: &CaseComparison) -> Value {
         "p": ruling.map(|r| r.p_zero),
         "mde_frac": ruling.map(|r| r.mde.exp_m1()),
         "judged": ruling.is_some(),
-        "why": m.ruling.as_ref().err(),
+        "why": m.ruling.as_ref().err().map(ToString::to_string),
         "basis": super::calibration::metric_basis(m),
     })
 }

@@ -4,7 +4,7 @@ use super::{Event, Outcome};
 use crate::baseline::{self, Candidate, Candidates, Store};
 use crate::calibration::Calibration;
 use crate::case::Margins;
-use crate::compare::{self, CaseComparison, Design, Metric, Sessions, Verdict};
+use crate::compare::{self, CaseComparison, Design, Invalid, Metric, Sessions, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::git::Repo;
@@ -21,7 +21,7 @@ pub struct Compared {
 /// What is said of a case; numbers that must not be believed are invalid also where there is nothing to compare them
 /// with.
 pub fn verdict(case: &CaseRecord, compared: Option<&Compared>) -> Option<Verdict> {
-    let alone = || Some(Verdict::Invalid(case.spoiled()?.0));
+    let alone = || Some(Verdict::Invalid(Invalid::Alone(case.invalid_reason()?.0)));
     compared.map(|c| c.comparison.verdict.clone()).or_else(alone)
 }
 
@@ -125,10 +125,10 @@ impl History {
         self.against(id, oldest, case, head, margins)
     }
 
-    /// Names stored records that were asked for and could not be read.
+    /// Names stored records that were asked for and could not be read, or not as a whole.
     pub(super) fn say_unreadable(&self, on_event: &mut dyn FnMut(Event)) {
-        for failure in self.candidates.unreadable() {
-            on_event(Event::Note { text: &format!("skipped: {failure}") });
+        for text in self.candidates.notes() {
+            on_event(Event::Note { text: &text });
         }
     }
 
@@ -206,6 +206,7 @@ mod tests {
             acceptance: None,
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
+            unknown: Vec::new(),
         }
     }
 

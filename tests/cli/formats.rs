@@ -15,7 +15,7 @@ use trt_perf::error::{Failure, FailureKind};
 use trt_perf::record::wire;
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::stats::QUANTILES;
-use trt_perf::summarize::{Compute, GpuSummary, Summary};
+use trt_perf::summarize::{Compute, GpuSummary, InvalidReason, Summary};
 use trt_perf::tensor::{parse_npy, read_npy, read_samples, write_samples};
 use trt_perf::units::{Nanos, round5};
 
@@ -148,7 +148,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
         temperature_c: (!timed).then_some(65),
         power_w: Some(numbers[4]),
         joules_per_inference: (!timed).then_some(numbers[0]),
-        spoiled: timed.then(|| "the GPU's clock moved".into()),
+        invalid_reason: timed.then(|| InvalidReason::Recorded("the GPU's clock moved".into())),
     }
 }
 
@@ -273,6 +273,7 @@ prop_compose! {
             failed: failed.into_iter()
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
+            unknown: Vec::new(),
         }
     }
 }
@@ -318,6 +319,7 @@ fn fixed_text() -> String {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
+        unknown: Vec::new(),
     })
 }
 

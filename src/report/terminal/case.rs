@@ -245,7 +245,7 @@ pub(super) fn warnings(case: &CaseRecord) -> Vec<String> {
     if of(|s| !s.steady) > 0 {
         lines.push(paint(YELLOW, &format!("warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up", of(|s| !s.steady))));
     }
-    if let Some((why, count)) = case.spoiled() {
+    if let Some((why, count)) = case.invalid_reason() {
         lines.push(paint(RED, &format!("invalid: {why} (in {count} of {total} processes)")));
     }
     if of(|s| s.non_stationary) > 0 {

@@ -2,7 +2,7 @@
 
 use super::{Both, Check, How};
 use crate::case::Case;
-use crate::compare::{self, Verdict};
+use crate::compare::{self, Inconclusive, Verdict};
 use crate::error::FailureKind;
 use crate::session::Event;
 use crate::session::pairs::{Looks, Paired};
@@ -25,7 +25,7 @@ impl Check<'_> {
         for row in self.rows.values_mut().filter(|r| matches!(r.how, How::Pairs { .. })) {
             if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
                 let c = &mut row.comparison;
-                c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_deref());
+                c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_ref());
             }
         }
     }
@@ -80,8 +80,7 @@ impl Check<'_> {
             *confirmed = Some(agrees);
         }
         if !agrees {
-            row.comparison.verdict =
-                Verdict::Inconclusive("a second, independent set of pairs did not confirm the change".into());
+            row.comparison.verdict = Verdict::Inconclusive(Inconclusive::NotConfirmed);
         }
     }
 }
