@@ -123,6 +123,7 @@ fn record(seed: u64, cases: usize, processes: usize) -> Record {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::new(),
+        unknown: Vec::new(),
     }
 }
 

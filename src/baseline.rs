@@ -4,24 +4,23 @@
 //! same path. Written atomically; what cannot be read is named and skipped, never overwritten.
 
 mod calibrated;
+pub mod file;
 
 pub use calibrated::{load_calibration, save_calibration};
 
 use crate::compare::Metric;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
+use crate::record::wire::document::RECORD;
 use crate::record::{Record, date, wire};
 use crate::stats::{SessionSpread, session_spread};
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A record larger than this is worth a warning: it stays in the repository for good.
 pub const WARN_BYTES: usize = 64 << 10;
-/// A record larger than this is refused.
-pub const MAX_BYTES: usize = 256 << 10;
 /// How many records of other commits are opened in search of the same source tree.
 const MAX_OPENED: usize = 200;
 /// How far back ancestors are followed in search of a baseline.
@@ -90,21 +89,19 @@ impl Store {
 
     /// Writes `record` for good and returns its path. `record` gets its id.
     pub fn save(&self, record: &mut Record) -> Result<PathBuf> {
-        let text = wire::write(record);
-        if text.len() > MAX_BYTES {
-            return Err(Failure::new(
-                FailureKind::Format,
-                format!(
-                    "this record has {} bytes; the largest that may be stored has {MAX_BYTES}",
-                    text.len()
-                ),
-            )
-            .next(
-                "measure fewer cases or processes per record: `cargo trt-perf run FILTER --save-baseline`",
-            ));
+        if !record.unknown.is_empty() {
+            let what = format!(
+                "record {} was not written again: it would lose {}",
+                record.id,
+                record.unknown.join(", ")
+            );
+            return Err(Failure::usage(what)
+                .next("a newer version of the tool wrote it: cargo install cargo-trt-perf"));
         }
+        let text = wire::write(record);
+        RECORD.ensure_storable(&text)?;
         let path = self.dir.join(&record.device.key).join(file_name(record));
-        write_file("write the record", &path, &text, false)?;
+        file::write(&path, &RECORD, &text, false)?;
         Ok(path)
     }
 }
@@ -118,13 +115,7 @@ pub fn file_name(record: &Record) -> String {
 
 /// Reads one record file.
 pub fn load(path: &Path) -> Result<Record> {
-    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => {
-            Failure::new(FailureKind::Format, format!("{} is not text, so it is no record", path.display()))
-        }
-        _ => Failure::io("read the record", path, &e),
-    })?;
-    wire::read(&text).map_err(|f| Failure { message: format!("{} {}", path.display(), f.message), ..f })
+    file::open(path, &RECORD, wire::read)
 }
 
 fn read_dir(dir: &Path) -> Result<Vec<std::fs::DirEntry>> {
@@ -152,30 +143,6 @@ fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
         record8: record8.into(),
         path: path.clone(),
     })
-}
-
-/// Temporary file in the same folder, flushed, renamed; an existing file is left alone unless it is to be replaced.
-fn write_file(doing: &str, path: &Path, text: &str, replace: bool) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(dir)?;
-        let mut file = tempfile::Builder::new().prefix(".record").tempfile_in(dir)?;
-        file.write_all(text.as_bytes())?;
-        // Temporary files are private; a record is to be committed and read by others.
-        #[cfg(unix)]
-        std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        if replace {
-            return file.persist(path).map(|_| ()).map_err(|e| e.error);
-        }
-        match file.persist_noclobber(path) {
-            Ok(_) => Ok(()),
-            // The id is a hash of the text: the same name is the same record.
-            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(e) => Err(e.error),
-        }
-    };
-    write().map_err(|e| Failure::io(doing, path, &e))
 }
 
 /// A stored record that HEAD descends from.
@@ -217,9 +184,9 @@ impl Candidates {
         })
     }
 
-    /// Why files that were asked for could not be read.
-    pub fn unreadable(&self) -> impl Iterator<Item = &Failure> {
-        self.files.iter().filter_map(|f| f.record.get()?.as_ref().err())
+    /// What there is to say of the files that were asked for: that they cannot be read, or hold what is not known here.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.files.iter().filter_map(|f| note(&f.path, f.record.get()?.as_ref()))
     }
 }
 
@@ -227,6 +194,14 @@ impl File {
     fn open(&self) -> Option<Candidate<'_>> {
         let record = self.record.get_or_init(|| load(&self.path)).as_ref().ok()?;
         Some(Candidate { record, path: &self.path, steps: self.steps })
+    }
+}
+
+/// What there is to say of a file that was read.
+fn note(path: &Path, record: Result<&Record, &Failure>) -> Option<String> {
+    match record {
+        Ok(record) => record.unknown_note().map(|text| format!("{} {text}", path.display())),
+        Err(failure) => Some(format!("skipped: {failure}")),
     }
 }
 
@@ -314,7 +289,7 @@ pub fn recent(stores: &[&Store], device_key: &str) -> Vec<Record> {
     entries.filter(|e| seen.insert(e.record8.clone())).filter_map(|e| load(&e.path).ok()).collect()
 }
 
-/// Every readable record of several stores, each once. What cannot be read is named in `notes`.
+/// Every readable record of several stores, each once. What cannot be read, or not as a whole, is named in `notes`.
 pub fn all(stores: &[Store], notes: &mut Vec<String>) -> Result<Vec<Record>> {
     let mut seen = BTreeSet::new();
     let mut records = Vec::new();
@@ -324,10 +299,9 @@ pub fn all(stores: &[Store], notes: &mut Vec<String>) -> Result<Vec<Record>> {
         if !seen.insert((entry.device_key.clone(), name)) {
             continue;
         }
-        match load(&entry.path) {
-            Ok(record) => records.push(record),
-            Err(e) => notes.push(format!("skipped: {e}")),
-        }
+        let record = load(&entry.path);
+        notes.extend(note(&entry.path, record.as_ref()));
+        records.extend(record);
     }
     Ok(records)
 }

@@ -24,7 +24,7 @@ pub mod probe;
 pub mod search;
 
 pub use arrivals::{Pattern, schedule};
-pub use curve::{Curve, MAX_LATE_FRAC, late_share};
+pub use curve::{Curve, LateGenerator, MAX_LATE_FRAC, late_share};
 pub use probe::{Over, Probe, Verdict};
 pub use search::search;
 

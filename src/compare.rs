@@ -8,19 +8,23 @@ mod budget;
 mod design;
 mod metric;
 mod question;
+mod reason;
 pub mod samples;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
 pub use metric::{Metric, case_metrics, metrics, tail_quantile};
+pub use reason::{
+    BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, WhichArm,
+};
 pub use verdict::{Verdict, case_verdict, verdict_of};
 
 use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
-use crate::discover;
+use crate::discover::{self, Moved};
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::{self, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
-use question::{different_definition, spoiled};
+use question::{different_definition, invalid};
 
 /// One metric of one case, base against head.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +34,7 @@ pub struct MetricComparison {
     pub base: f64,
     pub head: f64,
     /// `Err`: why it is shown and not judged.
-    pub ruling: Result<Ruling, String>,
+    pub ruling: Result<Ruling, NotJudged>,
     /// Relative change of the value itself (not oriented): +0.05 is 5 % more.
     pub change: Option<stats::Interval>,
     /// What was taken into account beside the processes themselves.
@@ -45,7 +49,7 @@ pub struct CaseComparison {
     pub metrics: Vec<MetricComparison>,
     pub budget: Option<Budget>,
     /// How head breaks the budget that the base kept: a regression, however fast it is.
-    pub broken_budget: Option<String>,
+    pub broken_budget: Option<BrokenBudget>,
     /// What changed in the engine: model, library, options.
     pub engine_changes: Vec<String>,
     /// Outputs are not bit-identical.
@@ -54,7 +58,7 @@ pub struct CaseComparison {
     /// Why the numbers of one of the arms say nothing about a model.
     pub unreal: Option<Unreal>,
     /// That the grids of the two have different winners: information, no verdict.
-    pub moved: Option<String>,
+    pub moved: Option<Moved>,
 }
 
 /// Compares every case of `head` that `base` has too; both were measured in sessions of their own.
@@ -83,9 +87,9 @@ pub fn compare(
 }
 
 /// Why two records do not compare at all.
-pub fn different_device(base: &Record, head: &Record) -> Option<String> {
+pub fn different_device(base: &Record, head: &Record) -> Option<NotComparable> {
     (base.device.key != head.device.key)
-        .then(|| format!("measured on {}, the base on {}", head.device.key, base.device.key))
+        .then(|| NotComparable::Device { base: base.device.key.clone(), head: head.device.key.clone() })
 }
 
 /// Soft facts that differ: compared all the same, and said.
@@ -113,17 +117,17 @@ pub fn compare_case(
     if let Some(why) = different_definition(base, head) {
         return CaseComparison { moved, ..without_numbers(id, head, margins, Verdict::NotComparable(why)) };
     }
-    if let Some(why) = spoiled(base, "base").or_else(|| spoiled(head, "head")) {
+    if let Some(why) = invalid(base, WhichArm::Base).or_else(|| invalid(head, WhichArm::Head)) {
         return without_numbers(id, head, margins, Verdict::Invalid(why));
     }
     let metrics: Vec<MetricComparison> =
         case_metrics(head).into_iter().map(|m| compare_metric(m, base, head, margins, design)).collect();
     let broken_budget = budget::broken(base, head, design);
-    let verdict = match verdict_of(&metrics, head.budget, broken_budget.as_deref()) {
+    let verdict = match verdict_of(&metrics, head.budget, broken_budget.as_ref()) {
         Verdict::Regressed | Verdict::Improved
             if matches!(design, Design::Stored(_)) && same_engine(&base.engine, &head.engine) =>
         {
-            Verdict::Inconclusive(SAME_ENGINE.into())
+            Verdict::Inconclusive(Inconclusive::SameEngine)
         }
         other => other,
     };
@@ -138,9 +142,6 @@ pub fn compare_case(
         ..without_numbers(id, head, margins, Verdict::Unchanged)
     }
 }
-
-/// Why two sessions that measured one engine differ: no change of sources can be the reason.
-const SAME_ENGINE: &str = "the very same engine was measured in both sessions: the machine differs, not the engine (`cargo trt-perf doctor` says what disturbs it, `check` measures both arms in one session)";
 
 fn same_engine(base: &EngineRecord, head: &EngineRecord) -> bool {
     !base.payload_sha256.is_empty()
@@ -178,7 +179,7 @@ impl CaseComparison {
 }
 
 /// Where both points were chosen by grids.
-fn moved(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+fn moved(base: &CaseRecord, head: &CaseRecord) -> Option<Moved> {
     base.discovery.as_ref().zip(head.discovery.as_ref())?;
     discover::moved(base.cell(), head.cell())
 }
@@ -211,37 +212,26 @@ fn compare_values(
     let known = |arm: &[Option<f64>]| -> Vec<f64> { arm.iter().flatten().copied().collect() };
     let (b, h) = (known(base), known(head));
     let mean = |v: &[f64]| (v.iter().map(|x| x.ln()).sum::<f64>() / v.len() as f64).exp();
-    let mut shown = MetricComparison {
-        metric,
-        base: mean(&b),
-        head: mean(&h),
-        ruling: Err(String::new()),
-        change: None,
-        basis: basis(metric, design),
-    };
     let rule = metric.rule(margins);
     let units = b.len().min(h.len());
-    if b.len() < base.len() || h.len() < head.len() {
-        shown.ruling = Err("too few requests per process".into());
-        return shown;
+    let judged = if b.len() < base.len() || h.len() < head.len() {
+        Err(NotJudged::TooFewRequests)
+    } else if units < rule.min_units {
+        Err(NotJudged::NeedsProcesses { need: rule.min_units, have: units })
+    } else {
+        judge(metric, &b, &h, rule, design).map_err(NotJudged::from)
+    };
+    let mut basis = basis(metric, design);
+    if let (Basis::Calibration { used, .. }, Ok(judged)) = (&mut basis, &judged) {
+        // Moderation adds degrees of freedom, unless it was refused.
+        *used = judged.estimate.df > judged.estimate.n as f64 - 1.0;
     }
-    if units < rule.min_units {
-        shown.ruling = Err(format!("needs {} processes, has {units}", rule.min_units));
-        return shown;
-    }
-    match judge(metric, &b, &h, rule, design) {
-        Ok(judged) => {
-            if let Basis::Calibration { used, .. } = &mut shown.basis {
-                // Moderation adds degrees of freedom, unless it was refused.
-                *used = judged.estimate.df > judged.estimate.n as f64 - 1.0;
-            }
-            let interval = judged.estimate.interval(rule.alpha);
-            shown.change = Some(value_change(interval, metric.orientation()));
-            shown.ruling = Ok(judged.ruling);
-        }
-        Err(e) => shown.ruling = Err(e.to_string()),
-    }
-    shown
+    let change = judged.as_ref().ok().map(|judged| {
+        let interval = judged.estimate.interval(rule.alpha);
+        value_change(interval, metric.orientation())
+    });
+    let ruling = judged.map(|judged| judged.ruling);
+    MetricComparison { metric, base: mean(&b), head: mean(&h), ruling, change, basis }
 }
 
 fn basis(metric: Metric, design: &Design) -> Basis {

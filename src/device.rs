@@ -13,7 +13,7 @@ mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
 pub use gpu::{Gpu, GpuState, gpus, key as gpu_key};
-pub use monitor::{GpuConditions, Monitor};
+pub use monitor::{GpuConditions, GpuDisturbance, Monitor};
 pub use timer::{Timer, measure_timer};
 
 use serde::{Deserialize, Serialize};

@@ -14,6 +14,7 @@ pub use trials::{Entry, Out, ROUNDS, Ranking, Score, Trials, tail_quantile};
 
 use crate::case::{Case, OperatingPoint};
 use crate::units::plural;
+use std::fmt;
 
 /// A point of a grid. Threads are no part of the operating point: they belong to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +81,21 @@ pub struct TriedScore {
     pub tail_ns: f64,
 }
 
-/// What to say where two grids of a case came to different winners; information, never a verdict.
-pub fn moved(base: Cell, head: Cell) -> Option<String> {
-    (base != head).then(|| {
-        format!(
-            "the grid has another winner: {} (before: {}); information, no verdict",
-            head.words(),
-            base.words()
-        )
-    })
+/// Two grids of a case came to different winners: information, never a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub before: Cell,
+    pub now: Cell,
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (now, before) = (self.now.words(), self.before.words());
+        write!(f, "the grid has another winner: {now} (before: {before}); information, no verdict")
+    }
+}
+
+/// Whether the winner is another one.
+pub fn moved(before: Cell, now: Cell) -> Option<Moved> {
+    (before != now).then_some(Moved { before, now })
 }

@@ -256,6 +256,7 @@ mod tests {
             supersedes: Vec::new(),
             acceptance: None,
             failed: BTreeMap::new(),
+            unknown: Vec::new(),
         }
     }
 

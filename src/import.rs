@@ -11,7 +11,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::measure::{Measured, MeasuredGpu};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::steady;
-use crate::summarize::{Summary, summarize};
+use crate::summarize::{InvalidReason, Summary, summarize};
 use crate::trtexec::{self, Request, RunSettings, Said, Times};
 use crate::units::{plain_time, plural};
 use serde::Serialize;
@@ -91,6 +91,7 @@ pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
         acceptance: None,
         cases: BTreeMap::from([(runs.case.clone(), case)]),
         failed: BTreeMap::new(),
+        unknown: Vec::new(),
     };
     Ok((record, notes))
 }
@@ -166,7 +167,7 @@ fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64)
     let latencies = trtexec::latencies_ns(block);
     let mut summary = summarize(&latencies, &trtexec::compute_ns(block), &measured, None)?;
     if let Some(gpu) = &mut summary.gpu {
-        gpu.spoiled = run.too_coarse(block, MARGIN_FRAC);
+        gpu.invalid_reason = run.too_coarse(block, MARGIN_FRAC).map(InvalidReason::from);
     }
     Ok(summary)
 }

@@ -14,7 +14,7 @@ use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::discover::{Cell, Discovery};
 use crate::error::Failure;
-use crate::summarize::Summary;
+use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 
 /// All processes of a session.
@@ -35,6 +35,8 @@ pub struct Record {
     pub cases: BTreeMap<String, CaseRecord>,
     /// Cases that could not be built or measured.
     pub failed: BTreeMap<String, Failure>,
+    /// Fields of its file that this version does not know, and leaves out. Empty unless a newer version wrote it.
+    pub unknown: Vec<String>,
 }
 
 /// Which sources were measured.
@@ -146,8 +148,8 @@ impl CaseRecord {
     }
 
     /// Why its numbers must not be believed, by the first process that says so, and how many do.
-    pub fn spoiled(&self) -> Option<(String, usize)> {
-        let all: Vec<String> = self.processes.iter().filter_map(Summary::spoiled).collect();
+    pub fn invalid_reason(&self) -> Option<(InvalidReason, usize)> {
+        let all: Vec<InvalidReason> = self.processes.iter().filter_map(Summary::invalid_reason).collect();
         let count = all.len();
         Some((all.into_iter().next()?, count))
     }
@@ -161,6 +163,17 @@ impl Record {
         let cases =
             if self.cases.len() == 1 { "1 case".into() } else { format!("{} cases", self.cases.len()) };
         format!("{commit}{dirty} ({}, {cases})", date(self.created_s))
+    }
+
+    /// What to say of a record that holds more than this version knows; continues the name of its file.
+    pub fn unknown_note(&self) -> Option<String> {
+        (!self.unknown.is_empty()).then(|| {
+            format!(
+                "holds what this version of the tool does not know and leaves out: {} (cargo-trt-perf {} wrote it; update with `cargo install cargo-trt-perf`)",
+                self.unknown.join(", "),
+                self.tool
+            )
+        })
     }
 }
 

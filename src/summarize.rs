@@ -1,13 +1,14 @@
 //! Samples → [`Summary`]: what one measuring process says about a case. Pure.
 
 use crate::backend::GpuTimes;
-use crate::capacity::Curve;
+use crate::capacity::{Curve, LateGenerator};
 use crate::case::Budget;
-use crate::device::GpuConditions;
+use crate::device::{GpuConditions, GpuDisturbance};
 use crate::error::{Failure, FailureKind, Result};
 use crate::measure::{Measured, MeasuredGpu};
 use crate::stats::{self, Description, QUANTILES};
 use crate::steady;
+use crate::trtexec::TooCoarse;
 
 /// One process, in numbers. Times are nanoseconds per request.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +65,24 @@ pub struct GpuSummary {
     /// Of the whole GPU, idle power included.
     pub joules_per_inference: Option<f64>,
     /// Why the numbers are not valid: a clock that moved, throttling, other processes.
-    pub spoiled: Option<String>,
+    pub invalid_reason: Option<InvalidReason>,
+}
+
+/// Why the numbers of a process must not be believed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidReason {
+    #[error("the CPU was throttled")]
+    CpuThrottled,
+    #[error(transparent)]
+    Gpu(#[from] GpuDisturbance),
+    #[error(transparent)]
+    LateGenerator(#[from] LateGenerator),
+    /// Of an imported run.
+    #[error(transparent)]
+    TooCoarse(#[from] TooCoarse),
+    /// As a record tells it, which keeps the text alone.
+    #[error("{0}")]
+    Recorded(String),
 }
 
 /// Time the GPU computed per request, in nanoseconds.
@@ -84,12 +102,12 @@ impl Summary {
 
 impl Summary {
     /// Why this process must not be believed; `None` where nothing is known against it.
-    pub fn spoiled(&self) -> Option<String> {
+    pub fn invalid_reason(&self) -> Option<InvalidReason> {
         if self.throttled {
-            return Some("the CPU was throttled".into());
+            return Some(InvalidReason::CpuThrottled);
         }
-        let of_gpu = self.gpu.as_ref().and_then(|gpu| gpu.spoiled.clone());
-        of_gpu.or_else(|| self.capacity.as_ref()?.spoiled())
+        let of_gpu = self.gpu.as_ref().and_then(|gpu| gpu.invalid_reason.clone());
+        of_gpu.or_else(|| Some(self.capacity.as_ref()?.invalid_reason()?.into()))
     }
 }
 
@@ -180,7 +198,7 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
         temperature_c: gpu.after.temperature_c,
         power_w: gpu.after.power_w,
         joules_per_inference: gpu.energy_j.map(|j| j / inferences),
-        spoiled: GpuConditions::spoiled(&gpu.before, &gpu.after),
+        invalid_reason: GpuConditions::disturbance(&gpu.before, &gpu.after).map(InvalidReason::from),
     })
 }
 

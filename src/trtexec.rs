@@ -11,7 +11,7 @@ mod version;
 
 pub use layers::{Layer, layers};
 pub use said::{RunSettings, Said, graph_failed, merge, said};
-pub use times::{Parts, Request, Times, compute_ns, latencies_ns, parts, requests_per_s, times};
+pub use times::{Parts, Request, Times, TooCoarse, compute_ns, latencies_ns, parts, requests_per_s, times};
 pub use version::{Refused, Version};
 
 /// What a file of `trtexec` is, by its content.

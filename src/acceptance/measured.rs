@@ -1,17 +1,16 @@
 //! What checks of one source tree measured last, per case: what `baseline accept` accepts. Pure: to text and back.
 //!
-//! A file in the target folder, `checks/<source tree>.json`, schema `trt-perf/check@1`. It is never committed; one
-//! that cannot be read only means that the check has to be run again.
+//! A file in the target folder, `checks/<source tree>.json`, `trt-perf/check@1` in the form of [`document`]. It is never
+//! committed, so fields that this version does not know are passed over without a word.
 
 use crate::compare::{CaseComparison, Verdict};
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::Result;
 use crate::record::ChangeKind;
 use crate::record::wire::acceptance::{IntervalV1, changes_from_wire, changes_to_wire};
+use crate::record::wire::document;
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-const SCHEMA: &str = "trt-perf/check@1";
 
 /// One case, as the last check that measured it saw it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +49,6 @@ impl MeasuredCase {
 
 #[derive(Serialize, Deserialize)]
 struct MeasuredV1 {
-    schema: String,
     cases: BTreeMap<String, CaseV1>,
 }
 
@@ -70,30 +68,20 @@ pub fn write(cases: &BTreeMap<String, MeasuredCase>) -> String {
         kind: c.kind,
         changes: changes_to_wire(&c.changes),
     };
-    let wire = MeasuredV1 {
-        schema: SCHEMA.into(),
-        cases: cases.iter().map(|(id, c)| (id.clone(), case(c))).collect(),
-    };
-    // Plain data: serialising it into memory cannot fail.
-    serde_json::to_string_pretty(&wire).unwrap_or_default() + "\n"
+    let cases = cases.iter().map(|(id, c)| (id.clone(), case(c))).collect();
+    document::write(&document::CHECK, &MeasuredV1 { cases }).0
 }
 
 /// The cases in the text of such a file.
 pub fn read(text: &str) -> Result<BTreeMap<String, MeasuredCase>> {
-    let bad =
-        |what: String| Failure::new(FailureKind::Format, what).next("measure again: `cargo trt-perf check`");
-    let wire: MeasuredV1 =
-        serde_json::from_str(text).map_err(|e| bad(format!("is no result of a check ({e})")))?;
-    if wire.schema != SCHEMA {
-        return Err(bad(format!(
-            "was written by another version of this tool ({}; this one reads {SCHEMA})",
-            wire.schema
-        )));
-    }
+    Ok(document::read(text, &document::CHECK, from_wire)?.body)
+}
+
+fn from_wire(wire: MeasuredV1) -> Result<BTreeMap<String, MeasuredCase>, String> {
     wire.cases
         .into_iter()
         .map(|(id, c)| {
-            let changes = changes_from_wire(c.changes).map_err(|e| bad(format!("is damaged: {id}: {e}")))?;
+            let changes = changes_from_wire(c.changes).map_err(|e| format!("{id}: {e}"))?;
             Ok((id, MeasuredCase { base_commit: c.base_commit, record: c.record, kind: c.kind, changes }))
         })
         .collect()

@@ -3,10 +3,11 @@
 use super::measured::{self, MeasuredCase};
 use super::*;
 use crate::case::Margins;
-use crate::compare::{Basis, Metric, Verdict};
+use crate::compare::{Basis, Invalid, Metric, Verdict};
 use crate::record::sample::case;
 use crate::record::{ChangeKind, RecordDevice, Source, superseded};
 use crate::stats::Ruling;
+use crate::summarize::InvalidReason;
 use std::collections::BTreeMap;
 
 const CASE: &str = "p/m/default/latency";
@@ -57,6 +58,7 @@ fn record(id: &str, supersedes: &[&str], holds: bool) -> Record {
         acceptance: None,
         cases: holds.then(|| (CASE.to_owned(), case())).into_iter().collect(),
         failed: BTreeMap::new(),
+        unknown: Vec::new(),
     }
 }
 
@@ -217,10 +219,10 @@ fn measured_changes_survive_their_file() {
 #[test]
 fn what_cannot_be_trusted_cannot_be_accepted() {
     let mut c = comparison(vec![metric(Metric::Mean, Decision::Regressed, Some(interval(0.04, 0.05, 0.06)))]);
-    c.verdict = Verdict::Invalid("throttled".into());
+    c.verdict = Verdict::Invalid(Invalid::Alone(InvalidReason::CpuThrottled));
     assert_eq!(MeasuredCase::of(&c, "b", "r"), None);
     assert_eq!(MeasuredCase::of(&comparison(Vec::new()), "b", "r"), None);
     let newer = measured::write(&BTreeMap::new()).replace("check@1", "check@2");
-    assert!(measured::read(&newer).expect_err("newer").message.contains("another version"));
+    assert!(measured::read(&newer).expect_err("newer").message.contains("newer version"));
     assert!(measured::read("{").expect_err("cut off").next.contains("cargo trt-perf check"));
 }

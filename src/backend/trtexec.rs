@@ -316,7 +316,7 @@ fn measured(text: &str, said: &Said, asked: &RunSettings) -> Result<ProgramMeasu
     };
     let run = trtexec::times(text, asked.warm_up_ms).map_err(bad)?;
     if let Some(why) = run.too_coarse(&run.requests, MARGIN_FRAC) {
-        return Err(Failure::new(FailureKind::Measure, why).next("set a shorter --measure"));
+        return Err(Failure::new(FailureKind::Measure, why.to_string()).next("set a shorter --measure"));
     }
     let parts = trtexec::parts(&run.requests);
     Ok(ProgramMeasured {

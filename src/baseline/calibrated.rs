@@ -3,9 +3,10 @@
 //! Unlike a record it is replaced by a newer one: it describes the machine as it is, not a commit. Its name can
 //! never be that of a record, so listing and pruning pass it by.
 
-use super::{MAX_BYTES, write_file};
+use super::file;
 use crate::calibration::{Calibration, wire};
 use crate::error::{Failure, FailureKind, Result};
+use crate::record::wire::document::CALIBRATION;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "calibration.json";
@@ -14,22 +15,11 @@ const FILE: &str = "calibration.json";
 /// belongs to another device, is an error that names the file.
 pub fn load_calibration(dir: &Path, device_key: &str) -> Result<Option<Calibration>> {
     let path = dir.join(device_key).join(FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
-            return Err(Failure::new(
-                FailureKind::Format,
-                format!("{} is not text, so it is no calibration", path.display()),
-            ));
-        }
-        Err(e) => return Err(Failure::io("read the calibration", &path, &e)),
-    };
-    let named = |f: Failure| Failure { message: format!("{} {}", path.display(), f.message), ..f };
-    let calibration = wire::read(&text).map_err(named)?;
+    let Some(calibration) = file::open_if_there(&path, &CALIBRATION, wire::read)? else { return Ok(None) };
     if calibration.device.key != device_key {
-        let what = format!("is a calibration of {}, in the folder of another device", calibration.device.key);
-        return Err(named(Failure::new(FailureKind::Format, what).next(wire::ANEW)));
+        let key = &calibration.device.key;
+        let what = format!("{} is a calibration of {key}, in the folder of another device", path.display());
+        return Err(Failure::new(FailureKind::Format, what).next(CALIBRATION.damaged));
     }
     Ok(Some(calibration))
 }
@@ -37,18 +27,9 @@ pub fn load_calibration(dir: &Path, device_key: &str) -> Result<Option<Calibrati
 /// Writes the calibration of its device below `dir`, in place of an older one, and returns its path. It gets its id.
 pub fn save_calibration(dir: &Path, calibration: &mut Calibration) -> Result<PathBuf> {
     let text = wire::write(calibration);
-    if text.len() > MAX_BYTES {
-        return Err(Failure::new(
-            FailureKind::Format,
-            format!(
-                "this calibration has {} bytes; the largest that may be stored has {MAX_BYTES}",
-                text.len()
-            ),
-        )
-        .next("calibrate fewer cases: `cargo trt-perf calibrate FILTER`"));
-    }
+    CALIBRATION.ensure_storable(&text)?;
     let path = dir.join(&calibration.device.key).join(FILE);
-    write_file("write the calibration", &path, &text, true)?;
+    file::write(&path, &CALIBRATION, &text, true)?;
     Ok(path)
 }
 

@@ -1,26 +1,22 @@
-//! Calibrations as they stand in files: `trt-perf/calibration@1`, JSON, sorted keys, a line per case, five
-//! significant digits. Versioned: newer versions are refused by name, older ones will be read here.
+//! Calibrations as they stand in files: `trt-perf/calibration@1`, in the form of [`document`], five significant digits.
+//!
+//! A calibration is replaced by a newer one and never goes on in another file, so fields that this version does not know
+//! are passed over without a word.
 
 use super::{Calibration, CaseCalibration, MetricCalibration, Rate, Spread};
 use crate::case::{Budget, Margins};
 use crate::compare::metrics;
 use crate::config::Scenario;
 use crate::device::Timer;
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::Result;
 use crate::record::RecordDevice;
-use crate::record::wire::not_json;
-use crate::record::wire::{ID_DIGITS, id_of, lines};
+use crate::record::wire::document;
 use crate::stats::{Prior, SessionSpread};
 use crate::units::{Nanos, round5};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-const SCHEMA_PREFIX: &str = "trt-perf/calibration@";
-const VERSION: u32 = 1;
-/// The next step where a file is of no use.
-pub const ANEW: &str = "restore it from git, or measure it anew: cargo trt-perf calibrate";
 
 /// A calibration, version 1. Times are nanoseconds, spreads standard deviations of logarithms, shares fractions.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -124,45 +120,19 @@ pub fn schema() -> Value {
 
 /// Gives the calibration its id and returns the text of its file.
 pub fn write(calibration: &mut Calibration) -> String {
-    calibration.id = "0".repeat(ID_DIGITS);
-    let blank = text(calibration);
-    calibration.id = id_of(&blank, &calibration.id);
-    text(calibration)
-}
-
-fn text(calibration: &Calibration) -> String {
-    lines(serde_json::to_value(to_wire(calibration)).unwrap_or_default())
+    let (text, id) = document::write(&document::CALIBRATION, &to_wire(calibration));
+    calibration.id = id;
+    text
 }
 
 /// The calibration in the text of a file.
 pub fn read(text: &str) -> Result<Calibration> {
-    let bad = |what: String, next: &str| Failure::new(FailureKind::Format, what).next(next);
-    let value: Value = serde_json::from_str(text).map_err(|e| bad(not_json(text, &e), ANEW))?;
-    let version = value.get("schema").and_then(Value::as_str).and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
-    match version.map(str::parse::<u32>) {
-        Some(Ok(VERSION)) => {}
-        Some(Ok(newer)) => {
-            let what = format!(
-                "was written by a newer version of this tool (calibration@{newer}; this one reads calibration@{VERSION})"
-            );
-            return Err(bad(what, "update it: cargo install cargo-trt-perf"));
-        }
-        _ => {
-            let what = "is not a calibration of cargo trt-perf (it has no trt-perf/calibration schema)";
-            return Err(bad(what.into(), ANEW));
-        }
-    }
-    let damaged = |what: String| bad(format!("is a damaged calibration ({what})"), ANEW);
-    let wire: CalibrationV1 = serde_json::from_value(value).map_err(|e| damaged(e.to_string()))?;
-    if id_of(text, &wire.id) != wire.id {
-        return Err(bad("was changed after it was written: its text does not match its id".into(), ANEW));
-    }
-    from_wire(wire).map_err(damaged)
+    Ok(document::read(text, &document::CALIBRATION, from_wire)?.body)
 }
 
 fn to_wire(c: &Calibration) -> CalibrationV1 {
     CalibrationV1 {
-        schema: format!("{SCHEMA_PREFIX}{VERSION}"),
+        schema: document::CALIBRATION.schema(),
         id: c.id.clone(),
         created: jiff::Timestamp::from_second(c.created_s).map(|t| t.to_string()).unwrap_or_default(),
         tool: c.tool.clone(),

@@ -29,6 +29,17 @@ pub struct Curve {
     pub probes: u64,
 }
 
+/// Too many requests were sent late, as in [`Curve`].
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the load generator was late for {} of the requests (p99 {}): leave a CPU core free, use fewer streams, or a longer budget",
+    share(*.late_frac), time(*.late_p99_ns)
+)]
+pub struct LateGenerator {
+    pub late_frac: f64,
+    pub late_p99_ns: f64,
+}
+
 impl Curve {
     /// `late_ns`: how late each request of all probes was; `budget_ns` is the case's own.
     pub fn new(
@@ -54,14 +65,9 @@ impl Curve {
     }
 
     /// Why the numbers are the generator's and not the engine's.
-    pub fn spoiled(&self) -> Option<String> {
-        (self.late_frac > MAX_LATE_FRAC).then(|| {
-            format!(
-                "the load generator was late for {} of the requests (p99 {}): leave a CPU core free, use fewer streams, or a longer budget",
-                share(self.late_frac),
-                time(self.late_p99_ns)
-            )
-        })
+    pub fn invalid_reason(&self) -> Option<LateGenerator> {
+        (self.late_frac > MAX_LATE_FRAC)
+            .then_some(LateGenerator { late_frac: self.late_frac, late_p99_ns: self.late_p99_ns })
     }
 
     /// Whether the generator was late for more than 1 % of the requests, as a further budget counts it.
@@ -145,9 +151,9 @@ mod tests {
         assert_eq!(curve.points[0].outcome, Outcome::Rate { per_s: 400.0, ln_se: 0.1 });
         assert_eq!(curve.points[0].confirmed, Some(Confirmed { per_s: 360.0, ..confirmed }));
         assert_eq!(curve.points[1].outcome.value(), Some(24.0));
-        assert_eq!((curve.at(1).is_some(), curve.at(2), curve.spoiled()), (true, None, None));
+        assert_eq!((curve.at(1).is_some(), curve.at(2), curve.invalid_reason()), (true, None, None));
         let late = Curve { late_frac: 0.02, ..curve };
         assert!(late.is_late_for(1) == (late.late_p99_ns > 1000.0) && !late.is_late_for(u64::MAX));
-        assert!(late.spoiled().is_some_and(|why| why.contains("late for 2%")));
+        assert!(late.invalid_reason().is_some_and(|why| why.to_string().contains("late for 2%")));
     }
 }

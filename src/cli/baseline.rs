@@ -195,6 +195,7 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
         out(&format!("replaces {}\n", record.supersedes.join(", ")));
     }
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
+    record.unknown_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
     Ok(Exit::Ok)
 }
 

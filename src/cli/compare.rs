@@ -98,6 +98,9 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
             out_message(&Message::Comparison(json::compared_case(c, None)));
         }
     }
+    for (name, record) in [(&args.base, &base), (&args.head, &head)] {
+        record.unknown_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
+    }
     let soft = compare::soft_differences(&base, &head);
     if human && !soft.is_empty() {
         note(&format!("advisory: between the two {}", soft.join(", ")));

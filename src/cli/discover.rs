@@ -157,7 +157,8 @@ fn keep(
     notes.extend(record.map(|path| format!("record: {}", shown(path))));
     for (id, case) in &found.record.cases {
         notes.extend(
-            case.spoiled().map(|(why, _)| format!("warning: the numbers of {id} cannot be trusted: {why}")),
+            case.invalid_reason()
+                .map(|(why, _)| format!("warning: the numbers of {id} cannot be trusted: {why}")),
         );
     }
     let mut written: Option<PathBuf> = None;

@@ -1,6 +1,7 @@
 //! What a budget decides beside the metrics: faster but over the budget is a regression, and a capacity that hangs on a
 //! budget too near to the engine's own time is no gate. Pure.
 
+use super::reason::{BrokenBudget, MIN_BUDGET_IN_MEDIANS, NotJudged, WhichArm};
 use super::{Design, Metric};
 use crate::capacity::{Capacity, Outcome};
 use crate::case::Budget;
@@ -8,14 +9,9 @@ use crate::config::Scenario;
 use crate::record::CaseRecord;
 use crate::stats::{Interval, geometric_mean_interval};
 use crate::summarize::Summary;
-use crate::units::{plain_time, time};
-
-/// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
-/// at 3 ×, and 13.6 % at 2 ×.
-const MIN_BUDGET_IN_MEDIANS: f64 = 3.0;
 
 /// Why head is a regression whatever its throughput: it breaks the budget that the base kept.
-pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> Option<String> {
+pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> Option<BrokenBudget> {
     let budget = head.budget?;
     match head.scenario {
         Scenario::Latency => None,
@@ -26,16 +22,11 @@ pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> O
             };
             let (b, h) = (tail(base, budget, confidence)?, tail(head, budget, confidence)?);
             let max = budget.max_ns as f64;
-            (h.lo > max && b.est <= max).then(|| {
-                format!(
-                    "{} is {} [{} {}], over the budget of {}, which the base kept with {}",
-                    Metric::Tail.name(head.budget),
-                    time(h.est),
-                    time(h.lo),
-                    time(h.hi),
-                    plain_time(max),
-                    time(b.est)
-                )
+            (h.lo > max && b.est <= max).then(|| BrokenBudget::Exceeded {
+                metric: Metric::Tail.name(head.budget),
+                head: h,
+                max_ns: budget.max_ns,
+                base_ns: b.est,
             })
         }
         Scenario::Capacity => {
@@ -46,12 +37,9 @@ pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> O
             let lost = !head.processes.is_empty()
                 && head.processes.iter().all(none)
                 && base.processes.iter().all(keeps);
-            lost.then(|| {
-                format!(
-                    "no rate keeps {} within {} any more, and the base has one",
-                    Metric::Tail.name(head.budget),
-                    plain_time(budget.max_ns as f64)
-                )
+            lost.then(|| BrokenBudget::NoRate {
+                metric: Metric::Tail.name(head.budget),
+                max_ns: budget.max_ns,
             })
         }
     }
@@ -68,27 +56,23 @@ fn point(s: &Summary, budget_ns: u64) -> Option<&Capacity> {
 }
 
 /// Why a capacity is reported and not gated; `None` for other metrics and where nothing speaks against it.
-pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) -> Option<NotJudged> {
     let max_ns = metric.capacity_budget_ns(head.budget)?;
-    for (arm, name) in [(base, "the base"), (head, "head")] {
-        if arm.processes.iter().any(|s| s.capacity.as_ref().is_some_and(|c| c.is_late_for(max_ns))) {
-            return Some(format!("the load generator of {name} was late for more than 1 % of the requests"));
+    for (record, arm) in [(base, WhichArm::Base), (head, WhichArm::Head)] {
+        if record.processes.iter().any(|s| s.capacity.as_ref().is_some_and(|c| c.is_late_for(max_ns))) {
+            return Some(NotJudged::GeneratorWasLate { arm });
         }
-        let without = |test: fn(&Outcome) -> bool| {
-            arm.processes.iter().filter(|s| point(s, max_ns).is_some_and(|p| test(&p.outcome))).count()
+        let with = |test: fn(&Outcome) -> bool| {
+            record.processes.iter().filter(|s| point(s, max_ns).is_some_and(|p| test(&p.outcome))).count()
         };
-        let of = arm.processes.len();
-        match without(|a| matches!(a, Outcome::None { .. })) {
-            0 => {}
-            n => return Some(format!("in {n} of {of} processes of {name} no rate keeps the budget")),
+        let of = record.processes.len();
+        let count = with(|a| matches!(a, Outcome::None { .. }));
+        if count > 0 {
+            return Some(NotJudged::NoRateKeepsBudget { arm, count, of });
         }
-        match without(|a| matches!(a, Outcome::Beyond { .. })) {
-            0 => {}
-            n => {
-                return Some(format!(
-                    "in {n} of {of} processes of {name} no rate that can be offered is too much"
-                ));
-            }
+        let count = with(|a| matches!(a, Outcome::Beyond { .. }));
+        if count > 0 {
+            return Some(NotJudged::NoRateIsTooMuch { arm, count, of });
         }
     }
     let medians: Vec<f64> =
@@ -96,9 +80,7 @@ pub(super) fn not_gated(metric: Metric, base: &CaseRecord, head: &CaseRecord) ->
     let median =
         geometric_mean_interval(&medians, 0.95).map_or_else(|_| medians.first().copied(), |i| Some(i.est))?;
     let times = max_ns as f64 / median;
-    (times < MIN_BUDGET_IN_MEDIANS).then(|| {
-        format!("the budget is {times:.1} × the closed-loop p50, and below {MIN_BUDGET_IN_MEDIANS} × small changes of latency are large ones of capacity")
-    })
+    (times < MIN_BUDGET_IN_MEDIANS).then_some(NotJudged::BudgetTooTight { times })
 }
 
 #[cfg(test)]
@@ -136,7 +118,7 @@ mod tests {
         let base = throughput(1000.0, 4.5);
         let c = compare(&base, &throughput(1200.0, 5.5));
         assert_eq!(c.verdict, Verdict::Regressed);
-        let why = c.broken_budget.unwrap_or_default();
+        let why = c.broken_budget.map(|b| b.to_string()).unwrap_or_default();
         assert!(why.starts_with("p99 is 5.5") && why.contains("the budget of 5 ms"), "{why}");
         let c = compare(&base, &throughput(1200.0, 4.9));
         assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));
@@ -193,7 +175,7 @@ mod tests {
     fn a_budget_near_the_closed_loop_is_reported_and_not_gated() {
         let c = compare(&capacity(rate(800.0), 2.0), &capacity(rate(600.0), 2.0));
         assert!(
-            matches!(&c.verdict, Verdict::Inconclusive(why) if why.contains("2.5 × the closed-loop p50"))
+            matches!(&c.verdict, Verdict::Inconclusive(why) if why.to_string().contains("2.5 × the closed-loop p50"))
         );
         assert!(c.metrics[0].change.is_some(), "it is reported all the same");
     }
@@ -204,10 +186,10 @@ mod tests {
         let none = |_| Outcome::None { lowest_per_s: 10.0, over_frac: 0.9 };
         let c = compare(&base, &capacity(none, 1.0));
         assert_eq!(c.verdict, Verdict::Regressed);
-        assert!(c.broken_budget.is_some_and(|why| why.contains("no rate keeps p99 within 5 ms")));
+        assert!(c.broken_budget.is_some_and(|why| why.to_string().contains("no rate keeps p99 within 5 ms")));
         let c = compare(&capacity(none, 1.0), &base);
         assert!(
-            matches!(&c.verdict, Verdict::Inconclusive(why) if why.contains("5 of 5 processes of the base"))
+            matches!(&c.verdict, Verdict::Inconclusive(why) if why.to_string().contains("5 of 5 processes of the base"))
         );
     }
 }

@@ -1,41 +1,36 @@
 //! Before statistics: whether two arms answer the same question, and whether their numbers can be believed at all.
 
+use super::reason::{Difference, Invalid, NotComparable, WhichArm};
 use crate::record::CaseRecord;
 
 /// What is asked must be the same; says what is not.
-pub(super) fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<String> {
+pub(super) fn different_definition(base: &CaseRecord, head: &CaseRecord) -> Option<NotComparable> {
     if base.engine.backend != head.engine.backend {
-        return Some(format!("backend {} against {}", head.engine.backend, base.engine.backend));
+        let (base, head) = (base.engine.backend.clone(), head.engine.backend.clone());
+        return Some(NotComparable::Backend { base, head });
     }
     if base.definition_hash == head.definition_hash {
         return None;
     }
-    let mut what = Vec::new();
-    if base.point != head.point {
-        what.push("operating point");
-    }
-    if base.mode != head.mode {
-        what.push("transfers or way of waiting");
-    }
-    if base.budget != head.budget {
-        what.push("budget");
-    }
-    if base.open != head.open {
-        what.push("arrivals, further budgets or batching");
-    }
-    if base.shapes != head.shapes {
-        what.push("shapes");
-    }
+    let told = [
+        (base.point != head.point, Difference::OperatingPoint),
+        (base.mode != head.mode, Difference::Mode),
+        (base.budget != head.budget, Difference::Budget),
+        (base.open != head.open, Difference::OpenLoop),
+        (base.shapes != head.shapes, Difference::Shapes),
+    ];
+    let mut what: Vec<Difference> =
+        told.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
     if what.is_empty() {
-        what.push("inputs, seed or measuring protocol");
+        what.push(Difference::Untold);
     }
-    Some(format!("another definition: {} changed", what.join(", ")))
+    Some(NotComparable::Definition(what))
 }
 
 /// Why the numbers of an arm must not be believed. (Pairs with such a process were discarded before.)
-pub(super) fn spoiled(arm: &CaseRecord, name: &str) -> Option<String> {
-    let (why, count) = arm.spoiled()?;
-    Some(format!("in {count} of {} processes of {name} {why}", arm.processes.len()))
+pub(super) fn invalid(record: &CaseRecord, arm: WhichArm) -> Option<Invalid> {
+    let (why, count) = record.invalid_reason()?;
+    Some(Invalid::Processes { arm, count, of: record.processes.len(), why })
 }
 
 #[cfg(test)]
@@ -43,6 +38,7 @@ mod tests {
     use super::*;
     use crate::case::Margins;
     use crate::compare::{Design, Sessions, Verdict, compare_case};
+    use crate::device::GpuDisturbance;
     use crate::record::sample;
     use crate::summarize::GpuSummary;
 
@@ -62,7 +58,7 @@ mod tests {
         for (b, h) in [(&before, &after), (&after, &before)] {
             let said = verdict(&stored, b, h);
             assert!(
-                matches!(&said, Verdict::Inconclusive(why) if why.contains("very same engine")),
+                matches!(&said, Verdict::Inconclusive(why) if why.to_string().contains("very same engine")),
                 "{said:?}"
             );
         }
@@ -85,7 +81,7 @@ mod tests {
             temperature_c: None,
             power_w: None,
             joules_per_inference: None,
-            spoiled: Some("the GPU's clock went from 1980 to 1500 MHz".into()),
+            invalid_reason: Some(GpuDisturbance::ClockMoved { before_mhz: 1980.0, after_mhz: 1500.0 }.into()),
         });
         let mut throttled = steady.clone();
         throttled.processes[0].throttled = true;
@@ -94,9 +90,9 @@ mod tests {
             compare_case("p/m/v/latency", base, head, Margins::default(), &design).verdict
         };
         assert!(!matches!(verdict(&steady, &steady), Verdict::Invalid(_)));
-        let said = verdict(&steady, &moved).reason().map(str::to_owned).unwrap_or_default();
+        let said = verdict(&steady, &moved).reason().unwrap_or_default();
         assert!(said.starts_with("in 1 of 5 processes of head the GPU's clock"), "{said}");
-        let said = verdict(&throttled, &steady).reason().map(str::to_owned).unwrap_or_default();
+        let said = verdict(&throttled, &steady).reason().unwrap_or_default();
         assert!(said.contains("of base the CPU was throttled"), "{said}");
     }
 }

@@ -1,22 +1,23 @@
 //! Judged metrics → the one word of a case. Pure.
 
+use super::reason::{BrokenBudget, Inconclusive, Invalid, NotComparable, Remedy};
 use super::{Basis, MetricComparison, Sessions};
 use crate::case::Budget;
 use crate::stats::{Decision, Doubt, Ruling};
 
 /// What the comparison of a case comes to. Sign and word are oriented: regressed means worse.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     Regressed,
     Improved,
     Unchanged,
     /// Real, and too small to matter.
     ChangedWithinMargin,
-    Inconclusive(String),
+    Inconclusive(Inconclusive),
     /// The two numbers do not answer the same question.
-    NotComparable(String),
+    NotComparable(NotComparable),
     /// A number cannot be trusted.
-    Invalid(String),
+    Invalid(Invalid),
 }
 
 impl Verdict {
@@ -32,10 +33,13 @@ impl Verdict {
         }
     }
 
-    pub fn reason(&self) -> Option<&str> {
+    /// Why there is no answer, in words.
+    pub fn reason(&self) -> Option<String> {
         match self {
-            Self::Inconclusive(r) | Self::NotComparable(r) | Self::Invalid(r) => Some(r),
-            _ => None,
+            Self::Inconclusive(why) => Some(why.to_string()),
+            Self::NotComparable(why) => Some(why.to_string()),
+            Self::Invalid(why) => Some(why.to_string()),
+            Self::Regressed | Self::Improved | Self::Unchanged | Self::ChangedWithinMargin => None,
         }
     }
 
@@ -54,7 +58,11 @@ impl Verdict {
 }
 
 /// The verdict of a case: that of its metrics, unless head breaks the budget that the base kept.
-pub fn verdict_of(metrics: &[MetricComparison], budget: Option<Budget>, broken: Option<&str>) -> Verdict {
+pub fn verdict_of(
+    metrics: &[MetricComparison],
+    budget: Option<Budget>,
+    broken: Option<&BrokenBudget>,
+) -> Verdict {
     if broken.is_some() { Verdict::Regressed } else { case_verdict(metrics, budget) }
 }
 
@@ -64,10 +72,11 @@ pub fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Ver
         metrics.iter().filter_map(|m| m.ruling.as_ref().ok().map(|r| (m, r))).collect();
     let has = |d: Decision| judged.iter().any(|(_, r)| r.decision == d);
     if judged.is_empty() {
-        let why = metrics
-            .iter()
-            .find_map(|m| m.ruling.as_ref().err().map(|e| format!("{}: {e}", m.metric.name(budget))));
-        return Verdict::Inconclusive(why.unwrap_or_else(|| "nothing to judge".into()));
+        let unjudged = metrics.iter().find_map(|m| m.ruling.as_ref().err().map(|why| (m, why)));
+        return Verdict::Inconclusive(match unjudged {
+            Some((m, why)) => Inconclusive::NotJudged { metric: m.metric.name(budget), why: why.clone() },
+            None => Inconclusive::NothingToJudge,
+        });
     }
     if has(Decision::Regressed) {
         return Verdict::Regressed;
@@ -85,31 +94,19 @@ pub fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Ver
 }
 
 /// Why a metric was not decided, and what would help.
-fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> String {
-    let name = m.metric.name(budget);
+fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> Inconclusive {
+    let metric = m.metric.name(budget);
     match r.doubt {
-        Some(Doubt::TestsDisagree) => {
-            return format!(
-                "{name}: the t interval and the exact test disagree; outlying processes are likely"
-            );
+        Some(Doubt::TestsDisagree) => Inconclusive::TestsDisagree { metric },
+        Some(Doubt::NoSpread) => Inconclusive::NoSpread { metric },
+        Some(Doubt::Multiplicity) => Inconclusive::ByChance { metric },
+        Some(Doubt::TooFewUnits | Doubt::TooWide | Doubt::NoExactTest) | None => {
+            let remedy = match r.units_to_settle {
+                Some(n) => Remedy::Processes(n),
+                None if m.basis == Basis::Sessions(Sessions::Assumed) => Remedy::Calibration,
+                None => Remedy::Unknown,
+            };
+            Inconclusive::TooUncertain { metric, remedy }
         }
-        Some(Doubt::NoSpread) => {
-            return format!(
-                "{name}: all processes gave the same number, so nothing tells how much it varies"
-            );
-        }
-        Some(Doubt::Multiplicity) => {
-            return format!("{name}: among this many cases such a change is expected by chance");
-        }
-        _ => {}
-    }
-    match r.units_to_settle {
-        Some(n) => format!("{name} is too uncertain; about {n} processes would settle it"),
-        None if m.basis == Basis::Sessions(Sessions::Assumed) => {
-            format!(
-                "{name} is too uncertain; how much sessions differ on this machine is not known (`cargo trt-perf calibrate` or five stored sessions tell)"
-            )
-        }
-        None => format!("{name} is too uncertain to be settled by more processes"),
     }
 }

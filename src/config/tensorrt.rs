@@ -18,7 +18,6 @@ macro_rules! options {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $key:literal, $read:expr;)*) => {
         /// Options of TensorRT's builder; `None` is TensorRT's default.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-        #[serde(deny_unknown_fields)]
         pub struct TensorrtOptions {
             $(
                 $(#[doc = $doc])+

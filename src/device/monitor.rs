@@ -23,21 +23,32 @@ pub struct GpuConditions {
     pub others: Option<u64>,
 }
 
+/// What disturbed a GPU while it was measured.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GpuDisturbance {
+    /// As in [`GpuConditions::throttled`].
+    #[error("the GPU's clocks were held down: {why}")]
+    Throttled { why: String },
+    #[error("the GPU's clock went from {before_mhz:.0} to {after_mhz:.0} MHz")]
+    ClockMoved { before_mhz: f64, after_mhz: f64 },
+    #[error("{others} other {} used the GPU too", if *.others == 1 { "process" } else { "processes" })]
+    Shared { others: u64 },
+}
+
 impl GpuConditions {
-    /// What about the time between two states makes the numbers in between invalid, in words.
-    pub fn spoiled(before: &Self, after: &Self) -> Option<String> {
+    /// What about the time between two states makes the numbers in between invalid.
+    pub fn disturbance(before: &Self, after: &Self) -> Option<GpuDisturbance> {
         let held = before.throttled.iter().chain(&after.throttled).next();
         if let Some(why) = held {
-            return Some(format!("the GPU's clocks were held down: {why}"));
+            return Some(GpuDisturbance::Throttled { why: why.clone() });
         }
-        if let (Some(start), Some(end)) = (before.sm_mhz, after.sm_mhz)
-            && (end / start - 1.0).abs() > CLOCK_CHANGE_FRAC
+        if let (Some(before_mhz), Some(after_mhz)) = (before.sm_mhz, after.sm_mhz)
+            && (after_mhz / before_mhz - 1.0).abs() > CLOCK_CHANGE_FRAC
         {
-            return Some(format!("the GPU's clock went from {start:.0} to {end:.0} MHz"));
+            return Some(GpuDisturbance::ClockMoved { before_mhz, after_mhz });
         }
         let others = before.others.max(after.others).filter(|n| *n > 0)?;
-        let word = if others == 1 { "process" } else { "processes" };
-        Some(format!("{others} other {word} used the GPU too"))
+        Some(GpuDisturbance::Shared { others })
     }
 }
 
@@ -89,14 +100,19 @@ mod tests {
     #[test]
     fn what_spoils_a_measurement_and_what_does_not() {
         let at = |mhz: f64| GpuConditions { sm_mhz: Some(mhz), others: Some(0), ..GpuConditions::default() };
-        assert_eq!(GpuConditions::spoiled(&at(1980.0), &at(1970.0)), None);
-        let moved = GpuConditions::spoiled(&at(1980.0), &at(1900.0)).unwrap();
+        assert_eq!(GpuConditions::disturbance(&at(1980.0), &at(1970.0)), None);
+        let moved = GpuConditions::disturbance(&at(1980.0), &at(1900.0)).unwrap().to_string();
         assert!(moved.contains("1980 to 1900 MHz"), "{moved}");
         let hot = GpuConditions { throttled: vec!["too hot".into()], ..at(1980.0) };
-        assert!(GpuConditions::spoiled(&at(1980.0), &hot).unwrap().contains("too hot"));
+        assert!(GpuConditions::disturbance(&at(1980.0), &hot).unwrap().to_string().contains("too hot"));
         let shared = GpuConditions { others: Some(2), ..at(1980.0) };
-        assert!(GpuConditions::spoiled(&shared, &at(1980.0)).unwrap().contains("2 other processes"));
+        assert!(
+            GpuConditions::disturbance(&shared, &at(1980.0))
+                .unwrap()
+                .to_string()
+                .contains("2 other processes")
+        );
         let unknown = GpuConditions::default();
-        assert_eq!(GpuConditions::spoiled(&unknown, &unknown), None);
+        assert_eq!(GpuConditions::disturbance(&unknown, &unknown), None);
     }
 }

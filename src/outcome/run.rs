@@ -1,7 +1,7 @@
 //! What a run came to: its record, and each case against what was stored.
 
 use super::Figures;
-use crate::compare::{CaseComparison, Verdict};
+use crate::compare::{CaseComparison, Invalid, Verdict};
 use crate::error::Result;
 use crate::record::{CaseRecord, Record};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub struct Compared {
 /// What is said of a case; numbers that must not be believed are invalid also where there is nothing to compare them
 /// with.
 pub fn verdict(case: &CaseRecord, compared: Option<&Compared>) -> Option<Verdict> {
-    let alone = || Some(Verdict::Invalid(case.spoiled()?.0));
+    let alone = || Some(Verdict::Invalid(Invalid::Alone(case.invalid_reason()?.0)));
     compared.map(|c| c.comparison.verdict.clone()).or_else(alone)
 }
 

@@ -1,10 +1,12 @@
-//! Records as they stand in files: `trt-perf/record@1`, JSON, sorted keys, a line per case, five significant
-//! digits. Versioned: newer versions are refused by name, older ones will be read here. Fields that were added
-//! within a version are optional and left out where they say nothing, so that older files keep their text and id.
+//! Records as they stand in files: `trt-perf/record@1`, in the form of [`document`], five significant digits.
+//!
+//! Fields that were added within a version are optional and left out where they say nothing, so that older files keep
+//! their text and id.
 
 pub mod acceptance;
 mod capacity;
 mod discovery;
+pub mod document;
 mod gpu;
 mod summary;
 
@@ -12,18 +14,13 @@ use self::acceptance::AcceptanceV1;
 use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
-use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint, sha256_hex};
+use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-const SCHEMA_PREFIX: &str = "trt-perf/record@";
-const VERSION: u32 = 1;
-/// Hexadecimal digits of a record's id.
-pub(crate) const ID_DIGITS: usize = 16;
 
 /// A record, version 1. Times are nanoseconds, shares are fractions of one.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -139,13 +136,6 @@ struct FailureV1 {
     next: String,
 }
 
-/// What is read first: the rest of a newer version may be anything.
-#[derive(Default, Deserialize)]
-struct Head {
-    #[serde(default)]
-    schema: Option<String>,
-}
-
 /// The JSON Schema of a record file.
 pub fn schema() -> Value {
     serde_json::to_value(schemars::schema_for!(RecordV1)).unwrap_or_default()
@@ -153,90 +143,20 @@ pub fn schema() -> Value {
 
 /// Gives the record its id and returns the text of its file.
 pub fn write(record: &mut Record) -> String {
-    record.id = "0".repeat(ID_DIGITS);
-    let blank = text(record);
-    record.id = id_of(&blank, &record.id);
-    text(record)
-}
-
-/// The hash of a record's text with the id taken out.
-pub(crate) fn id_of(text: &str, id: &str) -> String {
-    let mut hash = sha256_hex(text.replace(&format!("\"id\": \"{id}\""), "").as_bytes());
-    hash.truncate(ID_DIGITS);
-    hash
-}
-
-fn text(record: &Record) -> String {
-    lines(serde_json::to_value(to_wire(record)).unwrap_or_default())
-}
-
-/// Keys sorted; a line for each key, each case and each failure.
-pub(crate) fn lines(value: Value) -> String {
-    let Value::Object(top) = value else { return String::new() };
-    let lines: Vec<String> = top
-        .iter()
-        .map(|(key, value)| match value {
-            Value::Object(map) if matches!(key.as_str(), "cases" | "failed") && !map.is_empty() => {
-                let rows: Vec<String> =
-                    map.iter().map(|(k, v)| format!("  {}: {v}", Value::from(k.as_str()))).collect();
-                format!(" \"{key}\": {{\n{}\n }}", rows.join(",\n"))
-            }
-            other => format!(" \"{key}\": {other}"),
-        })
-        .collect();
-    format!("{{\n{}\n}}\n", lines.join(",\n"))
+    let (text, id) = document::write(&document::RECORD, &to_wire(record));
+    record.id = id;
+    text
 }
 
 /// The record in the text of a file.
 pub fn read(text: &str) -> Result<Record> {
-    let bad = |what: String, next: &str| Failure::new(FailureKind::Format, what).next(next);
-    let head: Head = match serde_json::from_str(text) {
-        Ok(head) => head,
-        // JSON, and no object with a schema.
-        Err(e) if e.is_data() => Head::default(),
-        Err(e) => {
-            return Err(bad(not_json(text, &e), "restore it from git, or delete it"));
-        }
-    };
-    let version = head.schema.as_deref().and_then(|s| s.strip_prefix(SCHEMA_PREFIX));
-    match version.map(str::parse::<u32>) {
-        Some(Ok(VERSION)) => {}
-        Some(Ok(newer)) if newer > VERSION => {
-            return Err(bad(
-                format!(
-                    "was written by a newer version of this tool (record@{newer}; this one reads record@{VERSION})"
-                ),
-                "update it: cargo install cargo-trt-perf",
-            ));
-        }
-        _ => {
-            return Err(bad(
-                "is not a record of cargo trt-perf (it has no trt-perf/record schema)".into(),
-                "name a file below baselines/ or target/trt-perf/results/",
-            ));
-        }
-    }
-    let wire: RecordV1 = serde_json::from_str(text)
-        .map_err(|e| bad(format!("is a damaged record ({e})"), "restore it from git, or delete it"))?;
-    if id_of(text, &wire.id) != wire.id {
-        return Err(bad(
-            "was changed after it was written: its text does not match its id".into(),
-            "restore it from git, or measure again; records are never edited",
-        ));
-    }
-    from_wire(wire)
-        .map_err(|what| bad(format!("is a damaged record ({what})"), "restore it from git, or delete it"))
-}
-
-/// What is wrong with a text that is no JSON. The parser calls a number that ends too early invalid, not cut off.
-pub fn not_json(text: &str, e: &serde_json::Error) -> String {
-    let in_number = text.ends_with(['-', '+', '.', 'e', 'E']) && e.line() >= text.lines().count();
-    format!("{} ({e})", if e.is_eof() || in_number { "is cut off" } else { "is not JSON" })
+    let contents = document::read(text, &document::RECORD, from_wire)?;
+    Ok(Record { unknown: contents.unknown, ..contents.body })
 }
 
 fn to_wire(r: &Record) -> RecordV1 {
     RecordV1 {
-        schema: format!("{SCHEMA_PREFIX}{VERSION}"),
+        schema: document::RECORD.schema(),
         id: r.id.clone(),
         created: jiff::Timestamp::from_second(r.created_s).map(|t| t.to_string()).unwrap_or_default(),
         tool: r.tool.clone(),
@@ -321,6 +241,7 @@ fn from_wire(w: RecordV1) -> Result<Record, String> {
         acceptance: w.acceptance.map(acceptance::from_wire).transpose()?,
         cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),
         failed: w.failed.into_iter().map(|(id, f)| (id, failure_from_wire(f))).collect(),
+        unknown: Vec::new(),
     })
 }
 

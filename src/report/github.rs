@@ -33,7 +33,7 @@ pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String 
             Verdict::Regressed | Verdict::Inconclusive(_) | Verdict::NotComparable(_) => "warning",
             _ => continue,
         };
-        let reason = c.verdict.reason().map_or_else(|| how(&row.origin), str::to_owned);
+        let reason = c.verdict.reason().unwrap_or_else(|| how(&row.origin));
         found.push((level, &c.id, format!("{}: {reason}", verdict(row))));
     }
     found.extend(

@@ -211,15 +211,15 @@ pub fn compared_case(c: &CaseComparison, base: Option<&Base>) -> ComparedCase {
     ComparedCase {
         case: c.id.clone(),
         verdict: c.verdict.word().to_owned(),
-        verdict_reason: c.verdict.reason().map(str::to_owned),
+        verdict_reason: c.verdict.reason(),
         metrics: c.metrics.iter().map(|m| compared_metric(m, c)).collect(),
         engine_changes: c.engine_changes.clone(),
         outputs_changed: c.outputs_changed,
-        broken_budget: c.broken_budget.clone(),
+        broken_budget: c.broken_budget.as_ref().map(ToString::to_string),
         debug_extra_work: c.unreal == Some(Unreal::ExtraWork),
         test_library: c.unreal == Some(Unreal::TestLibrary),
         workload: c.unreal == Some(Unreal::Workload),
-        moved: c.moved.clone(),
+        moved: c.moved.map(|moved| moved.to_string()),
         base: base.map(|b| ComparedBase { label: b.label.clone(), path: path(&b.path), steps: b.steps }),
     }
 }
@@ -234,7 +234,7 @@ fn compared_metric(m: &MetricComparison, c: &CaseComparison) -> ComparedMetric {
         p: ruling.and_then(|r| finite(r.p_zero)),
         mde_frac: ruling.and_then(|r| finite(r.mde.exp_m1())),
         judged: ruling.is_some(),
-        why: m.ruling.as_ref().err().cloned(),
+        why: m.ruling.as_ref().err().map(ToString::to_string),
         basis: super::calibration::metric_basis(m),
     }
 }

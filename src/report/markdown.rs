@@ -105,12 +105,13 @@ fn table(rows: &[&Row]) -> String {
 fn verdict_cell(row: &Row) -> String {
     let c = &row.comparison;
     let verdict = match (c.verdict.reason(), &row.origin) {
-        (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(reason)),
+        (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(&reason)),
         (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
     };
     let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
-    let broken = c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(why)));
-    let moved = c.moved.as_ref().map_or_else(String::new, |text| format!(" ({})", escape(text)));
+    let broken =
+        c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(&why.to_string())));
+    let moved = c.moved.map_or_else(String::new, |moved| format!(" ({})", escape(&moved.to_string())));
     let advisory = if matches!(row.origin, RowOrigin::Stored { .. }) { " (advisory)" } else { "" };
     format!("{verdict}{broken}{test}{moved}{advisory}")
 }

@@ -75,7 +75,7 @@ fn comparison_lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     if !c.engine_changes.is_empty() {
         lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));
     }
-    lines.extend(c.moved.as_ref().map(|text| paint(DIM, text)));
+    lines.extend(c.moved.map(|moved| paint(DIM, &moved.to_string())));
     lines.extend(c.unreal.map(|u| paint(RED, &format!("not a real result: {}", u.words()))));
     if c.outputs_changed {
         lines.push(paint(YELLOW, "the outputs are not the same as the base's"));

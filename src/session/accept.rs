@@ -3,15 +3,15 @@
 use super::check::Plan;
 use super::source;
 use crate::acceptance::measured::{self, MeasuredCase};
-use crate::baseline::{self, Store};
+use crate::baseline::{self, Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::Repo;
 use crate::outcome::{Row, RowOrigin};
+use crate::record::wire::document::CHECK;
 use crate::record::{Acceptance, Record, Source, UNKNOWN, short, superseded};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is to be accepted.
 pub struct Request<'a> {
@@ -22,7 +22,7 @@ pub struct Request<'a> {
 }
 
 /// The file of what checks of this source tree measured.
-fn file(project: &Project, src_tree: &str) -> PathBuf {
+fn result_file(project: &Project, src_tree: &str) -> PathBuf {
     project.target.join("checks").join(format!("{src_tree}.json"))
 }
 
@@ -42,19 +42,10 @@ pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> 
     if cases.is_empty() || tree.dirty || base.src_tree == tree.src_tree {
         return Ok(());
     }
-    let path = file(plan.project, &tree.src_tree);
-    let mut all =
-        std::fs::read_to_string(&path).ok().and_then(|t| measured::read(&t).ok()).unwrap_or_default();
+    let path = result_file(plan.project, &tree.src_tree);
+    let mut all = file::open(&path, &CHECK, measured::read).unwrap_or_default();
     all.extend(cases);
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(dir)?;
-        let mut file = tempfile::Builder::new().prefix(".check").tempfile_in(dir)?;
-        file.write_all(measured::write(&all).as_bytes())?;
-        file.persist(&path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| Failure::io("write the result of the check", &path, &e))
+    file::write(&path, &CHECK, &measured::write(&all), true)
 }
 
 /// Writes a baseline of HEAD with the case's numbers and the acceptance. Returns its path and the record.
@@ -120,19 +111,14 @@ fn measured_case(
     head: &Source,
     request: &Request,
 ) -> Result<(String, MeasuredCase)> {
-    let path = file(project, &head.src_tree);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(no_result(&format!(
-                "there is no result of a check of these sources (HEAD, {}) yet",
-                short(&head.commit)
-            )));
-        }
-        Err(e) => return Err(Failure::io("read the result of the check", &path, &e)),
-    };
-    let mut cases = measured::read(&text)
-        .map_err(|f| Failure { message: format!("{} {}", path.display(), f.message), ..f })?;
+    let path = result_file(project, &head.src_tree);
+    let found = file::open_if_there(&path, &CHECK, measured::read)?;
+    let mut cases = found.ok_or_else(|| {
+        no_result(&format!(
+            "there is no result of a check of these sources (HEAD, {}) yet",
+            short(&head.commit)
+        ))
+    })?;
     let Some(case) = cases.remove(request.case) else {
         let near = did_you_mean(request.case, cases.keys().map(String::as_str));
         let known: Vec<&str> = cases.keys().map(String::as_str).collect();

@@ -80,6 +80,7 @@ mod tests {
             acceptance: None,
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
+            unknown: Vec::new(),
         };
         Store::new(store.to_owned()).save(&mut record).expect("saved")
     }

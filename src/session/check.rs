@@ -12,7 +12,7 @@ use super::{Event, History, accept, added};
 use crate::baseline::Store;
 use crate::build::Built;
 use crate::case::{self, Case};
-use crate::compare::{self, CaseComparison, Verdict};
+use crate::compare::{self, CaseComparison, NotComparable, Verdict};
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
@@ -344,5 +344,5 @@ fn unmeasured(case: &Case, verdict: Verdict) -> CaseComparison {
 }
 
 fn no_base(why: &str) -> Verdict {
-    Verdict::NotComparable(format!("there is no base: {why}"))
+    Verdict::NotComparable(NotComparable::NoBase(why.to_owned()))
 }

@@ -101,10 +101,10 @@ impl History {
         self.against(id, oldest, case, head, margins)
     }
 
-    /// Names stored records that were asked for and could not be read.
+    /// Names stored records that were asked for and could not be read, or not as a whole.
     pub(super) fn say_unreadable(&self, on_event: &mut dyn FnMut(Event)) {
-        for failure in self.candidates.unreadable() {
-            on_event(Event::Note { text: &format!("skipped: {failure}") });
+        for text in self.candidates.notes() {
+            on_event(Event::Note { text: &text });
         }
     }
 
@@ -182,6 +182,7 @@ mod tests {
             acceptance: None,
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
+            unknown: Vec::new(),
         }
     }
 

@@ -8,12 +8,12 @@ use super::Event;
 use super::stages::{case_record, measure_process};
 use crate::build::Built;
 use crate::case::Case;
-use crate::compare::{CalibratedPrior, CaseComparison, Design, Metric, Verdict, compare_case};
+use crate::compare::{CalibratedPrior, CaseComparison, Design, Invalid, Metric, Verdict, compare_case};
 use crate::error::{Failure, Result};
 use crate::record::CaseRecord;
 use crate::rng::Rng;
 use crate::stats::{Decision, LOOKS, look_alpha, next_look};
-use crate::summarize::Summary;
+use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -108,7 +108,7 @@ pub fn compare_pairs(
         outputs: [BTreeMap::new(), BTreeMap::new()],
         done: looks.after,
         discarded: 0,
-        why_discarded: String::new(),
+        why_discarded: None,
         order: Order::new(looks.seed),
     };
     let mut paired = None;
@@ -140,7 +140,7 @@ pub fn compare_pairs(
 fn undecided(c: &CaseComparison) -> bool {
     c.metrics.iter().any(|m| match &m.ruling {
         Ok(r) => r.decision == Decision::Inconclusive,
-        Err(why) => why.starts_with("needs "),
+        Err(why) => why.wants_processes(),
     })
 }
 
@@ -157,7 +157,7 @@ struct Run<'a> {
     done: u64,
     discarded: usize,
     /// Of the last discarded pair.
-    why_discarded: String,
+    why_discarded: Option<InvalidReason>,
     order: Order,
 }
 
@@ -177,9 +177,9 @@ impl Run<'_> {
             found[arm] = Some(summary);
         }
         let [Some(base), Some(head)] = found else { return Ok(()) };
-        if let Some(why) = base.spoiled().or_else(|| head.spoiled()) {
+        if let Some(why) = base.invalid_reason().or_else(|| head.invalid_reason()) {
             self.discarded += 1;
-            self.why_discarded = why;
+            self.why_discarded = Some(why);
         } else {
             self.summaries[0].push(base);
             self.summaries[1].push(head);
@@ -214,13 +214,9 @@ impl Run<'_> {
         let case = self.arms[1].case;
         let design = Design::Pairs { alpha, seed, prior: &|metric| expect(&head, metric) };
         let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
-        if self.is_spoiled() {
-            comparison.verdict = Verdict::Invalid(format!(
-                "{} of {} pairs had to be discarded, the last because {}",
-                self.discarded,
-                self.tried(),
-                self.why_discarded
-            ));
+        if let Some(last) = self.why_discarded.clone().filter(|_| self.is_spoiled()) {
+            let (discarded, of) = (self.discarded, self.tried());
+            comparison.verdict = Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last });
         }
         Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded: self.discarded })
     }

@@ -76,6 +76,7 @@ pub(super) fn new_record(source: Option<Source>, device: &Device, now_s: i64) ->
         acceptance: None,
         cases: BTreeMap::new(),
         failed: BTreeMap::new(),
+        unknown: Vec::new(),
     }
 }
 

@@ -43,19 +43,25 @@ pub struct Parts {
     pub d2h_ns: u64,
 }
 
+/// Times that are too coarse to be judged.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "trtexec resolved times to {} at the end of this run, {} of the median; runs must be shorter",
+    plain_time(*.resolution_ns), share(.resolution_ns / .median_ns)
+)]
+pub struct TooCoarse {
+    pub resolution_ns: f64,
+    pub median_ns: f64,
+}
+
 impl Times {
     /// Why the times of these requests are too coarse to be judged; `None` where they are not.
-    pub fn too_coarse(&self, requests: &[Request], margin_frac: f64) -> Option<String> {
+    pub fn too_coarse(&self, requests: &[Request], margin_frac: f64) -> Option<TooCoarse> {
         let mut all: Vec<f64> = requests.iter().map(|r| r.latency_ms).collect();
         all.sort_by(f64::total_cmp);
         let median_ns = all.get(all.len() / 2)? * 1e6;
-        (self.resolution_ns > margin_frac * median_ns).then(|| {
-            format!(
-                "trtexec resolved times to {} at the end of this run, {} of the median; runs must be shorter",
-                plain_time(self.resolution_ns),
-                share(self.resolution_ns / median_ns)
-            )
-        })
+        (self.resolution_ns > margin_frac * median_ns)
+            .then_some(TooCoarse { resolution_ns: self.resolution_ns, median_ns })
     }
 }
 

@@ -101,6 +101,7 @@ fn record(commit: &str, day: i64, id: &str, case: CaseRecord) -> Record {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::new(),
+        unknown: Vec::new(),
     }
 }
 

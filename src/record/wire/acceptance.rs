@@ -105,6 +105,7 @@ mod tests {
             acceptance: None,
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
+            unknown: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a GPU said of a process, as it stands in records.
 
 use crate::backend::GpuTimes;
-use crate::summarize::{Compute, GpuSummary};
+use crate::summarize::{Compute, GpuSummary, InvalidReason};
 use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
         temperature_c: g.temperature_c,
         power_w: g.power_w.map(round5),
         joules_per_inference: g.joules_per_inference.map(round5),
-        spoiled: g.spoiled.clone(),
+        spoiled: g.invalid_reason.as_ref().map(ToString::to_string),
     }
 }
 
@@ -80,6 +80,6 @@ pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
         temperature_c: g.temperature_c,
         power_w: g.power_w,
         joules_per_inference: g.joules_per_inference,
-        spoiled: g.spoiled,
+        invalid_reason: g.spoiled.map(InvalidReason::Recorded),
     }
 }

@@ -231,7 +231,7 @@ pub(super) fn warnings(case: &CaseRecord, figures: &Figures) -> Vec<String> {
         );
         lines.push(paint(YELLOW, &text));
     }
-    if let Some((why, count)) = case.spoiled() {
+    if let Some((why, count)) = case.invalid_reason() {
         lines.push(paint(RED, &format!("invalid: {why} (in {count} of {total} processes)")));
     }
     if figures.drifted > 0 {

@@ -2,7 +2,7 @@
 
 use super::{Both, Check};
 use crate::case::Case;
-use crate::compare::{self, Verdict};
+use crate::compare::{self, Inconclusive, Verdict};
 use crate::error::FailureKind;
 use crate::outcome::{Event, RowOrigin};
 use crate::session::pairs::{Looks, Paired};
@@ -25,7 +25,7 @@ impl Check<'_> {
         for row in self.rows.values_mut().filter(|r| matches!(r.origin, RowOrigin::Pairs { .. })) {
             if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
                 let c = &mut row.comparison;
-                c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_deref());
+                c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_ref());
             }
         }
     }
@@ -80,8 +80,7 @@ impl Check<'_> {
             *confirmed = Some(agrees);
         }
         if !agrees {
-            row.comparison.verdict =
-                Verdict::Inconclusive("a second, independent set of pairs did not confirm the change".into());
+            row.comparison.verdict = Verdict::Inconclusive(Inconclusive::NotConfirmed);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use trt_perf::baseline::{Store, load};
 use trt_perf::record::Record;
+use trt_perf::record::wire::document::{RECORD, write};
 
 const SAVE: [&str; 2] = ["run", "--save-baseline"];
 
@@ -317,4 +318,34 @@ fn what_the_test_library_ran_is_no_baseline_and_is_marked_wherever_it_is_shown()
     s.run(".", &["compare", result, result]).says(0, &["not a real result: test library"]);
     let (ran, messages) = s.run_json(".", &["compare", result, result]);
     assert_eq!(with(&messages, "comparison")[0]["test_library"], true, "{ran}");
+}
+
+/// The file as a newer version of the tool would have written it: with a builder option, and a field of its own.
+fn as_a_newer_version_wrote_it(path: &Path) {
+    let mut value: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    value["tool"] = "9.0.0".into();
+    value["weather"] = "rain".into();
+    for case in value["cases"].as_object_mut().unwrap().values_mut() {
+        case["engine"]["tensorrt"] = serde_json::json!({ "quantum-tactics": 3 });
+    }
+    fs::write(path, write(&RECORD, &value).0).unwrap();
+}
+
+#[test]
+fn a_record_with_a_builder_option_that_is_not_known_is_used_and_the_option_named() {
+    let s = Sandbox::committed_mlp();
+    s.run(".", &SAVE).says(0, &[]);
+    let (baseline, result) = (s.baselines(".").remove(0), s.results("target").remove(0));
+    as_a_newer_version_wrote_it(&baseline);
+    as_a_newer_version_wrote_it(&result);
+    let holds = "holds what this version of the tool does not know and leaves out: cases.engine.tensorrt.quantum-tactics, weather (cargo-trt-perf 9.0.0 wrote it; update with `cargo install cargo-trt-perf`)";
+    let name = baseline.display().to_string();
+    s.run(".", &["run"]).says(0, &["change: ", ", this commit", &format!("note: {name} {holds}")]);
+    s.run(".", &["baseline", "show", &name]).says(0, &[&format!("warning: {name} {holds}")]);
+    s.run(".", &["compare", &name, "HEAD"]).says(0, &[&format!("warning: {name} {holds}")]);
+    s.run(".", &["history", "mlp"]).says(0, &[&format!("{name} {holds}")]);
+    // Written again it would lose what is not known, and get another id.
+    let result = result.display().to_string();
+    let refused = "was not written again: it would lose cases.engine.tensorrt.quantum-tactics, weather";
+    s.run(".", &["baseline", "save", &result]).says(2, &[refused, "cargo install cargo-trt-perf"]);
 }

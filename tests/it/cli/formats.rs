@@ -16,7 +16,7 @@ use trt_perf::message;
 use trt_perf::record::wire;
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::stats::QUANTILES;
-use trt_perf::summarize::{Compute, GpuSummary, Summary};
+use trt_perf::summarize::{Compute, GpuSummary, InvalidReason, Summary};
 use trt_perf::units::{Nanos, round5};
 
 #[test]
@@ -138,7 +138,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
         temperature_c: (!timed).then_some(65),
         power_w: Some(numbers[4]),
         joules_per_inference: (!timed).then_some(numbers[0]),
-        spoiled: timed.then(|| "the GPU's clock moved".into()),
+        invalid_reason: timed.then(|| InvalidReason::Recorded("the GPU's clock moved".into())),
     }
 }
 
@@ -263,6 +263,7 @@ prop_compose! {
             failed: failed.into_iter()
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
+            unknown: Vec::new(),
         }
     }
 }
@@ -308,6 +309,7 @@ fn fixed_text() -> String {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
+        unknown: Vec::new(),
     })
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};
 use trt_perf::case::{Budget, Margins, OpenIdentity, OperatingPoint};
-use trt_perf::compare::{Design, Sessions, Verdict, compare_case, without_numbers};
+use trt_perf::compare::{
+    Design, Difference, Inconclusive, Invalid, NotComparable, Remedy, Sessions, Verdict, compare_case,
+    without_numbers,
+};
 use trt_perf::config::{BuildOptions, Scenario};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::message::Message;
@@ -12,7 +15,7 @@ use trt_perf::outcome::{Base, Compared};
 use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::report::{json, terminal};
 use trt_perf::stats::QUANTILES;
-use trt_perf::summarize::Summary;
+use trt_perf::summarize::{InvalidReason, Summary};
 
 const ID: &str = "vision/resnet/b1/latency";
 
@@ -126,6 +129,7 @@ fn record(cases: Vec<(&str, CaseRecord)>, failed: Vec<(&str, Failure)>) -> Recor
         supersedes: Vec::new(),
         acceptance: None,
         failed: failed.into_iter().map(|(id, f)| (id.to_owned(), f)).collect(),
+        unknown: Vec::new(),
     }
 }
 
@@ -256,9 +260,12 @@ fn verdicts() -> [Verdict; 7] {
         Verdict::Unchanged,
         Verdict::ChangedWithinMargin,
         Verdict::Improved,
-        Verdict::Inconclusive("mean is too uncertain".into()),
-        Verdict::NotComparable("another definition: shapes changed".into()),
-        Verdict::Invalid("clocks were throttled".into()),
+        Verdict::Inconclusive(Inconclusive::TooUncertain {
+            metric: "mean".into(),
+            remedy: Remedy::Processes(9),
+        }),
+        Verdict::NotComparable(NotComparable::Definition(vec![Difference::Shapes])),
+        Verdict::Invalid(Invalid::Alone(InvalidReason::Recorded("clocks were throttled".into()))),
         Verdict::Regressed,
     ]
 }

@@ -54,7 +54,9 @@ fn a_folder_becomes_a_record_of_the_gpu_it_names() {
     assert_eq!(process.warm_up_requests, 99);
     assert!((process.inferences_per_s / (4.0 * 1000.0 / 2.02) - 1.0).abs() < 0.01, "{process:?}");
     let gpu = process.gpu.as_ref().expect("a GPU");
-    assert!(gpu.spoiled.is_none() && gpu.times.is_some_and(|t| (4_900..5_100).contains(&t.enqueue_ns)));
+    assert!(
+        gpu.invalid_reason.is_none() && gpu.times.is_some_and(|t| (4_900..5_100).contains(&t.enqueue_ns))
+    );
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn a_run_that_is_too_long_for_its_floats_is_not_trusted() {
     let ran = import(&sandbox, &["s"]);
     ran.says(0, &["invalid: trtexec resolved times to 62.5 µs"]);
     let (_, record) = written(&sandbox, &ran);
-    assert!(record.cases["p/m/default/latency"].processes.iter().all(|p| p.spoiled().is_some()));
+    assert!(record.cases["p/m/default/latency"].processes.iter().all(|p| p.invalid_reason().is_some()));
 }
 
 #[test]

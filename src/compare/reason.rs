@@ -1,0 +1,182 @@
+//! Why a comparison says what it says: a type for each kind of reason, whose text is the sentence that people read. Pure.
+//!
+//! Invariant: nothing decides by these texts; whoever must know asks the type.
+
+use crate::stats::{Interval, StatError};
+use crate::summarize::InvalidReason;
+use crate::units::{plain_time, time};
+use std::fmt;
+
+/// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
+/// at 3 ×, and 13.6 % at 2 ×.
+pub const MIN_BUDGET_IN_MEDIANS: f64 = 3.0;
+
+/// Which of the two that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichArm {
+    Base,
+    Head,
+}
+
+impl WhichArm {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Head => "head",
+        }
+    }
+
+    /// As in the middle of a sentence.
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Base => "the base",
+            Self::Head => "head",
+        }
+    }
+}
+
+/// Why a metric is shown and not judged.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NotJudged {
+    #[error("too few requests per process")]
+    TooFewRequests,
+    #[error("needs {need} processes, has {have}")]
+    NeedsProcesses { need: usize, have: usize },
+    #[error("the load generator of {} was late for more than 1 % of the requests", .arm.in_words())]
+    GeneratorWasLate { arm: WhichArm },
+    #[error("in {count} of {of} processes of {} no rate keeps the budget", .arm.in_words())]
+    NoRateKeepsBudget { arm: WhichArm, count: usize, of: usize },
+    #[error("in {count} of {of} processes of {} no rate that can be offered is too much", .arm.in_words())]
+    NoRateIsTooMuch { arm: WhichArm, count: usize, of: usize },
+    /// `times`: the budget in closed-loop medians.
+    #[error(
+        "the budget is {times:.1} × the closed-loop p50, and below {} × small changes of latency are large ones of capacity",
+        MIN_BUDGET_IN_MEDIANS
+    )]
+    BudgetTooTight { times: f64 },
+    #[error(transparent)]
+    Unusable(#[from] StatError),
+}
+
+impl NotJudged {
+    /// Whether measuring more processes would make it judged.
+    pub fn wants_processes(&self) -> bool {
+        matches!(self, Self::NeedsProcesses { .. })
+    }
+}
+
+/// Why the verdict on a case is inconclusive. `metric`: its name in reports.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Inconclusive {
+    #[error("nothing to judge")]
+    NothingToJudge,
+    /// No metric was judged; of the first.
+    #[error("{metric}: {why}")]
+    NotJudged { metric: String, why: NotJudged },
+    #[error("{metric}: the t interval and the exact test disagree; outlying processes are likely")]
+    TestsDisagree { metric: String },
+    #[error("{metric}: all processes gave the same number, so nothing tells how much it varies")]
+    NoSpread { metric: String },
+    #[error("{metric}: among this many cases such a change is expected by chance")]
+    ByChance { metric: String },
+    #[error("{metric} is too uncertain{remedy}")]
+    TooUncertain { metric: String, remedy: Remedy },
+    /// No change of sources can be the reason.
+    #[error(
+        "the very same engine was measured in both sessions: the machine differs, not the engine (`cargo trt-perf doctor` says what disturbs it, `check` measures both arms in one session)"
+    )]
+    SameEngine,
+    #[error("a second, independent set of pairs did not confirm the change")]
+    NotConfirmed,
+}
+
+/// What would make an uncertain metric certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// So many processes.
+    Processes(usize),
+    /// To know how much sessions differ.
+    Calibration,
+    /// Not more processes.
+    Unknown,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Processes(n) => write!(f, "; about {n} processes would settle it"),
+            Self::Calibration => f.write_str(
+                "; how much sessions differ on this machine is not known (`cargo trt-perf calibrate` or five stored sessions tell)",
+            ),
+            Self::Unknown => f.write_str(" to be settled by more processes"),
+        }
+    }
+}
+
+/// Why two numbers do not answer the same question.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotComparable {
+    /// Device keys.
+    #[error("measured on {head}, the base on {base}")]
+    Device { base: String, head: String },
+    #[error("backend {head} against {base}")]
+    Backend { base: String, head: String },
+    #[error("another definition: {} changed", words(.0))]
+    Definition(Vec<Difference>),
+    /// With the reason, which may be the message of a failure.
+    #[error("there is no base: {0}")]
+    NoBase(String),
+}
+
+/// What differs between two definitions of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    OperatingPoint,
+    Mode,
+    Budget,
+    OpenLoop,
+    Shapes,
+    /// None of what a record tells.
+    Untold,
+}
+
+impl Difference {
+    fn words(self) -> &'static str {
+        match self {
+            Self::OperatingPoint => "operating point",
+            Self::Mode => "transfers or way of waiting",
+            Self::Budget => "budget",
+            Self::OpenLoop => "arrivals, further budgets or batching",
+            Self::Shapes => "shapes",
+            Self::Untold => "inputs, seed or measuring protocol",
+        }
+    }
+}
+
+fn words(all: &[Difference]) -> String {
+    all.iter().map(|d| d.words()).collect::<Vec<_>>().join(", ")
+}
+
+/// Why the numbers of a case cannot be trusted.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Invalid {
+    #[error("in {count} of {of} processes of {} {why}", .arm.word())]
+    Processes { arm: WhichArm, count: usize, of: usize, why: InvalidReason },
+    /// Of a case that is compared with nothing.
+    #[error("{0}")]
+    Alone(InvalidReason),
+    #[error("{discarded} of {of} pairs had to be discarded, the last because {last}")]
+    PairsDiscarded { discarded: usize, of: usize, last: InvalidReason },
+}
+
+/// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BrokenBudget {
+    #[error(
+        "{metric} is {} [{} {}], over the budget of {}, which the base kept with {}",
+        time(.head.est), time(.head.lo), time(.head.hi), plain_time(*.max_ns as f64), time(*.base_ns)
+    )]
+    Exceeded { metric: String, head: Interval, max_ns: u64, base_ns: f64 },
+    #[error("no rate keeps {metric} within {} any more, and the base has one", plain_time(*.max_ns as f64))]
+    NoRate { metric: String, max_ns: u64 },
+}
