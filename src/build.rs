@@ -7,7 +7,7 @@ use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
-use crate::units::nanos;
+use crate::units::{hex, nanos};
 use crate::worker::protocol::{BuildJob, Built, Message, Stage};
 use crate::worker::reply::Reply;
 use sha2::{Digest, Sha256};
@@ -75,7 +75,7 @@ fn build(
     let header = EngineHeader {
         inputs_hash: made_from.hash(),
         made_from,
-        payload_sha256: hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+        payload_sha256: hex(hash.finalize()),
         parts: parts.iter().map(|(n, b)| (n.clone(), b.len() as u64)).collect(),
         outputs,
         operators,

@@ -24,6 +24,12 @@ impl From<Duration> for Nanos {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits, two each: what checksums and ids are written as.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or_default();
+    bytes.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// Nanoseconds of a duration: 584 years fit, a longer one saturates.
 pub fn nanos(d: Duration) -> u64 {
     u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)

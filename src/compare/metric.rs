@@ -1,6 +1,6 @@
 //! The numbers of a case that are compared, and the rule each is decided by. Pure.
 
-use crate::case::{Budget, Margins};
+use crate::case::{Budget, Margins, tail_quantile};
 use crate::config::Scenario;
 use crate::record::CaseRecord;
 use crate::stats::{self, Orientation, Rule};
@@ -99,14 +99,6 @@ impl Metric {
             _ => Rule::new(margins.value_frac.ln_1p()),
         }
     }
-}
-
-/// The quantile that is judged: the budget's, if it is one that summaries hold; otherwise 0.99.
-pub fn tail_quantile(budget: Option<Budget>) -> f64 {
-    budget
-        .map(|b| b.quantile)
-        .filter(|q| stats::QUANTILES.iter().any(|x| (x - q).abs() < 1e-9))
-        .unwrap_or(0.99)
 }
 
 fn trim(percent: f64) -> String {

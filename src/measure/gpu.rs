@@ -5,6 +5,7 @@ use super::{MIN_REQUESTS, first};
 use crate::backend::{GpuTimes, Opened, Session};
 use crate::device::GpuConditions;
 use crate::error::{Failure, FailureKind, Result};
+use crate::stats::median_by;
 use crate::tensor::write_samples;
 use crate::worker::protocol::{MeasureJob, MeasuredGpu};
 use std::time::{Duration, Instant};
@@ -51,11 +52,7 @@ pub(super) fn timed_pass(sessions: &mut [Box<dyn Session>], measure_ns: u64) -> 
 
 /// The medians of each part; `None` where nothing was timed.
 pub(super) fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
-    let median = |part: fn(&GpuTimes) -> u64| {
-        let mut all: Vec<u64> = times.iter().map(part).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied()
-    };
+    let median = |part: fn(&GpuTimes) -> u64| median_by(times.iter().map(part), u64::cmp);
     Some(GpuTimes {
         enqueue_ns: median(|t| t.enqueue_ns)?,
         h2d_ns: median(|t| t.h2d_ns)?,
