@@ -86,7 +86,7 @@ pub struct Change {
 }
 
 /// The metric that a scenario is followed by unless another is asked for.
-pub fn default_metric(scenario: Scenario) -> Metric {
+fn default_metric(scenario: Scenario) -> Metric {
     match scenario {
         Scenario::Latency => Metric::Mean,
         Scenario::Throughput => Metric::Throughput,

@@ -123,3 +123,23 @@ pub fn case_metrics(case: &CaseRecord) -> Vec<Metric> {
     let further = all.filter(|ns| Some(**ns) != own).map(|ns| Metric::CapacityAt(*ns));
     metrics(case.scenario, case.gpu_timed()).iter().copied().chain(further).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample;
+
+    #[test]
+    fn a_percentile_that_summaries_do_not_hold_is_gated_by_the_next_one_above() {
+        let slow = Summary { requests: 100_000, ..sample::summary(1e6) };
+        let gated = |percent: f64| {
+            let budget = Some(Budget { max_ns: 1, quantile: percent / 100.0 });
+            let value = Metric::Tail.value(&slow, budget);
+            assert_eq!(value, slow.quantile_ns(tail_quantile(budget)));
+            Metric::Tail.name(budget)
+        };
+        let names = [80.0, 95.0, 97.0, 99.9, 99.95].map(gated);
+        assert_eq!(names, ["p90", "p95", "p99", "p99.9", "p99.9"]);
+        assert_eq!(Metric::Tail.name(None), "p99");
+    }
+}

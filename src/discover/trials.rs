@@ -16,7 +16,7 @@ pub struct Rule {
 }
 
 /// After each round but the last. The first trials are short, so that only what is clear by far is believed.
-pub const RULES: [Rule; 2] =
+const RULES: [Rule; 2] =
     [Rule { over_frac: 0.5, dominated_frac: 0.25 }, Rule { over_frac: 0.1, dominated_frac: 0.1 }];
 /// Rounds in all; the last one measures with every process.
 pub const ROUNDS: usize = RULES.len() + 1;
