@@ -1,4 +1,4 @@
-//! Durations, rates and shares: parsed from what people write, printed as criterion prints them.
+//! Durations, rates and shares: parsed from what people write, printed as criterion prints them. Bytes as digits.
 //!
 //! Files and wire types hold nanoseconds; percent exists only here, when something is shown.
 
@@ -223,6 +223,11 @@ fn trim_zeros(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_is_two_digits() {
+        assert_eq!(hex([0, 0x9f, 255]), "009fff");
+    }
 
     #[test]
     fn durations_read_as_written() {

@@ -92,9 +92,9 @@ fn flags() -> impl Iterator<Item = (&'static str, &'static Flag)> {
 fn arg((key, flag): (&'static str, &'static Flag)) -> Arg {
     let arg = Arg::new(key).long(flag.name).help(flag.help);
     match flag.takes {
-        Takes::Value(name) => arg.value_name(name),
+        Takes::One(name) => arg.value_name(name),
         Takes::Folder(name) => arg.value_name(name).value_parser(clap::value_parser!(PathBuf)),
-        Takes::Values(name) => arg.value_name(name).action(ArgAction::Append),
+        Takes::Many(name) => arg.value_name(name).action(ArgAction::Append),
         Takes::Nothing(_) => arg.action(ArgAction::SetTrue),
     }
 }
@@ -102,9 +102,9 @@ fn arg((key, flag): (&'static str, &'static Flag)) -> Arg {
 /// What the command line says of a setting.
 fn said(matches: &ArgMatches, key: &str, flag: &Flag) -> Option<Value> {
     match flag.takes {
-        Takes::Value(_) => matches.get_one::<String>(key).map(|text| scalar(text)),
+        Takes::One(_) => matches.get_one::<String>(key).map(|text| scalar(text)),
         Takes::Folder(_) => matches.get_one::<PathBuf>(key).map(|path| path.to_string_lossy().into()),
-        Takes::Values(_) => Some(matches.get_many::<String>(key)?.map(|text| scalar(text)).collect()),
+        Takes::Many(_) => Some(matches.get_many::<String>(key)?.map(|text| scalar(text)).collect()),
         Takes::Nothing(value) => matches.get_flag(key).then_some(Value::Bool(value)),
     }
 }

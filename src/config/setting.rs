@@ -26,10 +26,10 @@ pub struct Flag {
 /// What follows an option on the command line; the text is the value's name in `--help`.
 #[derive(Clone, Copy, Debug)]
 pub enum Takes {
-    Value(&'static str),
+    One(&'static str),
     Folder(&'static str),
     /// It may be repeated, and the setting is the list.
-    Values(&'static str),
+    Many(&'static str),
     /// Nothing follows: to name the option sets this.
     Nothing(bool),
 }

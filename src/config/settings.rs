@@ -4,7 +4,7 @@
 //! own table, its variant's, `--config KEY=VALUE` and the flags that are short for it.
 
 use super::build::{BuildLayer, BuildOptions};
-use super::setting::Takes::{Folder, Nothing, Value as One, Values};
+use super::setting::Takes::{Folder, Many, Nothing, One};
 use super::setting::{Flag, Setting};
 use super::table::{Table, boolean, list, number, parsed, text, whole};
 use super::words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
@@ -92,10 +92,10 @@ settings! {
     /// "latency": one request at a time. "throughput": requests in a closed loop, as many at once as `streams` says.
     /// "capacity": requests arrive by themselves, and the highest rate that keeps the latency budget is looked for.
     scenarios: Vec<Scenario> = "scenarios", list(parsed), vec![Scenario::Latency, Scenario::Throughput], r#"["latency", "throughput"]"#,
-        Flag::new("scenario", Values("NAME"), "Scenario: latency, throughput or capacity (may be repeated)");
+        Flag::new("scenario", Many("NAME"), "Scenario: latency, throughput or capacity (may be repeated)");
     /// Batch sizes, each measured: what "batch" stands for in a shape. There are none by default; these are an example.
     batches: Option<Vec<u64>> = "batches", some(list(whole(1))), None, "[1, 8]",
-        Flag::new("batch", Values("N"), "Batch size for dimensions called `batch` (may be repeated)");
+        Flag::new("batch", Many("N"), "Batch size for dimensions called `batch` (may be repeated)");
     /// Which GPU, as CUDA numbers them.
     gpu: u32 = "device", gpu_number, 0, "0",
         Flag::new("device", One("N"), "Which GPU, as CUDA numbers them");
@@ -126,7 +126,7 @@ settings! {
         Flag::new("percentile", One("P"), "Percentage of requests that must be within the budget, such as 99");
     /// Further budgets that capacity finds rates for: with the budget, a curve. There are none by default.
     budgets: Vec<Nanos> = "budgets", list(budget), Vec::new(), r#"["2ms", "10ms"]"#,
-        Flag::new("budget", Values("TIME"), "A further budget that capacity finds a rate for (may be repeated)");
+        Flag::new("budget", Many("TIME"), "A further budget that capacity finds a rate for (may be repeated)");
     /// When requests arrive in capacity: "poisson" (at random), "uniform" (with equal gaps), or the path of a file with a
     /// time in seconds on each line.
     arrivals: ArrivalsChoice = "arrivals", |v| ArrivalsChoice::parse(&text(v)?), ArrivalsChoice::Poisson, r#""poisson""#,
