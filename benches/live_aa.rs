@@ -14,7 +14,7 @@ use program::{Ran, program};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use trt_perf::stats::clopper_pearson;
+use trt_perf::stats::{clopper_pearson, median_by};
 
 const MODEL: &str = "cnn/b1/latency";
 /// The argument with which this program starts itself to be a criterion benchmark.
@@ -139,8 +139,7 @@ fn slowdown(percent: u32, checks: u64) {
         caught += u64::from(row["comparison"]["verdict"] == "regressed");
         smallest.extend(row["comparison"]["metrics"][0]["mde_frac"].as_f64());
     }
-    smallest.sort_by(f64::total_cmp);
     let median =
-        smallest.get(smallest.len() / 2).map_or_else(|| "–".into(), |m| format!("{:.1} %", m * 100.0));
+        median_by(smallest, f64::total_cmp).map_or_else(|| "–".into(), |m| format!("{:.1} %", m * 100.0));
     println!("| {percent} % | {checks} | {caught} | {} | {median} |", share_interval(caught, checks));
 }

@@ -22,7 +22,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
-use trt_perf::stats::clopper_pearson;
+use trt_perf::stats::{clopper_pearson, median_by};
 
 const EXTRA_WORK: f64 = 0.05;
 /// Of every case here.
@@ -230,9 +230,8 @@ impl Lab {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+fn median(values: Vec<f64>) -> f64 {
+    median_by(values, f64::total_cmp).unwrap_or(f64::NAN)
 }
 
 /// The interval of the capacity's change, where there is one.

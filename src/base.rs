@@ -62,7 +62,7 @@ pub fn find(
 }
 
 fn git(e: GitError) -> Failure {
-    Failure::usage(format!("cannot find the base: {e}"))
+    Failure::from(e).context("cannot find the base")
 }
 
 fn with_steps(repo: &Repo, head: &Commit, commit: Commit, found_by: String) -> Result<BaseCommit> {

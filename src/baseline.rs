@@ -9,7 +9,7 @@ pub mod file;
 pub use calibrated::{load_calibration, save_calibration};
 
 use crate::compare::Metric;
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::{Failure, Result};
 use crate::git::Repo;
 use crate::record::wire::document::RECORD;
 use crate::record::{Record, date, wire};
@@ -219,15 +219,14 @@ pub fn candidates(
     if entries.is_empty() {
         return Ok(Candidates::default());
     }
-    let git = |e: crate::git::GitError| Failure::new(FailureKind::Io, e.to_string());
     let wanted: BTreeSet<&str> = entries.iter().map(|e| e.commit12.as_str()).collect();
-    let exclude = repo.relative(baselines).map_err(git)?;
+    let exclude = repo.relative(baselines)?;
     let mut steps_of: BTreeMap<String, usize> = BTreeMap::new();
     let mut trees: BTreeMap<String, usize> = BTreeMap::new();
-    for ancestor in repo.ancestors(head).map_err(git)?.take(MAX_STEPS) {
-        let ancestor = ancestor.map_err(git)?;
+    for ancestor in repo.ancestors(head)?.take(MAX_STEPS) {
+        let ancestor = ancestor?;
         if trees.len() < MAX_TREES {
-            trees.entry(repo.src_tree(&ancestor.id, &exclude).map_err(git)?).or_insert(ancestor.steps);
+            trees.entry(repo.src_tree(&ancestor.id, &exclude)?).or_insert(ancestor.steps);
         }
         let short = crate::record::short(&ancestor.id);
         if wanted.contains(short) {

@@ -8,7 +8,7 @@ use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::progress::{Progress, Stage, Tell};
-use crate::units::nanos;
+use crate::units::{hex, nanos};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ fn build(
     let header = EngineHeader {
         inputs_hash: made_from.hash(),
         made_from,
-        payload_sha256: hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+        payload_sha256: hex(hash.finalize()),
         parts: parts.iter().map(|(n, b)| (n.clone(), b.len() as u64)).collect(),
         outputs,
         operators,

@@ -16,7 +16,8 @@ use crate::device::Timer;
 use crate::record::{CaseRecord, RecordDevice};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::stats::{
-    self, Decision, Estimate, Prior, SessionSpread, clopper_pearson, fit_prior, log_ratios, session_spread,
+    self, Decision, Estimate, Prior, SessionSpread, clopper_pearson, fit_prior, geometric_mean, log_ratios,
+    median_by, session_spread,
 };
 use crate::units::Nanos;
 use std::collections::BTreeMap;
@@ -221,7 +222,7 @@ fn calibrate_metric(
         ratios.iter().map(|r| pooled(std::slice::from_ref(r))).map(|s| (s.sd, s.df)).collect();
     Some(MetricCalibration {
         metric,
-        typical: (logs.concat().iter().sum::<f64>() / logs.concat().len() as f64).exp(),
+        typical: geometric_mean(&all.concat())?,
         process: pooled(&logs),
         pair: pooled(&ratios),
         prior: fit_prior(&spreads).ok(),
@@ -242,9 +243,7 @@ fn pooled(groups: &[Vec<f64>]) -> Spread {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    median_by(values.filter(|v| v.is_finite()), f64::total_cmp).unwrap_or(0.0)
 }
 
 impl CaseCalibration {

@@ -13,7 +13,7 @@ pub mod samples;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
-pub use metric::{Metric, case_metrics, metrics, tail_quantile};
+pub use metric::{Metric, case_metrics, metrics};
 pub use reason::{
     BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, WhichArm,
 };
@@ -211,7 +211,7 @@ fn compare_values(
 ) -> MetricComparison {
     let known = |arm: &[Option<f64>]| -> Vec<f64> { arm.iter().flatten().copied().collect() };
     let (b, h) = (known(base), known(head));
-    let mean = |v: &[f64]| (v.iter().map(|x| x.ln()).sum::<f64>() / v.len() as f64).exp();
+    let mean = |v: &[f64]| stats::geometric_mean(v).unwrap_or(f64::NAN);
     let rule = metric.rule(margins);
     let units = b.len().min(h.len());
     let judged = if b.len() < base.len() || h.len() < head.len() {

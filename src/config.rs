@@ -4,15 +4,19 @@
 //! Makes [`Project`] (where things are) and [`Model`]s (what is asked for). It reads manifests and checks
 //! that files exist; it never opens a model and never runs anything.
 
+mod build;
 pub mod edit;
 mod part;
+mod setting;
 mod settings;
 mod shape;
 mod table;
 pub mod tensorrt;
 mod words;
 
-pub use settings::{BuildOptions, MARGIN_FRAC, Settings, TAIL_MARGIN_FRAC, parse_override};
+pub use build::BuildOptions;
+pub use setting::{Flag, Setting, Takes};
+pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
 pub use tensorrt::TensorrtOptions;
@@ -122,11 +126,6 @@ impl Project {
     /// The folder of committed baselines.
     pub fn baselines(&self) -> PathBuf {
         self.root.join("baselines")
-    }
-
-    /// Whether there is a Cargo project here at all.
-    pub fn has_cargo(&self) -> bool {
-        self.metadata.is_some()
     }
 
     /// The command that prepares a tree for measuring (exports models, say), as configured; run in its root.

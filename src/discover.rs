@@ -10,7 +10,7 @@ mod trials;
 
 pub use front::front;
 pub use grid::{AskedAxes, Axes, Grid, MAX_CELLS, grids};
-pub use trials::{Entry, Out, ROUNDS, Ranking, Score, Trials, tail_quantile};
+pub use trials::{Entry, Out, ROUNDS, Ranking, Score, Trials};
 
 use crate::case::{Case, OperatingPoint};
 use crate::units::plural;

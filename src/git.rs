@@ -24,7 +24,6 @@ pub use extract::Extracted;
 pub use history::{Ancestor, Ancestors, MergeBase};
 pub use revision::{Commit, DefaultBranch};
 pub use status::{Change, Dirty, DirtyPath};
-pub use tree::TreeFile;
 
 use error::io;
 

@@ -6,7 +6,7 @@ use crate::compare::{Metric, engine_changes};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, Record, short};
 use crate::stats::changepoint::{MAX_SERIES, change_points};
-use crate::stats::{Interval, StatError, geometric_mean_interval};
+use crate::stats::{Interval, StatError, geometric_mean, geometric_mean_interval};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Seed of the permutations: fixed, so that the same records always give the same answer.
@@ -86,7 +86,7 @@ pub struct Change {
 }
 
 /// The metric that a scenario is followed by unless another is asked for.
-pub fn default_metric(scenario: Scenario) -> Metric {
+fn default_metric(scenario: Scenario) -> Metric {
     match scenario {
         Scenario::Latency => Metric::Mean,
         Scenario::Throughput => Metric::Throughput,
@@ -185,8 +185,7 @@ fn points(ordered: &[Placed], metric: Metric) -> Vec<Point> {
     let mut before: Option<&CaseRecord> = None;
     for (record, case, place) in ordered {
         let values = values(case, metric).unwrap_or_default();
-        let logs: f64 = values.iter().map(|v| v.ln()).sum();
-        let estimate = (logs / values.len().max(1) as f64).exp();
+        let estimate = geometric_mean(&values).unwrap_or(f64::NAN);
         points.push(Point {
             record_id: record.id.clone(),
             commit: record.source.as_ref().map(|s| s.commit.clone()),

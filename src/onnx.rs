@@ -112,7 +112,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// A node as messages name it.
-pub fn node_label(node: &NodeProto, index: usize) -> String {
+fn node_label(node: &NodeProto, index: usize) -> String {
     let op = node.op_type.as_deref().unwrap_or("?");
     match node.name.as_deref() {
         Some(name) if !name.is_empty() => format!("node `{name}` ({op})"),

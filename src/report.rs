@@ -2,6 +2,7 @@
 //!
 //! Text for people carries ANSI colours; whoever prints it strips them where they are not wanted.
 
+mod braille;
 pub mod calibration;
 pub mod discover;
 pub mod github;

@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | [`mod@describe`] | mean, sd, quantiles, n_eff, outlier labels | the samples of one process, in time order |
 //! | [`autocorrelation`] | lag-1 autocorrelation, effective sample size | any series in time order |
+//! | [`centre`] | medians, geometric means | any values |
 //! | [`interval`] | `[lo est hi]` of a mean | one summary per process |
 //! | [`estimate`] | [`Estimate`]: effect, standard error, degrees of freedom; its intervals and p values | – |
 //! | [`mod@paired`] | [`Estimate`] | two arms that ran as pairs |
@@ -33,6 +34,7 @@
 pub mod autocorrelation;
 pub mod binomial;
 pub mod bursts;
+pub mod centre;
 pub mod changepoint;
 pub mod crossing;
 pub mod decide;
@@ -53,6 +55,7 @@ pub mod welch;
 
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};
+pub use centre::{geometric_mean, median_by};
 pub use changepoint::{ChangePoint, change_points};
 pub use crossing::{Batch, Crossing, NoCrossing, crossing};
 pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};

@@ -7,14 +7,14 @@ use crate::stats::dist;
 
 /// Samples per block: MSER-5 averages five, which tames single spikes (White, Cobb & Spratt, *A comparison of
 /// five steady-state truncation heuristics for simulation*, Winter Simulation Conference 2000).
-pub const BLOCK: usize = 5;
+const BLOCK: usize = 5;
 
 /// A trend that moves the mean by less than this share over the run is harmless, however significant.
-pub const MAX_DRIFT_FRAC: f64 = 0.005;
+const MAX_DRIFT_FRAC: f64 = 0.005;
 
 /// A trend less significant than this is not taken for real. Strict, because every process of every run is
 /// tested.
-pub const TREND_ALPHA: f64 = 0.01;
+const TREND_ALPHA: f64 = 0.01;
 
 /// Fewer samples cannot be told to be steady: four blocks, of which at most two may be dropped.
 pub const MIN_SAMPLES: usize = 4 * BLOCK;

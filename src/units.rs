@@ -1,4 +1,4 @@
-//! Durations, rates and shares: parsed from what people write, printed as criterion prints them.
+//! Durations, rates and shares: parsed from what people write, printed as criterion prints them. Bytes as digits.
 //!
 //! Files and wire types hold nanoseconds; percent exists only here, when something is shown.
 
@@ -22,6 +22,12 @@ impl From<Duration> for Nanos {
     fn from(d: Duration) -> Self {
         Self(nanos(d))
     }
+}
+
+/// Bytes as lower-case hexadecimal digits, two each: what checksums and ids are written as.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or_default();
+    bytes.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Nanoseconds of a duration: 584 years fit, a longer one saturates.
@@ -217,6 +223,11 @@ fn trim_zeros(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_is_two_digits() {
+        assert_eq!(hex([0, 0x9f, 255]), "009fff");
+    }
 
     #[test]
     fn durations_read_as_written() {

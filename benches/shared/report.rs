@@ -9,6 +9,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use trt_perf::stats::median_by;
 use trt_perf::units::time;
 
 /// What a median is held against.
@@ -106,8 +107,9 @@ impl Report {
 
 impl Row {
     fn cells(&self) -> Vec<String> {
-        let of =
-            |value: &dyn Fn(&Sample) -> Option<f64>| median(self.samples.iter().filter_map(value).collect());
+        let of = |value: &dyn Fn(&Sample) -> Option<f64>| {
+            median_by(self.samples.iter().filter_map(value), f64::total_cmp)
+        };
         let ours = of(&|s| Some(s.ours));
         let peer = of(&|s| s.peer);
         // Of pairs, because both of a pair had the same machine.
@@ -137,11 +139,6 @@ impl Row {
             word.to_owned(),
         ]
     }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 /// Criterion runs everything once with `--test`, and where `cargo bench` did not start it.

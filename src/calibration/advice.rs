@@ -2,7 +2,8 @@
 //! advise what no number supports.
 
 use super::{ALPHA, Calibration, CaseCalibration, MetricCalibration, POWER, estimate};
-use crate::compare::{Metric, tail_quantile};
+use crate::case::tail_quantile;
+use crate::compare::Metric;
 use crate::record::date;
 use crate::stats::{Estimate, LOOKS, look_alpha, minimum_detectable_effect, required_units};
 use crate::units::{plain_time, share};

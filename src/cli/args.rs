@@ -1,8 +1,8 @@
 //! Options that several verbs share, and how settings on the command line become overrides.
 
-use crate::config::{Overrides, ShapeSpec, parse_override};
+use crate::config::{Flag, Overrides, SETTINGS, ShapeSpec, Takes, parse_override};
 use crate::error::{Failure, Result};
-use clap::{Args, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,112 +17,108 @@ pub enum MessageFormat {
     Json,
 }
 
-/// Settings that override the configuration for this run.
-#[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Settings (override the configuration)")]
+/// Over these options in `--help`.
+const HEADING: &str = "Settings (override the configuration)";
+/// In `--help` these stand beside the files and `--build`; the others follow in the order of the table of settings.
+const FIRST: [&str; 4] = ["rtol", "atol", "backend", "tensorrt"];
+
+/// Settings that override the configuration for this run: the options of [`SETTINGS`], and those that name a key, a tensor
+/// or a file with their value.
+#[derive(Debug, Default)]
 pub struct SettingArgs {
+    pairs: PairArgs,
+    /// `--build KEY=VALUE`.
+    build: Vec<String>,
+    /// What the options of [`SETTINGS`] say, by key.
+    settings: Map<String, Value>,
+}
+
+/// Options whose value begins with a name.
+#[derive(Args, Debug, Default)]
+struct PairArgs {
     /// Any setting, such as processes=10 or build.optimize=false; the value is TOML
     #[arg(long = "config", value_name = "KEY=VALUE")]
-    pub config: Vec<String>,
+    config: Vec<String>,
     /// Shape of an input, such as input:1x3x224x224; input:scalar for rank 0
     #[arg(long = "shape", value_name = "NAME:DIMS")]
-    pub shapes: Vec<String>,
+    shapes: Vec<String>,
     /// Feed an input from a .npy file instead of seeded random values
     #[arg(long = "input", value_name = "NAME=FILE")]
-    pub inputs: Vec<String>,
+    inputs: Vec<String>,
     /// Check an output against a .npy file
     #[arg(long = "expect", value_name = "NAME=FILE")]
-    pub expect: Vec<String>,
-    /// Relative tolerance of --expect
-    #[arg(long, value_name = "X")]
-    pub rtol: Option<String>,
-    /// Absolute tolerance of --expect
-    #[arg(long, value_name = "X")]
-    pub atol: Option<String>,
-    /// Backend: auto, cpu, tensorrt, trtexec (NVIDIA's program) or cuda (a calibration workload)
-    #[arg(long, value_name = "NAME")]
-    pub backend: Option<String>,
-    /// Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)
-    #[arg(long, value_name = "DIR")]
-    pub tensorrt: Option<PathBuf>,
-    /// A build option, such as workspace=1GiB; short for --config build.KEY=VALUE (may be repeated)
-    #[arg(long = "build", value_name = "KEY=VALUE")]
-    pub build: Vec<String>,
-    /// Scenario: latency, throughput or capacity (may be repeated)
-    #[arg(long = "scenario", value_name = "NAME")]
-    pub scenarios: Vec<String>,
-    /// Batch size for dimensions called `batch` (may be repeated)
-    #[arg(long = "batch", value_name = "N")]
-    pub batches: Vec<String>,
-    /// Which GPU, as CUDA numbers them
-    #[arg(long, value_name = "N")]
-    pub device: Option<String>,
-    /// Concurrent sessions in throughput and capacity
-    #[arg(long, value_name = "N")]
-    pub streams: Option<String>,
-    /// Requests in flight per stream in throughput and capacity (GPU)
-    #[arg(long, value_name = "N")]
-    pub in_flight: Option<String>,
-    /// Replay each request as a captured CUDA graph
-    #[arg(long)]
-    pub cuda_graph: bool,
-    /// Leave copies to and from the GPU out of a request
-    #[arg(long)]
-    pub no_transfers: bool,
-    /// How the host waits for the GPU: spin or block
-    #[arg(long, value_name = "HOW")]
-    pub wait: Option<String>,
-    /// Intra-op threads of each session
-    #[arg(long, value_name = "N")]
-    pub threads: Option<String>,
-    /// The budget, such as 5ms
-    #[arg(long, value_name = "TIME")]
-    pub max_latency: Option<String>,
-    /// Percentage of requests that must be within the budget, such as 99
-    #[arg(long, value_name = "P")]
-    pub percentile: Option<String>,
-    /// A further budget that capacity finds a rate for (may be repeated)
-    #[arg(long = "budget", value_name = "TIME")]
-    pub budgets: Vec<String>,
-    /// When requests arrive in capacity: poisson, uniform, or a file with a time in seconds on each line
-    #[arg(long, value_name = "HOW|FILE")]
-    pub arrivals: Option<String>,
-    /// In capacity, inferences arrive one by one and wait up to so long for others to fill the batch
-    #[arg(long, value_name = "TIME")]
-    pub batch_delay: Option<String>,
-    /// Fresh measuring processes per case
-    #[arg(long, value_name = "N")]
-    pub processes: Option<String>,
-    /// Warm up for at least this long, and until latencies are steady
-    #[arg(long, value_name = "TIME")]
-    pub warm_up: Option<String>,
-    /// Measure for this long in each process; in capacity, in each of its main probes
-    #[arg(long, value_name = "TIME")]
-    pub measure: Option<String>,
-    /// Kill a worker that takes longer
-    #[arg(long, value_name = "TIME")]
-    pub time_limit: Option<String>,
-    /// Changes of mean, median and throughput below this do not matter, such as 1%
-    #[arg(long, value_name = "PERCENT")]
-    pub margin: Option<String>,
-    /// The same for tail quantiles, such as 3%
-    #[arg(long, value_name = "PERCENT")]
-    pub tail_margin: Option<String>,
-    /// Seed of the random inputs
-    #[arg(long, value_name = "N")]
-    pub seed: Option<String>,
+    expect: Vec<String>,
+}
+
+impl Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        let (mut first, others): (Vec<_>, Vec<_>) = flags().partition(|(key, _)| FIRST.contains(key));
+        first.sort_by_key(|(key, _)| FIRST.iter().position(|k| k == key));
+        let build = Arg::new("build").long("build").value_name("KEY=VALUE").action(ArgAction::Append).help(
+            "A build option, such as workspace=1GiB; short for --config build.KEY=VALUE (may be repeated)",
+        );
+        PairArgs::augment_args(command.next_help_heading(HEADING))
+            .args(first.into_iter().map(arg))
+            .arg(build)
+            .args(others.into_iter().map(arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let said = flags().filter_map(|(key, flag)| Some((key.to_owned(), said(matches, key, flag)?)));
+        Ok(Self {
+            pairs: PairArgs::from_arg_matches(matches)?,
+            build: matches.get_many("build").into_iter().flatten().cloned().collect(),
+            settings: said.collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The settings that have an option, by key.
+fn flags() -> impl Iterator<Item = (&'static str, &'static Flag)> {
+    SETTINGS.iter().filter_map(|setting| Some((setting.key, setting.flag.as_ref()?)))
+}
+
+fn arg((key, flag): (&'static str, &'static Flag)) -> Arg {
+    let arg = Arg::new(key).long(flag.name).help(flag.help);
+    match flag.takes {
+        Takes::One(name) => arg.value_name(name),
+        Takes::Folder(name) => arg.value_name(name).value_parser(clap::value_parser!(PathBuf)),
+        Takes::Many(name) => arg.value_name(name).action(ArgAction::Append),
+        Takes::Nothing(_) => arg.action(ArgAction::SetTrue),
+    }
+}
+
+/// What the command line says of a setting.
+fn said(matches: &ArgMatches, key: &str, flag: &Flag) -> Option<Value> {
+    match flag.takes {
+        Takes::One(_) => matches.get_one::<String>(key).map(|text| scalar(text)),
+        Takes::Folder(_) => matches.get_one::<PathBuf>(key).map(|path| path.to_string_lossy().into()),
+        Takes::Many(_) => Some(matches.get_many::<String>(key)?.map(|text| scalar(text)).collect()),
+        Takes::Nothing(value) => matches.get_flag(key).then_some(Value::Bool(value)),
+    }
 }
 
 impl SettingArgs {
     /// The overrides in the order given: --config first, then the options that are short for it.
     pub fn overrides(&self) -> Result<Overrides> {
-        self.overrides_with(tensorrt_folder(self.tensorrt.as_deref()))
+        self.overrides_with(tensorrt_folder(None))
     }
 
-    /// The same, with the folder that the option or the environment names.
+    /// The same, with the folder that the environment names.
     fn overrides_with(&self, folder: Option<PathBuf>) -> Result<Overrides> {
         let mut settings = Map::new();
-        for arg in &self.config {
+        for arg in &self.pairs.config {
             merge(&mut settings, parse_override(arg).map_err(|e| Failure::usage(e).context("--config"))?);
         }
         for arg in &self.build {
@@ -130,53 +126,19 @@ impl SettingArgs {
             merge(&mut settings, option.map_err(|e| Failure::usage(e).context("--build"))?);
         }
         if let Some(folder) = folder {
-            let named = self.tensorrt.is_some() || !settings.contains_key("tensorrt");
-            if named {
-                settings.insert("tensorrt".into(), folder.to_string_lossy().into());
-            }
+            settings.entry("tensorrt").or_insert_with(|| folder.to_string_lossy().into());
         }
-        let single = [
-            ("rtol", &self.rtol),
-            ("atol", &self.atol),
-            ("backend", &self.backend),
-            ("device", &self.device),
-            ("streams", &self.streams),
-            ("in-flight", &self.in_flight),
-            ("wait", &self.wait),
-            ("threads", &self.threads),
-            ("max-latency", &self.max_latency),
-            ("percentile", &self.percentile),
-            ("arrivals", &self.arrivals),
-            ("batch-delay", &self.batch_delay),
-            ("processes", &self.processes),
-            ("warm-up", &self.warm_up),
-            ("measure", &self.measure),
-            ("time-limit", &self.time_limit),
-            ("margin", &self.margin),
-            ("tail-margin", &self.tail_margin),
-            ("seed", &self.seed),
-        ];
-        for (key, value) in single {
-            settings.extend(value.as_deref().map(|v| (key.to_owned(), scalar(v))));
-        }
-        settings.extend(self.cuda_graph.then(|| ("cuda-graph".to_owned(), Value::Bool(true))));
-        settings.extend(self.no_transfers.then(|| ("transfers".to_owned(), Value::Bool(false))));
-        for (key, values) in
-            [("scenarios", &self.scenarios), ("batches", &self.batches), ("budgets", &self.budgets)]
-        {
-            if !values.is_empty() {
-                settings.insert(key.into(), values.iter().map(|v| scalar(v)).collect());
-            }
-        }
+        settings.extend(self.settings.clone());
         let shapes = self
+            .pairs
             .shapes
             .iter()
             .map(|s| ShapeSpec::parse_named(s).map_err(|e| Failure::usage(e).context("--shape")));
         Ok(Overrides {
             settings,
             shapes: shapes.collect::<Result<_>>()?,
-            inputs: files("--input", &self.inputs)?,
-            expect: files("--expect", &self.expect)?,
+            inputs: files("--input", &self.pairs.inputs)?,
+            expect: files("--expect", &self.pairs.expect)?,
         })
     }
 }
@@ -227,20 +189,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// As the program reads its command line.
+    fn read(words: &[&str]) -> SettingArgs {
+        let command = SettingArgs::augment_args(Command::new("trt-perf").no_binary_name(true));
+        SettingArgs::from_arg_matches(&command.get_matches_from(words)).unwrap()
+    }
+
     #[test]
     fn options_are_short_for_config_and_win_over_it() {
-        let args = SettingArgs {
-            config: vec![
-                "processes=3".into(),
-                "build.optimize=false".into(),
-                "build.prepack-weights=false".into(),
-            ],
-            processes: Some("7".into()),
-            measure: Some("2s".into()),
-            batches: vec!["1".into(), "8".into()],
-            percentile: Some("99.9".into()),
-            ..SettingArgs::default()
-        };
+        let args = read(&[
+            "--config=processes=3",
+            "--config=build.optimize=false",
+            "--config=build.prepack-weights=false",
+            "--processes=7",
+            "--measure=2s",
+            "--batch=1",
+            "--batch=8",
+            "--percentile=99.9",
+        ]);
         let o = args.overrides_with(None).unwrap();
         assert_eq!(
             Value::Object(o.settings),
@@ -249,10 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn the_option_wins_over_config_and_config_over_the_environment() {
+        let folder = |words: &[&str]| {
+            let o = read(words).overrides_with(Some("/env".into())).unwrap();
+            o.settings["tensorrt"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(folder(&[]), "/env");
+        assert_eq!(folder(&["--config=tensorrt=\"/config\""]), "/config");
+        assert_eq!(folder(&["--config=tensorrt=\"/config\"", "--tensorrt=10"]), "10");
+    }
+
+    #[test]
+    fn an_option_that_only_has_to_be_there_sets_its_value() {
+        let o = read(&["--cuda-graph", "--no-transfers"]).overrides_with(None).unwrap();
+        assert_eq!(Value::Object(o.settings), json!({"cuda-graph": true, "transfers": false}));
+    }
+
+    #[test]
     fn malformed_options_are_named() {
-        let bad = |args: SettingArgs| args.overrides().unwrap_err().to_string();
-        assert!(bad(SettingArgs { inputs: vec!["x".into()], ..Default::default() }).contains("--input"));
-        assert!(bad(SettingArgs { shapes: vec!["1x3".into()], ..Default::default() }).contains("--shape"));
-        assert!(bad(SettingArgs { config: vec!["x".into()], ..Default::default() }).contains("--config"));
+        let bad = |words: &[&str]| read(words).overrides().unwrap_err().to_string();
+        assert!(bad(&["--input=x"]).contains("--input"));
+        assert!(bad(&["--shape=1x3"]).contains("--shape"));
+        assert!(bad(&["--config=x"]).contains("--config"));
     }
 }

@@ -7,7 +7,7 @@ use super::{note, out, shown};
 use crate::baseline::{self, Store};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
-use crate::git::Repo;
+use crate::git::{Commit, Repo};
 use crate::record::{Record, short};
 use crate::report::{self, terminal};
 use crate::session::accept::{Request, accept as accept_change};
@@ -107,15 +107,7 @@ fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<Exit
 }
 
 fn newest_of_head(project: &Project) -> Result<Record> {
-    let git = |e: crate::git::GitError| Failure::usage(format!("cannot save a baseline: {e}"));
-    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
-        Failure::usage(format!("cannot save a baseline: {} is in no git repository", project.root.display()))
-            .next("baselines belong to commits: run `git init` and commit first")
-    })?;
-    let head = repo.head().map_err(git)?.ok_or_else(|| {
-        Failure::usage("cannot save a baseline: this repository has no commit yet")
-            .next("commit first, and run again")
-    })?;
+    let head = head(project).map_err(|f| f.context("cannot save a baseline"))?;
     let [_, results] = stores(project);
     let entry = results.list()?.into_iter().find(|e| e.commit12 == short(&head.id));
     let entry = entry.ok_or_else(|| {
@@ -123,6 +115,16 @@ fn newest_of_head(project: &Project) -> Result<Record> {
             .next("measure it: `cargo trt-perf run --save-baseline`")
     })?;
     baseline::load(&entry.path)
+}
+
+fn head(project: &Project) -> Result<Commit> {
+    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
+        Failure::usage(format!("{} is in no git repository", project.root.display()))
+            .next("baselines belong to commits: run `git init` and commit first")
+    })?;
+    repo.head()?.ok_or_else(|| {
+        Failure::usage("this repository has no commit yet").next("commit first, and run again")
+    })
 }
 
 fn accept(project: &Project, request: &Request) -> Result<Exit> {

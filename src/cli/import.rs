@@ -155,18 +155,20 @@ fn case_of(text: &str) -> Result<(String, Scenario)> {
 /// Which commit the numbers belong to.
 fn source(args: &TrtexecArgs, project: &Project) -> Result<Option<Source>> {
     let Some(rev) = args.commit.as_deref().or(args.save_baseline.then_some("HEAD")) else { return Ok(None) };
-    let fail = |why: String| {
-        Failure::usage(format!("cannot tell the commit {rev}: {why}"))
+    let source = source_of(rev, project).map_err(|f| {
+        f.context(format!("cannot tell the commit {rev}"))
             .next("import inside the repository whose commit was measured, and name it with --commit REV")
-    };
-    let git = |e: crate::git::GitError| fail(e.to_string());
-    let repo = Repo::discover(&project.root)
-        .map_err(git)?
-        .ok_or_else(|| fail("there is no git repository here".into()))?;
-    let commit = repo.resolve(rev).map_err(git)?;
-    let exclude = repo.relative(&project.baselines()).map_err(git)?;
-    let src_tree = repo.src_tree(&commit.id, &exclude).map_err(git)?;
-    Ok(Some(Source { src_tree, commit: commit.id, branch: None, dirty: false }))
+    })?;
+    Ok(Some(source))
+}
+
+fn source_of(rev: &str, project: &Project) -> Result<Source> {
+    let repo =
+        Repo::discover(&project.root)?.ok_or_else(|| Failure::usage("there is no git repository here"))?;
+    let commit = repo.resolve(rev)?;
+    let exclude = repo.relative(&project.baselines())?;
+    let src_tree = repo.src_tree(&commit.id, &exclude)?;
+    Ok(Source { src_tree, commit: commit.id, branch: None, dirty: false })
 }
 
 /// The GPU that the options name must be the one that the files name.

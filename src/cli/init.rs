@@ -5,14 +5,14 @@
 
 use super::exit::Exit;
 use super::out;
-use crate::config::Project;
+use crate::config::{Project, SETTINGS, Setting};
 use crate::error::{Failure, FailureKind, Result};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Every key of a package, explained.
+/// The table of a package; in place of the line `SETTINGS` stands every setting, explained.
 const TEMPLATE: &str = include_str!("init/template.toml");
 /// The further keys of a model, explained.
 const MODEL_KEYS: &str = include_str!("init/model.toml");
@@ -199,9 +199,15 @@ fn name_models<'a>(folder: &Path, paths: &'a [PathBuf]) -> (Vec<Model>, Vec<&'a 
     (models, unwritable)
 }
 
+/// Every setting with what it means and its default, commented out.
+fn explained() -> String {
+    let about = |s: &Setting| s.about.iter().map(|line| format!("#{line}\n")).collect::<String>();
+    SETTINGS.iter().map(|s| format!("\n{}#{} = {}\n", about(s), s.key, s.shown)).collect::<String>() + "\n"
+}
+
 /// The text to append, with `\n` line ends.
 fn section(models: &[Model]) -> String {
-    let mut out = TEMPLATE.to_owned();
+    let mut out = TEMPLATE.replace("SETTINGS\n", &explained());
     let quoted = |text: &str| toml::Value::from(text).to_string();
     for model in models.iter().take(MODELS_WRITTEN) {
         let (name, path) = (quoted(&model.name), quoted(&model.path));

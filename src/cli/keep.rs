@@ -11,17 +11,18 @@ use std::path::Path;
 
 /// Whether a baseline could be stored now.
 pub fn savable(project: &Project, allow_dirty: bool) -> Result<()> {
-    let git = |e: crate::git::GitError| Failure::usage(format!("cannot save a baseline: {e}"));
-    let Some(repo) = Repo::discover(&project.root).map_err(git)? else {
-        return Err(Failure::usage(format!("cannot save a baseline: {} is in no git repository", project.root.display()))
+    has_commit(project, allow_dirty).map_err(|f| f.context("cannot save a baseline"))
+}
+
+fn has_commit(project: &Project, allow_dirty: bool) -> Result<()> {
+    let Some(repo) = Repo::discover(&project.root)? else {
+        return Err(Failure::usage(format!("{} is in no git repository", project.root.display()))
             .next("baselines belong to commits: run `git init` and commit first; `cargo trt-perf run` alone needs no repository"));
     };
-    if repo.head().map_err(git)?.is_none() {
-        return Err(
-            Failure::usage("cannot save a baseline: this repository has no commit yet").next("commit first")
-        );
+    if repo.head()?.is_none() {
+        return Err(Failure::usage("this repository has no commit yet").next("commit first"));
     }
-    let dirty = repo.dirty(&repo.relative(&project.baselines()).map_err(git)?).map_err(git)?;
+    let dirty = repo.dirty(&repo.relative(&project.baselines())?)?;
     if !dirty.is_clean() && !allow_dirty {
         let examples: Vec<String> = dirty.examples.iter().map(|p| p.path.display().to_string()).collect();
         let more = if dirty.count > examples.len() {
@@ -29,7 +30,7 @@ pub fn savable(project: &Project, allow_dirty: bool) -> Result<()> {
         } else {
             String::new()
         };
-        return Err(Failure::usage(format!("cannot save a baseline: there are changes beside the commit ({}{more})", examples.join(", ")))
+        return Err(Failure::usage(format!("there are changes beside the commit ({}{more})", examples.join(", ")))
             .next("commit or stash them, so that the numbers belong to a commit; or say --allow-dirty, which the record will tell"));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The numbers of a case that are compared, and the rule each is decided by. Pure.
 
-use crate::case::{Budget, Margins};
+use crate::case::{Budget, Margins, tail_quantile};
 use crate::config::Scenario;
 use crate::record::CaseRecord;
 use crate::stats::{self, Orientation, Rule};
@@ -101,14 +101,6 @@ impl Metric {
     }
 }
 
-/// The quantile that is judged: the budget's, if it is one that summaries hold; otherwise 0.99.
-pub fn tail_quantile(budget: Option<Budget>) -> f64 {
-    budget
-        .map(|b| b.quantile)
-        .filter(|q| stats::QUANTILES.iter().any(|x| (x - q).abs() < 1e-9))
-        .unwrap_or(0.99)
-}
-
 fn trim(percent: f64) -> String {
     let text = format!("{percent:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -130,4 +122,24 @@ pub fn case_metrics(case: &CaseRecord) -> Vec<Metric> {
     let all = case.open.iter().flat_map(|open| &open.budgets_ns);
     let further = all.filter(|ns| Some(**ns) != own).map(|ns| Metric::CapacityAt(*ns));
     metrics(case.scenario, case.gpu_timed()).iter().copied().chain(further).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample;
+
+    #[test]
+    fn a_percentile_that_summaries_do_not_hold_is_gated_by_the_next_one_above() {
+        let slow = Summary { requests: 100_000, ..sample::summary(1e6) };
+        let gated = |percent: f64| {
+            let budget = Some(Budget { max_ns: 1, quantile: percent / 100.0 });
+            let value = Metric::Tail.value(&slow, budget);
+            assert_eq!(value, slow.quantile_ns(tail_quantile(budget)));
+            Metric::Tail.name(budget)
+        };
+        let names = [80.0, 95.0, 97.0, 99.9, 99.95].map(gated);
+        assert_eq!(names, ["p90", "p95", "p99", "p99.9", "p99.9"]);
+        assert_eq!(Metric::Tail.name(None), "p99");
+    }
 }

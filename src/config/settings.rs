@@ -1,13 +1,14 @@
-//! What people tune: one layer of settings as written, and the settings after all layers are merged.
+//! What people tune: the table of settings, one layer of them as written, and what all layers come to.
 //!
 //! Order, later wins: built in, `[workspace.metadata.trt-perf]`, `[package.metadata.trt-perf]`, the model's
 //! own table, its variant's, `--config KEY=VALUE` and the flags that are short for it.
 
+use super::build::{BuildLayer, BuildOptions};
+use super::setting::Takes::{Folder, Many, Nothing, One};
+use super::setting::{Flag, Setting};
 use super::table::{Table, boolean, list, number, parsed, text, whole};
-use super::tensorrt::TensorrtOptions;
 use super::words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
 use crate::units::{Nanos, parse_percent};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -16,256 +17,185 @@ pub const MARGIN_FRAC: f64 = 0.01;
 /// Default margin for tail quantiles, which vary more between processes.
 pub const TAIL_MARGIN_FRAC: f64 = 0.03;
 
-/// How the engine is made; part of the engine inputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct BuildOptions {
-    /// Graph optimisation (fusion, constant folding). Default on.
-    pub optimize: bool,
-    /// Weights copied into the layout the matrix kernels like. Default on.
-    pub prepack_weights: bool,
-    /// Test only: real extra work of this share of the inference time after every request, to see whether a
-    /// slowdown is caught. Part of the engine inputs and named in every report, so that it is never mistaken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub debug_extra_work_frac: Option<f64>,
-    /// Left out where nothing is set, so that engines of other backends keep their hashes.
-    #[serde(default, skip_serializing_if = "TensorrtOptions::is_default")]
-    pub tensorrt: TensorrtOptions,
-    /// Further arguments that `trtexec` builds with; of an imported run, what its log says of the build. Left out where
-    /// there are none, so that engines of other backends keep their hashes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trtexec_args: Vec<String>,
-}
-
-impl Default for BuildOptions {
-    fn default() -> Self {
-        Self {
-            optimize: true,
-            prepack_weights: true,
-            debug_extra_work_frac: None,
-            tensorrt: TensorrtOptions::default(),
-            trtexec_args: Vec::new(),
+/// Makes everything that knows the settings one by one from the table below: both structs, the reader of a table, the
+/// merge, the built-in values, and what `init` and the command line are made from. A row is
+///
+/// ```text
+/// /// What it means, in the words that `init` writes above it.
+/// field: Type = "key", reader, built-in value, "what init shows", Flag::new("name", takes, "help");
+/// ```
+///
+/// and the last part is left out where `--config KEY=VALUE` is the only way to set it on the command line.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+
+       $field:ident: $type:ty = $key:literal, $read:expr, $default:expr, $shown:literal $(, $flag:expr)?;)*) => {
+        /// The settings of a model after all layers are merged.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $field: $type,)*
+            /// Whether anything says streams, in-flight, cuda-graph or threads: then no pinned point takes their place.
+            pub point_asked: bool,
+            pub build: BuildOptions,
         }
-    }
+
+        /// One layer of settings: what one table (or the command line) says.
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct Layer {
+            $($field: Option<$type>,)*
+            build: BuildLayer,
+        }
+
+        impl Layer {
+            /// Reads the settings out of `table`; what is left in it is for the caller.
+            pub fn read(table: &mut Table) -> Self {
+                let folder = table.place.manifest.parent().unwrap_or(Path::new("")).to_owned();
+                let layer = Self { $($field: table.get($key, $read),)* build: BuildLayer::read(table) };
+                layer.in_folder(&folder)
+            }
+
+            /// This layer where it says something, otherwise the one `below`.
+            #[must_use]
+            pub fn over(self, below: &Self) -> Self {
+                let below = below.clone();
+                Self { $($field: self.$field.or(below.$field),)* build: self.build.over(below.build) }
+            }
+
+            /// The built-in values where no layer says anything.
+            pub fn resolve(self) -> Settings {
+                Settings {
+                    point_asked: self.asks_for_a_point(),
+                    $($field: self.$field.unwrap_or_else(|| $default),)*
+                    build: self.build.resolve(),
+                }
+            }
+        }
+
+        /// Every setting but `build`, in the order in which people read about them.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            key: $key,
+            about: &[$($doc),+],
+            shown: $shown,
+            flag: settings!(@flag $($flag)?),
+        },)*];
+    };
+    (@flag) => { None };
+    (@flag $flag:expr) => { Some($flag) };
 }
 
-/// The settings of a model after all layers are merged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    pub backend: BackendChoice,
-    /// The folder of TensorRT's libraries; `None`: searched for.
-    pub tensorrt: Option<PathBuf>,
-    pub scenarios: Vec<Scenario>,
-    /// Batch sizes to fill in for the dimension `batch`; `None`: not asked for.
-    pub batches: Option<Vec<u64>>,
-    /// Concurrent sessions in `throughput`; `None`: usable CPUs / threads, and one on a GPU.
-    pub streams: Option<u64>,
-    /// Requests in flight per stream in `throughput`; `None`: one, and two on a GPU.
-    pub in_flight: Option<u64>,
+settings! {
+    /// What runs the models: "cpu" is built in; "auto" takes a GPU backend where this machine can use one, else "cpu".
+    backend: BackendChoice = "backend", parsed, BackendChoice::Auto, r#""auto""#,
+        Flag::new("backend", One("NAME"), "Backend: auto, cpu, tensorrt, trtexec (NVIDIA's program) or cuda (a calibration workload)");
+    /// The folder of TensorRT's libraries. By default the usual places are looked at; `cargo trt-perf doctor` lists them.
+    tensorrt: Option<PathBuf> = "tensorrt", some(|v| text(v).map(PathBuf::from)), None, r#""/opt/tensorrt/lib""#,
+        Flag::new("tensorrt", Folder("DIR"), "Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)");
+    /// "latency": one request at a time. "throughput": requests in a closed loop, as many at once as `streams` says.
+    /// "capacity": requests arrive by themselves, and the highest rate that keeps the latency budget is looked for.
+    scenarios: Vec<Scenario> = "scenarios", list(parsed), vec![Scenario::Latency, Scenario::Throughput], r#"["latency", "throughput"]"#,
+        Flag::new("scenario", Many("NAME"), "Scenario: latency, throughput or capacity (may be repeated)");
+    /// Batch sizes, each measured: what "batch" stands for in a shape. There are none by default; these are an example.
+    batches: Option<Vec<u64>> = "batches", some(list(whole(1))), None, "[1, 8]",
+        Flag::new("batch", Many("N"), "Batch size for dimensions called `batch` (may be repeated)");
     /// Which GPU, as CUDA numbers them.
-    pub gpu: u32,
-    /// Whether requests replay a captured CUDA graph.
-    pub cuda_graph: bool,
+    gpu: u32 = "device", gpu_number, 0, "0",
+        Flag::new("device", One("N"), "Which GPU, as CUDA numbers them");
+    /// Concurrent sessions for throughput and capacity. The default is one on a GPU, otherwise the usable CPUs divided by
+    /// `threads`; 2 is an example.
+    streams: Option<u64> = "streams", some(whole(1)), None, "2",
+        Flag::new("streams", One("N"), "Concurrent sessions in throughput and capacity");
+    /// Requests in flight per stream for throughput and capacity. The default is two on a GPU, otherwise one.
+    in_flight: Option<u64> = "in-flight", some(whole(1)), None, "1",
+        Flag::new("in-flight", One("N"), "Requests in flight per stream in throughput and capacity (GPU)");
+    /// Whether each request replays a captured CUDA graph.
+    cuda_graph: bool = "cuda-graph", boolean, false, "false",
+        Flag::new("cuda-graph", Nothing(true), "Replay each request as a captured CUDA graph");
     /// Whether a request copies its inputs to the GPU and its outputs back.
-    pub transfers: bool,
-    pub wait: Wait,
-    /// Intra-op threads of each session.
-    pub threads: u64,
-    /// Whether anything says streams, in-flight, cuda-graph or threads: then no pinned point takes their place.
-    pub point_asked: bool,
-    /// The budget.
-    pub max_latency: Option<Nanos>,
-    /// The share of requests, in percent, that must be within the budget.
-    pub percentile: f64,
-    /// Further budgets that `capacity` finds rates for: with the budget, a curve.
-    pub budgets: Vec<Nanos>,
-    pub arrivals: ArrivalsChoice,
-    /// In `capacity`, each inference arrives alone and waits up to so long for others to fill the batch.
-    pub batch_delay: Option<Nanos>,
-    /// Fresh measuring processes per case.
-    pub processes: u64,
-    /// At least this long; warming up ends when it is also steady.
-    pub warm_up: Nanos,
-    pub measure: Nanos,
-    /// A worker that takes longer is killed.
-    pub time_limit: Nanos,
-    pub seed: u64,
-    pub rtol: f64,
-    pub atol: f64,
-    /// Outputs may hold NaN or infinity (masked logits do).
-    pub allow_non_finite: bool,
-    pub build: BuildOptions,
-    /// Changes smaller than this, as a fraction, do not matter: mean, median, throughput.
-    pub margin_frac: f64,
+    transfers: bool = "transfers", boolean, true, "true",
+        Flag::new("no-transfers", Nothing(false), "Leave copies to and from the GPU out of a request");
+    /// How the host waits for the GPU. "spin": it asks over and over. "block": it sleeps, and wakes some microseconds late.
+    wait: Wait = "wait", parsed, Wait::Spin, r#""spin""#,
+        Flag::new("wait", One("HOW"), "How the host waits for the GPU: spin or block");
+    /// CPU threads that work on one request.
+    threads: u64 = "threads", whole(1), 1, "1",
+        Flag::new("threads", One("N"), "Intra-op threads of each session");
+    /// The latency budget. There is none by default; 5 ms is an example.
+    max_latency: Option<Nanos> = "max-latency", some(budget), None, r#""5ms""#,
+        Flag::new("max-latency", One("TIME"), "The budget, such as 5ms");
+    /// Which percentile of the latencies has to stay within the budget.
+    percentile: f64 = "percentile", percentile, 99.0, "99",
+        Flag::new("percentile", One("P"), "Percentage of requests that must be within the budget, such as 99");
+    /// Further budgets that capacity finds rates for: with the budget, a curve. There are none by default.
+    budgets: Vec<Nanos> = "budgets", list(budget), Vec::new(), r#"["2ms", "10ms"]"#,
+        Flag::new("budget", Many("TIME"), "A further budget that capacity finds a rate for (may be repeated)");
+    /// When requests arrive in capacity: "poisson" (at random), "uniform" (with equal gaps), or the path of a file with a
+    /// time in seconds on each line.
+    arrivals: ArrivalsChoice = "arrivals", |v| ArrivalsChoice::parse(&text(v)?), ArrivalsChoice::Poisson, r#""poisson""#,
+        Flag::new("arrivals", One("HOW|FILE"), "When requests arrive in capacity: poisson, uniform, or a file with a time in seconds on each line");
+    /// In capacity, inferences arrive one by one and wait up to so long for others to fill the batch. By default and at 0,
+    /// whole batches arrive; 1 ms is an example.
+    batch_delay: Option<Nanos> = "batch-delay", batch_delay, None, r#""1ms""#,
+        Flag::new("batch-delay", One("TIME"), "In capacity, inferences arrive one by one and wait up to so long for others to fill the batch");
+    /// Fresh processes for each case. Verdicts compare processes: with more of them smaller changes show.
+    processes: u64 = "processes", whole(1), 5, "5",
+        Flag::new("processes", One("N"), "Fresh measuring processes per case");
+    /// How long each process runs unmeasured, at least: until latencies are steady, too.
+    warm_up: Nanos = "warm-up", parsed, Nanos(200_000_000), r#""200ms""#,
+        Flag::new("warm-up", One("TIME"), "Warm up for at least this long, and until latencies are steady");
+    /// How long each process is measured then.
+    measure: Nanos = "measure", positive_time, Nanos(1_000_000_000), r#""1s""#,
+        Flag::new("measure", One("TIME"), "Measure for this long in each process; in capacity, in each of its main probes");
+    /// A worker process that takes longer is stopped, and its case fails.
+    time_limit: Nanos = "time-limit", positive_time, Nanos(600_000_000_000), r#""10min""#,
+        Flag::new("time-limit", One("TIME"), "Kill a worker that takes longer");
+    /// Changes of mean, median and throughput that are smaller do not matter.
+    margin_frac: f64 = "margin", margin, MARGIN_FRAC, r#""1%""#,
+        Flag::new("margin", One("PERCENT"), "Changes of mean, median and throughput below this do not matter, such as 1%");
     /// The same for tail quantiles.
-    pub tail_margin_frac: f64,
-}
-
-/// One layer of settings: what one table (or the command line) says.
-#[derive(Clone, Debug, Default)]
-pub struct Layer {
-    backend: Option<BackendChoice>,
-    tensorrt: Option<PathBuf>,
-    scenarios: Option<Vec<Scenario>>,
-    batches: Option<Vec<u64>>,
-    streams: Option<u64>,
-    in_flight: Option<u64>,
-    gpu: Option<u64>,
-    cuda_graph: Option<bool>,
-    transfers: Option<bool>,
-    wait: Option<Wait>,
-    threads: Option<u64>,
-    max_latency: Option<Nanos>,
-    percentile: Option<f64>,
-    budgets: Option<Vec<Nanos>>,
-    arrivals: Option<ArrivalsChoice>,
-    batch_delay: Option<Nanos>,
-    processes: Option<u64>,
-    warm_up: Option<Nanos>,
-    measure: Option<Nanos>,
-    time_limit: Option<Nanos>,
-    seed: Option<u64>,
-    rtol: Option<f64>,
-    atol: Option<f64>,
-    allow_non_finite: Option<bool>,
-    optimize: Option<bool>,
-    prepack_weights: Option<bool>,
-    debug_extra_work_frac: Option<f64>,
-    tensorrt_build: TensorrtOptions,
-    trtexec_args: Option<Vec<String>>,
-    margin_frac: Option<f64>,
-    tail_margin_frac: Option<f64>,
+    tail_margin_frac: f64 = "tail-margin", margin, TAIL_MARGIN_FRAC, r#""3%""#,
+        Flag::new("tail-margin", One("PERCENT"), "The same for tail quantiles, such as 3%");
+    /// The seed of generated inputs.
+    seed: u64 = "seed", whole(0), 1, "1",
+        Flag::new("seed", One("N"), "Seed of the random inputs");
+    /// The relative tolerance: outputs are right where |output - expected| <= atol + rtol * |expected|.
+    rtol: f64 = "rtol", tolerance, 1e-3, "1e-3",
+        Flag::new("rtol", One("X"), "Relative tolerance of --expect");
+    /// The absolute tolerance.
+    atol: f64 = "atol", tolerance, 1e-4, "1e-4",
+        Flag::new("atol", One("X"), "Absolute tolerance of --expect");
+    /// Whether outputs may hold NaN or infinity (masked logits do).
+    allow_non_finite: bool = "allow-non-finite", boolean, false, "false";
 }
 
 impl Layer {
-    /// Reads the settings out of `table`; what is left in it is for the caller.
-    pub fn read(table: &mut Table) -> Self {
-        let folder = table.place.manifest.parent().unwrap_or(Path::new("")).to_owned();
-        let mut layer = Self {
-            backend: table.get("backend", parsed),
-            tensorrt: table.get("tensorrt", text).map(|named| {
-                // Relative to the manifest it is written in; on the command line, to the current folder.
-                let path = folder.join(named);
-                std::path::absolute(&path).unwrap_or(path)
-            }),
-            scenarios: table.get("scenarios", list(parsed)),
-            batches: table.get("batches", list(whole(1))),
-            streams: table.get("streams", whole(1)),
-            in_flight: table.get("in-flight", whole(1)),
-            gpu: table.get("device", gpu_number),
-            cuda_graph: table.get("cuda-graph", boolean),
-            transfers: table.get("transfers", boolean),
-            wait: table.get("wait", parsed),
-            threads: table.get("threads", whole(1)),
-            max_latency: table.get("max-latency", budget),
-            percentile: table.get("percentile", percentile),
-            budgets: table.get("budgets", list(budget)),
-            arrivals: table.get("arrivals", |v| ArrivalsChoice::parse(&text(v)?, &folder)),
-            batch_delay: table.get("batch-delay", parsed),
-            processes: table.get("processes", whole(1)),
-            warm_up: table.get("warm-up", parsed),
-            measure: table.get("measure", positive_time),
-            time_limit: table.get("time-limit", positive_time),
-            seed: table.get("seed", whole(0)),
-            rtol: table.get("rtol", tolerance),
-            atol: table.get("atol", tolerance),
-            allow_non_finite: table.get("allow-non-finite", boolean),
-            debug_extra_work_frac: table.get("debug-extra-work", extra_work),
-            margin_frac: table.get("margin", margin),
-            tail_margin_frac: table.get("tail-margin", margin),
-            ..Self::default()
+    fn asks_for_a_point(&self) -> bool {
+        self.streams.is_some()
+            || self.in_flight.is_some()
+            || self.threads.is_some()
+            || self.cuda_graph.is_some()
+    }
+
+    /// Paths are relative to the manifest they are written in (on the command line: to the current folder).
+    fn in_folder(mut self, folder: &Path) -> Self {
+        let arrivals = match &mut self.arrivals {
+            Some(ArrivalsChoice::File(path)) => Some(path),
+            _ => None,
         };
-        if let Some(map) = table.sub("build") {
-            let place = table.place.table(format!("{} build", table.place.table));
-            let mut build = Table::new(map, place, table.problems);
-            layer.optimize = build.get("optimize", boolean);
-            layer.prepack_weights = build.get("prepack-weights", boolean);
-            layer.tensorrt_build = TensorrtOptions::read(&mut build);
-            layer.trtexec_args = build.get("trtexec-args", list(text));
-            build.finish();
+        for path in self.tensorrt.iter_mut().flatten().chain(arrivals) {
+            let joined = folder.join(&*path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
         }
-        layer
+        self
     }
+}
 
-    /// This layer where it says something, otherwise the one `below`.
-    #[must_use]
-    pub fn over(self, below: &Self) -> Self {
-        let b = below.clone();
-        Self {
-            backend: self.backend.or(b.backend),
-            tensorrt: self.tensorrt.or(b.tensorrt),
-            scenarios: self.scenarios.or(b.scenarios),
-            batches: self.batches.or(b.batches),
-            streams: self.streams.or(b.streams),
-            in_flight: self.in_flight.or(b.in_flight),
-            gpu: self.gpu.or(b.gpu),
-            cuda_graph: self.cuda_graph.or(b.cuda_graph),
-            transfers: self.transfers.or(b.transfers),
-            wait: self.wait.or(b.wait),
-            threads: self.threads.or(b.threads),
-            max_latency: self.max_latency.or(b.max_latency),
-            percentile: self.percentile.or(b.percentile),
-            budgets: self.budgets.or(b.budgets),
-            arrivals: self.arrivals.or(b.arrivals),
-            batch_delay: self.batch_delay.or(b.batch_delay),
-            processes: self.processes.or(b.processes),
-            warm_up: self.warm_up.or(b.warm_up),
-            measure: self.measure.or(b.measure),
-            time_limit: self.time_limit.or(b.time_limit),
-            seed: self.seed.or(b.seed),
-            rtol: self.rtol.or(b.rtol),
-            atol: self.atol.or(b.atol),
-            allow_non_finite: self.allow_non_finite.or(b.allow_non_finite),
-            optimize: self.optimize.or(b.optimize),
-            prepack_weights: self.prepack_weights.or(b.prepack_weights),
-            debug_extra_work_frac: self.debug_extra_work_frac.or(b.debug_extra_work_frac),
-            tensorrt_build: self.tensorrt_build.over(b.tensorrt_build),
-            trtexec_args: self.trtexec_args.or(b.trtexec_args),
-            margin_frac: self.margin_frac.or(b.margin_frac),
-            tail_margin_frac: self.tail_margin_frac.or(b.tail_margin_frac),
-        }
-    }
+/// For a setting that nothing is built in for.
+fn some<T>(read: impl Fn(&Value) -> Result<T, String>) -> impl Fn(&Value) -> Result<Option<T>, String> {
+    move |value| read(value).map(Some)
+}
 
-    /// The built-in values where no layer says anything. Also what `init` documents.
-    pub fn resolve(self) -> Settings {
-        Settings {
-            point_asked: self.streams.or(self.in_flight).or(self.threads).is_some()
-                || self.cuda_graph.is_some(),
-            backend: self.backend.unwrap_or(BackendChoice::Auto),
-            tensorrt: self.tensorrt,
-            scenarios: self.scenarios.unwrap_or_else(|| vec![Scenario::Latency, Scenario::Throughput]),
-            batches: self.batches,
-            streams: self.streams,
-            in_flight: self.in_flight,
-            gpu: self.gpu.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-            cuda_graph: self.cuda_graph.unwrap_or(false),
-            transfers: self.transfers.unwrap_or(true),
-            wait: self.wait.unwrap_or_default(),
-            threads: self.threads.unwrap_or(1),
-            max_latency: self.max_latency,
-            percentile: self.percentile.unwrap_or(99.0),
-            budgets: self.budgets.unwrap_or_default(),
-            arrivals: self.arrivals.unwrap_or_default(),
-            batch_delay: self.batch_delay.filter(|delay| delay.0 > 0),
-            processes: self.processes.unwrap_or(5),
-            warm_up: self.warm_up.unwrap_or(Nanos(200_000_000)),
-            measure: self.measure.unwrap_or(Nanos(1_000_000_000)),
-            time_limit: self.time_limit.unwrap_or(Nanos(600_000_000_000)),
-            seed: self.seed.unwrap_or(1),
-            rtol: self.rtol.unwrap_or(1e-3),
-            atol: self.atol.unwrap_or(1e-4),
-            allow_non_finite: self.allow_non_finite.unwrap_or(false),
-            build: BuildOptions {
-                optimize: self.optimize.unwrap_or(true),
-                prepack_weights: self.prepack_weights.unwrap_or(true),
-                debug_extra_work_frac: self.debug_extra_work_frac.filter(|f| *f > 0.0),
-                tensorrt: self.tensorrt_build,
-                trtexec_args: self.trtexec_args.unwrap_or_default(),
-            },
-            margin_frac: self.margin_frac.unwrap_or(MARGIN_FRAC),
-            tail_margin_frac: self.tail_margin_frac.unwrap_or(TAIL_MARGIN_FRAC),
-        }
-    }
+/// No delay is the same as not to wait for others.
+fn batch_delay(value: &Value) -> Result<Option<Nanos>, String> {
+    parsed(value).map(|delay: Nanos| (delay.0 > 0).then_some(delay))
 }
 
 fn budget(value: &Value) -> Result<Nanos, String> {
@@ -279,11 +209,9 @@ fn positive_time(value: &Value) -> Result<Nanos, String> {
     }
 }
 
-fn gpu_number(value: &Value) -> Result<u64, String> {
-    match whole(0)(value)? {
-        n if u32::try_from(n).is_ok() => Ok(n),
-        n => Err(format!("is {n}; GPUs are numbered from 0")),
-    }
+fn gpu_number(value: &Value) -> Result<u32, String> {
+    let number = whole(0)(value)?;
+    u32::try_from(number).map_err(|_| format!("is {number}; GPUs are numbered from 0"))
 }
 
 fn percentile(value: &Value) -> Result<f64, String> {
@@ -297,13 +225,6 @@ fn margin(value: &Value) -> Result<f64, String> {
     match parse_percent(&text(value)?)? {
         m if m > 0.0 && m < 1.0 => Ok(m),
         _ => Err(format!("is {}; a margin is above 0% and below 100%", text(value)?)),
-    }
-}
-
-fn extra_work(value: &Value) -> Result<f64, String> {
-    match parse_percent(&text(value)?)? {
-        f if f <= 10.0 => Ok(f),
-        _ => Err(format!("is {}; extra work is at most 1000%", text(value)?)),
     }
 }
 

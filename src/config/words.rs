@@ -2,7 +2,7 @@
 
 use crate::error::did_you_mean;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// How requests are offered.
@@ -147,15 +147,12 @@ pub enum ArrivalsChoice {
 }
 
 impl ArrivalsChoice {
-    /// A word, or the path of a file: with a dot or a slash in it, relative to `folder`.
-    pub(super) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+    /// A word, or the path of a file, which has a dot or a slash in it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text {
             "poisson" => Ok(Self::Poisson),
             "uniform" => Ok(Self::Uniform),
-            _ if text.contains(['.', '/']) => {
-                let path = folder.join(text);
-                Ok(Self::File(std::path::absolute(&path).unwrap_or(path)))
-            }
+            _ if text.contains(['.', '/']) => Ok(Self::File(text.into())),
             _ => {
                 let why = unknown_word(text, "kind of arrivals", &["poisson", "uniform"]);
                 Err(format!("{why}; or the path of a file with arrival times"))

@@ -1,6 +1,7 @@
 //! What the clock can tell. Makes a [`Timer`] from reading it many times in a row. Must never be taken while a
 //! worker runs: it would measure the scheduler.
 
+use crate::stats::median_by;
 use crate::units::Nanos;
 use serde::Serialize;
 use std::time::Instant;
@@ -30,17 +31,16 @@ pub fn measure_timer() -> Timer {
         steps.push(Nanos::from(now.duration_since(last)));
         last = now;
     }
-    timer_of(&mut steps)
+    timer_of(&steps)
 }
 
 /// From the steps between reads; none give zeros.
-fn timer_of(steps: &mut [Nanos]) -> Timer {
-    steps.sort_unstable();
-    let at = |index: usize| steps.get(index).copied().unwrap_or_default();
+fn timer_of(steps: &[Nanos]) -> Timer {
+    let all = || steps.iter().copied();
     Timer {
-        resolution: steps.iter().find(|step| step.0 > 0).copied(),
-        min: at(0),
-        median: at(steps.len() / 2),
+        resolution: all().filter(|step| step.0 > 0).min(),
+        min: all().min().unwrap_or_default(),
+        median: median_by(all(), Nanos::cmp).unwrap_or_default(),
     }
 }
 
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_coarse_clock_has_no_resolution_but_no_panic() {
-        let steps = |list: &[u64]| timer_of(&mut list.iter().map(|ns| Nanos(*ns)).collect::<Vec<_>>());
+        let steps = |list: &[u64]| timer_of(&list.iter().map(|ns| Nanos(*ns)).collect::<Vec<_>>());
         assert_eq!(steps(&[]), Timer { resolution: None, min: Nanos(0), median: Nanos(0) });
         assert_eq!(steps(&[0, 0, 0]).resolution, None);
         let timer = Timer { resolution: Some(Nanos(20)), min: Nanos(0), median: Nanos(20) };

@@ -1,9 +1,9 @@
 //! Short trials first, long ones last: which cells go on after each round, and how it ends.
 
 use super::{Cell, front};
-use crate::case::Budget;
+use crate::case::{Budget, tail_index, tail_quantile};
 use crate::error::Failure;
-use crate::stats::{QUANTILES, is_judged};
+use crate::stats::{QUANTILES, geometric_mean, is_judged};
 use crate::summarize::Summary;
 
 /// What takes a cell out after a round, as fractions of the budget and of the other cell's numbers.
@@ -16,24 +16,12 @@ pub struct Rule {
 }
 
 /// After each round but the last. The first trials are short, so that only what is clear by far is believed.
-pub const RULES: [Rule; 2] =
+const RULES: [Rule; 2] =
     [Rule { over_frac: 0.5, dominated_frac: 0.25 }, Rule { over_frac: 0.1, dominated_frac: 0.1 }];
 /// Rounds in all; the last one measures with every process.
 pub const ROUNDS: usize = RULES.len() + 1;
 /// The index of the median in [`QUANTILES`]: what even the shortest trial is judged by.
 const MEDIAN: usize = 4;
-
-/// The stored quantile that a budget is judged by, as an index into [`QUANTILES`]: its own; where that is not stored,
-/// the next one above, which asks for more; without a budget p99.
-fn tail_index(budget: Option<Budget>) -> usize {
-    let wanted = budget.map_or(0.99, |b| b.quantile);
-    QUANTILES.iter().position(|q| *q >= wanted - 1e-9).unwrap_or(QUANTILES.len() - 1)
-}
-
-/// The same as a fraction of one.
-pub fn tail_quantile(budget: Option<Budget>) -> f64 {
-    QUANTILES[tail_index(budget)]
-}
 
 /// What a trial of a cell came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,9 +37,8 @@ impl Score {
     /// Geometric means over the processes; `None` without any, or for numbers that are not finite and above zero.
     pub fn of(processes: &[Summary]) -> Option<Self> {
         let mean = |value: &dyn Fn(&Summary) -> f64| {
-            let sum: f64 = processes.iter().map(|s| value(s).ln()).sum();
-            let mean = (sum / processes.len() as f64).exp();
-            (mean.is_finite() && mean > 0.0).then_some(mean)
+            let values: Vec<f64> = processes.iter().map(value).collect();
+            geometric_mean(&values).filter(|mean| *mean > 0.0)
         };
         let mut quantiles_ns = [0.0; QUANTILES.len()];
         for (i, quantile) in quantiles_ns.iter_mut().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::Failure;
 use git2::ErrorCode;
 
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,17 @@ const UNSUPPORTED: [(&str, &str); 5] = [
 ];
 
 impl GitError {
+    /// Whether the fault is in the name of a revision, and not in the repository.
+    pub fn is_about_the_name(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownRevision { .. }
+                | Self::AmbiguousRevision { .. }
+                | Self::InvalidRevision { .. }
+                | Self::NotACommit { .. }
+        )
+    }
+
     /// Tells a failure that comes from an unsupported feature from any other, which is given back.
     pub(super) fn unsupported(path: &Path, source: git2::Error) -> Result<GitError, git2::Error> {
         match UNSUPPORTED.iter().find(|(part, _)| source.message().contains(part)) {
@@ -99,6 +111,14 @@ impl GitError {
         // libgit2 names the repository only in its message: repository path '/x' is not owned by current user.
         let named = source.message().split('\'').nth(1).map(|path| PathBuf::from(path.trim_end_matches('/')));
         GitError::NotOwned { path: named.unwrap_or_else(|| start.to_owned()) }
+    }
+}
+
+/// One kind for every failure of git, whatever reads the repository: the reader has to mend the repository or to name
+/// another revision, and a script sees the same exit code from every verb.
+impl From<GitError> for Failure {
+    fn from(e: GitError) -> Self {
+        Failure::usage(e.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::units::hex;
 use sha2::{Digest, Sha256};
 
 /// By the specification of Git LFS a pointer is smaller than this.
@@ -62,7 +63,7 @@ impl Pointer {
                     n => hasher.update(&buffer[..n]),
                 }
             }
-            Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+            Ok(hex(hasher.finalize()))
         };
         hash().is_ok_and(|hex| hex == self.sha256_hex)
     }

@@ -11,12 +11,11 @@ use git2::{ErrorCode, ObjectType, Oid, Tree};
 use super::{GitError, Repo, folder_names};
 
 /// A regular file in the tree of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeFile {
+struct TreeFile {
     /// From the repository's root.
-    pub path: PathBuf,
+    path: PathBuf,
     /// The blob's id: equal ids, equal bytes.
-    pub id: String,
+    id: String,
 }
 
 impl Repo {
@@ -37,7 +36,7 @@ impl Repo {
 
     /// The regular files below the folder `under` (empty: the root) in the tree of `rev`, sorted by path.
     /// None if there is no such folder; links and submodules are left out. Reads no file contents.
-    pub fn tree_files(&self, rev: &str, under: &Path) -> Result<Vec<TreeFile>, GitError> {
+    fn tree_files(&self, rev: &str, under: &Path) -> Result<Vec<TreeFile>, GitError> {
         let names = folder_names(under)?;
         let mut tree = self.tree_of(rev)?;
         for name in &names {
@@ -85,7 +84,7 @@ impl Repo {
     }
 
     /// The bytes of a [`TreeFile::id`].
-    pub fn read_object(&self, id: &str) -> Result<Vec<u8>, GitError> {
+    fn read_object(&self, id: &str) -> Result<Vec<u8>, GitError> {
         let oid = Oid::from_str(id).map_err(self.failed(format!("read object `{id}`")))?;
         self.blob(oid, "a file")
     }

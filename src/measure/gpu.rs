@@ -4,6 +4,7 @@ use super::host::{MIN_REQUESTS, first};
 use super::job::MeasureJob;
 use crate::backend::{GpuTimes, Stream};
 use crate::error::{Failure, Result};
+use crate::stats::median_by;
 use crate::tensor::write_samples;
 use std::time::{Duration, Instant};
 
@@ -34,11 +35,7 @@ fn one_by_one(streams: &mut [Box<dyn Stream>], measure_ns: u64) -> Result<Vec<Gp
 
 /// The medians of each part; `None` where nothing was timed.
 fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
-    let median = |part: fn(&GpuTimes) -> u64| {
-        let mut all: Vec<u64> = times.iter().map(part).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied()
-    };
+    let median = |part: fn(&GpuTimes) -> u64| median_by(times.iter().map(part), u64::cmp);
     Some(GpuTimes {
         enqueue_ns: median(|t| t.enqueue_ns)?,
         h2d_ns: median(|t| t.h2d_ns)?,

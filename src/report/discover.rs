@@ -4,7 +4,8 @@
 use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, Kind, legend, scatter};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
-use crate::discover::{Axes, Cell, Entry, Out, ROUNDS, tail_quantile};
+use crate::case::tail_quantile;
+use crate::discover::{Axes, Cell, Entry, Out, ROUNDS};
 use crate::message::{CellOut, GridBudget, GridCell, GridPoint, GridWinner, Message};
 use crate::outcome::Explored;
 use crate::units::{change, plain_time, plural, rate, share, time};

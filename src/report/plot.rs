@@ -1,6 +1,8 @@
 //! A plot for a terminal: a mark and an interval per point, axes with units. Makes text from numbers and a size given
 //! in columns and rows. Pure. Must never colour, and never write a line longer than the width it was given.
 
+use super::braille::{BRAILLE, Dots, WHOLE, pattern};
+
 /// One point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
@@ -40,8 +42,8 @@ impl Glyphs {
     /// Columns and rows of dots in a character.
     fn dots(self) -> (usize, usize) {
         match self {
-            Self::Braille => (2, 4),
-            Self::Ascii => (1, 1),
+            Self::Braille => BRAILLE,
+            Self::Ascii => WHOLE,
         }
     }
 
@@ -139,24 +141,17 @@ struct Canvas {
     width: usize,
     height: usize,
     glyphs: Glyphs,
-    /// By dot row, then dot column.
-    estimates: Vec<Vec<bool>>,
-    intervals: Vec<Vec<bool>>,
+    estimates: Dots,
+    intervals: Dots,
     rules: Vec<bool>,
 }
 
 impl Canvas {
     fn draw(marks: &[&Mark], range: &Range, width: usize, height: usize, glyphs: Glyphs) -> Self {
         let (across, down) = glyphs.dots();
-        let blank = vec![vec![false; width * across]; height * down];
-        let mut canvas = Self {
-            width,
-            height,
-            glyphs,
-            estimates: blank.clone(),
-            intervals: blank,
-            rules: vec![false; width],
-        };
+        let blank = || Dots::new((width, height), glyphs.dots());
+        let mut canvas =
+            Self { width, height, glyphs, estimates: blank(), intervals: blank(), rules: vec![false; width] };
         let rows = height * down;
         for (i, mark) in marks.iter().enumerate() {
             let x = column(i, marks.len(), width);
@@ -165,14 +160,16 @@ impl Canvas {
             }
             let y = range.row(mark.estimate, rows);
             for dot in x * across..(x + 1) * across {
-                canvas.estimates[y][dot] = true;
-                // A block of two by two is seen better than a line of dots.
-                canvas.estimates[(y ^ 1).min(rows - 1)][dot] |= down > 1;
+                canvas.estimates.set(dot, y);
+                if down > 1 {
+                    // A block of two by two is seen better than a line of dots.
+                    canvas.estimates.set(dot, (y ^ 1).min(rows - 1));
+                }
             }
             let Some((lo, hi)) = mark.interval else { continue };
             let dotted = (range.row(hi, rows)..=range.row(lo, rows)).filter(|y| down == 1 || y % 2 == 0);
             for y in dotted {
-                canvas.intervals[y][x * across] = true;
+                canvas.intervals.set(x * across, y);
             }
         }
         canvas
@@ -183,24 +180,14 @@ impl Canvas {
     }
 
     fn cell(&self, row: usize, column: usize) -> char {
-        // Bits of a braille pattern, U+2800 + bits, by dot row and dot column.
-        const BITS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
         let rule = if self.rules[column] { self.glyphs.lines()[0] } else { ' ' };
-        if self.glyphs == Glyphs::Ascii {
-            return match (self.estimates[row][column], self.intervals[row][column]) {
-                (true, _) => '*',
-                (_, true) => ':',
-                _ => rule,
-            };
+        let (estimate, interval) = (self.estimates.bits(row, column), self.intervals.bits(row, column));
+        match (self.glyphs, estimate, interval) {
+            (Glyphs::Braille, _, _) => pattern(estimate | interval).unwrap_or(rule),
+            (Glyphs::Ascii, 0, 0) => rule,
+            (Glyphs::Ascii, 0, _) => ':',
+            (Glyphs::Ascii, _, _) => '*',
         }
-        let mut bits = 0;
-        for (y, pair) in BITS.iter().enumerate() {
-            for (x, bit) in pair.iter().enumerate() {
-                let (y, x) = (row * 4 + y, column * 2 + x);
-                bits |= if self.estimates[y][x] || self.intervals[y][x] { *bit } else { 0 };
-            }
-        }
-        if bits == 0 { rule } else { char::from_u32(0x2800 + bits).unwrap_or(rule) }
     }
 }
 

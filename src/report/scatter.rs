@@ -2,6 +2,7 @@
 //! text from numbers and a size given in columns and rows. Pure. Must never colour, and never write a line longer than
 //! the width it was given.
 
+use super::braille::{BRAILLE, Dots, pattern};
 use super::plot::{Glyphs, LEAST, Size, end_line};
 use crate::units::{plain_rate, plain_time};
 use std::ops::RangeInclusive;
@@ -171,7 +172,7 @@ fn line(
     (width, height): (usize, usize),
     glyphs: Glyphs,
 ) -> Vec<Vec<char>> {
-    let mut bits = vec![vec![0_u32; width]; height];
+    let mut line = Dots::new((width, height), BRAILLE);
     let mut front: Vec<&Dot> = dots.iter().filter(|d| d.kind != Kind::Other).collect();
     front.sort_by(|a, b| a.latency_ns.total_cmp(&b.latency_ns));
     let joined = if glyphs == Glyphs::Braille { front.as_slice() } else { &[] };
@@ -179,19 +180,16 @@ fn line(
         let at = |d: &Dot| (x.share(d.latency_ns), 1.0 - d.inferences_per_s / top);
         let ((x0, y0), (x1, y1)) = (at(pair[0]), at(pair[1]));
         // Every second dot of two by four in a character: a line that does not outshine its points.
-        let (across, down) = (2 * width, 4 * height);
+        let (across, down) = (BRAILLE.0 * width, BRAILLE.1 * height);
         let long = ((x1 - x0).abs() * across as f64).max((y1 - y0).abs() * down as f64).ceil().max(1.0);
         for i in (0..=long as usize).step_by(2) {
             let share = i as f64 / long;
             let dot = |a: f64, b: f64, n: usize| (((a + (b - a) * share) * n as f64) as usize).min(n - 1);
-            let (column, row) = (dot(x0, x1, across), dot(y0, y1, down));
-            // Bits of a braille pattern, U+2800 + bits, by dot row and dot column.
-            let bit = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]][row % 4][column % 2];
-            bits[row / 4][column / 2] |= bit;
+            line.set(dot(x0, x1, across), dot(y0, y1, down));
         }
     }
-    let cell = |bits: u32| if bits == 0 { ' ' } else { char::from_u32(0x2800 + bits).unwrap_or(' ') };
-    bits.into_iter().map(|row| row.into_iter().map(cell).collect()).collect()
+    let cell = |row, column| pattern(line.bits(row, column)).unwrap_or(' ');
+    (0..height).map(|row| (0..width).map(|column| cell(row, column)).collect()).collect()
 }
 
 /// The labels that fit below the axis: round numbers, and on a line of its own the budget.

@@ -55,7 +55,7 @@ pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)>
         return Err(Failure::usage("an acceptance without a reason tells nobody anything")
             .next("say why the change is worth it: --reason \"…\""));
     }
-    let (repo, head) = clean_head(project)?;
+    let (repo, head) = clean_head(project).map_err(|f| f.context("cannot accept a change"))?;
     let (id, case) = measured_case(project, &repo, &head, request)?;
     let mut record = head_record(project, &case.record)?;
     record.cases.retain(|found, _| *found == id);
@@ -81,20 +81,15 @@ pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)>
 
 /// HEAD, without changes beside it: numbers are accepted for a source tree that has a name.
 fn clean_head(project: &Project) -> Result<(Repo, Source)> {
-    let git = |e: crate::git::GitError| Failure::usage(format!("cannot accept a change: {e}"));
-    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
-        Failure::usage(format!("cannot accept a change: {} is in no git repository", project.root.display()))
+    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
+        Failure::usage(format!("{} is in no git repository", project.root.display()))
             .next("an acceptance belongs to a commit: run `git init` and commit first")
     })?;
-    let head = source(&repo, &project.baselines())?.ok_or_else(|| {
-        Failure::usage("cannot accept a change: this repository has no commit yet").next("commit first")
-    })?;
+    let head = source(&repo, &project.baselines())?
+        .ok_or_else(|| Failure::usage("this repository has no commit yet").next("commit first"))?;
     if head.dirty {
-        return Err(Failure::usage(format!(
-            "cannot accept a change: there are changes beside commit {}",
-            short(&head.commit)
-        ))
-        .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured"));
+        return Err(Failure::usage(format!("there are changes beside commit {}", short(&head.commit)))
+            .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured"));
     }
     Ok((repo, head))
 }
@@ -131,7 +126,7 @@ fn measured_case(
         }));
     };
     if let Some(base) = request.base {
-        let wanted = repo.resolve(base).map_err(|e| Failure::usage(e.to_string()))?;
+        let wanted = repo.resolve(base)?;
         if wanted.id != case.base_commit {
             return Err(no_result(&format!(
                 "the last check compared with {}, not with {base} ({})",

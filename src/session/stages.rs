@@ -23,9 +23,9 @@ pub(super) type Engines = BTreeMap<String, Result<Built>>;
 
 /// The sources of `project`; a broken repository is said and treated as none, because measuring needs no git.
 pub(super) fn source_or_none(project: &Project, on_event: &mut dyn FnMut(Event)) -> Option<Source> {
-    let found = Repo::discover(&project.root).map_err(|e| e.to_string());
+    let found = Repo::discover(&project.root).map_err(Failure::from);
     let source = found.and_then(|repo| match repo {
-        Some(repo) => source(&repo, &project.baselines()).map_err(|e| e.to_string()),
+        Some(repo) => source(&repo, &project.baselines()),
         None => Ok(None),
     });
     source.unwrap_or_else(|why| {
@@ -36,12 +36,11 @@ pub(super) fn source_or_none(project: &Project, on_event: &mut dyn FnMut(Event))
 
 /// Which sources HEAD and the work tree are; `None` before the first commit.
 pub fn source(repo: &Repo, baselines: &Path) -> Result<Option<Source>> {
-    let git = |e: crate::git::GitError| Failure::new(FailureKind::Io, e.to_string());
-    let Some(head) = repo.head().map_err(git)? else { return Ok(None) };
-    let exclude = repo.relative(baselines).map_err(git)?;
+    let Some(head) = repo.head()? else { return Ok(None) };
+    let exclude = repo.relative(baselines)?;
     Ok(Some(Source {
-        src_tree: repo.src_tree(&head.id, &exclude).map_err(git)?,
-        dirty: !repo.dirty(&exclude).map_err(git)?.is_clean(),
+        src_tree: repo.src_tree(&head.id, &exclude)?,
+        dirty: !repo.dirty(&exclude)?.is_clean(),
         branch: head.branch,
         commit: head.id,
     }))

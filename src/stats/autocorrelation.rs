@@ -6,12 +6,12 @@ use super::sample;
 
 /// Autocovariances are summed over at most this many points. A longer series is first averaged in blocks,
 /// which leaves the long-run variance Σγ_k (all that n_eff needs) unchanged and bounds the work.
-pub const MAX_POINTS: usize = 1 << 15;
+const MAX_POINTS: usize = 1 << 15;
 
 /// The sum stops at this lag (in blocks) even if Geyer's rule has not. A series still correlated there is
 /// drifting, and its n_eff is an upper bound. With [`MAX_POINTS`] the work is at most 2²⁵ multiplications,
 /// about 20 ms.
-pub const MAX_LAG: usize = 1 << 10;
+const MAX_LAG: usize = 1 << 10;
 
 /// What one series says about its own dependence.
 #[derive(Debug, Clone, Copy, PartialEq)]

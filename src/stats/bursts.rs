@@ -14,7 +14,7 @@ pub const BATCHES: usize = 20;
 pub const MIN_BATCH: usize = 50;
 
 /// The bounds hold with this probability, each.
-pub const BOUND_LEVEL: f64 = 0.95;
+const BOUND_LEVEL: f64 = 0.95;
 
 /// Dispersion is estimated low where bursts reach from one batch into the next, and lowest where the share is
 /// low by chance too. Chosen by simulation. With it, on other seeds of the same queues (M/D/1 and M/M/1, budgets of 3

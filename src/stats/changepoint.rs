@@ -12,11 +12,11 @@ use super::{StatError, sample};
 use crate::rng::Rng;
 
 /// Fewer sessions than this between two changes are not told from an outlier.
-pub const MIN_SEGMENT: usize = 3;
+const MIN_SEGMENT: usize = 3;
 
 /// The shortest series: with 7 values even a perfect step (3 and 4) is matched by 2 of the 35 ways to deal them out,
 /// so that p cannot reach [`ALPHA`].
-pub const MIN_SERIES: usize = 8;
+const MIN_SERIES: usize = 8;
 
 /// The longest series. The search takes n² steps per permutation: a second or so at this length.
 pub const MAX_SERIES: usize = 1000;

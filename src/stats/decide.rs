@@ -117,7 +117,7 @@ pub struct CrossCheck {
 
 impl CrossCheck {
     /// Whether the test can reach the threshold at all. Otherwise its p values are shown and not used.
-    pub fn can_speak(&self, units: usize, alpha: f64) -> bool {
+    fn can_speak(&self, units: usize, alpha: f64) -> bool {
         units >= MIN_CHECKED_UNITS && self.p_floor <= alpha
     }
 
@@ -244,7 +244,7 @@ fn classify(estimate: &Estimate, rule: &Rule) -> Decision {
 }
 
 /// Fewest pairs with which a sign-flip test can reach `alpha`: 2^(1−R) ≤ α.
-pub fn units_to_reach(alpha: f64) -> usize {
+fn units_to_reach(alpha: f64) -> usize {
     let needed = 1.0 - alpha.max(1e-300).log2();
     (needed.ceil() as usize).max(MIN_CHECKED_UNITS)
 }

@@ -12,7 +12,7 @@ const NORMAL_DF: f64 = 1e5;
 const LEVEL_MIN: f64 = 1e-15;
 
 /// P(T ≤ x) for Student's t with `df` ≥ 1 degrees of freedom (less is taken as 1). An x of NaN is taken as 0.
-pub fn t_cdf(x: f64, df: f64) -> f64 {
+fn t_cdf(x: f64, df: f64) -> f64 {
     if x.is_nan() {
         return 0.5;
     }

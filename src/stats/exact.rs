@@ -12,11 +12,11 @@ use crate::rng::Rng;
 pub const MAX_EXACT_FLIPS: usize = 32;
 
 /// Patterns drawn beyond [`MAX_EXACT_FLIPS`]: a p of 0.01 is then known to ±0.0002.
-pub const RANDOM_FLIPS: u32 = 100_000;
+const RANDOM_FLIPS: u32 = 100_000;
 
 /// Up to this many pairs the distribution of the signed-rank sum is exact, beyond it normal (error below 10⁻⁴
 /// there).
-pub const MAX_EXACT_RANKS: usize = 200;
+const MAX_EXACT_RANKS: usize = 200;
 
 /// Sums that differ by less than this share of their size are the same sum in another order.
 const ROUNDING: f64 = 1e-12;
@@ -64,7 +64,7 @@ fn cross_check(
 }
 
 /// 2^(1−R), the smallest two-sided p that R signs can give.
-pub fn smallest_p(pairs: usize) -> f64 {
+fn smallest_p(pairs: usize) -> f64 {
     0.5_f64.powi(pairs.saturating_sub(1).min(1000) as i32)
 }
 

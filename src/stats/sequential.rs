@@ -11,7 +11,7 @@ pub const LOOKS: [usize; 4] = [5, 8, 12, 20];
 /// as in S. J. Pocock, *Group sequential methods in the design and analysis of clinical trials*, Biometrika
 /// 64, 1977. His table is for known variances and equal steps; these are for t tests at [`LOOKS`], by
 /// simulation (`benches/verdicts.rs`).
-pub const THRESHOLDS: [(f64, f64); 2] = [(0.05, 0.0163), (0.01, 0.0029)];
+const THRESHOLDS: [(f64, f64); 2] = [(0.05, 0.0163), (0.01, 0.0029)];
 
 /// α of each look for an overall two-sided error rate of 5 % or 1 %. Fails for any other rate: its threshold
 /// would have to be simulated first.

@@ -9,10 +9,10 @@ use super::estimate::{Estimate, NO_SPREAD};
 use super::{StatError, sample};
 
 /// Fewer past spreads than this say nothing about how spreads vary.
-pub const MIN_HISTORY: usize = 3;
+const MIN_HISTORY: usize = 3;
 
 /// A spread larger than the history by this one-sided p of an F test is not moderated.
-pub const OUTSIDE_HISTORY_P: f64 = 0.01;
+const OUTSIDE_HISTORY_P: f64 = 0.01;
 
 /// Spreads of log ratios and degrees of freedom above these are no measurement, and would overflow or lose
 /// precision.

@@ -5,6 +5,7 @@
 //! (10 µs after a second). Therefore durations are taken from the fields that hold them, never from starts and ends, and
 //! how well they are resolved is part of the answer.
 
+use crate::stats::median_by;
 use crate::units::{plain_time, share};
 use serde::Deserialize;
 
@@ -57,9 +58,7 @@ pub struct TooCoarse {
 impl Times {
     /// Why the times of these requests are too coarse to be judged; `None` where they are not.
     pub fn too_coarse(&self, requests: &[Request], margin_frac: f64) -> Option<TooCoarse> {
-        let mut all: Vec<f64> = requests.iter().map(|r| r.latency_ms).collect();
-        all.sort_by(f64::total_cmp);
-        let median_ns = all.get(all.len() / 2)? * 1e6;
+        let median_ns = median_by(requests.iter().map(|r| r.latency_ms), f64::total_cmp)? * 1e6;
         (self.resolution_ns > margin_frac * median_ns)
             .then_some(TooCoarse { resolution_ns: self.resolution_ns, median_ns })
     }
@@ -84,11 +83,8 @@ pub fn requests_per_s(requests: &[Request]) -> f64 {
 
 /// What a request consists of.
 pub fn parts(requests: &[Request]) -> Parts {
-    let median = |part: fn(&Request) -> f64| {
-        let mut all: Vec<u64> = requests.iter().map(|r| nanos(part(r))).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied().unwrap_or(0)
-    };
+    let median =
+        |part: fn(&Request) -> f64| median_by(requests.iter().map(|r| nanos(part(r))), u64::cmp).unwrap_or(0);
     let enqueue_ms = requests.iter().map(|r| r.enqueue_ms).sum::<f64>() / requests.len().max(1) as f64;
     Parts {
         enqueue_ns: nanos(enqueue_ms),

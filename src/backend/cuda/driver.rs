@@ -3,6 +3,7 @@
 use crate::config::Wait;
 use crate::device;
 use crate::error::{Failure, FailureKind, Result};
+use crate::units::hex;
 use cudarc::driver::sys::{CUctx_flags, CUdevice_attribute, CUuuid};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub(crate) fn describe(index: u32) -> Result<Described> {
 }
 
 fn id(uuid: CUuuid) -> String {
-    let hex: String = uuid.bytes.iter().map(|b| format!("{:02x}", *b as u8)).collect();
+    let hex = hex(uuid.bytes.map(|b| b as u8));
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }

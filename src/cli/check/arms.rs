@@ -77,7 +77,7 @@ fn backend_of(path: &Path) -> Result<BackendKind> {
 
 /// Same sources, other settings.
 fn of_settings(args: &CheckArgs, project: &Project) -> Result<Arms> {
-    let source = match Repo::discover(&project.root).map_err(git)? {
+    let source = match Repo::discover(&project.root)? {
         Some(repo) => source(&repo, &project.baselines())?,
         None => None,
     };
@@ -103,11 +103,11 @@ fn of_settings(args: &CheckArgs, project: &Project) -> Result<Arms> {
 
 /// The base's sources out of git, against this work tree.
 fn of_commits(args: &CheckArgs, project: &Project) -> Result<Arms> {
-    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
+    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
         Failure::usage(format!("{} is in no git repository, so there is no base to check against", project.root.display()))
             .next("compare settings with --base-config and --head-config, or stored records with `cargo trt-perf compare`")
     })?;
-    let head = repo.head().map_err(git)?.ok_or_else(|| {
+    let head = repo.head()?.ok_or_else(|| {
         Failure::new(FailureKind::Nothing, "this repository has no commit yet").next("commit first")
     })?;
     let head_source = source(&repo, &project.baselines())?;
@@ -125,9 +125,9 @@ fn of_commits(args: &CheckArgs, project: &Project) -> Result<Arms> {
     let tree = project.target.join("trees").join(short(&base.commit.id));
     let base_project = extract(&repo, project, &base.commit.id, &tree);
     let stored = base_project.as_ref().map_or_else(|_| tree.join("baselines"), Project::baselines);
-    let exclude = repo.relative(&project.baselines()).map_err(git)?;
+    let exclude = repo.relative(&project.baselines())?;
     let base_source = Source {
-        src_tree: repo.src_tree(&base.commit.id, &exclude).map_err(git)?,
+        src_tree: repo.src_tree(&base.commit.id, &exclude)?,
         commit: base.commit.id.clone(),
         branch: None,
         dirty: false,
@@ -147,10 +147,6 @@ fn of_commits(args: &CheckArgs, project: &Project) -> Result<Arms> {
     })
 }
 
-fn git(e: crate::git::GitError) -> Failure {
-    Failure::usage(e.to_string())
-}
-
 fn ci_event() -> Result<Option<CiEvent>> {
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let (Some(name), Some(path)) = (var("GITHUB_EVENT_NAME"), var("GITHUB_EVENT_PATH")) else {
@@ -165,7 +161,7 @@ fn ci_event() -> Result<Option<CiEvent>> {
 fn extract(repo: &Repo, project: &Project, commit: &str, tree: &Path) -> Result<Project> {
     if !tree.is_dir() {
         sweep(tree.parent().unwrap_or(tree));
-        let extracted = repo.extract_tree(commit, tree).map_err(git)?;
+        let extracted = repo.extract_tree(commit, tree)?;
         if !extracted.lfs_missing.is_empty() {
             let files: Vec<String> = extracted.lfs_missing.iter().map(|p| p.display().to_string()).collect();
             note(&format!(
@@ -180,7 +176,7 @@ fn extract(repo: &Repo, project: &Project, commit: &str, tree: &Path) -> Result<
             ));
         }
     }
-    let root = repo.relative(&project.root).map_err(git)?;
+    let root = repo.relative(&project.root)?;
     let manifest = tree.join(root).join("Cargo.toml");
     if !manifest.is_file() {
         return Err(Failure::new(

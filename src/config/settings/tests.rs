@@ -58,3 +58,37 @@ fn overrides_are_toml_or_bare_words() {
     assert!(parse_override("=3").is_err());
     assert!(parse_override("#processes=3").is_err());
 }
+
+#[test]
+fn what_init_shows_is_read_and_is_the_default_or_an_example() {
+    let text: String = SETTINGS.iter().map(|s| format!("{} = {}\n", s.key, s.shown)).collect();
+    let shown: toml::Table = text.parse().unwrap();
+    let (layer, problems) = read(serde_json::to_value(shown).unwrap());
+    problems.unwrap();
+    let (shown, built_in) = (layer.resolve(), Layer::default().resolve());
+    let examples = Settings {
+        tensorrt: shown.tensorrt.clone(),
+        batches: shown.batches.clone(),
+        streams: shown.streams,
+        in_flight: shown.in_flight,
+        max_latency: shown.max_latency,
+        budgets: shown.budgets.clone(),
+        batch_delay: shown.batch_delay,
+        point_asked: true,
+        ..built_in
+    };
+    assert_eq!(shown, examples);
+}
+
+#[test]
+fn keys_and_options_are_there_once() {
+    let all = |of: &dyn Fn(&super::super::Setting) -> Option<&'static str>| {
+        let mut all: Vec<_> = SETTINGS.iter().filter_map(of).collect();
+        let n = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), n, "{all:?}");
+    };
+    all(&|s| Some(s.key));
+    all(&|s| s.flag.as_ref().map(|f| f.name));
+}

@@ -23,6 +23,39 @@ fn saved(s: &Sandbox, folder: &str) -> Record {
     record
 }
 
+/// What is broken is the same, so a script must see the same, whichever verb it calls.
+#[test]
+fn every_verb_that_needs_git_ends_alike_in_a_broken_repository() {
+    let s = Sandbox::committed_mlp();
+    let accept = ["baseline", "accept", "--case", "demo/mlp/default/latency", "--reason", "faster"];
+    let verbs: [&[&str]; 8] = [
+        &SAVE,
+        &["discover", "--save-baseline"],
+        &["check"],
+        &["check", "--base", "HEAD"],
+        &["check", "--base-config", "threads=1", "--head-config", "threads=2"],
+        &["compare", "HEAD", "HEAD"],
+        &["baseline", "save"],
+        &accept,
+    ];
+    let damages: [(&str, &dyn Fn()); 3] = [
+        ("its configuration", &|| s.write(".git/config", "[core")),
+        ("HEAD", &|| s.write(".git/HEAD", "nonsense")),
+        ("every object", &|| fs::remove_dir_all(s.path(".git/objects")).expect("objects")),
+    ];
+    for (damage, harm) in damages {
+        let whole = [".git/config", ".git/HEAD"].map(|file| (file, fs::read(s.path(file)).expect(file)));
+        harm();
+        for args in verbs {
+            let ran = s.run(".", args);
+            assert_eq!(ran.code, Some(2), "{damage}, {args:?}: {}", ran.err);
+        }
+        // Nothing of git is needed here.
+        s.run(".", &["baseline", "list"]).says(0, &[]);
+        whole.into_iter().for_each(|(file, bytes)| s.write(file, bytes));
+    }
+}
+
 #[test]
 fn the_second_run_compares_with_the_baseline_of_the_first() {
     let s = Sandbox::committed_mlp();

@@ -1,0 +1,41 @@
+//! One setting as its row in the table of settings says it: for `init`, which documents it, and for the command line,
+//! which offers it.
+
+/// A key of the configuration.
+#[derive(Debug)]
+pub struct Setting {
+    pub key: &'static str,
+    /// What it means, line by line, each after a blank.
+    pub about: &'static [&'static str],
+    /// The value that `init` shows, as TOML: the default, or an example where there is none.
+    pub shown: &'static str,
+    /// The option that is short for `--config KEY=VALUE`.
+    pub flag: Option<Flag>,
+}
+
+/// An option of the command line.
+#[derive(Debug)]
+pub struct Flag {
+    /// Without the two hyphens.
+    pub name: &'static str,
+    pub takes: Takes,
+    /// Its line in `--help`.
+    pub help: &'static str,
+}
+
+/// What follows an option on the command line; the text is the value's name in `--help`.
+#[derive(Clone, Copy, Debug)]
+pub enum Takes {
+    One(&'static str),
+    Folder(&'static str),
+    /// It may be repeated, and the setting is the list.
+    Many(&'static str),
+    /// Nothing follows: to name the option sets this.
+    Nothing(bool),
+}
+
+impl Flag {
+    pub(super) const fn new(name: &'static str, takes: Takes, help: &'static str) -> Self {
+        Self { name, takes, help }
+    }
+}
