@@ -4,8 +4,10 @@
 //! same path. Written atomically; what cannot be read is named and skipped, never overwritten.
 
 mod calibrated;
+mod find;
 
 pub use calibrated::{load_calibration, save_calibration};
+pub use find::{find_record, stores};
 
 use crate::compare::Metric;
 use crate::error::{Failure, FailureKind, Result};

@@ -5,6 +5,7 @@
 //! that files exist; it never opens a model and never runs anything.
 
 pub mod edit;
+mod folders;
 mod part;
 mod settings;
 mod shape;
@@ -12,6 +13,7 @@ mod table;
 pub mod tensorrt;
 mod words;
 
+pub use folders::Folders;
 pub use settings::{BuildOptions, MARGIN_FRAC, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
@@ -34,8 +36,7 @@ pub const AD_HOC_PACKAGE: &str = "files";
 pub struct Project {
     /// Workspace root, or the current folder where there is no Cargo project.
     pub root: PathBuf,
-    /// `<target directory>/trt-perf`.
-    pub target: PathBuf,
+    pub folders: Folders,
     /// `None` where there is no Cargo project.
     metadata: Option<cargo_metadata::Metadata>,
 }
@@ -108,7 +109,7 @@ impl Project {
         };
         Ok(Self {
             root: metadata.workspace_root.clone().into(),
-            target: metadata.target_directory.join("trt-perf").into(),
+            folders: Folders::below(metadata.target_directory.join("trt-perf").into()),
             metadata: Some(metadata),
         })
     }
@@ -116,7 +117,8 @@ impl Project {
     /// A folder without a Cargo project (or without cargo): only models named on the command line are measured.
     fn bare(folder: PathBuf) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        Self { target: folder.join(target).join("trt-perf"), root: folder, metadata: None }
+        let folders = Folders::below(folder.join(target).join("trt-perf"));
+        Self { folders, root: folder, metadata: None }
     }
 
     /// The folder of committed baselines.

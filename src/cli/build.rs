@@ -6,7 +6,7 @@ use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, Tally};
 use super::show::Show;
-use super::{out, shown};
+use super::{now_s, out, shown};
 use crate::backend::tensorrt::WARNINGS;
 use crate::build::Built;
 use crate::case::{BackendKind, Case};
@@ -14,7 +14,7 @@ use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::report::{json, terminal};
-use crate::session;
+use crate::session::{self, Event, Setup};
 use crate::units::{bytes, plain_time};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -53,8 +53,10 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     let cases = one_per_engine(cases);
     // What a GPU is called is for the build worker to find out; here it would only take time.
     let device = Device::with_gpus(Vec::new());
-    let mut show = Show::new(args.message_format, args.quiet, false);
-    let engines = session::build(&project, &cases, &device, &mut |event| show.event(&event))?;
+    let show = Show::new(args.message_format, args.quiet, false);
+    let events = |event: Event| show.event(&event);
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let engines = session::build(&setup, &cases)?;
     show.done();
     let human = args.message_format == MessageFormat::Human;
     let mut tally = Tally::default();
@@ -96,7 +98,7 @@ fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
 fn show_failure(human: bool, id: &str, failure: &Failure) {
     if human {
         out(&format!("{}\n", terminal::failure_block(id, failure)));
-    } else if let Some(line) = json::event(&session::Event::Failed { id, failure }) {
+    } else if let Some(line) = json::event(&Event::Failed { id, failure }) {
         out(&format!("{line}\n"));
     }
 }

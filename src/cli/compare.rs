@@ -7,13 +7,11 @@ pub use folders::natural;
 use super::args::MessageFormat;
 use super::exit::{Exit, Tally};
 use super::{note, out};
-use crate::baseline::{self, Entry, Store};
+use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare;
 use crate::config::Project;
-use crate::error::{Failure, FailureKind, Result, did_you_mean};
-use crate::git::Repo;
-use crate::record::Record;
+use crate::error::{Failure, FailureKind, Result};
 use crate::report::{json, terminal};
 use crate::session::sessions_for;
 use clap::Args;
@@ -54,8 +52,8 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         return folders::run(args, &base, &head);
     }
     let project = Project::find(manifest)?;
-    let base = resolve(&project, &args.base)?;
-    let head = resolve(&project, &args.head)?;
+    let base = find_record(&project, &args.base)?;
+    let head = find_record(&project, &args.head)?;
     if let Some(why) = compare::different_device(&base, &head) {
         return Err(Failure::new(
             FailureKind::Nothing,
@@ -104,75 +102,4 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         note(&format!("advisory: between the two {}", soft.join(", ")));
     }
     Ok(tally.exit())
-}
-
-/// Baselines first, then results.
-pub fn stores(project: &Project) -> [Store; 2] {
-    [Store::new(project.baselines()), Store::new(project.target.join("results"))]
-}
-
-/// A record by file, by id, or by the revision it belongs to.
-pub fn resolve(project: &Project, name: &str) -> Result<Record> {
-    let path = Path::new(name);
-    if path.is_file() {
-        return baseline::load(path);
-    }
-    let stores = stores(project);
-    let mut entries: Vec<Entry> = Vec::new();
-    for store in &stores {
-        entries.extend(store.list()?);
-    }
-    let by_id: Vec<&Entry> = entries
-        .iter()
-        .filter(|e| {
-            is_id(name) && name.starts_with(e.record8.as_str())
-                || file_stem(e) == name.trim_end_matches(".json")
-        })
-        .collect();
-    if let Some(entry) = by_id.first() {
-        return baseline::load(&entry.path);
-    }
-    by_revision(project, name, &entries)
-}
-
-/// Eight or more hexadecimal digits.
-fn is_id(name: &str) -> bool {
-    name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-fn file_stem(entry: &Entry) -> String {
-    entry.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// The newest record of the revision's commit, failing that of its source tree.
-fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Record> {
-    let fail = |what: String| {
-        let near = did_you_mean(name, entries.iter().map(|e| e.record8.as_str()))
-            .map(|n| format!("did you mean the record {n}? "));
-        Failure::new(FailureKind::Nothing, what).next(format!(
-            "{}name a revision with a record, a record file, or an id from `cargo trt-perf baseline list`",
-            near.unwrap_or_default()
-        ))
-    };
-    let git = |e: crate::git::GitError| {
-        fail(format!("`{name}` is no record file and no record id, and as a revision: {e}"))
-    };
-    let Some(repo) = Repo::discover(&project.root).map_err(git)? else {
-        return Err(fail(format!(
-            "`{name}` is no record file and no record id, and there is no git repository to look for a revision in"
-        )));
-    };
-    let commit = repo.resolve(name).map_err(git)?;
-    let short = crate::record::short(&commit.id);
-    if let Some(entry) = entries.iter().find(|e| e.commit12 == short) {
-        return baseline::load(&entry.path);
-    }
-    let exclude = repo.relative(&project.baselines()).map_err(git)?;
-    let tree = repo.src_tree(&commit.id, &exclude).map_err(git)?;
-    let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
-    entries
-        .iter()
-        .filter_map(|e| baseline::load(&e.path).ok())
-        .find(same)
-        .ok_or_else(|| fail(format!("there is no record of {name} (commit {short})")))
 }

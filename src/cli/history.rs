@@ -1,10 +1,9 @@
 //! `cargo trt-perf history`: one case over all stored records.
 
 use super::args::MessageFormat;
-use super::compare::stores;
 use super::exit::Exit;
 use super::{note, out};
-use crate::baseline;
+use crate::baseline::{self, stores};
 use crate::compare::Metric;
 use crate::config::Project;
 use crate::device::Device;

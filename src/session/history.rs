@@ -1,6 +1,6 @@
 //! What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 
-use super::{Event, Outcome};
+use super::{Event, Events, Outcome};
 use crate::baseline::{self, Candidate, Candidates, Store};
 use crate::calibration::Calibration;
 use crate::case::Margins;
@@ -36,7 +36,8 @@ pub struct Base {
     pub soft_differences: Vec<String>,
 }
 
-/// What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
+/// What was measured before; empty where nobody looked.
+#[derive(Default)]
 pub(super) struct History {
     pub(super) candidates: Candidates,
     sessions: Vec<Record>,
@@ -53,7 +54,7 @@ impl History {
         stored: &Path,
         source: Option<&Source>,
         device: &Device,
-        on_event: &mut dyn FnMut(Event),
+        events: Events,
     ) -> Self {
         let repo = Repo::discover(&project.root).ok().flatten();
         let store = Store::new(stored.to_owned());
@@ -77,8 +78,8 @@ impl History {
             notes.push(format!("the calibration is not used: {e}"));
             None
         });
-        notes.iter().for_each(|n| on_event(Event::Note { text: n }));
-        let results = Store::new(project.target.join("results"));
+        notes.iter().for_each(|n| events(Event::Note { text: n }));
+        let results = Store::new(project.folders.results());
         let sessions = if candidates.is_empty() {
             Vec::new()
         } else {
@@ -123,13 +124,6 @@ impl History {
         let stored: Vec<Candidate> = self.candidates.iter().collect();
         let oldest = oldest(&stored, id, &case.definition_hash)?;
         self.against(id, oldest, case, head, margins)
-    }
-
-    /// Names stored records that were asked for and could not be read.
-    pub(super) fn say_unreadable(&self, on_event: &mut dyn FnMut(Event)) {
-        for failure in self.candidates.unreadable() {
-            on_event(Event::Note { text: &format!("skipped: {failure}") });
-        }
     }
 
     pub(super) fn why_none(&self, outcome: &Outcome) -> Option<String> {

@@ -2,7 +2,7 @@
 //!
 //! Whatever a pull request adds is shown, readable or not; none of it is ever compared with.
 
-use super::check::Row;
+use super::Row;
 use crate::acceptance::{Standing, UnderTest, standing};
 use crate::baseline::{self, Entry, Store};
 use crate::compare::Verdict;

@@ -1,13 +1,14 @@
 //! Accepting a change: what a check measured is kept per source tree, and becomes a baseline that says why.
 
-use super::check::{How, Plan, Row};
-use super::source;
+use super::{How, Row};
 use crate::acceptance::measured::{self, MeasuredCase};
 use crate::baseline::{self, Store};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::Repo;
 use crate::record::{Acceptance, Record, Source, UNKNOWN, short, superseded};
+use crate::session::context::Session;
+use crate::session::keep::clean_head;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,15 +21,15 @@ pub struct Request<'a> {
     pub base: Option<&'a str>,
 }
 
-/// The file of what checks of this source tree measured.
-fn file(project: &Project, src_tree: &str) -> PathBuf {
-    project.target.join("checks").join(format!("{src_tree}.json"))
-}
-
 /// Keeps what was measured as pairs of two commits, so that it can be accepted. Cases that an earlier check of these
 /// sources measured stay, because a check may be of some cases only; an unreadable file is replaced.
-pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> Result<()> {
-    let Some((base, tree)) = plan.base.source.as_ref().zip(head.source.as_ref()) else {
+pub(super) fn keep(
+    session: &Session,
+    rows: &BTreeMap<String, Row>,
+    base: &Record,
+    head: &Record,
+) -> Result<()> {
+    let Some((base, tree)) = base.source.as_ref().zip(head.source.as_ref()) else {
         return Ok(());
     };
     let measured = |row: &Row| match row.how {
@@ -41,7 +42,7 @@ pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> 
     if cases.is_empty() || tree.dirty || base.src_tree == tree.src_tree {
         return Ok(());
     }
-    let path = file(plan.project, &tree.src_tree);
+    let path = session.folders.check_of(&tree.src_tree);
     let mut all =
         std::fs::read_to_string(&path).ok().and_then(|t| measured::read(&t).ok()).unwrap_or_default();
     all.extend(cases);
@@ -87,26 +88,6 @@ pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)>
     Ok((path, record))
 }
 
-/// HEAD, without changes beside it: numbers are accepted for a source tree that has a name.
-fn clean_head(project: &Project) -> Result<(Repo, Source)> {
-    let git = |e: crate::git::GitError| Failure::usage(format!("cannot accept a change: {e}"));
-    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
-        Failure::usage(format!("cannot accept a change: {} is in no git repository", project.root.display()))
-            .next("an acceptance belongs to a commit: run `git init` and commit first")
-    })?;
-    let head = source(&repo, &project.baselines())?.ok_or_else(|| {
-        Failure::usage("cannot accept a change: this repository has no commit yet").next("commit first")
-    })?;
-    if head.dirty {
-        return Err(Failure::usage(format!(
-            "cannot accept a change: there are changes beside commit {}",
-            short(&head.commit)
-        ))
-        .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured"));
-    }
-    Ok((repo, head))
-}
-
 fn no_result(what: &str) -> Failure {
     Failure::new(FailureKind::Nothing, what)
         .next("measure first: `cargo trt-perf check`; then accept what it measured")
@@ -119,7 +100,7 @@ fn measured_case(
     head: &Source,
     request: &Request,
 ) -> Result<(String, MeasuredCase)> {
-    let path = file(project, &head.src_tree);
+    let path = project.folders.check_of(&head.src_tree);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -159,7 +140,7 @@ fn measured_case(
 
 /// The record of the head arm, as the check wrote it.
 fn head_record(project: &Project, id: &str) -> Result<Record> {
-    let results = Store::new(project.target.join("results"));
+    let results = Store::new(project.folders.results());
     let gone = || no_result(&format!("the record {id}, which the check wrote, is gone"));
     let entry = results.list()?.into_iter().find(|e| id.starts_with(&e.record8)).ok_or_else(gone)?;
     baseline::load(&entry.path).and_then(|r| if r.id == id { Ok(r) } else { Err(gone()) })
