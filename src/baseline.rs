@@ -5,9 +5,11 @@
 
 mod calibrated;
 mod find;
+mod places;
 
 pub use calibrated::{load_calibration, save_calibration};
 pub use find::{find_record, stores};
+pub use places::places;
 
 use crate::compare::Metric;
 use crate::error::{Failure, FailureKind, Result};

@@ -18,6 +18,7 @@ pub use check::added::Added;
 pub use context::{Events, Setup};
 pub use history::{Base, Compared, sessions_for, verdict};
 pub use machine::{host, machine_of};
+pub use source::source_of_revision;
 
 use crate::baseline::Store;
 use crate::build::Built;

@@ -8,10 +8,10 @@ use super::{keep, note, out, shown};
 use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
-use crate::git::Repo;
 use crate::import::{self, Runs};
 use crate::record::Source;
 use crate::report::{json, terminal};
+use crate::session::source_of_revision;
 use crate::trtexec::Layer;
 use crate::units::{share, time};
 use clap::{Args, Subcommand};
@@ -148,19 +148,8 @@ fn case_of(text: &str) -> Result<(String, Scenario)> {
 
 /// Which commit the numbers belong to.
 fn source(args: &TrtexecArgs, project: &Project) -> Result<Option<Source>> {
-    let Some(rev) = args.commit.as_deref().or(args.save_baseline.then_some("HEAD")) else { return Ok(None) };
-    let fail = |why: String| {
-        Failure::usage(format!("cannot tell the commit {rev}: {why}"))
-            .next("import inside the repository whose commit was measured, and name it with --commit REV")
-    };
-    let git = |e: crate::git::GitError| fail(e.to_string());
-    let repo = Repo::discover(&project.root)
-        .map_err(git)?
-        .ok_or_else(|| fail("there is no git repository here".into()))?;
-    let commit = repo.resolve(rev).map_err(git)?;
-    let exclude = repo.relative(&project.baselines()).map_err(git)?;
-    let src_tree = repo.src_tree(&commit.id, &exclude).map_err(git)?;
-    Ok(Some(Source { src_tree, commit: commit.id, branch: None, dirty: false }))
+    let rev = args.commit.as_deref().or(args.save_baseline.then_some("HEAD"));
+    rev.map(|rev| source_of_revision(project, rev)).transpose()
 }
 
 /// The GPU that the options name must be the one that the files name.

@@ -6,7 +6,7 @@ use super::context::Session;
 use super::pairs::{Arm, Looks, compare_pairs};
 use super::stages::{build_all, record_device};
 use crate::build::Built;
-use crate::calibration::{self, ALPHA, Calibration, calibrate_case};
+use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::Case;
 use crate::device::Timer;
 use crate::error::{Failure, FailureKind, Result};
@@ -76,7 +76,7 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
 }
 
 struct Run {
-    measured: BTreeMap<String, Vec<calibration::Session>>,
+    measured: BTreeMap<String, Vec<AaSession>>,
     failed: BTreeMap<String, Failure>,
     sessions: usize,
     interrupted: bool,
@@ -170,20 +170,14 @@ impl Run {
 }
 
 /// One session of one case: a fixed number of pairs, judged by nobody yet.
-fn one(
-    session: &Session,
-    case: &Case,
-    built: &Built,
-    amount: Amount,
-    number: usize,
-) -> Result<calibration::Session> {
+fn one(session: &Session, case: &Case, built: &Built, amount: Amount, number: usize) -> Result<AaSession> {
     let seed = amount.seed.wrapping_add(number as u64);
     let looks = Looks { pairs: Some(amount.pairs), max_time: None, alpha: ALPHA, seed, after: 0 };
     let arm = |name| Arm { name, case, built };
     let start = Instant::now();
     let folder = session.samples().join(format!("session-{number}"));
     let paired = compare_pairs(session, &arm("base"), &arm("head"), looks, &|_, _| None, &folder)?;
-    Ok(calibration::Session {
+    Ok(AaSession {
         base: paired.base,
         head: paired.head,
         discarded: paired.discarded,

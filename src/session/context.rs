@@ -107,3 +107,43 @@ impl<'a> Session<'a> {
 fn backend_of(cases: &[Case]) -> (&'static str, &'static str) {
     cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{Host, cases};
+    use crate::config::Overrides;
+    use crate::device::Gpu;
+    use std::sync::Mutex;
+
+    #[test]
+    fn every_session_first_names_the_backend_and_warns_of_a_gpu_that_computes_confidentially() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = dir.path().join("Cargo.toml");
+        std::fs::write(&manifest, "[package]\nname = \"shop\"\n[lib]\npath = \"lib.rs\"\n").unwrap();
+        let model = dir.path().join("model.onnx");
+        std::fs::write(&model, "").unwrap();
+        let mut project = Project::find(Some(&manifest)).unwrap();
+        project.folders = Folders::below(dir.path().join("target"));
+        let model = project.ad_hoc(&model, &Overrides::default()).unwrap();
+        let cases = cases(&[model], Host { cpus: 2, gpu: false, tensorrt: false });
+        let memory = u64::from(std::process::id()) << 30;
+        let mut gpu = Gpu::without_nvml(0, "context test", memory, "9.0".into());
+        gpu.confidential = Some(true);
+        let device = Device::with_gpus(vec![]).on_gpu(gpu);
+        let told = Mutex::new(Vec::new());
+        let events = |event: Event| {
+            told.lock().unwrap().push(match event {
+                Event::Started { backend, why, .. } => format!("{backend} ({why})"),
+                Event::Note { text } => text.to_owned(),
+                _ => "something else".to_owned(),
+            });
+        };
+        let setup = Setup { project: &project, device: &device, now_s: 0, events: &events };
+        drop(Session::begin(&setup, &cases, None).unwrap());
+        let told = told.into_inner().unwrap();
+        assert_eq!(told[0], "cpu (auto: no NVIDIA GPU is here)");
+        assert!(told[1].contains("computes confidentially"), "{told:?}");
+        assert_eq!(told.len(), 2);
+    }
+}

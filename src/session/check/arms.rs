@@ -12,7 +12,7 @@ use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::{Commit, GitError, Repo};
 use crate::record::{Source, short};
-use crate::session::source::source;
+use crate::session::source::{source, source_of};
 use crate::session::{Events, host};
 use std::path::{Path, PathBuf};
 
@@ -120,7 +120,7 @@ fn of_engines(
         let kind = built_by(path)?;
         for case in &mut cases {
             case.engine = Some(case.model.clone());
-            case.target.kind = kind;
+            (case.target.kind, case.target_why) = (kind, "it built the engine");
         }
         Ok(cases)
     };
@@ -186,8 +186,7 @@ impl Finder<'_> {
         let tree = self.project.folders.trees().join(short(commit));
         let project = extract(repo, self.project, commit, &tree, self.events);
         let stored = project.as_ref().map_or_else(|_| tree.join("baselines"), Project::baselines);
-        let exclude = repo.relative(&self.project.baselines()).map_err(git)?;
-        let src_tree = repo.src_tree(commit, &exclude).map_err(git)?;
+        let source = source_of(repo, commit.clone(), &self.project.baselines()).map_err(git)?;
         let cases = project.and_then(|project| {
             prepare(&project, "base", self.events)?;
             let mut cases = self.all_cases(overrides, &project)?;
@@ -195,7 +194,6 @@ impl Finder<'_> {
             cases.retain(|c| c.matches(self.asked.filters, self.asked.exact));
             Ok(cases)
         });
-        let source = Source { src_tree, commit: commit.clone(), branch: None, dirty: false };
         Ok(BaseArm { name: base.label(), source: Some(source), cases, stored })
     }
 

@@ -1,6 +1,7 @@
 //! The measuring of a check: pairs where both arms have an engine, stored numbers or none where the base has not.
 
 use super::{Check, How, OnMissing, Row};
+use crate::build::Built;
 use crate::case::Case;
 use crate::compare::{self, CaseComparison, Verdict};
 use crate::error::{FailureKind, Result};
@@ -8,7 +9,6 @@ use crate::record::{CaseRecord, Unreal};
 use crate::session::pairs::{Arm, Looks, Paired, compare_pairs};
 use crate::session::stages::{build_all, measure_case, new_record};
 use crate::worker::interrupted;
-use crate::build::Built;
 
 /// Both arms of one case, built.
 pub(super) struct Both<'a> {
