@@ -5,8 +5,12 @@
 
 mod calibrated;
 pub mod file;
+mod find;
+mod places;
 
 pub use calibrated::{load_calibration, save_calibration};
+pub use find::{find_record, stores};
+pub use places::places;
 
 use crate::compare::Metric;
 use crate::error::{Failure, Result};

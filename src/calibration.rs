@@ -115,7 +115,7 @@ impl Rate {
 
 /// One A/A session of one case: both arms are the same engine, process i of both ran back to back.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct AaSession {
     pub base: CaseRecord,
     pub head: CaseRecord,
     pub discarded: usize,
@@ -125,7 +125,7 @@ pub struct Session {
     pub seed: u64,
 }
 
-impl Session {
+impl AaSession {
     fn pairs(&self) -> usize {
         self.base.processes.len().min(self.head.processes.len())
     }
@@ -134,11 +134,11 @@ impl Session {
 /// What the sessions of one case say; `Err`: why they say nothing. `measure` is how long each process measured.
 pub fn calibrate_case(
     id: &str,
-    sessions: &[Session],
+    sessions: &[AaSession],
     margins: Margins,
     measure: Nanos,
 ) -> Result<CaseCalibration, String> {
-    let sessions: Vec<&Session> = sessions.iter().filter(|s| s.pairs() >= MIN_PAIRS).collect();
+    let sessions: Vec<&AaSession> = sessions.iter().filter(|s| s.pairs() >= MIN_PAIRS).collect();
     let first = sessions.first().filter(|_| sessions.len() >= MIN_SESSIONS).ok_or_else(|| {
         format!("{} sessions with at least {MIN_PAIRS} pairs; {MIN_SESSIONS} are needed", sessions.len())
     })?;
@@ -179,7 +179,7 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(id: &str, sessions: &[&Session], margins: Margins) -> Self {
+    fn of(id: &str, sessions: &[&AaSession], margins: Margins) -> Self {
         let mut judged = Self { verdicts: Rate::default(), metrics: Vec::new() };
         for session in sessions {
             let design = Design::Pairs { alpha: ALPHA, seed: session.seed, prior: &|_| None };
@@ -205,7 +205,7 @@ impl Judged {
 /// `None` where a process has too few requests for the metric, or nothing can be estimated.
 fn calibrate_metric(
     metric: Metric,
-    sessions: &[&Session],
+    sessions: &[&AaSession],
     false_verdicts: Rate,
 ) -> Option<MetricCalibration> {
     let values = |case: &CaseRecord| -> Option<Vec<f64>> {

@@ -131,6 +131,11 @@ fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// The time of a session: seconds since 1970.
+fn now_s() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
 /// A path as people type it: relative to the current folder where it is below it.
 fn shown(path: &Path) -> String {
     let cwd = std::env::current_dir().ok();

@@ -6,6 +6,7 @@
 
 mod build;
 pub mod edit;
+mod folders;
 mod part;
 mod setting;
 mod settings;
@@ -15,6 +16,7 @@ pub mod tensorrt;
 mod words;
 
 pub use build::BuildOptions;
+pub use folders::Folders;
 pub use setting::{Flag, Setting, Takes};
 pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
@@ -38,8 +40,7 @@ pub const AD_HOC_PACKAGE: &str = "files";
 pub struct Project {
     /// Workspace root, or the current folder where there is no Cargo project.
     pub root: PathBuf,
-    /// `<target directory>/trt-perf`.
-    pub target: PathBuf,
+    pub folders: Folders,
     /// `None` where there is no Cargo project.
     metadata: Option<cargo_metadata::Metadata>,
 }
@@ -112,7 +113,7 @@ impl Project {
         };
         Ok(Self {
             root: metadata.workspace_root.clone().into(),
-            target: metadata.target_directory.join("trt-perf").into(),
+            folders: Folders::below(metadata.target_directory.join("trt-perf").into()),
             metadata: Some(metadata),
         })
     }
@@ -120,7 +121,8 @@ impl Project {
     /// A folder without a Cargo project (or without cargo): only models named on the command line are measured.
     fn bare(folder: PathBuf) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        Self { target: folder.join(target).join("trt-perf"), root: folder, metadata: None }
+        let folders = Folders::below(folder.join(target).join("trt-perf"));
+        Self { folders, root: folder, metadata: None }
     }
 
     /// The folder of committed baselines.

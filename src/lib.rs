@@ -56,7 +56,7 @@
 //! | [`history`] | one case over time | records, commit order |
 //! | [`acceptance`] | whether a regression is accepted | an acceptance, a comparison |
 //! | [`git`] | revisions, trees | the repository |
-//! | [`baseline`] | record and calibration files | `baselines/` |
+//! | [`baseline`] | record and calibration files; the record that a text means | `baselines/`, git |
 //! | [`base`] | the commit to compare with | git, the CI event |
 //! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons |
 //! | [`message`] | the lines of `--message-format json` | outcomes |

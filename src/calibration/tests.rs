@@ -36,7 +36,7 @@ fn record(scenario: Scenario, processes: Vec<Summary>) -> CaseRecord {
     case
 }
 
-fn sessions(count: usize, pairs: usize, truth: Truth, scenario: Scenario, seed: u64) -> Vec<Session> {
+fn sessions(count: usize, pairs: usize, truth: Truth, scenario: Scenario, seed: u64) -> Vec<AaSession> {
     let mut rng = Rng::new(seed);
     (0..count)
         .map(|number| {
@@ -48,7 +48,7 @@ fn sessions(count: usize, pairs: usize, truth: Truth, scenario: Scenario, seed: 
             };
             let (base, head) = (arm(), arm());
             let elapsed = Nanos(4_000_000_000 * pairs as u64);
-            Session { base, head, discarded: 0, elapsed, seed: seed + number as u64 }
+            AaSession { base, head, discarded: 0, elapsed, seed: seed + number as u64 }
         })
         .collect()
 }
@@ -151,7 +151,7 @@ fn throughput_is_calibrated_by_its_own_metrics() {
 
 #[test]
 fn too_little_is_refused_and_nothing_varying_is_no_prior() {
-    let fail = |all: &[Session]| calibrate_case("x", all, Margins::default(), MEASURE).unwrap_err();
+    let fail = |all: &[AaSession]| calibrate_case("x", all, Margins::default(), MEASURE).unwrap_err();
     assert!(fail(&sessions(4, 5, TRUTH, Scenario::Latency, 1)).contains("5 are needed"));
     assert!(fail(&sessions(6, 1, TRUTH, Scenario::Latency, 1)).starts_with("0 sessions"));
     assert!(fail(&[]).starts_with("0 sessions"));

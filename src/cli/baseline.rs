@@ -1,16 +1,14 @@
 //! `cargo trt-perf baseline …`: records in baselines/.
 
-use super::compare::{resolve, stores};
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
 use super::{note, out, shown};
-use crate::baseline::{self, Store};
+use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
-use crate::error::{Failure, FailureKind, Result};
-use crate::git::{Commit, Repo};
-use crate::record::{Record, short};
+use crate::error::Result;
 use crate::report::{self, terminal};
-use crate::session::accept::{Request, accept as accept_change};
+use crate::session::check::accept::{Request, accept as accept_change};
+use crate::session::keep;
 use crate::units::plural;
 use clap::Subcommand;
 use std::collections::BTreeMap;
@@ -77,54 +75,10 @@ pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
 }
 
 fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<Exit> {
-    let mut record = match name {
-        Some(name) => resolve(project, name)?,
-        None => newest_of_head(project)?,
-    };
-    if record.cases.is_empty() {
-        return Err(
-            Failure::usage("this record holds no measured case").next("mend what failed, and run again")
-        );
-    }
-    match &record.source {
-        None => {
-            return Err(Failure::usage("this record belongs to no commit, so it cannot be a baseline")
-                .next("commit, and run again"));
-        }
-        Some(source) if source.dirty && !allow_dirty => {
-            return Err(Failure::usage(format!(
-                "there were changes beside commit {} when this record was made",
-                short(&source.commit)
-            ))
-            .next("commit them and run again; or say --allow-dirty, which the record will tell"));
-        }
-        Some(_) => {}
-    }
-    let path = Store::new(project.baselines()).save_baseline(&mut record)?;
+    let (path, record) = keep::save(project, name, allow_dirty)?;
     note(&stored_note(&path, project));
     size_note(&path, &record).iter().for_each(|n| note(n));
     Ok(Exit::Ok)
-}
-
-fn newest_of_head(project: &Project) -> Result<Record> {
-    let head = head(project).map_err(|f| f.context("cannot save a baseline"))?;
-    let [_, results] = stores(project);
-    let entry = results.list()?.into_iter().find(|e| e.commit12 == short(&head.id));
-    let entry = entry.ok_or_else(|| {
-        Failure::new(FailureKind::Nothing, format!("there is no result of HEAD ({}) yet", short(&head.id)))
-            .next("measure it: `cargo trt-perf run --save-baseline`")
-    })?;
-    baseline::load(&entry.path)
-}
-
-fn head(project: &Project) -> Result<Commit> {
-    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
-        Failure::usage(format!("{} is in no git repository", project.root.display()))
-            .next("baselines belong to commits: run `git init` and commit first")
-    })?;
-    repo.head()?.ok_or_else(|| {
-        Failure::usage("this repository has no commit yet").next("commit first, and run again")
-    })
 }
 
 fn accept(project: &Project, request: &Request) -> Result<Exit> {
@@ -180,7 +134,7 @@ fn list(project: &Project, device: Option<&str>, long: bool) -> Result<Exit> {
 }
 
 fn show(project: &Project, name: &str) -> Result<Exit> {
-    let record = resolve(project, name)?;
+    let record = find_record(project, name)?;
     out(&format!(
         "record {} of {}\ndevice {} ({})\nmeasured with cargo-trt-perf {}\n",
         record.id,

@@ -5,16 +5,18 @@ use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, out, out_message, shown};
+use super::{note, now_s, out, out_message, shown};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
 use crate::config::Project;
 use crate::device;
 use crate::error::Result;
 use crate::message::{CalibrationFinished, Message};
+use crate::outcome::Event;
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
+use crate::session::{Setup, machine_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
 use clap::Args;
@@ -64,11 +66,12 @@ pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
         seed: args.order_seed.unwrap_or_else(clock_seed),
     };
     amount.check()?;
-    let device = crate::session::machine_of(&cases)?;
+    let device = machine_of(&cases)?;
     let clock = device::measure_timer();
-    let mut show = Show::new(args.message_format, args.quiet, false);
-    let now = jiff::Timestamp::now().as_second();
-    let mut done = calibrate(&project, &cases, &device, clock, amount, now, &mut |event| show.event(&event))?;
+    let show = Show::new(args.message_format, args.quiet, false);
+    let events = |event: Event| show.event(&event);
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let mut done = calibrate(&setup, &cases, clock, amount)?;
     show.done();
     let mut notes = Vec::new();
     let path = match &mut done.calibration {

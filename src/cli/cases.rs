@@ -13,13 +13,13 @@ use std::path::Path;
 pub struct CaseArgs {
     /// Cases whose id contains one of these; or .onnx files (.toml files for the cuda backend), whatever is configured
     #[arg(value_name = "FILTER|MODEL.onnx")]
-    filters: Vec<String>,
+    pub filters: Vec<String>,
     /// Filters must equal the whole id
     #[arg(long)]
     pub exact: bool,
     /// Only models of this package (may be repeated)
     #[arg(short, long, value_name = "NAME")]
-    package: Vec<String>,
+    pub package: Vec<String>,
 }
 
 /// What `run` and `discover` share.
@@ -103,14 +103,14 @@ impl CaseArgs {
             None => Vec::new(),
         };
         cases.extend(case::cases(&asked.files, host));
-        differ(cases.iter().map(|c| c.id.as_str()))?;
+        ensure_unique_ids(cases.iter().map(|c| c.id.as_str()))?;
         case::check(&cases)?;
         Ok(cases)
     }
 }
 
 /// Fails where an id is there twice.
-pub fn differ<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
+pub fn ensure_unique_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = std::collections::BTreeSet::new();
     match ids.into_iter().find(|id| !seen.insert(*id)) {
         None => Ok(()),

@@ -1,19 +1,19 @@
 //! `cargo trt-perf check`: the gate.
 
-mod arms;
-
-use super::args::{MessageFormat, SettingArgs};
+use super::args::{self, MessageFormat, SettingArgs};
+use super::cases::CaseArgs;
 use super::exit::{Exit, Gate};
 use super::show::Show;
-use super::{note, out, out_message, shown};
+use super::{note, now_s, out, out_message, shown};
 use crate::case::Case;
-use crate::config::Project;
+use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
 use crate::message::{CheckFinished, Message};
-use crate::outcome::{Checked, Tally};
+use crate::outcome::{Checked, Event, Tally};
 use crate::report::{CheckReport, github, json, markdown, terminal};
-use crate::session::check::{OnMissing, Plan, check};
+use crate::session::check::{Asked, Between, Named, OnMissing, Plan, check, find_arms};
 use crate::session::pairs::Looks;
+use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -23,16 +23,10 @@ use std::path::{Path, PathBuf};
 /// with the default branch, or the previous commit with a record. Its sources come out of git; the work tree is not
 /// touched.
 #[derive(Args)]
+#[command(mut_arg("filters", |arg| arg.value_name("FILTER").help("Cases whose id contains one of these")))]
 pub struct CheckArgs {
-    /// Cases whose id contains one of these
-    #[arg(value_name = "FILTER")]
-    filters: Vec<String>,
-    /// Filters must equal the whole id
-    #[arg(long)]
-    exact: bool,
-    /// Only models of this package (may be repeated)
-    #[arg(short, long, value_name = "NAME")]
-    package: Vec<String>,
+    #[command(flatten)]
+    cases: CaseArgs,
     /// The base revision
     #[arg(long, value_name = "REV", conflicts_with_all = ["base_config", "head_config"])]
     base: Option<String>,
@@ -100,39 +94,27 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         after: 0,
     };
     looks.check()?;
-    let mut show = Show::new(args.message_format, args.quiet, false);
-    let arms = arms::find(args, &project)?;
-    let device = crate::session::machine_of(arms.head.cases.as_deref().unwrap_or_default())?;
-    let plan = Plan {
-        project: &project,
-        base: arms.base,
-        head: arms.head,
-        stored: arms.stored,
-        device: &device,
-        looks,
-        on_missing: match args.on_missing {
-            Missing::Fail => OnMissing::Fail,
-            Missing::Warn => OnMissing::Warn,
-            Missing::Measure => OnMissing::Measure,
-        },
-        now_s: jiff::Timestamp::now().as_second(),
-    };
+    let show = Show::new(args.message_format, args.quiet, false);
+    let events = |event: Event| show.event(&event);
+    let arms = find_arms(&asked(args)?, &project, &events)?;
+    let device = machine_of(&arms.head.cases)?;
     if args.message_format == MessageFormat::Human && !args.quiet {
-        note(&format!("base: {}\nhead: {}", arms.base_label, arms.head_label));
+        note(&format!("base: {}\nhead: {}", arms.base.name, arms.head.name));
     }
-    let checked = check(&plan, &mut |event| show.event(&event))?;
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let checked = check(&setup, &arms, Plan { looks, on_missing: args.on_missing.into() })?;
     show.done();
     let tally = Tally::of_check(&checked);
     // A gate must not pass on numbers that cannot be trusted.
     let gate = Gate { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
     let report = CheckReport {
-        base: &arms.base_label,
-        head: &arms.head_label,
+        base: &arms.base.name,
+        head: &arms.head.name,
         device: &device.key,
         seed: looks.seed,
         checked: &checked,
     };
-    publish(args, &project, &report, plan.head.cases.as_deref().unwrap_or_default())?;
+    publish(args, &project, &report, &arms.head.cases)?;
     let exit = match gate.exit(tally) {
         Exit::Ok if missing(args, &checked) => Exit::Nothing,
         exit => exit,
@@ -150,6 +132,49 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         }));
     }
     Ok(exit)
+}
+
+impl From<Missing> for OnMissing {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Fail => Self::Fail,
+            Missing::Warn => Self::Warn,
+            Missing::Measure => Self::Measure,
+        }
+    }
+}
+
+/// What the options ask for.
+fn asked(args: &CheckArgs) -> Result<Asked<'_>> {
+    let between = match (args.base_engine.as_deref(), args.head_engine.as_deref()) {
+        (Some(base), Some(head)) => {
+            let named = |path| Named { name: shown(path), what: path };
+            let overrides = args.settings.overrides()?;
+            Between::Engines { base: named(base), head: named(head), overrides }
+        }
+        _ if !args.base_config.is_empty() || !args.head_config.is_empty() => Between::Settings {
+            base: with_settings(args, &args.base_config)?,
+            head: with_settings(args, &args.head_config)?,
+        },
+        _ => Between::Commits { base: args.base.as_deref(), overrides: args.settings.overrides()? },
+    };
+    let CaseArgs { filters, exact, package } = &args.cases;
+    Ok(Asked { filters, exact: *exact, packages: package, between })
+}
+
+/// This work tree with `extra` settings.
+fn with_settings(args: &CheckArgs, extra: &[String]) -> Result<Named<Overrides>> {
+    let mut overrides = args.settings.overrides()?;
+    for arg in extra {
+        let setting =
+            parse_override(arg).map_err(|e| Failure::usage(e).context("--base-config or --head-config"))?;
+        args::merge(&mut overrides.settings, setting);
+    }
+    let name = match extra {
+        [] => "this work tree".to_owned(),
+        _ => format!("this work tree with {}", extra.join(", ")),
+    };
+    Ok(Named { name, what: overrides })
 }
 
 /// A different order each time, unless it is asked for.

@@ -7,15 +7,13 @@ pub use folders::natural;
 use super::args::MessageFormat;
 use super::exit::{Exit, Gate};
 use super::{note, out, out_message};
-use crate::baseline::{self, Entry, Store};
+use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare;
 use crate::config::Project;
-use crate::error::{Failure, FailureKind, Result, did_you_mean};
-use crate::git::{GitError, Repo};
+use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
-use crate::record::Record;
 use crate::report::{json, terminal};
 use crate::session::sessions_for;
 use clap::Args;
@@ -56,8 +54,8 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         return folders::run(args, &base, &head);
     }
     let project = Project::find(manifest)?;
-    let base = resolve(&project, &args.base)?;
-    let head = resolve(&project, &args.head)?;
+    let base = find_record(&project, &args.base)?;
+    let head = find_record(&project, &args.head)?;
     if let Some(why) = compare::different_device(&base, &head) {
         return Err(Failure::new(
             FailureKind::Nothing,
@@ -107,75 +105,4 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_verdicts(comparisons.iter().map(|c| &c.verdict))))
-}
-
-/// Baselines first, then results.
-pub fn stores(project: &Project) -> [Store; 2] {
-    [Store::new(project.baselines()), Store::new(project.target.join("results"))]
-}
-
-/// A record by file, by id, or by the revision it belongs to.
-pub fn resolve(project: &Project, name: &str) -> Result<Record> {
-    let path = Path::new(name);
-    if path.is_file() {
-        return baseline::load(path);
-    }
-    let stores = stores(project);
-    let mut entries: Vec<Entry> = Vec::new();
-    for store in &stores {
-        entries.extend(store.list()?);
-    }
-    let by_id: Vec<&Entry> = entries
-        .iter()
-        .filter(|e| {
-            is_id(name) && name.starts_with(e.record8.as_str())
-                || file_stem(e) == name.trim_end_matches(".json")
-        })
-        .collect();
-    if let Some(entry) = by_id.first() {
-        return baseline::load(&entry.path);
-    }
-    by_revision(project, name, &entries)
-}
-
-/// Eight or more hexadecimal digits.
-fn is_id(name: &str) -> bool {
-    name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-fn file_stem(entry: &Entry) -> String {
-    entry.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// The newest record of the revision's commit, failing that of its source tree.
-fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Record> {
-    let fail = |what: String| {
-        let near = did_you_mean(name, entries.iter().map(|e| e.record8.as_str()))
-            .map(|n| format!("did you mean the record {n}? "));
-        Failure::new(FailureKind::Nothing, what).next(format!(
-            "{}name a revision with a record, a record file, or an id from `cargo trt-perf baseline list`",
-            near.unwrap_or_default()
-        ))
-    };
-    let no_record = format!("`{name}` is no record file and no record id");
-    let in_git = |e: GitError| Failure::from(e).context(format!("{no_record}, and as a revision"));
-    let Some(repo) = Repo::discover(&project.root).map_err(in_git)? else {
-        return Err(fail(format!("{no_record}, and there is no git repository to look for a revision in")));
-    };
-    let commit = repo.resolve(name).map_err(|e| match e.is_about_the_name() {
-        true => fail(format!("{no_record}, and as a revision: {e}")),
-        false => in_git(e),
-    })?;
-    let short = crate::record::short(&commit.id);
-    if let Some(entry) = entries.iter().find(|e| e.commit12 == short) {
-        return baseline::load(&entry.path);
-    }
-    let exclude = repo.relative(&project.baselines())?;
-    let tree = repo.src_tree(&commit.id, &exclude)?;
-    let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
-    entries
-        .iter()
-        .filter_map(|e| baseline::load(&e.path).ok())
-        .find(same)
-        .ok_or_else(|| fail(format!("there is no record of {name} (commit {short})")))
 }

@@ -3,21 +3,22 @@
 mod write;
 
 use super::args::MessageFormat;
-use super::cases::{SessionArgs, differ};
+use super::cases::{SessionArgs, ensure_unique_ids};
 use super::exit::Exit;
 use super::history::{locale_glyphs, size};
-use super::keep::{savable, save_baseline};
+use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, out, out_message, shown};
+use super::{note, now_s, out, out_message, shown};
 use crate::case::{self, Case};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
 use crate::error::{Failure, Result};
 use crate::message::{DiscoverFinished, Message};
-use crate::outcome::{Discovered, Explored};
+use crate::outcome::{Discovered, Event, Explored};
 use crate::report::{self, json};
 use crate::session::discover::discover;
-use crate::session::{host, machine_of};
+use crate::session::keep::ensure_savable;
+use crate::session::{Setup, host, machine_of};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -50,15 +51,16 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     // Before minutes are spent on what could not be kept.
-    possible(asked, &grids)?;
+    check_write_target(asked, &grids)?;
     if asked.save_baseline {
-        savable(&project, asked.allow_dirty)?;
+        ensure_savable(&project, asked.allow_dirty)?;
     }
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
-    let mut show = Show::new(asked.message_format, asked.quiet, asked.verbose);
-    let now = jiff::Timestamp::now().as_second();
-    let mut found = discover(&project, grids, &device, now, &mut |event| show.event(&event))?;
+    let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
+    let events = |event: Event| show.event(&event);
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let mut found = discover(&setup, grids)?;
     show.done();
     finish(asked, &project, &mut found, &known)
 }
@@ -79,12 +81,12 @@ fn select(asked: &SessionArgs, project: &Project) -> Result<(Vec<Grid>, BTreeSet
         all.retain(|g| !g.cells.is_empty());
     }
     all.extend(grids(&models.files, &axes, host())?);
-    differ(all.iter().map(|g| g.name.as_str()))?;
+    ensure_unique_ids(all.iter().map(|g| g.name.as_str()))?;
     Ok((all, known))
 }
 
 /// Whether what is to be done with a winner can be done.
-fn possible(asked: &SessionArgs, grids: &[Grid]) -> Result<()> {
+fn check_write_target(asked: &SessionArgs, grids: &[Grid]) -> Result<()> {
     if asked.grid.write && grids.iter().any(|g| g.written.is_none()) {
         return Err(Failure::usage(
             "--write has nowhere to write to: the model was named on the command line",

@@ -1,26 +1,22 @@
 //! `cargo trt-perf history`: one case over all stored records.
 
 use super::args::MessageFormat;
-use super::compare::stores;
 use super::exit::Exit;
 use super::{note, out, out_message};
-use crate::baseline;
+use crate::baseline::{self, stores};
 use crate::compare::Metric;
 use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
-use crate::git::Repo;
-use crate::history::{self, Place, Series};
+use crate::history::{self, Series};
 use crate::message::Message;
 use crate::record::Record;
 use crate::report;
 use crate::report::plot::{Glyphs, Size};
 use clap::{Args, ValueEnum};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-/// How far back HEAD's ancestors are followed.
-const MAX_STEPS: usize = 20_000;
 /// Where standard output is no terminal.
 const WIDTH: usize = 100;
 /// A plot as wide as a large screen is harder to read, not easier.
@@ -81,7 +77,7 @@ pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.device.is_none() && device != here {
         notes.push(format!("this machine ({here}) has no record of it; these are of {device}"));
     }
-    let places = places(&project, &records, &mut notes);
+    let places = baseline::places(&project, &records, &mut notes);
     let metric = args.metric.map(MetricArg::metric);
     let series =
         history::series(&records, &device, &id, metric, &places).ok_or_else(|| no_case(&records, &id))?;
@@ -182,62 +178,13 @@ fn no_case(records: &[Record], wanted: &str) -> Failure {
     ))
 }
 
-/// Where the commits of `records` stand in HEAD's history. Without a repository, or as far as it is damaged, dates
-/// order the records, and `notes` says so.
-fn places(project: &Project, records: &[Record], notes: &mut Vec<String>) -> BTreeMap<String, Place> {
-    let wanted: BTreeSet<&str> =
-        records.iter().filter_map(|r| r.source.as_ref()).map(|s| s.commit.as_str()).collect();
-    let mut places = BTreeMap::new();
-    let mut by_date = |why: String| notes.push(format!("records are in the order of their dates: {why}"));
-    let repo = match Repo::discover(&project.root) {
-        Ok(Some(repo)) => repo,
-        Ok(None) => {
-            by_date("there is no git repository here".into());
-            return places;
-        }
-        Err(e) => {
-            by_date(e.to_string());
-            return places;
-        }
-    };
-    let ancestors = match repo.head() {
-        Ok(Some(head)) => repo.ancestors(&head.id),
-        Ok(None) => return places,
-        Err(e) => Err(e),
-    };
-    let ancestors = match ancestors {
-        Ok(ancestors) => ancestors,
-        Err(e) => {
-            by_date(e.to_string());
-            return places;
-        }
-    };
-    for (back, ancestor) in ancestors.take(MAX_STEPS).enumerate() {
-        match ancestor {
-            Ok(a) if wanted.contains(a.id.as_str()) => {
-                places.insert(a.id, Place { back, time_s: a.time });
-            }
-            Ok(_) => {}
-            Err(e) => {
-                notes.push(format!("older commits could not be read: {e}"));
-                break;
-            }
-        }
-        if places.len() == wanted.len() {
-            break;
-        }
-    }
-    places
-}
-
 /// How large a plot may be.
 pub fn size() -> Size {
     let terminal = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|w| usize::from(w.ws_col));
     Size { width: terminal.filter(|w| *w > 0).unwrap_or(WIDTH).min(MAX_WIDTH), height: HEIGHT }
 }
 
-/// Whether the locale is UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides, as in the C library.
-/// What the locale can show.
+/// What the locale can show: the first of LC_ALL, LC_CTYPE and LANG that is set decides, as in the C library.
 pub fn locale_glyphs() -> Glyphs {
     glyphs(|name| std::env::var(name).ok())
 }

@@ -8,11 +8,11 @@ use super::{keep, note, out, out_message, shown};
 use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
-use crate::git::Repo;
 use crate::import::{self, Runs};
 use crate::message::{Message, SessionFinished};
 use crate::record::Source;
 use crate::report::{json, terminal};
+use crate::session::source_of_revision;
 use crate::trtexec::Layer;
 use crate::units::{share, time};
 use clap::{Args, Subcommand};
@@ -103,7 +103,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         now_s: jiff::Timestamp::now().as_second(),
     };
     let (mut record, notes) = import::record(&runs)?;
-    let path = Store::new(project.target.join("results")).save(&mut record)?;
+    let path = Store::new(project.folders.results()).save(&mut record)?;
     let baseline =
         if args.save_baseline { Some(Store::new(project.baselines()).save(&mut record)?) } else { None };
     if args.message_format == MessageFormat::Json {
@@ -154,21 +154,8 @@ fn case_of(text: &str) -> Result<(String, Scenario)> {
 
 /// Which commit the numbers belong to.
 fn source(args: &TrtexecArgs, project: &Project) -> Result<Option<Source>> {
-    let Some(rev) = args.commit.as_deref().or(args.save_baseline.then_some("HEAD")) else { return Ok(None) };
-    let source = source_of(rev, project).map_err(|f| {
-        f.context(format!("cannot tell the commit {rev}"))
-            .next("import inside the repository whose commit was measured, and name it with --commit REV")
-    })?;
-    Ok(Some(source))
-}
-
-fn source_of(rev: &str, project: &Project) -> Result<Source> {
-    let repo =
-        Repo::discover(&project.root)?.ok_or_else(|| Failure::usage("there is no git repository here"))?;
-    let commit = repo.resolve(rev)?;
-    let exclude = repo.relative(&project.baselines())?;
-    let src_tree = repo.src_tree(&commit.id, &exclude)?;
-    Ok(Source { src_tree, commit: commit.id, branch: None, dirty: false })
+    let rev = args.commit.as_deref().or(args.save_baseline.then_some("HEAD"));
+    rev.map(|rev| source_of_revision(project, rev)).transpose()
 }
 
 /// The GPU that the options name must be the one that the files name.

@@ -1,40 +1,12 @@
-//! A record as a baseline: whether it could be kept, where it is then, and a warning where it is large.
+//! What is said of a baseline that was stored: where it is, what to do with it, and a warning where it is large.
 
 use super::shown;
 use crate::baseline::{Store, WARN_BYTES};
 use crate::config::Project;
-use crate::error::{Failure, Result};
-use crate::git::Repo;
+use crate::error::Result;
 use crate::record::Record;
 use crate::units::plural;
 use std::path::Path;
-
-/// Whether a baseline could be stored now.
-pub fn savable(project: &Project, allow_dirty: bool) -> Result<()> {
-    has_commit(project, allow_dirty).map_err(|f| f.context("cannot save a baseline"))
-}
-
-fn has_commit(project: &Project, allow_dirty: bool) -> Result<()> {
-    let Some(repo) = Repo::discover(&project.root)? else {
-        return Err(Failure::usage(format!("{} is in no git repository", project.root.display()))
-            .next("baselines belong to commits: run `git init` and commit first; `cargo trt-perf run` alone needs no repository"));
-    };
-    if repo.head()?.is_none() {
-        return Err(Failure::usage("this repository has no commit yet").next("commit first"));
-    }
-    let dirty = repo.dirty(&repo.relative(&project.baselines())?)?;
-    if !dirty.is_clean() && !allow_dirty {
-        let examples: Vec<String> = dirty.examples.iter().map(|p| p.path.display().to_string()).collect();
-        let more = if dirty.count > examples.len() {
-            format!(" and {} more", dirty.count - examples.len())
-        } else {
-            String::new()
-        };
-        return Err(Failure::usage(format!("there are changes beside the commit ({}{more})", examples.join(", ")))
-            .next("commit or stash them, so that the numbers belong to a commit; or say --allow-dirty, which the record will tell"));
-    }
-    Ok(())
-}
 
 /// Stores `record`, and says where.
 pub fn save_baseline(project: &Project, record: &mut Record, interrupted: bool) -> Result<Vec<String>> {

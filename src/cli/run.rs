@@ -4,15 +4,16 @@ use super::args::MessageFormat;
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, Gate};
-use super::keep::{savable, save_baseline};
+use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, out, out_message, shown};
+use super::{note, now_s, out, out_message, shown};
 use crate::config::Project;
 use crate::error::{Failure, Result};
 use crate::message::{Message, SessionFinished};
-use crate::outcome::{RunOutcome, Tally};
+use crate::outcome::{Event, RunOutcome, Tally};
 use crate::report::{json, terminal};
-use crate::session;
+use crate::session::keep::ensure_savable;
+use crate::session::{self, Setup};
 use crate::units::plural;
 use clap::Args;
 use std::path::Path;
@@ -54,12 +55,13 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     if asked.save_baseline {
         // Before minutes are spent on a record that could not be stored.
-        savable(&project, asked.allow_dirty)?;
+        ensure_savable(&project, asked.allow_dirty)?;
     }
     let device = session::machine_of(&cases)?;
-    let mut show = Show::new(asked.message_format, asked.quiet, asked.verbose);
-    let now = jiff::Timestamp::now().as_second();
-    let mut outcome = session::run(&project, &cases, &device, now, &mut |event| show.event(&event))?;
+    let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
+    let events = |event: Event| show.event(&event);
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let mut outcome = session::run(&setup, &cases)?;
     show.done();
     let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
     finish(asked, &project, &mut outcome, gate)

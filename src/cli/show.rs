@@ -10,6 +10,7 @@ use crate::report::terminal;
 use crate::units::{plural, time};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub const BOLD_RED: &str = "\x1b[1;31m";
@@ -21,7 +22,13 @@ pub struct Show {
     verbose: bool,
     /// `None` where standard error is no terminal, or nothing is to be shown.
     bar: Option<ProgressBar>,
-    /// The case whose line was printed last.
+    last: Mutex<Last>,
+}
+
+/// What was told last.
+#[derive(Default)]
+struct Last {
+    /// The line of the case that is built or measured.
     announced: String,
     /// Which cell of a grid is measured; empty for a case that is no cell.
     cell: String,
@@ -30,17 +37,14 @@ pub struct Show {
 impl Show {
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
-        Self {
-            format,
-            quiet,
-            verbose,
-            bar: bars.then(ProgressBar::no_length),
-            announced: String::new(),
-            cell: String::new(),
-        }
+        Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), last: Mutex::default() }
     }
 
-    pub fn event(&mut self, event: &Event) {
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn event(&self, event: &Event) {
         if self.format == MessageFormat::Json {
             out_message(&json::event(event));
             return;
@@ -76,7 +80,7 @@ impl Show {
                 ));
             }
             Event::Trial { cell, round, .. } => {
-                self.cell = format!(", {} (round {round} of {ROUNDS})", cell.words());
+                self.last().cell = format!(", {} (round {round} of {ROUNDS})", cell.words());
             }
             Event::Engine { id, built } => {
                 self.step();
@@ -103,8 +107,8 @@ impl Show {
     }
 
     /// Takes the bar away.
-    pub fn done(&mut self) {
-        if let Some(bar) = self.bar.take() {
+    pub fn done(&self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
@@ -125,24 +129,25 @@ impl Show {
         bar.enable_steady_tick(Duration::from_millis(120));
     }
 
-    fn stage(&mut self, id: &str, process: u64, word: &str, expected: Duration) {
+    fn stage(&self, id: &str, process: u64, word: &str, expected: Duration) {
+        let mut last = self.last();
         if let Some(bar) = &self.bar {
             let of = if process > 0 { format!(" (process {process})") } else { String::new() };
             let length =
                 if expected.is_zero() { String::new() } else { format!(" {:.1} s", expected.as_secs_f64()) };
-            let cell = if process > 0 { &self.cell } else { "" };
+            let cell = if process > 0 { &last.cell } else { "" };
             bar.set_message(format!("{word}{length} {id}{cell}{of}"));
             return;
         }
-        if process > 0 && !self.cell.is_empty() {
+        if process > 0 && !last.cell.is_empty() {
             // Rounds have been announced.
             return;
         }
         // Without a terminal: one line when a case begins to be built or measured, not one per process.
         let line = if process == 0 { format!("{word} {id}") } else { format!("measuring {id}") };
-        if line != self.announced {
+        if line != last.announced {
             self.say(&format!("{DIM}{line}{RESET}"));
-            self.announced = line;
+            last.announced = line;
         }
     }
 

@@ -1,21 +1,18 @@
 //! The order of a calibration: one engine per case, then session after session over all cases, so that the sessions
 //! of a case are spread in time. Both arms of every pair are the same engine: whatever differs is noise.
 
-use super::lock::lock;
+use super::Setup;
+use super::context::Session;
 use super::pairs::{Arm, Looks, compare_pairs};
-use super::pin::pinned;
-use super::stages::{build_all, record_device, source_or_none};
-use super::{Event, History};
+use super::stages::{build_all, record_device};
 use crate::build::Built;
-use crate::calibration::{ALPHA, Calibration, Session, calibrate_case};
+use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::Case;
-use crate::config::Project;
-use crate::device::{Device, Timer};
+use crate::device::Timer;
 use crate::error::{Failure, FailureKind, Result};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How much to measure.
@@ -60,66 +57,48 @@ pub struct Calibrated {
 }
 
 /// Measures A/A sessions of `cases` and estimates what varies. `clock` was measured before any worker ran.
-pub fn calibrate(
-    project: &Project,
-    cases: &[Case],
-    device: &Device,
-    clock: Timer,
-    amount: Amount,
-    now_s: i64,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Calibrated> {
+pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) -> Result<Calibrated> {
     amount.check()?;
-    let _lock = lock(&project.target, device, on_event)?;
-    // What is shown as to come is pairs, not the processes of a run.
-    let mut planned = cases.to_vec();
-    planned.iter_mut().for_each(|c| c.effort.processes = 2 * (amount.sessions * amount.pairs) as u64);
-    let why = "the same engine in both arms";
-    let processes = Some(planned.iter().map(|c| c.effort.processes).sum());
-    on_event(Event::Started { cases: &planned, device, backend: "calibrate", why, processes });
-    let source = source_or_none(project, on_event);
-    let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
+    let pairs = amount.sessions * amount.pairs * cases.len();
+    let session = Session::open(setup, cases, Some(2 * pairs as u64))?;
     // What a later session measures at a pinned point must have been calibrated there.
-    let (cases, _) = pinned(cases, &history, on_event);
-    let cases = cases.as_slice();
+    let (cases, _) = session.pinned(cases);
     let mut run = Run { measured: BTreeMap::new(), failed: BTreeMap::new(), sessions: 0, interrupted: false };
     let mut engines = BTreeMap::new();
-    for (id, built) in build_all(&project.target.join("engines"), cases, on_event) {
+    for (id, built) in build_all(&session, &cases) {
         match built {
             Ok(built) => drop(engines.insert(id, built)),
-            Err(f) => run.fail(&id, f, on_event),
+            Err(f) => run.fail(&session, &id, f),
         }
     }
-    let samples = project.target.join("samples").join(format!("{now_s}-{}", std::process::id()));
-    run.all(cases, &engines, amount, &samples, on_event)?;
-    Ok(run.finish(cases, device, clock, now_s))
+    run.all(&session, &cases, &engines, amount)?;
+    Ok(run.finish(&session, &cases, clock))
 }
 
 struct Run {
-    measured: BTreeMap<String, Vec<Session>>,
+    measured: BTreeMap<String, Vec<AaSession>>,
     failed: BTreeMap<String, Failure>,
     sessions: usize,
     interrupted: bool,
 }
 
 impl Run {
-    fn fail(&mut self, id: &str, failure: Failure, on_event: &mut dyn FnMut(Event)) {
+    fn fail(&mut self, session: &Session, id: &str, failure: Failure) {
         if failure.kind == FailureKind::Interrupted {
             self.interrupted = true;
             return;
         }
-        on_event(Event::Failed { id, failure: &failure });
+        session.failed(id, &failure);
         self.failed.insert(id.to_owned(), failure);
     }
 
     /// Session 1 of every case, then session 2, until there are enough or the time is up.
     fn all(
         &mut self,
+        session: &Session,
         cases: &[Case],
         engines: &BTreeMap<String, Built>,
         amount: Amount,
-        samples: &Path,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<()> {
         let start = Instant::now();
         for number in 1..=amount.sessions {
@@ -131,9 +110,9 @@ impl Run {
                 if self.interrupted {
                     return Ok(());
                 }
-                match one(case, built, amount, number, samples, on_event) {
-                    Ok(session) => self.measured.entry(case.id.clone()).or_default().push(session),
-                    Err(f) => self.fail(&case.id, f, on_event),
+                match one(session, case, built, amount, number) {
+                    Ok(measured) => self.measured.entry(case.id.clone()).or_default().push(measured),
+                    Err(f) => self.fail(session, &case.id, f),
                 }
             }
             if self.interrupted || self.failed.len() == cases.len() {
@@ -143,9 +122,8 @@ impl Run {
             let each = start.elapsed() / number as u32;
             let left = each * (amount.sessions - number) as u32;
             if number < amount.sessions {
-                let text =
-                    format!("session {number} of {} is done; about {} left", amount.sessions, whole(left));
-                on_event(Event::Note { text: &text });
+                let (all, left) = (amount.sessions, whole(left));
+                session.note(&format!("session {number} of {all} is done; about {left} left"));
             }
             if let Some(limit) = amount.max_time {
                 in_time(number, each, limit)?;
@@ -157,7 +135,7 @@ impl Run {
         Ok(())
     }
 
-    fn finish(mut self, cases: &[Case], device: &Device, clock: Timer, now_s: i64) -> Calibrated {
+    fn finish(mut self, session: &Session, cases: &[Case], clock: Timer) -> Calibrated {
         let mut calibrated = BTreeMap::new();
         for case in cases {
             let Some(sessions) = self.measured.get(&case.id).filter(|_| !self.failed.contains_key(&case.id))
@@ -176,9 +154,9 @@ impl Run {
         }
         let calibration = (!calibrated.is_empty()).then(|| Calibration {
             id: String::new(),
-            created_s: now_s,
+            created_s: session.now_s,
             tool: env!("CARGO_PKG_VERSION").into(),
-            device: record_device(device),
+            device: record_device(session.device),
             clock,
             cases: calibrated,
         });
@@ -192,21 +170,14 @@ impl Run {
 }
 
 /// One session of one case: a fixed number of pairs, judged by nobody yet.
-fn one(
-    case: &Case,
-    built: &Built,
-    amount: Amount,
-    number: usize,
-    samples: &Path,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Session> {
+fn one(session: &Session, case: &Case, built: &Built, amount: Amount, number: usize) -> Result<AaSession> {
     let seed = amount.seed.wrapping_add(number as u64);
     let looks = Looks { pairs: Some(amount.pairs), max_time: None, alpha: ALPHA, seed, after: 0 };
     let arm = |name| Arm { name, case, built };
     let start = Instant::now();
-    let folder = samples.join(format!("session-{number}"));
-    let paired = compare_pairs(&arm("base"), &arm("head"), looks, &|_, _| None, &folder, on_event)?;
-    Ok(Session {
+    let folder = session.samples().join(format!("session-{number}"));
+    let paired = compare_pairs(session, &arm("base"), &arm("head"), looks, &|_, _| None, &folder)?;
+    Ok(AaSession {
         base: paired.base,
         head: paired.head,
         discarded: paired.discarded,

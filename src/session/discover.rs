@@ -2,55 +2,38 @@
 //!
 //! A cell that fails is a row; the others go on. Nothing is judged here: what survives is `crate::discover`'s to say.
 
-use super::lock::lock;
-use super::stages::{build_case, measure_case, new_record, source_or_none};
-use super::{Event, History, backend_of, machine};
+use super::context::Session;
+use super::history::History;
+use super::stages::{build_case, measure_case, new_record};
+use super::{Event, Setup};
 use crate::baseline::Store;
 use crate::build::Built;
 use crate::case::Case;
-use crate::config::Project;
-use crate::device::Device;
 use crate::discover::{Cell, Discovery, Grid, ROUNDS, Score, Trials, Tried, TriedScore, moved};
 use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Discovered, Explored};
 use crate::record::{CaseRecord, Record};
 use crate::units::Nanos;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How much shorter the trials of the first round are.
 const FIRST_SHARE: u64 = 4;
 
 /// Tries the cells of `grids` and records the winners.
-pub fn discover(
-    project: &Project,
-    grids: Vec<Grid>,
-    device: &Device,
-    now_s: i64,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Discovered> {
-    let _lock = lock(&project.target, device, on_event)?;
-    let source = source_or_none(project, on_event);
-    let cases = one_per_id(&grids);
-    let (backend, why) = backend_of(&cases);
-    on_event(Event::Started { cases: &cases, device, backend, why, processes: None });
-    machine::say_confidential(device, on_event);
-    let history = History::open(project, &project.baselines(), source.as_ref(), device, on_event);
-    let folders = Folders {
-        engines: project.target.join("engines"),
-        samples: project.target.join("samples").join(format!("{now_s}-{}", std::process::id())),
-    };
+pub fn discover(setup: &Setup, grids: Vec<Grid>) -> Result<Discovered> {
+    let session = Session::open(setup, &one_per_id(&grids), None)?;
     let mut discovered = Discovered {
         grids: Vec::new(),
-        record: new_record(source, device, now_s),
+        record: new_record(&session, session.source.clone()),
         written: None,
         interrupted: false,
     };
     for grid in grids {
-        match explore(grid, &folders, on_event) {
+        match explore(&session, grid) {
             Ok((mut explored, records)) => {
                 explored.keep(records, &mut discovered.record);
-                explored.say_moved(&history);
+                explored.say_moved(&session.history);
                 discovered.grids.push(explored);
             }
             Err(f) if f.kind == FailureKind::Interrupted => {
@@ -60,17 +43,12 @@ pub fn discover(
             Err(f) => return Err(f),
         }
     }
-    history.say_unreadable(on_event);
+    session.say_unreadable();
     if !discovered.record.cases.is_empty() {
-        let store = Store::new(project.target.join("results"));
+        let store = Store::new(session.folders.results());
         discovered.written = Some(store.save(&mut discovered.record));
     }
     Ok(discovered)
-}
-
-struct Folders {
-    engines: PathBuf,
-    samples: PathBuf,
 }
 
 /// Cells of one batch are one case.
@@ -85,27 +63,23 @@ fn one_per_id(grids: &[Grid]) -> Vec<Case> {
 }
 
 /// All rounds of one grid, and the records of the cells that got to the last. Fails only when it is interrupted.
-fn explore(
-    grid: Grid,
-    folders: &Folders,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(Explored, BTreeMap<usize, CaseRecord>)> {
+fn explore(session: &Session, grid: Grid) -> Result<(Explored, BTreeMap<usize, CaseRecord>)> {
     let cells = grid.cells.iter().map(|c| (c.id.clone(), Cell::of(c)));
     let mut trials = Trials::new(cells, grid.cells.first().and_then(|c| c.budget));
-    let engines = engines(&grid, &mut trials, &folders.engines, on_event)?;
+    let engines = engines(session, &grid, &mut trials)?;
     let (mut records, mut unreal) = (BTreeMap::new(), None);
     for round in 1..=ROUNDS {
         let due = trials.due();
         let Some(first) = due.first() else { break };
         let (processes, measure) = effort(&grid.cells[*first], round);
-        on_event(Event::Round { grid: &grid.name, round, cells: due.len(), processes, measure });
+        session.tell(Event::Round { grid: &grid.name, round, cells: due.len(), processes, measure });
         for index in due {
             let mut case = grid.cells[index].clone();
             let cell = Cell::of(&case);
             (case.effort.processes, case.effort.measure) = effort(&case, round);
             let Some(built) = engines.get(&(case.id.clone(), case.threads)) else { continue };
-            on_event(Event::Trial { id: &case.id, cell, round });
-            match measure_case(&case, built, &samples(&folders.samples, cell, round), on_event) {
+            session.tell(Event::Trial { id: &case.id, cell, round });
+            match measure_case(session, &case, built, &samples(session, cell, round)) {
                 Ok(record) => {
                     unreal = record.engine.unreal();
                     let score = Score::of(&record.processes).ok_or_else(no_numbers);
@@ -143,28 +117,23 @@ fn effort(case: &Case, round: usize) -> (u64, Nanos) {
 }
 
 /// A folder per cell and round, below which each case has its own.
-fn samples(root: &Path, cell: Cell, round: usize) -> PathBuf {
+fn samples(session: &Session, cell: Cell, round: usize) -> PathBuf {
     let p = cell.point;
     let graph = if p.cuda_graph { "-graph" } else { "" };
-    root.join(format!("round-{round}"))
-        .join(format!("s{}-f{}{graph}-t{}", p.streams, p.in_flight, cell.threads))
+    let round = session.samples().join(format!("round-{round}"));
+    round.join(format!("s{}-f{}{graph}-t{}", p.streams, p.in_flight, cell.threads))
 }
 
 /// The engines of a grid, by case and threads: nothing else of a cell has a say in its engine. Cells whose engine
 /// cannot be built are out.
-fn engines(
-    grid: &Grid,
-    trials: &mut Trials,
-    folder: &Path,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<BTreeMap<(String, u64), Built>> {
+fn engines(session: &Session, grid: &Grid, trials: &mut Trials) -> Result<BTreeMap<(String, u64), Built>> {
     let mut all: BTreeMap<(String, u64), Result<Built>> = BTreeMap::new();
     for (index, case) in grid.cells.iter().enumerate() {
         let key = (case.id.clone(), case.threads);
         if !all.contains_key(&key) {
-            let built = build_case(folder, case, on_event);
+            let built = build_case(session, case);
             match &built {
-                Ok(built) => on_event(Event::Engine { id: &case.id, built }),
+                Ok(built) => session.tell(Event::Engine { id: &case.id, built }),
                 Err(f) if f.kind == FailureKind::Interrupted => return Err(f.clone()),
                 Err(_) => {}
             }

@@ -1,6 +1,6 @@
 //! What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 
-use super::Event;
+use super::{Event, Events};
 use crate::baseline::{self, Candidate, Candidates, Store};
 use crate::calibration::Calibration;
 use crate::case::Margins;
@@ -12,7 +12,8 @@ use crate::outcome::{Base, Compared, RunOutcome};
 use crate::record::{CaseRecord, Record, Source, superseded};
 use std::path::Path;
 
-/// What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
+/// What was measured before; empty where nobody looked.
+#[derive(Default)]
 pub(super) struct History {
     pub(super) candidates: Candidates,
     sessions: Vec<Record>,
@@ -29,7 +30,7 @@ impl History {
         stored: &Path,
         source: Option<&Source>,
         device: &Device,
-        on_event: &mut dyn FnMut(Event),
+        events: Events,
     ) -> Self {
         let repo = Repo::discover(&project.root).ok().flatten();
         let store = Store::new(stored.to_owned());
@@ -53,8 +54,8 @@ impl History {
             notes.push(format!("the calibration is not used: {e}"));
             None
         });
-        notes.iter().for_each(|n| on_event(Event::Note { text: n }));
-        let results = Store::new(project.target.join("results"));
+        notes.iter().for_each(|n| events(Event::Note { text: n }));
+        let results = Store::new(project.folders.results());
         let sessions = if candidates.is_empty() {
             Vec::new()
         } else {
@@ -99,13 +100,6 @@ impl History {
         let stored: Vec<Candidate> = self.candidates.iter().collect();
         let oldest = oldest(&stored, id, &case.definition_hash)?;
         self.against(id, oldest, case, head, margins)
-    }
-
-    /// Names stored records that were asked for and could not be read, or not as a whole.
-    pub(super) fn say_unreadable(&self, on_event: &mut dyn FnMut(Event)) {
-        for text in self.candidates.notes() {
-            on_event(Event::Note { text: &text });
-        }
     }
 
     pub(super) fn why_none(&self, outcome: &RunOutcome) -> Option<String> {

@@ -1,6 +1,7 @@
 //! One session at a time: per target folder, whose files two would mix up, and per GPU, whose numbers two would disturb.
 
-use super::Event;
+use super::{Event, Events};
+use crate::config::Folders;
 use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::worker::check_interrupt;
@@ -19,15 +20,16 @@ pub(super) struct Lock {
 }
 
 /// Waits until no other session has the folder or the GPU.
-pub(super) fn lock(target: &Path, device: &Device, on_event: &mut dyn FnMut(Event)) -> Result<Lock> {
+pub(super) fn lock(folders: &Folders, device: &Device, events: Events) -> Result<Lock> {
+    let target = folders.target();
     std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
-    let _target = acquire(&target.join("lock"), target, on_event)?;
-    tidy(target);
+    let _target = acquire(&folders.lock(), target, events)?;
+    tidy(folders);
     let _gpu = match &device.measured_gpu {
         Some(gpu) => {
             // For all users and projects of this machine.
             let path = std::env::temp_dir().join(format!("cargo-trt-perf-{}-{}.lock", gpu.key, gpu.index));
-            Some(acquire(&path, &path, on_event)?)
+            Some(acquire(&path, &path, events)?)
         }
         None => None,
     };
@@ -35,7 +37,7 @@ pub(super) fn lock(target: &Path, device: &Device, on_event: &mut dyn FnMut(Even
 }
 
 /// Locks the file at `path`; says once that it waits, naming `shown`.
-fn acquire(path: &Path, shown: &Path, on_event: &mut dyn FnMut(Event)) -> Result<File> {
+fn acquire(path: &Path, shown: &Path, events: Events) -> Result<File> {
     let create = File::options().create(true).truncate(false).write(true).open(path);
     let file = match create {
         // Another user's file: to lock it, reading is enough.
@@ -49,7 +51,7 @@ fn acquire(path: &Path, shown: &Path, on_event: &mut dyn FnMut(Event)) -> Result
             Ok(()) => return Ok(file),
             Err(std::fs::TryLockError::WouldBlock) => {
                 if !said {
-                    on_event(Event::Waiting { folder: shown });
+                    events(Event::Waiting { folder: shown });
                     said = true;
                 }
                 check_interrupt()?;
@@ -61,14 +63,17 @@ fn acquire(path: &Path, shown: &Path, on_event: &mut dyn FnMut(Event)) -> Result
 }
 
 /// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may.
-fn tidy(target: &Path) {
-    let entries = |dir: &str| std::fs::read_dir(target.join(dir)).into_iter().flatten().flatten();
-    for leftover in entries("engines").filter(|e| e.file_name().to_string_lossy().starts_with(".tmp")) {
+fn tidy(folders: &Folders) {
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for leftover in
+        entries(&folders.engines()).filter(|e| e.file_name().to_string_lossy().starts_with(".tmp"))
+    {
         // Only space is lost where this fails; the same below.
         let _ = std::fs::remove_file(leftover.path());
     }
-    let mut sessions: Vec<_> =
-        entries("samples").map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path())).collect();
+    let mut sessions: Vec<_> = entries(&folders.samples())
+        .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
+        .collect();
     sessions.sort();
     for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
         let _ = std::fs::remove_dir_all(old);
@@ -88,13 +93,14 @@ mod tests {
                 Gpu::without_nvml(index, "lock test", u64::from(std::process::id()) << 30, "9.0".into());
             Device::with_gpus(vec![]).on_gpu(gpu)
         };
-        let held = lock(&dir.path().join("a"), &on(0), &mut |_| {}).unwrap();
-        drop(lock(&dir.path().join("b"), &on(1), &mut |_| panic!("another GPU")).unwrap());
+        let below = |name: &str| Folders::below(dir.path().join(name));
+        let held = lock(&below("a"), &on(0), &|_| {}).unwrap();
+        drop(lock(&below("b"), &on(1), &|_| panic!("another GPU")).unwrap());
         let waits = std::thread::scope(|scope| {
             let (said, heard) = std::sync::mpsc::channel();
-            let other = dir.path().join("b");
+            let other = below("b");
             let device = on(0);
-            scope.spawn(move || lock(&other, &device, &mut |_| said.send(()).unwrap()).map(drop).unwrap());
+            scope.spawn(move || lock(&other, &device, &|_| said.send(()).unwrap()).map(drop).unwrap());
             // The other thread can only go on once this one was told that it waits.
             let waits = heard.recv().is_ok();
             drop(held);

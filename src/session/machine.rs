@@ -1,6 +1,6 @@
 //! Which machine a session's numbers belong to: the CPU's, or that of the one GPU that its cases run on.
 
-use super::Event;
+use super::{Event, Events};
 use crate::backend::tensorrt::sys::search::{Surroundings, search};
 use crate::case::{Case, Host, Target};
 use crate::device::{self, Device, Gpu};
@@ -66,10 +66,10 @@ fn gpus(target: &Target) -> Result<Vec<Gpu>> {
 }
 
 /// A GPU that computes confidentially gives times that must not pass for what they are elsewhere.
-pub(super) fn say_confidential(device: &Device, on_event: &mut dyn FnMut(Event)) {
+pub(super) fn say_confidential(device: &Device, events: Events) {
     if device.measured_gpu.as_ref().is_some_and(|gpu| gpu.confidential == Some(true)) {
         let text =
             "this GPU computes confidentially: do not rely on its own times (GPU p50), only on the host's";
-        on_event(Event::Note { text });
+        events(Event::Note { text });
     }
 }

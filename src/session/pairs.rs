@@ -4,7 +4,7 @@
 //! reversed in the second (Kalibera & Jones 2013; Bulej et al. 2020), so that slow drift cancels. Decisions are
 //! taken at the looks only; pairs are discarded whole or not at all.
 
-use super::Event;
+use super::context::Session;
 use super::stages::{case_record, measure_process};
 use crate::build::Built;
 use crate::case::Case;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const MAX_DISCARDED_FRAC: f64 = 0.2;
 
 /// One side of a comparison.
-pub struct Arm<'a> {
+pub(super) struct Arm<'a> {
     /// `base` or `head`.
     pub name: &'static str,
     pub case: &'a Case,
@@ -81,7 +81,7 @@ impl Looks {
 
 /// A comparison by pairs, with both arms' records.
 #[derive(Clone, Debug)]
-pub struct Paired {
+pub(super) struct Paired {
     pub comparison: CaseComparison,
     pub base: CaseRecord,
     pub head: CaseRecord,
@@ -90,16 +90,16 @@ pub struct Paired {
 }
 
 /// What is known of the spread between a case's pairs before any is measured; given the record so far.
-pub type Expect<'a> = dyn Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 'a;
+pub(super) type Expect<'a> = dyn Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 'a;
 
 /// Measures pairs until every gated metric is decided, or the last look or the time is reached.
-pub fn compare_pairs(
+pub(super) fn compare_pairs(
+    session: &Session,
     base: &Arm,
     head: &Arm,
     looks: Looks,
     expect: &Expect,
     samples: &Path,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Paired> {
     let start = Instant::now();
     let mut run = Run {
@@ -119,7 +119,7 @@ pub fn compare_pairs(
             break;
         }
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
-            run.pair(samples, on_event)?;
+            run.pair(session, samples)?;
         }
         let now = run.judge(alpha, looks.seed, expect)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
@@ -163,14 +163,14 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// One more pair, kept or discarded whole.
-    fn pair(&mut self, samples: &Path, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+    fn pair(&mut self, session: &Session, samples: &Path) -> Result<()> {
         self.done += 1;
         let first = self.order.next();
         let mut found: [Option<Summary>; 2] = [None, None];
         for arm in [first, 1 - first] {
             let side = self.arms[arm];
             let folder = samples.join(side.case.id.replace('/', "__")).join(side.name);
-            let (summary, outputs) = measure_process(side.case, side.built, self.done, &folder, on_event)?;
+            let (summary, outputs) = measure_process(session, side.case, side.built, self.done, &folder)?;
             if self.outputs[arm].is_empty() {
                 self.outputs[arm] = outputs;
             }

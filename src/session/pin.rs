@@ -1,6 +1,7 @@
 //! Pinned points: a case whose settings say nothing of its point is measured where a stored grid found it best.
 
-use super::{Event, History};
+use super::history::History;
+use super::{Event, Events};
 use crate::case::Case;
 use crate::config::Scenario;
 use crate::discover::{Cell, Discovery};
@@ -53,11 +54,7 @@ impl History {
 pub(super) type Pins = BTreeMap<String, Discovery>;
 
 /// `cases` at their pinned points. Says where each point comes from.
-pub(super) fn pinned(
-    cases: &[Case],
-    history: &History,
-    on_event: &mut dyn FnMut(Event),
-) -> (Vec<Case>, Pins) {
+pub(super) fn pinned(cases: &[Case], history: &History, events: Events) -> (Vec<Case>, Pins) {
     let mut pins = Pins::new();
     let mut cases = cases.to_vec();
     for case in cases.iter_mut().filter(|c| may_be_pinned(c)) {
@@ -65,7 +62,7 @@ pub(super) fn pinned(
         (case.point, case.threads) = (pin.cell.point, pin.cell.threads);
         let older = if pin.same_budget { "" } else { " under another budget; discover again" };
         let text = format!("point of {}: {} (pinned by {}{older})", case.id, pin.cell.words(), pin.place());
-        on_event(Event::Note { text: &text });
+        events(Event::Note { text: &text });
         pins.insert(case.id.clone(), pin.discovery);
     }
     (cases, pins)

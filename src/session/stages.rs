@@ -1,13 +1,13 @@
-//! One stage each: lock, sources, engine, one measuring process, the record of a case.
+//! One stage each: an engine, one measuring process, the record of a case.
 
 use super::Event;
+use super::context::Session;
 use crate::build::{BuildJob, Built};
 use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
-use crate::config::{Project, Scenario};
+use crate::config::Scenario;
 use crate::device::Device;
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
-use crate::git::Repo;
 use crate::measure::{MeasureJob, Measured, OpenJob, Pass};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
@@ -20,31 +20,6 @@ use std::time::Duration;
 
 /// An engine that was built, or why it was not.
 pub(super) type Engines = BTreeMap<String, Result<Built>>;
-
-/// The sources of `project`; a broken repository is said and treated as none, because measuring needs no git.
-pub(super) fn source_or_none(project: &Project, on_event: &mut dyn FnMut(Event)) -> Option<Source> {
-    let found = Repo::discover(&project.root).map_err(Failure::from);
-    let source = found.and_then(|repo| match repo {
-        Some(repo) => source(&repo, &project.baselines()),
-        None => Ok(None),
-    });
-    source.unwrap_or_else(|why| {
-        on_event(Event::Note { text: &format!("no baselines: {why}") });
-        None
-    })
-}
-
-/// Which sources HEAD and the work tree are; `None` before the first commit.
-pub fn source(repo: &Repo, baselines: &Path) -> Result<Option<Source>> {
-    let Some(head) = repo.head()? else { return Ok(None) };
-    let exclude = repo.relative(baselines)?;
-    Ok(Some(Source {
-        src_tree: repo.src_tree(&head.id, &exclude)?,
-        dirty: !repo.dirty(&exclude)?.is_clean(),
-        branch: head.branch,
-        commit: head.id,
-    }))
-}
 
 pub(super) fn record_device(device: &Device) -> RecordDevice {
     let mut soft = BTreeMap::from([("kernel".to_owned(), device.kernel.clone())]);
@@ -63,14 +38,14 @@ pub(super) fn record_device(device: &Device) -> RecordDevice {
     RecordDevice { key: device.key.clone(), name: device.name().to_owned(), soft }
 }
 
-/// A record with nothing measured yet.
-pub(super) fn new_record(source: Option<Source>, device: &Device, now_s: i64) -> Record {
+/// A record of `source` with nothing measured yet.
+pub(super) fn new_record(session: &Session, source: Option<Source>) -> Record {
     Record {
         id: String::new(),
-        created_s: now_s,
+        created_s: session.now_s,
         tool: env!("CARGO_PKG_VERSION").into(),
         source,
-        device: record_device(device),
+        device: record_device(session.device),
         supersedes: Vec::new(),
         acceptance: None,
         cases: BTreeMap::new(),
@@ -80,12 +55,12 @@ pub(super) fn new_record(source: Option<Source>, device: &Device, now_s: i64) ->
 }
 
 /// The build phase: every engine, before anything is measured.
-pub(super) fn build_all(engines_dir: &Path, cases: &[Case], on_event: &mut dyn FnMut(Event)) -> Engines {
+pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
     let mut engines = Engines::new();
     for case in cases {
-        let built = build_case(engines_dir, case, on_event);
+        let built = build_case(session, case);
         if let Ok(built) = &built {
-            on_event(Event::Engine { id: &case.id, built });
+            session.tell(Event::Engine { id: &case.id, built });
         }
         let stop = built.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted);
         engines.insert(case.id.clone(), built);
@@ -96,7 +71,7 @@ pub(super) fn build_all(engines_dir: &Path, cases: &[Case], on_event: &mut dyn F
     engines
 }
 
-pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnMut(Event)) -> Result<Built> {
+pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
     if let Some(path) = &case.engine {
         return given_engine(path);
     }
@@ -108,10 +83,10 @@ pub(super) fn build_case(engines_dir: &Path, case: &Case, on_event: &mut dyn FnM
         batch_in_shapes: case.batch_in_shapes,
         build: case.build.clone(),
         threads: case.threads,
-        engines: engines_dir.to_owned(),
+        engines: session.folders.engines(),
     });
-    let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(case, 0, m, on_event))
-        .map_err(|f| placed(case, f))?;
+    let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
+        .map_err(|f| with_config_location(case, f))?;
     match reply {
         Message::Built(built) => Ok(*built),
         other => Err(Failure::new(FailureKind::Crash, format!("the build worker answered {other:?}"))),
@@ -127,20 +102,20 @@ fn given_engine(path: &Path) -> Result<Built> {
 }
 
 /// Mistakes in the configuration are shown with the table they are made in.
-pub(super) fn placed(case: &Case, failure: Failure) -> Failure {
+fn with_config_location(case: &Case, failure: Failure) -> Failure {
     if failure.kind == FailureKind::Usage { failure.context(&case.place) } else { failure }
 }
 
-pub(super) fn stage(case: &Case, process: u64, message: &Message, on_event: &mut dyn FnMut(Event)) {
+fn stage(session: &Session, case: &Case, process: u64, message: &Message) {
     match message {
-        Message::Stage { stage, expected_ns } => on_event(Event::Stage {
+        Message::Stage { stage, expected_ns } => session.tell(Event::Stage {
             id: &case.id,
             process,
             stage: *stage,
             expected: Duration::from_nanos(*expected_ns),
         }),
         Message::Progress { doing, step, steps } => {
-            on_event(Event::Progress { id: &case.id, doing, step: *step, steps: *steps });
+            session.tell(Event::Progress { id: &case.id, doing, step: *step, steps: *steps });
         }
         _ => {}
     }
@@ -148,16 +123,16 @@ pub(super) fn stage(case: &Case, process: u64, message: &Message, on_event: &mut
 
 /// Every measuring process of one case, one after the other.
 pub(super) fn measure_case(
+    session: &Session,
     case: &Case,
     built: &Built,
     samples: &Path,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<CaseRecord> {
     let folder = samples.join(case.id.replace('/', "__"));
     let mut processes = Vec::new();
     let mut outputs = BTreeMap::new();
     for process in 1..=case.effort.processes {
-        let (summary, found) = measure_process(case, built, process, &folder, on_event)?;
+        let (summary, found) = measure_process(session, case, built, process, &folder)?;
         processes.push(summary);
         outputs = if process == 1 { found } else { outputs };
     }
@@ -166,35 +141,35 @@ pub(super) fn measure_case(
 
 /// One measuring process: its summary, and the hash of each output.
 pub(super) fn measure_process(
+    session: &Session,
     case: &Case,
     built: &Built,
     process: u64,
     folder: &Path,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(Summary, BTreeMap<String, String>)> {
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
     // A folder of its own: every file beside the latencies would be taken for latencies too.
     let gpu_file = folder.join("gpu").join(format!("{process}.npy"));
-    let measured = measure_once(case, built, process, (&file, &gpu_file), on_event).map_err(|f| {
+    let measured = measure_once(session, case, built, process, (&file, &gpu_file)).map_err(|f| {
         // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
         let _ = std::fs::remove_file(&file);
         let _ = std::fs::remove_file(&gpu_file);
-        placed(case, f)
+        with_config_location(case, f)
     })?;
     let timed = measured.gpu.as_ref().is_some_and(|g| g.times.is_some());
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
     let summary = summarize(&read_samples(&file)?, &compute, &measured, case.budget)?;
-    on_event(Event::Process { id: &case.id, process, summary: &summary });
+    session.tell(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }
 
 fn measure_once(
+    session: &Session,
     case: &Case,
     built: &Built,
     process: u64,
     (file, gpu_file): (&Path, &Path),
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
         target: case.target.clone(),
@@ -222,7 +197,7 @@ fn measure_once(
         samples: file.to_owned(),
         gpu_samples: gpu_file.to_owned(),
     });
-    match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(case, process, m, on_event))? {
+    match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, process, m))? {
         Message::Measured(measured) => Ok(*measured),
         other => Err(Failure::new(FailureKind::Crash, format!("the measure worker answered {other:?}"))),
     }

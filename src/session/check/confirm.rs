@@ -1,10 +1,10 @@
 //! What keeps a check from crying wolf: the correction for many cases, and a second set of pairs for every change.
 
-use super::{Both, Check};
-use crate::case::Case;
+use super::measure::Both;
+use super::Check;
 use crate::compare::{self, Inconclusive, Verdict};
-use crate::error::FailureKind;
-use crate::outcome::{Event, RowOrigin};
+use crate::error::{FailureKind, Result};
+use crate::outcome::{Row, RowOrigin};
 use crate::session::pairs::{Looks, Paired};
 use crate::session::stages::build_case;
 use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
@@ -31,46 +31,47 @@ impl Check<'_> {
     }
 
     /// A change is measured a second time, with pairs of its own, before it may fail or please anyone.
-    pub(super) fn confirm(&mut self, head_cases: &[Case], on_event: &mut dyn FnMut(Event)) {
-        let doubted: Vec<(String, &str, usize)> = self
-            .rows
-            .iter()
-            .filter(|(_, r)| matches!(r.comparison.verdict, Verdict::Regressed | Verdict::Improved))
-            .filter_map(|(id, r)| match r.origin {
-                RowOrigin::Pairs { pairs, discarded, .. } => {
-                    Some((id.clone(), r.comparison.verdict.word(), pairs + discarded))
-                }
-                _ => None,
-            })
-            .collect();
-        let engines = self.plan.project.target.join("engines");
-        for (id, verdict, measured) in doubted {
+    pub(super) fn confirm(&mut self) {
+        for (id, verdict, measured) in self.doubted() {
             if self.interrupted {
                 return;
             }
-            on_event(Event::Note {
-                text: &format!("{id}: {verdict}; measuring a second set of pairs to confirm it"),
-            });
-            let find = |cases: &'_ [Case]| cases.iter().find(|c| c.id == id).cloned();
-            let Some((base, head)) =
-                self.plan.base.cases.as_deref().ok().and_then(find).zip(find(head_cases))
-            else {
-                continue;
-            };
-            let again = (|| {
-                let base_built = build_case(&engines, &base, on_event)?;
-                let head_built = build_case(&engines, &head, on_event)?;
-                let both = Both { base: (&base, base_built), head: (&head, head_built) };
-                let seed = self.plan.looks.seed.wrapping_add(1);
-                let looks = Looks { seed, after: measured as u64, ..self.plan.looks };
-                self.pairs(&both, looks, "confirm", on_event)
-            })();
-            match again {
-                Ok(second) => self.confirmed(&id, &second),
+            self.session.note(&format!("{id}: {verdict}; measuring a second set of pairs to confirm it"));
+            match self.again(&id, measured) {
+                Ok(Some(second)) => self.confirmed(&id, &second),
+                Ok(None) => {}
                 Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
-                Err(f) => self.fail(&id, f, on_event),
+                Err(f) => self.fail(&id, f),
             }
         }
+    }
+
+    /// The cases that changed: id, verdict, and how many pairs were measured.
+    fn doubted(&self) -> Vec<(String, &'static str, usize)> {
+        let changed = |row: &&Row| matches!(row.comparison.verdict, Verdict::Regressed | Verdict::Improved);
+        let pairs = |row: &Row| match row.origin {
+            RowOrigin::Pairs { pairs, discarded, .. } => Some(pairs + discarded),
+            _ => None,
+        };
+        self.rows
+            .iter()
+            .filter(|(_, row)| changed(row))
+            .filter_map(|(id, row)| Some((id.clone(), row.comparison.verdict.word(), pairs(row)?)))
+            .collect()
+    }
+
+    /// A second set of pairs; `measured` pairs are behind it.
+    fn again(&self, id: &str, measured: usize) -> Result<Option<Paired>> {
+        let Some((base, head)) = self.arms.base.case(id).zip(self.arms.head.case(id)) else {
+            return Ok(None);
+        };
+        let both = Both {
+            base: (base, build_case(self.session, base)?),
+            head: (head, build_case(self.session, head)?),
+        };
+        let first = self.plan.looks;
+        let looks = Looks { seed: first.seed.wrapping_add(1), after: measured as u64, ..first };
+        self.pairs(&both, looks, "confirm").map(Some)
     }
 
     fn confirmed(&mut self, id: &str, second: &Paired) {

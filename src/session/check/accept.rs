@@ -1,7 +1,5 @@
 //! Accepting a change: what a check measured is kept per source tree, and becomes a baseline that says why.
 
-use super::check::Plan;
-use super::source;
 use crate::acceptance::measured::{self, MeasuredCase};
 use crate::baseline::{self, Store, file};
 use crate::config::Project;
@@ -10,6 +8,8 @@ use crate::git::Repo;
 use crate::outcome::{Row, RowOrigin};
 use crate::record::wire::document::CHECK;
 use crate::record::{Acceptance, Record, Source, UNKNOWN, short, superseded};
+use crate::session::context::Session;
+use crate::session::keep::clean_head;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -21,15 +21,15 @@ pub struct Request<'a> {
     pub base: Option<&'a str>,
 }
 
-/// The file of what checks of this source tree measured.
-fn result_file(project: &Project, src_tree: &str) -> PathBuf {
-    project.target.join("checks").join(format!("{src_tree}.json"))
-}
-
 /// Keeps what was measured as pairs of two commits, so that it can be accepted. Cases that an earlier check of these
 /// sources measured stay, because a check may be of some cases only; an unreadable file is replaced.
-pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> Result<()> {
-    let Some((base, tree)) = plan.base.source.as_ref().zip(head.source.as_ref()) else {
+pub(super) fn keep(
+    session: &Session,
+    rows: &BTreeMap<String, Row>,
+    base: &Record,
+    head: &Record,
+) -> Result<()> {
+    let Some((base, tree)) = base.source.as_ref().zip(head.source.as_ref()) else {
         return Ok(());
     };
     let measured = |row: &Row| match row.origin {
@@ -42,7 +42,7 @@ pub(super) fn keep(plan: &Plan, rows: &BTreeMap<String, Row>, head: &Record) -> 
     if cases.is_empty() || tree.dirty || base.src_tree == tree.src_tree {
         return Ok(());
     }
-    let path = result_file(plan.project, &tree.src_tree);
+    let path = session.folders.check_of(&tree.src_tree);
     let mut all = file::open(&path, &CHECK, measured::read).unwrap_or_default();
     all.extend(cases);
     file::write(&path, &CHECK, &measured::write(&all), true)
@@ -79,21 +79,6 @@ pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)>
     Ok((path, record))
 }
 
-/// HEAD, without changes beside it: numbers are accepted for a source tree that has a name.
-fn clean_head(project: &Project) -> Result<(Repo, Source)> {
-    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
-        Failure::usage(format!("{} is in no git repository", project.root.display()))
-            .next("an acceptance belongs to a commit: run `git init` and commit first")
-    })?;
-    let head = source(&repo, &project.baselines())?
-        .ok_or_else(|| Failure::usage("this repository has no commit yet").next("commit first"))?;
-    if head.dirty {
-        return Err(Failure::usage(format!("there are changes beside commit {}", short(&head.commit)))
-            .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured"));
-    }
-    Ok((repo, head))
-}
-
 fn no_result(what: &str) -> Failure {
     Failure::new(FailureKind::Nothing, what)
         .next("measure first: `cargo trt-perf check`; then accept what it measured")
@@ -106,7 +91,7 @@ fn measured_case(
     head: &Source,
     request: &Request,
 ) -> Result<(String, MeasuredCase)> {
-    let path = result_file(project, &head.src_tree);
+    let path = project.folders.check_of(&head.src_tree);
     let found = file::open_if_there(&path, &CHECK, measured::read)?;
     let mut cases = found.ok_or_else(|| {
         no_result(&format!(
@@ -141,7 +126,7 @@ fn measured_case(
 
 /// The record of the head arm, as the check wrote it.
 fn head_record(project: &Project, id: &str) -> Result<Record> {
-    let results = Store::new(project.target.join("results"));
+    let results = Store::new(project.folders.results());
     let gone = || no_result(&format!("the record {id}, which the check wrote, is gone"));
     let entry = results.list()?.into_iter().find(|e| id.starts_with(&e.record8)).ok_or_else(gone)?;
     baseline::load(&entry.path).and_then(|r| if r.id == id { Ok(r) } else { Err(gone()) })

@@ -1,0 +1,78 @@
+//! The records that a user means: text (a revision, an id, a file, a name) becomes a record.
+
+use super::{Entry, Store, load};
+use crate::config::Project;
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::git::{GitError, Repo};
+use crate::record::{Record, short};
+use std::path::Path;
+
+/// Baselines first, then results.
+pub fn stores(project: &Project) -> [Store; 2] {
+    [Store::new(project.baselines()), Store::new(project.folders.results())]
+}
+
+/// A record by file, by id, or by the revision it belongs to.
+pub fn find_record(project: &Project, name: &str) -> Result<Record> {
+    let path = Path::new(name);
+    if path.is_file() {
+        return load(path);
+    }
+    let stores = stores(project);
+    let mut entries: Vec<Entry> = Vec::new();
+    for store in &stores {
+        entries.extend(store.list()?);
+    }
+    let by_id: Vec<&Entry> = entries
+        .iter()
+        .filter(|e| {
+            is_id(name) && name.starts_with(e.record8.as_str())
+                || file_stem(e) == name.trim_end_matches(".json")
+        })
+        .collect();
+    if let Some(entry) = by_id.first() {
+        return load(&entry.path);
+    }
+    by_revision(project, name, &entries)
+}
+
+/// Eight or more hexadecimal digits.
+fn is_id(name: &str) -> bool {
+    name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn file_stem(entry: &Entry) -> String {
+    entry.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The newest record of the revision's commit, failing that of its source tree.
+fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Record> {
+    let fail = |what: String| {
+        let near = did_you_mean(name, entries.iter().map(|e| e.record8.as_str()))
+            .map(|n| format!("did you mean the record {n}? "));
+        Failure::new(FailureKind::Nothing, what).next(format!(
+            "{}name a revision with a record, a record file, or an id from `cargo trt-perf baseline list`",
+            near.unwrap_or_default()
+        ))
+    };
+    let git =
+        |e: GitError| fail(format!("`{name}` is no record file and no record id, and as a revision: {e}"));
+    let Some(repo) = Repo::discover(&project.root).map_err(git)? else {
+        return Err(fail(format!(
+            "`{name}` is no record file and no record id, and there is no git repository to look for a revision in"
+        )));
+    };
+    let commit = repo.resolve(name).map_err(git)?;
+    let commit12 = short(&commit.id);
+    if let Some(entry) = entries.iter().find(|e| e.commit12 == commit12) {
+        return load(&entry.path);
+    }
+    let exclude = repo.relative(&project.baselines()).map_err(git)?;
+    let tree = repo.src_tree(&commit.id, &exclude).map_err(git)?;
+    let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
+    entries
+        .iter()
+        .filter_map(|e| load(&e.path).ok())
+        .find(same)
+        .ok_or_else(|| fail(format!("there is no record of {name} (commit {commit12})")))
+}

@@ -1,0 +1,54 @@
+//! The folders that sessions write to: every name below the target folder is given here, and nowhere else.
+
+use std::path::{Path, PathBuf};
+
+/// `target/trt-perf` and what is below it.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    target: PathBuf,
+}
+
+impl Folders {
+    pub fn below(target: PathBuf) -> Self {
+        Self { target }
+    }
+
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// The file that a session locks.
+    pub fn lock(&self) -> PathBuf {
+        self.target.join("lock")
+    }
+
+    /// The cache of built engines.
+    pub fn engines(&self) -> PathBuf {
+        self.target.join("engines")
+    }
+
+    /// The raw samples of all sessions.
+    pub fn samples(&self) -> PathBuf {
+        self.target.join("samples")
+    }
+
+    /// The raw samples of the session of this process that began at `now_s`.
+    pub fn samples_since(&self, now_s: i64) -> PathBuf {
+        self.samples().join(format!("{now_s}-{}", std::process::id()))
+    }
+
+    /// The records of all sessions.
+    pub fn results(&self) -> PathBuf {
+        self.target.join("results")
+    }
+
+    /// What checks of the sources with this tree hash measured.
+    pub fn check_of(&self, src_tree: &str) -> PathBuf {
+        self.target.join("checks").join(format!("{src_tree}.json"))
+    }
+
+    /// The sources of bases that checks compared with.
+    pub fn trees(&self) -> PathBuf {
+        self.target.join("trees")
+    }
+}

@@ -1,0 +1,234 @@
+//! The two arms of a check: two commits, two settings of one work tree, or two engine files.
+//!
+//! The base's sources are extracted below the target folder; the work tree is never touched.
+
+use super::prepare::prepare;
+use super::trees::extract;
+use crate::base::{self, BaseCommit, CiEvent};
+use crate::baseline::Store;
+use crate::case::{self, BackendKind, Case};
+use crate::config::{Overrides, Project};
+use crate::engine;
+use crate::error::{Failure, FailureKind, Result};
+use crate::git::{Commit, GitError, Repo};
+use crate::record::{Source, short};
+use crate::session::source::{source, source_of};
+use crate::session::{Events, host};
+use std::path::{Path, PathBuf};
+
+/// What somebody wants to check.
+pub struct Asked<'a> {
+    /// Cases whose id contains one of these, or is one of them.
+    pub filters: &'a [String],
+    pub exact: bool,
+    /// All, if none is named.
+    pub packages: &'a [String],
+    pub between: Between<'a>,
+}
+
+/// What is compared with what.
+pub enum Between<'a> {
+    /// This work tree with a commit: the named one, or the one that CI, the branches or the records mean.
+    Commits { base: Option<&'a str>, overrides: Overrides },
+    /// This work tree with itself under other settings.
+    Settings { base: Named<Overrides>, head: Named<Overrides> },
+    /// Two engine files, as they are.
+    Engines { base: Named<&'a Path>, head: Named<&'a Path>, overrides: Overrides },
+}
+
+/// Something, and what a report calls it.
+pub struct Named<T> {
+    pub name: String,
+    pub what: T,
+}
+
+/// Both arms of a check.
+#[derive(Clone)]
+pub struct Arms {
+    pub base: BaseArm,
+    pub head: HeadArm,
+}
+
+/// What is compared with.
+#[derive(Clone)]
+pub struct BaseArm {
+    /// What a report calls it.
+    pub name: String,
+    pub source: Option<Source>,
+    /// Its cases, or why there are none.
+    pub cases: Result<Vec<Case>>,
+    /// The baselines of the base: what a pull request adds to its own must not judge it.
+    pub stored: PathBuf,
+}
+
+/// What is judged.
+#[derive(Clone)]
+pub struct HeadArm {
+    /// What a report calls it.
+    pub name: String,
+    pub source: Option<Source>,
+    pub cases: Vec<Case>,
+}
+
+impl BaseArm {
+    pub(super) fn case(&self, id: &str) -> Option<&Case> {
+        self.cases.iter().flatten().find(|c| c.id == id)
+    }
+
+    /// Why a case that only head has is not here.
+    pub(super) fn why_not(&self) -> &str {
+        self.cases.as_ref().err().map_or("the base has no such case", |f| f.message.as_str())
+    }
+}
+
+impl HeadArm {
+    pub(super) fn case(&self, id: &str) -> Option<&Case> {
+        self.cases.iter().find(|c| c.id == id)
+    }
+}
+
+/// Finds what is to be compared. The sources of a commit are extracted and prepared for that, which can take a while.
+pub fn find_arms(asked: &Asked, project: &Project, events: Events) -> Result<Arms> {
+    let finder = Finder { asked, project, events };
+    match &asked.between {
+        Between::Commits { base, overrides } => finder.of_commits(*base, overrides),
+        Between::Settings { base, head } => finder.of_settings(base, head),
+        Between::Engines { base, head, overrides } => of_engines(base, head, overrides, project),
+    }
+}
+
+struct Finder<'a> {
+    asked: &'a Asked<'a>,
+    project: &'a Project,
+    events: Events<'a>,
+}
+
+fn of_engines(
+    base: &Named<&Path>,
+    head: &Named<&Path>,
+    overrides: &Overrides,
+    project: &Project,
+) -> Result<Arms> {
+    let stem = head.what.file_stem();
+    let name =
+        stem.map_or_else(|| "engine".into(), |s| s.to_string_lossy().chars().take(12).collect::<String>());
+    let cases = |path: &Path| -> Result<Vec<Case>> {
+        let mut model = project.ad_hoc(path, overrides)?;
+        // Both arms are one case, though their files have different names.
+        model.name.clone_from(&name);
+        let mut cases = case::cases(&[model], host());
+        let kind = built_by(path)?;
+        for case in &mut cases {
+            case.engine = Some(case.model.clone());
+            (case.target.kind, case.target_why) = (kind, "it built the engine");
+        }
+        Ok(cases)
+    };
+    Ok(Arms {
+        base: BaseArm {
+            name: base.name.clone(),
+            source: None,
+            cases: Ok(cases(base.what)?),
+            stored: project.baselines(),
+        },
+        head: HeadArm { name: head.name.clone(), source: None, cases: cases(head.what)? },
+    })
+}
+
+/// The backend that built an engine file.
+fn built_by(path: &Path) -> Result<BackendKind> {
+    let next = "name a file below target/trt-perf/engines";
+    let (header, _) = engine::read(path).map_err(|f| f.next(next))?;
+    BackendKind::of_word(&header.made_from.backend).ok_or_else(|| {
+        let what = format!("the engine {} is of the backend {}", path.display(), header.made_from.backend);
+        Failure::usage(format!("{what}, which this version has not")).next(next)
+    })
+}
+
+impl Finder<'_> {
+    fn of_settings(&self, base: &Named<Overrides>, head: &Named<Overrides>) -> Result<Arms> {
+        let baselines = self.project.baselines();
+        let source = match Repo::discover(&self.project.root).map_err(git)? {
+            Some(repo) => source(&repo, &baselines)?,
+            None => None,
+        };
+        let cases = |overrides| self.select(self.all_cases(overrides, self.project)?);
+        Ok(Arms {
+            base: BaseArm {
+                name: base.name.clone(),
+                source: source.clone(),
+                cases: Ok(cases(&base.what)?),
+                stored: baselines,
+            },
+            head: HeadArm { name: head.name.clone(), source, cases: cases(&head.what)? },
+        })
+    }
+
+    fn of_commits(&self, base: Option<&str>, overrides: &Overrides) -> Result<Arms> {
+        let (repo, head) = repo_and_head(self.project)?;
+        let baselines = self.project.baselines();
+        let source = source(&repo, &baselines)?;
+        let dirty = source.as_ref().is_some_and(|s| s.dirty);
+        let event = ci_event()?;
+        let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
+        prepare(self.project, "head", self.events)?;
+        let cases = self.select(self.all_cases(overrides, self.project)?)?;
+        let changes = if dirty { " with changes beside it" } else { "" };
+        Ok(Arms {
+            base: self.base_of_commit(&repo, &base, overrides)?,
+            head: HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases },
+        })
+    }
+
+    /// The base as it was committed. Where its sources or models are missing there may still be stored numbers.
+    fn base_of_commit(&self, repo: &Repo, base: &BaseCommit, overrides: &Overrides) -> Result<BaseArm> {
+        let commit = &base.commit.id;
+        let tree = self.project.folders.trees().join(short(commit));
+        let project = extract(repo, self.project, commit, &tree, self.events);
+        let stored = project.as_ref().map_or_else(|_| tree.join("baselines"), Project::baselines);
+        let source = source_of(repo, commit.clone(), &self.project.baselines()).map_err(git)?;
+        let cases = project.and_then(|project| {
+            prepare(&project, "base", self.events)?;
+            let mut cases = self.all_cases(overrides, &project)?;
+            // A filter may well select none here.
+            cases.retain(|c| c.matches(self.asked.filters, self.asked.exact));
+            Ok(cases)
+        });
+        Ok(BaseArm { name: base.label(), source: Some(source), cases, stored })
+    }
+
+    /// The configured cases of a project.
+    fn all_cases(&self, overrides: &Overrides, project: &Project) -> Result<Vec<Case>> {
+        Ok(case::cases(&project.models(self.asked.packages, overrides)?, host()))
+    }
+
+    fn select(&self, cases: Vec<Case>) -> Result<Vec<Case>> {
+        case::select(cases, self.asked.filters, self.asked.exact)
+    }
+}
+
+fn repo_and_head(project: &Project) -> Result<(Repo, Commit)> {
+    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
+        Failure::usage(format!("{} is in no git repository, so there is no base to check against", project.root.display()))
+            .next("compare settings with --base-config and --head-config, or stored records with `cargo trt-perf compare`")
+    })?;
+    let head = repo.head().map_err(git)?.ok_or_else(|| {
+        Failure::new(FailureKind::Nothing, "this repository has no commit yet").next("commit first")
+    })?;
+    Ok((repo, head))
+}
+
+pub(super) fn git(e: GitError) -> Failure {
+    Failure::usage(e.to_string())
+}
+
+/// What GitHub Actions says of why it runs.
+fn ci_event() -> Result<Option<CiEvent>> {
+    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let (Some(name), Some(path)) = (var("GITHUB_EVENT_NAME"), var("GITHUB_EVENT_PATH")) else {
+        return Ok(None);
+    };
+    let payload =
+        std::fs::read_to_string(&path).map_err(|e| Failure::io("read the CI event", path.as_ref(), &e))?;
+    Ok(Some(CiEvent { name, reference: var("GITHUB_REF").unwrap_or_default(), payload }))
+}

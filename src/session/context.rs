@@ -1,0 +1,147 @@
+//! What every session needs, made once: the lock, the sources, what was measured before, and who is told what happens.
+
+use super::history::History;
+use super::lock::{Lock, lock};
+use super::machine::say_confidential;
+use super::source::source_or_none;
+use super::{Event, pin};
+use crate::case::Case;
+use crate::config::{Folders, Project};
+use crate::device::Device;
+use crate::error::{Failure, Result};
+use crate::record::Source;
+use std::path::{Path, PathBuf};
+
+/// Who is told what happens.
+pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
+
+/// Where and when a session runs, and who is told what happens.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    pub project: &'a Project,
+    pub device: &'a Device,
+    /// Seconds since 1970.
+    pub now_s: i64,
+    pub events: Events<'a>,
+}
+
+/// A session that runs. No other one has its target folder or its GPU until it is dropped.
+pub(super) struct Session<'a> {
+    pub(super) project: &'a Project,
+    pub(super) device: &'a Device,
+    pub(super) folders: &'a Folders,
+    /// What is measured; `None` without a commit.
+    pub(super) source: Option<Source>,
+    pub(super) history: History,
+    pub(super) now_s: i64,
+    events: Events<'a>,
+    _lock: Lock,
+}
+
+impl<'a> Session<'a> {
+    /// Waits until no other session is in the way, then says what is to be done. Such a session looks for no sources
+    /// and no baselines: what only builds needs neither. `processes` as in [`Event::Started`].
+    pub(super) fn begin(setup: &Setup<'a>, cases: &[Case], processes: Option<u64>) -> Result<Self> {
+        let Setup { project, device, now_s, events } = *setup;
+        let lock = lock(&project.folders, device, events)?;
+        let (backend, why) = backend_of(cases);
+        events(Event::Started { cases, device, backend, why, processes });
+        say_confidential(device, events);
+        Ok(Self {
+            project,
+            device,
+            folders: &project.folders,
+            source: None,
+            history: History::default(),
+            now_s,
+            events,
+            _lock: lock,
+        })
+    }
+
+    /// Begins a session that measures the work tree, and knows the work tree's baselines.
+    pub(super) fn open(setup: &Setup<'a>, cases: &[Case], processes: Option<u64>) -> Result<Self> {
+        let session = Self::begin(setup, cases, processes)?;
+        let source = source_or_none(session.project, session.events);
+        let baselines = session.project.baselines();
+        Ok(session.knowing(source, &baselines))
+    }
+
+    /// The same session with what is measured, and with the baselines below `stored`.
+    pub(super) fn knowing(self, source: Option<Source>, stored: &Path) -> Self {
+        let history = History::open(self.project, stored, source.as_ref(), self.device, self.events);
+        Self { source, history, ..self }
+    }
+
+    /// The cases at the points that stored records pin, which is said.
+    pub(super) fn pinned(&self, cases: &[Case]) -> (Vec<Case>, pin::Pins) {
+        pin::pinned(cases, &self.history, self.events)
+    }
+
+    /// Where this session's raw samples go.
+    pub(super) fn samples(&self) -> PathBuf {
+        self.folders.samples_since(self.now_s)
+    }
+
+    /// Names stored records that were asked for and could not be read, or not as a whole.
+    pub(super) fn say_unreadable(&self) {
+        self.history.candidates.notes().for_each(|text| self.note(&text));
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        (self.events)(event);
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.tell(Event::Note { text });
+    }
+
+    pub(super) fn failed(&self, id: &str, failure: &Failure) {
+        self.tell(Event::Failed { id, failure });
+    }
+}
+
+/// The backend that a session's cases share, and why that one.
+fn backend_of(cases: &[Case]) -> (&'static str, &'static str) {
+    cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{Host, cases};
+    use crate::config::Overrides;
+    use crate::device::Gpu;
+    use std::sync::Mutex;
+
+    #[test]
+    fn every_session_first_names_the_backend_and_warns_of_a_gpu_that_computes_confidentially() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = dir.path().join("Cargo.toml");
+        std::fs::write(&manifest, "[package]\nname = \"shop\"\n[lib]\npath = \"lib.rs\"\n").unwrap();
+        let model = dir.path().join("model.onnx");
+        std::fs::write(&model, "").unwrap();
+        let mut project = Project::find(Some(&manifest)).unwrap();
+        project.folders = Folders::below(dir.path().join("target"));
+        let model = project.ad_hoc(&model, &Overrides::default()).unwrap();
+        let cases = cases(&[model], Host { cpus: 2, gpu: false, tensorrt: false });
+        let memory = u64::from(std::process::id()) << 30;
+        let mut gpu = Gpu::without_nvml(0, "context test", memory, "9.0".into());
+        gpu.confidential = Some(true);
+        let device = Device::with_gpus(vec![]).on_gpu(gpu);
+        let told = Mutex::new(Vec::new());
+        let events = |event: Event| {
+            told.lock().unwrap().push(match event {
+                Event::Started { backend, why, .. } => format!("{backend} ({why})"),
+                Event::Note { text } => text.to_owned(),
+                _ => "something else".to_owned(),
+            });
+        };
+        let setup = Setup { project: &project, device: &device, now_s: 0, events: &events };
+        drop(Session::begin(&setup, &cases, None).unwrap());
+        let told = told.into_inner().unwrap();
+        assert_eq!(told[0], "cpu (auto: no NVIDIA GPU is here)");
+        assert!(told[1].contains("computes confidentially"), "{told:?}");
+        assert_eq!(told.len(), 2);
+    }
+}
