@@ -55,20 +55,21 @@ fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Recor
             near.unwrap_or_default()
         ))
     };
-    let git =
-        |e: GitError| fail(format!("`{name}` is no record file and no record id, and as a revision: {e}"));
-    let Some(repo) = Repo::discover(&project.root).map_err(git)? else {
-        return Err(fail(format!(
-            "`{name}` is no record file and no record id, and there is no git repository to look for a revision in"
-        )));
+    let no_record = format!("`{name}` is no record file and no record id");
+    let in_git = |e: GitError| Failure::from(e).context(format!("{no_record}, and as a revision"));
+    let Some(repo) = Repo::discover(&project.root).map_err(in_git)? else {
+        return Err(fail(format!("{no_record}, and there is no git repository to look for a revision in")));
     };
-    let commit = repo.resolve(name).map_err(git)?;
+    let commit = repo.resolve(name).map_err(|e| match e.is_about_the_name() {
+        true => fail(format!("{no_record}, and as a revision: {e}")),
+        false => in_git(e),
+    })?;
     let commit12 = short(&commit.id);
     if let Some(entry) = entries.iter().find(|e| e.commit12 == commit12) {
         return load(&entry.path);
     }
-    let exclude = repo.relative(&project.baselines()).map_err(git)?;
-    let tree = repo.src_tree(&commit.id, &exclude).map_err(git)?;
+    let exclude = repo.relative(&project.baselines())?;
+    let tree = repo.src_tree(&commit.id, &exclude)?;
     let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
     entries
         .iter()

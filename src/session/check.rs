@@ -14,9 +14,9 @@ pub use arms::{Arms, Asked, Between, Named, find_arms};
 
 use super::context::{Session, Setup};
 use super::pairs::Looks;
+use super::pin;
 use super::pin::Pins;
 use super::stages::new_record;
-use super::pin;
 use crate::case;
 use crate::error::{Failure, Result};
 use crate::outcome::{Checked, Row};

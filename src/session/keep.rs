@@ -6,80 +6,58 @@ use super::source::source;
 use crate::baseline::{self, Store, find_record, stores};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
-use crate::git::{Commit, GitError, Repo};
+use crate::git::{Commit, Dirty, Repo};
 use crate::record::{Record, Source, short};
 use std::path::PathBuf;
 
-/// What somebody wants to keep.
-struct Purpose {
-    /// As in "cannot …".
-    what: &'static str,
-    /// What helps where there is no repository.
-    next: &'static str,
-}
+const CANNOT_SAVE: &str = "cannot save a baseline";
+const INIT_TO_SAVE: &str = "baselines belong to commits: run `git init` and commit first; `cargo trt-perf run` alone needs no repository";
 
-const SAVE: Purpose = Purpose {
-    what: "save a baseline",
-    next: "baselines belong to commits: run `git init` and commit first; `cargo trt-perf run` alone needs no repository",
-};
-const ACCEPT: Purpose = Purpose {
-    what: "accept a change",
-    next: "an acceptance belongs to a commit: run `git init` and commit first",
-};
-
-impl Purpose {
-    fn fails(&self, why: &str) -> Failure {
-        Failure::usage(format!("cannot {}: {why}", self.what))
-    }
-
-    fn git(&self) -> impl Fn(GitError) -> Failure {
-        |e| self.fails(&e.to_string())
-    }
-
-    /// The repository and the commit that is checked out.
-    fn repo_and_head(&self, project: &Project) -> Result<(Repo, Commit)> {
-        let repo = Repo::discover(&project.root).map_err(self.git())?.ok_or_else(|| {
-            self.fails(&format!("{} is in no git repository", project.root.display())).next(self.next)
-        })?;
-        let head = repo
-            .head()
-            .map_err(self.git())?
-            .ok_or_else(|| self.fails("this repository has no commit yet").next("commit first"))?;
-        Ok((repo, head))
-    }
+/// The repository and the commit that is checked out; `next` helps where there is none.
+fn repo_and_head(project: &Project, next: &str) -> Result<(Repo, Commit)> {
+    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
+        Failure::usage(format!("{} is in no git repository", project.root.display())).next(next)
+    })?;
+    let head = repo.head()?;
+    let head =
+        head.ok_or_else(|| Failure::usage("this repository has no commit yet").next("commit first"))?;
+    Ok((repo, head))
 }
 
 /// Fails where a baseline of the work tree could not be stored.
 pub fn ensure_savable(project: &Project, allow_dirty: bool) -> Result<()> {
-    let (repo, _) = SAVE.repo_and_head(project)?;
-    let exclude = repo.relative(&project.baselines()).map_err(SAVE.git())?;
-    let dirty = repo.dirty(&exclude).map_err(SAVE.git())?;
-    if dirty.is_clean() || allow_dirty {
-        return Ok(());
-    }
-    let examples: Vec<String> = dirty.examples.iter().map(|p| p.path.display().to_string()).collect();
-    let more = if dirty.count > examples.len() {
-        format!(" and {} more", dirty.count - examples.len())
-    } else {
-        String::new()
+    let ensure = || {
+        let (repo, _) = repo_and_head(project, INIT_TO_SAVE)?;
+        let dirty = repo.dirty(&repo.relative(&project.baselines())?)?;
+        if dirty.is_clean() || allow_dirty { Ok(()) } else { Err(changes_beside(&dirty)) }
     };
-    let why = format!("there are changes beside the commit ({}{more})", examples.join(", "));
-    Err(SAVE.fails(&why).next(
+    ensure().map_err(|f: Failure| f.context(CANNOT_SAVE))
+}
+
+fn changes_beside(dirty: &Dirty) -> Failure {
+    let examples: Vec<String> = dirty.examples.iter().map(|p| p.path.display().to_string()).collect();
+    let more = match dirty.count - examples.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    Failure::usage(format!("there are changes beside the commit ({}{more})", examples.join(", "))).next(
         "commit or stash them, so that the numbers belong to a commit; or say --allow-dirty, which the record will tell",
-    ))
+    )
 }
 
 /// HEAD, without changes beside it: numbers are accepted for a source tree that has a name.
 pub(super) fn clean_head(project: &Project) -> Result<(Repo, Source)> {
-    let (repo, _) = ACCEPT.repo_and_head(project)?;
-    let head = source(&repo, &project.baselines())?
-        .ok_or_else(|| ACCEPT.fails("this repository has no commit yet").next("commit first"))?;
-    if head.dirty {
-        return Err(ACCEPT
-            .fails(&format!("there are changes beside commit {}", short(&head.commit)))
-            .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured"));
-    }
-    Ok((repo, head))
+    let find = || {
+        let (repo, head) =
+            repo_and_head(project, "an acceptance belongs to a commit: run `git init` and commit first")?;
+        let source = source(&repo, &project.baselines())?;
+        match source.filter(|s| !s.dirty) {
+            Some(source) => Ok((repo, source)),
+            None => Err(Failure::usage(format!("there are changes beside commit {}", short(&head.id)))
+                .next("commit or stash them, run `cargo trt-perf check`, and accept what it measured")),
+        }
+    };
+    find().map_err(|f: Failure| f.context("cannot accept a change"))
 }
 
 /// Stores the record that `name` means, or the newest result of HEAD, as a baseline.
@@ -115,7 +93,7 @@ fn ensure_whole(record: &Record, allow_dirty: bool) -> Result<()> {
 }
 
 fn newest_of_head(project: &Project) -> Result<Record> {
-    let (_, head) = SAVE.repo_and_head(project)?;
+    let (_, head) = repo_and_head(project, INIT_TO_SAVE).map_err(|f| f.context(CANNOT_SAVE))?;
     let commit = short(&head.id);
     let [_, results] = stores(project);
     let entry = results.list()?.into_iter().find(|e| e.commit12 == commit).ok_or_else(|| {

@@ -10,7 +10,7 @@ use crate::case::{self, BackendKind, Case};
 use crate::config::{Overrides, Project};
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
-use crate::git::{Commit, GitError, Repo};
+use crate::git::{Commit, Repo};
 use crate::record::{Source, short};
 use crate::session::source::{source, source_of};
 use crate::session::{Events, host};
@@ -148,7 +148,7 @@ fn built_by(path: &Path) -> Result<BackendKind> {
 impl Finder<'_> {
     fn of_settings(&self, base: &Named<Overrides>, head: &Named<Overrides>) -> Result<Arms> {
         let baselines = self.project.baselines();
-        let source = match Repo::discover(&self.project.root).map_err(git)? {
+        let source = match Repo::discover(&self.project.root)? {
             Some(repo) => source(&repo, &baselines)?,
             None => None,
         };
@@ -186,7 +186,7 @@ impl Finder<'_> {
         let tree = self.project.folders.trees().join(short(commit));
         let project = extract(repo, self.project, commit, &tree, self.events);
         let stored = project.as_ref().map_or_else(|_| tree.join("baselines"), Project::baselines);
-        let source = source_of(repo, commit.clone(), &self.project.baselines()).map_err(git)?;
+        let source = source_of(repo, commit.clone(), &self.project.baselines())?;
         let cases = project.and_then(|project| {
             prepare(&project, "base", self.events)?;
             let mut cases = self.all_cases(overrides, &project)?;
@@ -208,18 +208,14 @@ impl Finder<'_> {
 }
 
 fn repo_and_head(project: &Project) -> Result<(Repo, Commit)> {
-    let repo = Repo::discover(&project.root).map_err(git)?.ok_or_else(|| {
+    let repo = Repo::discover(&project.root)?.ok_or_else(|| {
         Failure::usage(format!("{} is in no git repository, so there is no base to check against", project.root.display()))
             .next("compare settings with --base-config and --head-config, or stored records with `cargo trt-perf compare`")
     })?;
-    let head = repo.head().map_err(git)?.ok_or_else(|| {
+    let head = repo.head()?.ok_or_else(|| {
         Failure::new(FailureKind::Nothing, "this repository has no commit yet").next("commit first")
     })?;
     Ok((repo, head))
-}
-
-pub(super) fn git(e: GitError) -> Failure {
-    Failure::usage(e.to_string())
 }
 
 /// What GitHub Actions says of why it runs.

@@ -1,7 +1,7 @@
 //! What keeps a check from crying wolf: the correction for many cases, and a second set of pairs for every change.
 
-use super::measure::Both;
 use super::Check;
+use super::measure::Both;
 use crate::compare::{self, Inconclusive, Verdict};
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Row, RowOrigin};

@@ -97,7 +97,10 @@ impl Check<'_> {
                 Some(stored) => (stored.comparison, RowOrigin::Stored { why, base: stored.base.label }),
                 None => {
                     let verdict = no_base(&why);
-                    (compare::without_numbers(id, &record, case.margins, verdict), RowOrigin::NoBase { why, new })
+                    (
+                        compare::without_numbers(id, &record, case.margins, verdict),
+                        RowOrigin::NoBase { why, new },
+                    )
                 }
             };
             self.keep_head(id, record);

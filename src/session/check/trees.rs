@@ -20,10 +20,10 @@ pub(super) fn extract(
 ) -> Result<Project> {
     if !tree.is_dir() {
         sweep(&project.folders.trees());
-        let extracted = repo.extract_tree(commit, tree).map_err(super::arms::git)?;
+        let extracted = repo.extract_tree(commit, tree)?;
         say_missing(&extracted, events);
     }
-    let root = repo.relative(&project.root).map_err(super::arms::git)?;
+    let root = repo.relative(&project.root)?;
     let manifest = tree.join(root).join("Cargo.toml");
     if !manifest.is_file() {
         return Err(Failure::new(
