@@ -19,32 +19,26 @@ use trt_perf::stats::QUANTILES;
 use trt_perf::summarize::{Compute, GpuSummary, InvalidReason, Summary};
 use trt_perf::units::{Nanos, round5};
 
+/// The schema file at `path` is what the code says; with `TRT_PERF_UPDATE=1` it is written anew first.
+#[track_caller]
+fn is_current(path: &str, schema: &Value) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let text = format!("{schema:#}\n");
+    if std::env::var_os("TRT_PERF_UPDATE").is_some_and(|v| v == "1") {
+        fs::write(&file, &text).expect("the schema file");
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == text, "refresh {path}: TRT_PERF_UPDATE=1 cargo test --test it the_committed_schema");
+}
+
 #[test]
 fn the_committed_schema_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/record.schema.json");
-    let text = format!("{:#}\n", wire::schema());
-    if std::env::var_os("TRT_PERF_UPDATE").is_some_and(|v| v == "1") {
-        fs::write(&path, &text).expect("the schema file");
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        committed, text,
-        "refresh tests/record.schema.json: TRT_PERF_UPDATE=1 cargo test --test it the_committed_schema_is_current"
-    );
+    is_current("tests/record.schema.json", &wire::schema());
 }
 
 #[test]
 fn the_committed_schema_of_messages_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/message.schema.json");
-    let text = format!("{:#}\n", message::schema());
-    if std::env::var_os("TRT_PERF_UPDATE").is_some_and(|v| v == "1") {
-        fs::write(&path, &text).expect("the schema file");
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        committed, text,
-        "refresh tests/message.schema.json: TRT_PERF_UPDATE=1 cargo test --test it the_committed_schema_of_messages_is_current"
-    );
+    is_current("tests/message.schema.json", &message::schema());
 }
 
 #[test]
