@@ -15,11 +15,11 @@ use std::fmt::Write;
 /// The whole report of one grid for people. `verbose`: every cell has a row, not only those that matter.
 pub fn text(explored: &Explored, size: Size, glyphs: Glyphs, verbose: bool) -> String {
     let mut out = heading(explored);
-    let (trials, ranking) = (&explored.trials, &explored.ranking);
-    let picture = scatter(&dots(explored), trials.budget.map(|b| b.max_ns as f64), size, glyphs);
+    let (dots, budget_ns) = (dots(explored), explored.trials.budget.map(|b| b.max_ns as f64));
+    let picture = scatter(&dots, budget_ns, size, glyphs);
     if !picture.is_empty() {
         let tail = tail_name(explored);
-        let legend = legend(glyphs, ranking.winner.is_some(), picture.contains("budget "));
+        let legend = legend(&dots, budget_ns, glyphs);
         let _ = writeln!(out, "\n{picture}{DIM}{tail} latency against throughput   {legend}{RESET}\n");
     }
     out += &table(explored, glyphs, verbose);

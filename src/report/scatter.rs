@@ -47,11 +47,10 @@ const SIDE: f64 = 1.08;
 
 /// The plot, each line ended; empty without points. Points that no clock gives are left out.
 pub fn scatter(dots: &[Dot], budget_ns: Option<f64>, size: Size, glyphs: Glyphs) -> String {
-    let usable = |d: &&Dot| LATENCIES.contains(&d.latency_ns) && RATES.contains(&d.inferences_per_s);
-    let mut dots: Vec<Dot> = dots.iter().filter(usable).copied().collect();
+    let mut dots = usable(dots);
     dots.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.latency_ns.total_cmp(&b.latency_ns)));
     let Some(mut x) = LogAxis::of(&dots) else { return String::new() };
-    let budget = budget_ns.filter(|b| *b > x.low / FAR && *b < x.high * FAR);
+    let budget = budget_ns.filter(|b| is_near(*b, &x));
     budget.iter().for_each(|b| x.include(*b));
     let most = dots.iter().map(|d| d.inferences_per_s).fold(0.0, f64::max);
     let (step, top) = steps(most);
@@ -88,8 +87,21 @@ pub fn scatter(dots: &[Dot], budget_ns: Option<f64>, size: Size, glyphs: Glyphs)
     out
 }
 
-/// What the marks mean.
-pub fn legend(glyphs: Glyphs, winner: bool, budget: bool) -> String {
+/// The points that have a place in a picture.
+fn usable(dots: &[Dot]) -> Vec<Dot> {
+    let usable = |d: &&Dot| LATENCIES.contains(&d.latency_ns) && RATES.contains(&d.inferences_per_s);
+    dots.iter().filter(usable).copied().collect()
+}
+
+fn is_near(budget_ns: f64, x: &LogAxis) -> bool {
+    budget_ns > x.low / FAR && budget_ns < x.high * FAR
+}
+
+/// What the marks in the picture of these points mean.
+pub fn legend(dots: &[Dot], budget_ns: Option<f64>, glyphs: Glyphs) -> String {
+    let winner = dots.iter().any(|d| d.kind == Kind::Winner);
+    let axis = LogAxis::of(&usable(dots));
+    let budget = axis.zip(budget_ns).is_some_and(|(x, budget)| is_near(budget, &x));
     let sign = |kind: Kind| kind.sign(glyphs);
     let mut parts = vec![];
     if winner {
