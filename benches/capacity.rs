@@ -6,7 +6,7 @@
 mod queues;
 
 use queues::{Queue, Service, per_s};
-use trt_perf::capacity::{Ask, Pattern, Plan, probe, rate, step_of};
+use trt_perf::capacity::{Ask, Pattern, SearchPlan, probe, rate, step_of};
 use trt_perf::stats::clopper_pearson;
 
 const SEED: u64 = 20_260_101;
@@ -47,7 +47,7 @@ fn main() {
 /// One run of one rule: seed, process, seed of the services; the rate and the requests it took.
 type Rule<'a> = Box<dyn Fn(u64, u32, u64) -> (Option<f64>, usize) + 'a>;
 
-fn cell(queue: Queue, budget: f64, quantile: f64, plan: &Plan, exact: f64) {
+fn cell(queue: Queue, budget: f64, quantile: f64, plan: &SearchPlan, exact: f64) {
     let ours = |seed, process, luck| {
         let found = Queue { luck, ..queue }.search(plan, &Pattern::Poisson, seed, process);
         let requests = found.probes.iter().map(|p| p.ask.arrivals).sum::<usize>();
@@ -115,7 +115,7 @@ fn row(queue: Queue, (budget, quantile, exact): (f64, f64, f64), name: &str, rul
 /// The usual way: halve the range of rates by whether one probe is within the limit.
 fn bisection(
     queue: &Queue,
-    plan: &Plan,
+    plan: &SearchPlan,
     requests: usize,
     binomial: bool,
     (seed, process): (u64, u32),

@@ -1,21 +1,23 @@
-//! The highest rate of arrivals that a server takes within a latency budget. From probes: at a rate, requests
-//! arrive by a schedule whether or not earlier ones are done (open loop), and each one's latency counts from its
-//! *planned* arrival, so that a server that falls behind cannot hide it (G. Tene's coordinated omission).
+//! Finds the highest rate of arrivals that a server takes within a latency budget.
 //!
-//! **Capacity** of a budget and a quantile is the highest rate at which P(latency > budget) ≤ 1 − quantile.
-//! Pure: whoever calls [`search()`] runs the probes, on a clock or in a simulated queue; a search must never know
-//! which. Two searches with the same plan that are told the same do the same.
+//! It asks for *probes*: at a given rate, requests arrive by a schedule, whether or not earlier ones are done (open
+//! loop). The latency of a request counts from its *planned* arrival, so that a server that falls behind cannot hide it
+//! (G. Tene's coordinated omission).
+//!
+//! The **capacity** for a budget and a quantile is the highest rate at which P(latency > budget) ≤ 1 − quantile.
+//!
+//! [`search()`] is pure: its caller runs the probes, on a clock or in a simulated queue. Two searches with the same plan
+//! that get the same answers find the same.
 //!
 //! | module | makes | from |
 //! |---|---|---|
 //! | [`arrivals`] | planned times | a pattern, a seed, what a probe asks |
-//! | [`probe`] | a [`Probe`]: shares, bounds, saturation | an [`Answer`] |
-//! | [`mod@search`] | [`Found`] | a [`Plan`] and whoever answers |
+//! | [`probe`] | a [`Probe`]: shares, bounds, saturation | a [`ProbeAnswer`] |
+//! | [`mod@search`] | [`FoundCapacities`] | a [`SearchPlan`] and whoever answers |
 //! | [`Curve`] | what one process says | what it found |
 //!
-//! All probes use rates of one fixed lattice, and the schedule depends on the lattice step alone: two arms of a
-//! comparison, and two commits, meet the very same arrivals (common random numbers) without telling each other
-//! anything.
+//! All probes use rates of one fixed lattice, and the schedule depends on the lattice step alone. So two arms of a
+//! comparison, and two commits, meet the very same arrivals (common random numbers) without telling each other anything.
 
 pub mod arrivals;
 mod curve;
@@ -25,7 +27,7 @@ pub mod search;
 
 pub use arrivals::{Pattern, schedule};
 pub use curve::{Curve, LateGenerator, MAX_LATE_FRAC, late_share};
-pub use probe::{Over, Probe, Verdict};
+pub use probe::{Over, Probe, ProbeVerdict};
 pub use search::search;
 
 use crate::error::Failure;
@@ -48,7 +50,7 @@ pub fn step_of(per_s: f64) -> f64 {
 
 /// What is to be found, and what it may cost.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct SearchPlan {
     /// Ascending, each above 0.
     pub budgets_ns: Vec<u64>,
     /// In (0, 1): 0.99 allows 1 % of the requests to take longer than the budget.
@@ -64,7 +66,7 @@ pub struct Plan {
     pub max_probes: usize,
 }
 
-impl Plan {
+impl SearchPlan {
     /// Share of requests that may be over the budget.
     pub fn allowed_frac(&self) -> f64 {
         1.0 - self.quantile
@@ -124,7 +126,7 @@ pub struct Ask {
 
 /// What a probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
+pub struct ProbeAnswer {
     /// From the planned arrival to the end, in order of planned arrival; fewer than asked where it stopped early.
     pub latency_ns: Vec<u64>,
     /// Whether it ended early, by `stop_over`.
@@ -133,7 +135,7 @@ pub struct Answer {
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct FoundCapacities {
     /// One for each budget of the plan, in its order.
     pub capacities: Vec<Capacity>,
     /// Every probe, in the order they ran.
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_makes_no_sense_names_the_number() {
-        let plan = Plan {
+        let plan = SearchPlan {
             budgets_ns: vec![1000, 2000],
             quantile: 0.99,
             closed_per_s: 1000.0,
@@ -204,15 +206,15 @@ mod tests {
             max_probes: 100,
         };
         assert_eq!(plan.check(), Ok(()));
-        let named = |plan: Plan| plan.check().expect_err("makes no sense").to_string();
-        assert!(named(Plan { quantile: 1.0, ..plan.clone() }).contains("quantile"));
+        let named = |plan: SearchPlan| plan.check().expect_err("makes no sense").to_string();
+        assert!(named(SearchPlan { quantile: 1.0, ..plan.clone() }).contains("quantile"));
         for odd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(named(Plan { closed_per_s: odd, ..plan.clone() }).contains("closed rate"));
-            assert!(named(Plan { max_per_s: odd, ..plan.clone() }).contains("highest rate"));
+            assert!(named(SearchPlan { closed_per_s: odd, ..plan.clone() }).contains("closed rate"));
+            assert!(named(SearchPlan { max_per_s: odd, ..plan.clone() }).contains("highest rate"));
         }
         for odd in [vec![0], vec![2, 2], vec![3, 2]] {
-            assert!(named(Plan { budgets_ns: odd, ..plan.clone() }).contains("budget"));
+            assert!(named(SearchPlan { budgets_ns: odd, ..plan.clone() }).contains("budget"));
         }
-        assert!(Plan { budgets_ns: vec![], ..plan }.check().is_err());
+        assert!(SearchPlan { budgets_ns: vec![], ..plan }.check().is_err());
     }
 }

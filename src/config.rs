@@ -1,8 +1,7 @@
-//! `[workspace.metadata.trt-perf]` and `[package.metadata.trt-perf]`, read through `cargo metadata`, as a
-//! validated list of models.
+//! Reads the tables `trt-perf` of Cargo manifests, through `cargo metadata`, as a checked list of models.
 //!
-//! Makes [`Project`] (where things are) and [`Model`]s (what is asked for). It reads manifests and checks
-//! that files exist; it never opens a model and never runs anything.
+//! [`Project`] says where things are, and [`Model`]s what is asked for. Manifests are read and files are looked for;
+//! models are not opened and nothing else is run.
 
 mod build;
 pub mod edit;
@@ -27,7 +26,7 @@ pub use words::{ArrivalsChoice, BackendChoice, BackendKind, Scenario, Wait};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use part::{OverridesFiles, Part, check_files, name_text};
 use serde_json::{Map, Value};
-use settings::Layer;
+use settings::SettingsLayer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use table::{Problems, Table};
@@ -170,7 +169,7 @@ impl Project {
         };
         let workspace = our_table(&metadata.workspace_metadata, &place, &mut problems);
         let mut table = Table::new(workspace, place, &mut problems);
-        let defaults = Layer::read(&mut table);
+        let defaults = SettingsLayer::read(&mut table);
         table.get("prepare", prepare_command);
         if table.raw("model").is_some() {
             table.problem("model", "models belong to packages; write [[package.metadata.trt-perf.model]]");
@@ -225,9 +224,9 @@ fn prepare_command(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-fn command_line_layer(overrides: &Overrides, problems: &mut Problems) -> Layer {
+fn command_line_layer(overrides: &Overrides, problems: &mut Problems) -> SettingsLayer {
     let mut table = Table::new(overrides.settings.clone(), Place::command_line(), problems);
-    let layer = Layer::read(&mut table);
+    let layer = SettingsLayer::read(&mut table);
     table.finish();
     layer
 }
@@ -248,13 +247,13 @@ fn our_table(metadata: &Value, place: &Place, problems: &mut Problems) -> Map<St
 fn package_models(
     map: Map<String, Value>,
     place: Place,
-    layers: (&Layer, &Layer),
+    layers: (&SettingsLayer, &SettingsLayer),
     overrides: &Overrides,
     problems: &mut Problems,
 ) -> Vec<Model> {
     let (below, top) = layers;
     let mut table = Table::new(map, place.clone(), problems);
-    let package = Layer::read(&mut table).over(below);
+    let package = SettingsLayer::read(&mut table).over(below);
     table.get("prepare", prepare_command);
     let tables = table.subs("model");
     table.finish();
@@ -282,7 +281,7 @@ fn package_models(
 fn read_model(
     map: Map<String, Value>,
     place: Place,
-    layers: (&Layer, &Layer),
+    layers: (&SettingsLayer, &SettingsLayer),
     overrides: &Overrides,
     problems: &mut Problems,
 ) -> Option<Model> {

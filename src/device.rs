@@ -1,9 +1,14 @@
-//! What machine this is. Makes, from what the kernel and NVML say: a [`Device`] with the key under which its numbers are
-//! comparable, and (in [`warnings`]) what about the machine right now spoils a measurement.
+//! Tells what machine this is: a [`Device`] with the key under which its numbers compare, from what the kernel and NVML
+//! say.
 //!
-//! The key is a folder name that outlives reboots and upgrades: no hostname, UUID, driver or kernel may ever get into it.
-//! What changes between two runs on one machine belongs into the soft facts beside it. Must never guess: what could not
-//! be read is `None`, and nothing is warned about that was not read. Never opens an inference library or CUDA itself.
+//! [`warnings`] tells what about the machine right now spoils a measurement.
+//!
+//! The key is a folder name that outlives reboots and upgrades, so it holds no hostname, UUID, driver or kernel; what
+//! changes between two runs on one machine is in the other fields. What could not be read is `None`, not a guess.
+//! Inference libraries and CUDA are not opened here.
+//!
+//! Invariant: keys are stable and made of names and sizes alone (the tests of `cpu` and `gpu`), and nothing is warned
+//! about that was not read (`a_quiet_machine_and_a_silent_one_give_no_warning`).
 
 mod conditions;
 mod cpu;

@@ -1,8 +1,9 @@
-//! The closed grid: which operating points are tried, which survive short trials, which one wins. Pure.
+//! Searches a grid of operating points: which points are tried, which survive short trials, and which one wins. Pure.
 //!
 //! A cell is an ordinary throughput case at one point. Short trials come first and long ones last, so that time goes
 //! where it decides something (successive halving: Jamieson & Talwalkar 2016, with thresholds instead of halves: a cell
-//! goes when it is clearly out, however many others are). Must never measure, and never call a winner a verdict.
+//! goes when it is clearly out, however many others are). Whoever calls this measures the cells. The winner of a grid
+//! is no verdict.
 
 mod front;
 mod grid;
@@ -10,7 +11,7 @@ mod trials;
 
 pub use front::front;
 pub use grid::{AskedAxes, Axes, Grid, MAX_CELLS, grids};
-pub use trials::{Entry, Out, ROUNDS, Ranking, Score, Trials};
+pub use trials::{Out, ROUNDS, Ranking, Score, TrialEntry, Trials};
 
 use crate::case::{Case, OperatingPoint};
 use crate::units::plural;

@@ -1,8 +1,10 @@
-//! The engine file: what the build phase hands to the run phase, and nothing else passes between them.
+//! Reads and writes the engine file: what the build phase hands to the run phase, and nothing else passes between them.
 //!
 //! Layout: magic, format version (u32 LE), header length (u32 LE), header (JSON), SHA-256 of the header, payload.
-//! The header names the hash of the engine inputs and of the payload; a file that does not match is never loaded.
-//! Files are content-addressed by the engine inputs and written atomically, so builds may race.
+//! Files are named by the hash of the engine inputs and written atomically, so two builds may run at the same time.
+//!
+//! Invariant: a file that does not match the hashes in its header is not loaded
+//! (`round_trip_and_every_single_byte_change_is_noticed`).
 
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape};

@@ -1,7 +1,7 @@
 //! What went wrong, as plain data: a kind, a message that names the thing, and the next step.
 //!
-//! One type for the whole product, because a failure travels: from the worker over the pipe to the
-//! parent, into the report as a row, and through the one exit-code match in `cli::exit`.
+//! One type serves the whole product, because a failure travels: from the worker through the pipe to the parent, into
+//! the report as a row, and to the one place that chooses the exit code (`cli::exit`).
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,6 +1,8 @@
-//! Records → what one case came to over time. Makes a [`Series`] (a point per record, in commit order, with the places
-//! where it changed) from records and what git says about their commits. Pure. Must never mix devices or definitions,
-//! and never passes a verdict: that is `compare`'s.
+//! Follows one case over time: a [`Series`] with a point per record, in commit order, and the places where it changed.
+//! Pure.
+//!
+//! The input is records and what git says about their commits. A series holds one device and one definition only. It
+//! gives no verdict: that is `compare`'s.
 
 use crate::compare::{Metric, engine_changes};
 use crate::config::Scenario;
@@ -16,7 +18,7 @@ const CONFIDENCE: f64 = 0.95;
 
 /// A commit as HEAD sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CommitPlace {
     /// 0 is HEAD; a parent has a larger number than the child that led to it.
     pub back: usize,
     /// Committer's time, seconds since 1970.
@@ -35,7 +37,7 @@ pub struct Series {
     pub points: Vec<Point>,
     pub left_out: LeftOut,
     /// In order; or why they were not searched for.
-    pub changes: Result<Vec<Change>, StatError>,
+    pub changes: Result<Vec<LevelChange>, StatError>,
 }
 
 /// Records that hold the case and are not in the series.
@@ -76,7 +78,7 @@ pub struct Point {
 
 /// A place where the series changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Change {
+pub struct LevelChange {
     /// Index of the first point after the change; the point before it is the last one before.
     pub first: usize,
     /// From the level before to the level after, +0.05 is 5 % more.
@@ -110,7 +112,7 @@ pub fn series(
     device_key: &str,
     id: &str,
     metric: Option<Metric>,
-    places: &BTreeMap<String, Place>,
+    places: &BTreeMap<String, CommitPlace>,
 ) -> Option<Series> {
     let mut holding: Vec<(&Record, &CaseRecord)> = records
         .iter()
@@ -153,12 +155,12 @@ fn values(case: &CaseRecord, metric: Metric) -> Option<Vec<f64>> {
     all.filter(|v| !v.is_empty() && v.iter().all(|x| x.is_finite() && *x > 0.0))
 }
 
-type Placed<'a> = (&'a Record, &'a CaseRecord, Option<Place>);
+type Placed<'a> = (&'a Record, &'a CaseRecord, Option<CommitPlace>);
 
 /// Commits of HEAD's history in its order; the others, whose place git does not tell, by their date between them.
 fn in_order<'a>(
     holding: Vec<(&'a Record, &'a CaseRecord)>,
-    places: &BTreeMap<String, Place>,
+    places: &BTreeMap<String, CommitPlace>,
 ) -> Vec<Placed<'a>> {
     let place_of = |r: &Record| r.source.as_ref().and_then(|s| places.get(&s.commit)).copied();
     let (mut known, mut unknown): (Vec<Placed>, Vec<Placed>) =
@@ -206,12 +208,12 @@ fn points(ordered: &[Placed], metric: Metric) -> Vec<Point> {
 }
 
 /// On logarithms, so that a change by a factor is the same at every level.
-fn changes(points: &[Point], metric: Metric) -> Result<Vec<Change>, StatError> {
+fn changes(points: &[Point], metric: Metric) -> Result<Vec<LevelChange>, StatError> {
     let logs: Vec<f64> = points.iter().map(|p| p.estimate.ln()).collect();
     let found = change_points(&logs, SEED)?;
     let change = |c: &crate::stats::ChangePoint| {
         let step = c.after - c.before;
-        Change { first: c.at, change: step.exp_m1(), worse: metric.is_worse(step), p: c.p }
+        LevelChange { first: c.at, change: step.exp_m1(), worse: metric.is_worse(step), p: c.p }
     };
     Ok(found.iter().map(change).collect())
 }
@@ -259,8 +261,8 @@ mod tests {
         }
     }
 
-    fn place(name: &str, back: usize, day: i64) -> (String, Place) {
-        (name.repeat(40), Place { back, time_s: day * 86_400 })
+    fn place(name: &str, back: usize, day: i64) -> (String, CommitPlace) {
+        (name.repeat(40), CommitPlace { back, time_s: day * 86_400 })
     }
 
     fn names(s: &Series) -> String {

@@ -1,7 +1,7 @@
-//! Other programs' measurements → a [`Record`]: the files of `trtexec`. Pure.
+//! Makes a [`Record`] from another program's measurements: the files of `trtexec`. Pure.
 //!
 //! The device, the settings and the engine are what the files say they were; nothing is taken from this machine. What
-//! is asked is hashed from the settings that were in force, so that numbers that mean different things never compare.
+//! is asked is hashed from the settings that were in force, so that numbers with different meanings do not compare.
 
 use crate::backend::GpuTimes;
 use crate::case::{BackendKind, MEASURING_PROTOCOL, Mode, OperatingPoint, sha256_hex, sha256_json};
@@ -12,7 +12,7 @@ use crate::measure::{Measured, MeasuredGpu};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::steady;
 use crate::summarize::{InvalidReason, Summary, summarize};
-use crate::trtexec::{self, Request, RunSettings, Said, Times};
+use crate::trtexec::{self, RunSettings, TimedRequest, Times, TrtexecOutput};
 use crate::units::{plain_time, plural};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub struct Runs {
     pub blocks: Option<usize>,
     /// Name and text of each export of times, a process each.
     pub times: Vec<(String, String)>,
-    pub said: Said,
+    pub output: TrtexecOutput,
     /// SHA-256 and size of the plan, where it is there.
     pub plan: Option<(String, u64)>,
     /// SHA-256 of the layer information, where it is there.
@@ -49,7 +49,7 @@ pub struct Runs {
 
 /// The record, and what the reader should know of it.
 pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
-    let settings = runs.said.run.as_ref().ok_or_else(|| {
+    let settings = runs.output.run.as_ref().ok_or_else(|| {
         Failure::usage("nothing says how these times were taken: streams, transfers, CUDA graph, warm-up").next(
             "give what trtexec printed with --log: `trtexec … --exportTimes=times.json | tee trtexec.log`",
         )
@@ -73,13 +73,13 @@ pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
     let mut processes = Vec::new();
     for (name, run) in &times {
         for block in blocks(&run.requests, cut) {
-            let summary = summary(run, block, &point, runs.said.load_ns.unwrap_or(0));
+            let summary = summary(run, block, &point, runs.output.load_ns.unwrap_or(0));
             processes.push(summary.map_err(|f| f.context(name))?);
         }
     }
     let notes = notes(runs, &times, cut);
     let case = case_record(runs, settings, point, processes);
-    let mut device = device(&runs.said)?;
+    let mut device = device(&runs.output)?;
     device.soft.insert("imported".into(), provenance(times.len(), cut));
     let record = Record {
         id: String::new(),
@@ -126,13 +126,13 @@ fn same_length(times: &[(&str, Times)]) -> Result<()> {
 }
 
 /// `n` consecutive blocks of about the same length.
-fn blocks(requests: &[Request], n: usize) -> impl Iterator<Item = &[Request]> {
+fn blocks(requests: &[TimedRequest], n: usize) -> impl Iterator<Item = &[TimedRequest]> {
     let len = requests.len();
     let n = n.clamp(1, len.max(1));
     (0..n).map(move |i| &requests[i * len / n..(i + 1) * len / n])
 }
 
-fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64) -> Result<Summary> {
+fn summary(run: &Times, block: &[TimedRequest], point: &OperatingPoint, load_ns: u64) -> Result<Summary> {
     let warm_up = trtexec::latencies_ns(&run.warm_up);
     let parts = trtexec::parts(block);
     let gpu = MeasuredGpu {
@@ -175,7 +175,7 @@ fn summary(run: &Times, block: &[Request], point: &OperatingPoint, load_ns: u64)
 /// What was asked: the text that the definition hash is taken of. Apart from the definitions of measured cases, because
 /// neither seed nor types of the inputs are known.
 #[derive(Serialize)]
-struct Definition<'a> {
+struct ImportedDefinition<'a> {
     protocol: u32,
     imported: &'a str,
     scenario: Scenario,
@@ -193,7 +193,7 @@ fn case_record(
 ) -> CaseRecord {
     let mode =
         Mode { transfers: settings.transfers, wait: if settings.spin { Wait::Spin } else { Wait::Block } };
-    let definition = Definition {
+    let definition = ImportedDefinition {
         protocol: MEASURING_PROTOCOL,
         imported: BACKEND.word(),
         scenario: runs.scenario,
@@ -218,25 +218,32 @@ fn case_record(
 }
 
 fn engine(runs: &Runs) -> EngineRecord {
-    let said = &runs.said;
-    let library = match said.version {
+    let output = &runs.output;
+    let library = match output.version {
         Some(version) => format!("TensorRT {version}"),
         None => "TensorRT of unknown version".into(),
     };
-    let unknown = runs.plan.is_none() && runs.layers.is_none() && said.build.is_empty();
+    let unknown = runs.plan.is_none() && runs.layers.is_none() && output.build.is_empty();
     let texts = runs.times.iter().map(|(_, text)| sha256_hex(text.as_bytes()));
     // An engine of which nothing is known is like no other.
     let only: Vec<String> = if unknown { texts.collect() } else { Vec::new() };
     let (payload_sha256, engine_bytes) = runs.plan.clone().unwrap_or_default();
     EngineRecord {
-        inputs_hash: sha256_json(&(&library, &said.model, &said.build, &payload_sha256, &runs.layers, only)),
+        inputs_hash: sha256_json(&(
+            &library,
+            &output.model,
+            &output.build,
+            &payload_sha256,
+            &runs.layers,
+            only,
+        )),
         payload_sha256,
         // Its name is known at most.
         model_sha256: String::new(),
         backend: BACKEND.word().into(),
         library,
         build: BuildOptions {
-            trtexec_args: said.build.iter().map(|(k, v)| format!("{k}: {v}")).collect(),
+            trtexec_args: output.build.iter().map(|(k, v)| format!("{k}: {v}")).collect(),
             ..BuildOptions::default()
         },
         threads: 1,
@@ -246,14 +253,14 @@ fn engine(runs: &Runs) -> EngineRecord {
 }
 
 /// The GPU that the files name.
-fn device(said: &Said) -> Result<RecordDevice> {
-    let name = said.gpu.as_ref().ok_or_else(|| {
+fn device(output: &TrtexecOutput) -> Result<RecordDevice> {
+    let name = output.gpu.as_ref().ok_or_else(|| {
         Failure::usage("nothing says which GPU these times are of").next(
             "give what trtexec printed with --log, or the GPU's name as nvidia-smi gives it: --gpu \"NVIDIA A100 80GB PCIe\" --gpu-memory 81920",
         )
     })?;
-    let memory = said.gpu_memory_mib.and_then(|mib| mib.checked_mul(1 << 20));
-    Ok(RecordDevice { key: gpu_key(name, memory, None), name: name.clone(), soft: said.gpu_facts.clone() })
+    let memory = output.gpu_memory_mib.and_then(|mib| mib.checked_mul(1 << 20));
+    Ok(RecordDevice { key: gpu_key(name, memory, None), name: name.clone(), soft: output.gpu_facts.clone() })
 }
 
 fn provenance(runs: usize, cut: usize) -> String {
@@ -278,7 +285,7 @@ fn notes(runs: &Runs, times: &[(&str, Times)], cut: usize) -> Vec<String> {
             "each run is cut into {cut} blocks that stand for processes: what differs between processes is not in the spread; import several runs for that"
         ));
     }
-    if runs.said.version.is_none() {
+    if runs.output.version.is_none() {
         notes.push("which TensorRT it was is not said; what trtexec printed (--log) tells".into());
     }
     notes

@@ -1,6 +1,7 @@
-//! The tensors a case feeds: seeded random of the right type and range, or `.npy` files.
+//! Gives the tensors that a case feeds: random ones of the right type and range, or the contents of `.npy` files.
 //!
-//! The same seed gives the same bytes on every machine, so that both arms of a comparison see the same inputs.
+//! Invariant: the same seed gives the same bytes (`seeded_inputs_repeat_and_differ_by_name_and_seed`), so that both
+//! arms of a comparison get the same inputs.
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};

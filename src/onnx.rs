@@ -1,7 +1,7 @@
-//! An ONNX file → what the build worker must know about it, after checks that name what is wrong.
+//! Reads from an ONNX file what the build worker needs to know, and names what is wrong with it.
 //!
-//! Runs in the build worker only: a damaged file may make any parser slow or greedy, and a worker has a time
-//! limit. It never runs the model.
+//! It runs in the build worker only: a damaged file may make any parser slow or greedy, and a worker has a time limit.
+//! The model is not run.
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};

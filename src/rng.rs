@@ -1,11 +1,11 @@
-//! Random numbers from a seed, the same ones on every machine and in every version of this crate.
+//! Gives random numbers from a seed: the same ones on every machine and in every version of this crate.
 //!
-//! Makes: a stream of integers, uniforms, normals and exponentials. From: a `u64` seed. Seeds are printed and
-//! kept in records, so that a schedule or a permutation test can be repeated years later; the stream is
-//! therefore frozen by a golden test and must never change. It must never be used where unpredictability
-//! matters, and it never reads a clock or the operating system.
+//! Seeds are printed and kept in records, so that a schedule or a permutation test can be repeated years later. The
+//! numbers can be predicted from the seed, so they are of no use for secrets.
 //!
-//! The generator is xoshiro256++ seeded by SplitMix64, as its authors advise: D. Blackman and S. Vigna,
+//! Invariant: the stream of a seed stays as it is (`the_stream_is_frozen`).
+//!
+//! The generator is xoshiro256++, seeded by SplitMix64, as its authors advise: D. Blackman and S. Vigna,
 //! *Scrambled linear pseudorandom number generators*, ACM TOMS 47(4), 2021; reference code at
 //! <https://prng.di.unimi.it>.
 

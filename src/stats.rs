@@ -1,10 +1,13 @@
-//! The statistics behind a verdict. Numbers in, numbers out: no clock, no files, no printing, no domain
-//! types; whatever is random takes a seed. Nothing here panics or returns NaN on numbers that a user, a file
-//! or a device could produce: an input that cannot be used is a [`StatError`], and data that cannot settle
-//! the question are an `Inconclusive` ruling.
+//! Computes the statistics behind a verdict: numbers in, numbers out. Pure.
+//!
+//! Whatever is random takes a seed. An input that cannot be used is a [`StatError`], and data that cannot settle the
+//! question are an `Inconclusive` ruling.
+//!
+//! Invariant: numbers that a user, a file or a device could produce give no panic and no NaN
+//! (`tests/it/statistics.rs`).
 //!
 //! The unit of replication is the fresh process (Kalibera & Jones, *Rigorous benchmarking in reasonable
-//! time*, ISMM 2013): iterations inside one process are correlated and share its memory layout, clocks and
+//! time*, ISMM 2013): iterations inside one process depend on each other and share its memory layout, clocks and
 //! tactics, so they only make that process's summary precise. Effects are differences of logarithms, oriented
 //! so that + means worse; `exp_m1` of one is the relative change that people read.
 //!
@@ -59,7 +62,7 @@ pub use centre::{geometric_mean, median_by};
 pub use changepoint::{ChangePoint, change_points};
 pub use crossing::{Batch, Crossing, NoCrossing, crossing};
 pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
-pub use describe::{Description, Labels, QUANTILES, describe, is_judged, share_over};
+pub use describe::{Description, OutlierLabels, QUANTILES, describe, is_judged, share_over};
 pub use estimate::{Estimate, Orientation};
 pub use exact::{HodgesLehmann, hodges_lehmann, sign_flip, signed_rank};
 pub use interval::{Interval, geometric_mean_interval};

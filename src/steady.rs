@@ -1,6 +1,8 @@
-//! When a process has warmed up. Makes, from samples in time order: how many to drop at the start, whether
-//! what is left still drifts, and (online, in the measuring worker) whether warm-up may end. Must never drop
-//! a sample from the middle or the end: only a leading run is warm-up.
+//! Tells when a process has warmed up.
+//!
+//! From samples in time order it says how many to drop at the start, whether the rest still drifts, and (in the
+//! measuring worker, while it runs) whether warm-up may end. Only samples at the start are dropped: warm-up is what
+//! comes first.
 
 use crate::stats::autocorrelation::autocorrelation;
 use crate::stats::dist;

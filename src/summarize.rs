@@ -1,4 +1,4 @@
-//! Samples → [`Summary`]: what one measuring process says about a case. Pure.
+//! Makes a [`Summary`] from samples: what one measuring process says about a case. Pure.
 
 use crate::backend::GpuTimes;
 use crate::capacity::{Curve, LateGenerator};

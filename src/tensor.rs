@@ -1,6 +1,6 @@
-//! Named tensors and the `.npy` format: what goes into a model, what comes out, and sample files.
+//! Holds named tensors and reads and writes them as `.npy`: model inputs, outputs, and files of samples.
 //!
-//! The only file that knows `.npy` (numpy.lib.format, versions 1.0 to 3.0, little-endian, C order).
+//! This is the only file that knows the format (numpy.lib.format, versions 1.0 to 3.0, little-endian, C order).
 
 use crate::error::{Failure, FailureKind, Result};
 use half::f16;

@@ -1,22 +1,26 @@
-//! NVIDIA's `trtexec`, as far as it is text: what its exports and its output say, and what its versions can do. Pure.
+//! Reads and writes the texts of NVIDIA's `trtexec`: its exports, its output, and its arguments. Pure.
 //!
-//! Makes [`Times`] from `--exportTimes`, [`Said`] from what the program prints (or a JSON summary of that), layers from
-//! `--exportProfile` and `--exportLayerInfo`, and arguments from a [`Version`]. Must never start the program, and never
-//! guess a setting: defaults differ between versions, so only what was said counts.
+//! [`Times`] come from `--exportTimes`, [`Layer`]s from `--exportProfile` and `--exportLayerInfo`, [`TrtexecOutput`]
+//! from what the program prints (or a JSON summary of it), and arguments from a [`TrtexecVersion`].
+//!
+//! Invariant: a setting that the texts do not tell is not guessed (`what_is_not_said_is_not_guessed`), because defaults
+//! differ between versions.
 
 mod layers;
-mod said;
+mod output;
 mod times;
 mod version;
 
 pub use layers::{Layer, layers};
-pub use said::{RunSettings, Said, graph_failed, merge, said};
-pub use times::{Parts, Request, Times, TooCoarse, compute_ns, latencies_ns, parts, requests_per_s, times};
-pub use version::{Refused, Version};
+pub use output::{RunSettings, TrtexecOutput, graph_failed, merge, read_output};
+pub use times::{
+    Parts, TimedRequest, Times, TooCoarse, compute_ns, latencies_ns, parts, requests_per_s, times,
+};
+pub use version::{Refused, TrtexecVersion};
 
 /// What a file of `trtexec` is, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TrtexecFile {
     /// `--exportTimes`: an array with an object for each request.
     Times,
     /// `--exportProfile`: an array with an object for each layer.
@@ -33,25 +37,25 @@ pub enum Kind {
 const HEAD: usize = 64 << 10;
 
 /// What the file with this text is; `None` where it is nothing of trtexec's.
-pub fn kind(text: &str) -> Option<Kind> {
+pub fn kind(text: &str) -> Option<TrtexecFile> {
     let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or(text);
     if ["&&&& RUNNING", "=== Inference Options ===", "=== Device Information ==="]
         .iter()
         .any(|mark| head.contains(mark))
     {
-        return Some(Kind::Log);
+        return Some(TrtexecFile::Log);
     }
     // The first key: exports have no text before it.
     let first = head.split('"').nth(1)?;
     match first {
-        "startEnqMs" | "startInMs" => Some(Kind::Times),
-        "count" => Some(Kind::Profile),
-        "Layers" => Some(Kind::Layers),
+        "startEnqMs" | "startInMs" => Some(TrtexecFile::Times),
+        "count" => Some(TrtexecFile::Profile),
+        "Layers" => Some(TrtexecFile::Layers),
         "performance_summary"
         | "inference_options"
         | "model_options"
         | "build_options"
-        | "device_information" => Some(Kind::Summary),
+        | "device_information" => Some(TrtexecFile::Summary),
         _ => None,
     }
 }
@@ -63,12 +67,12 @@ mod tests {
     #[test]
     fn files_are_known_by_their_content() {
         for (text, expected) in [
-            ("[\n  { \"startEnqMs\" : 1, ", Some(Kind::Times)),
-            ("[\n  { \"count\" : 1 }", Some(Kind::Profile)),
-            ("{\"Layers\": []}", Some(Kind::Layers)),
-            ("&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --onnx=x", Some(Kind::Log)),
-            ("[11/22/2026-10:00:00] [I] === Inference Options ===", Some(Kind::Log)),
-            ("{\"model_options\": {}}", Some(Kind::Summary)),
+            ("[\n  { \"startEnqMs\" : 1, ", Some(TrtexecFile::Times)),
+            ("[\n  { \"count\" : 1 }", Some(TrtexecFile::Profile)),
+            ("{\"Layers\": []}", Some(TrtexecFile::Layers)),
+            ("&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --onnx=x", Some(TrtexecFile::Log)),
+            ("[11/22/2026-10:00:00] [I] === Inference Options ===", Some(TrtexecFile::Log)),
+            ("{\"model_options\": {}}", Some(TrtexecFile::Summary)),
             ("{\"name\": 1}", None),
             ("[{\"Name\": \"NVIDIA A100\"}]", None),
             ("", None),

@@ -1,6 +1,7 @@
-//! Durations, rates and shares: parsed from what people write, printed as criterion prints them. Bytes as digits.
+//! Reads durations, rates, sizes and shares as people write them, and prints them as criterion does.
 //!
-//! Files and wire types hold nanoseconds; percent exists only here, when something is shown.
+//! Files and wire types hold integer nanoseconds and fractions of one; percent exists only here, where something is
+//! shown.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

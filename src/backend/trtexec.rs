@@ -22,7 +22,7 @@ use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::{ModelDim, ModelInput};
 use crate::tensor::Tensor;
-use crate::trtexec::{self, RunSettings, Said, Version};
+use crate::trtexec::{self, RunSettings, TrtexecOutput, TrtexecVersion};
 use command::Ran;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub struct Trtexec {
     folder: Option<PathBuf>,
     gpu: u32,
     /// What it says of itself, once asked.
-    said: OnceCell<Said>,
+    said: OnceCell<TrtexecOutput>,
 }
 
 impl Trtexec {
@@ -50,7 +50,7 @@ impl Trtexec {
     }
 
     /// Version and GPU, as the program says them.
-    fn said(&self) -> Result<&Said> {
+    fn said(&self) -> Result<&TrtexecOutput> {
         if let Some(said) = self.said.get() {
             return Ok(said);
         }
@@ -62,15 +62,15 @@ impl Trtexec {
         Ok(self.said.get_or_init(|| said))
     }
 
-    fn version(&self) -> Result<Version> {
+    fn version(&self) -> Result<TrtexecVersion> {
         // `understood` lets nothing without a version pass.
         self.said()?.version.ok_or_else(|| Failure::new(FailureKind::Measure, "trtexec says no version"))
     }
 }
 
 /// What the program says of itself; a failure where it does not say which TensorRT it is, or that is an unknown one.
-fn understood(program: &Path, ran: &Ran) -> Result<Said> {
-    let said = trtexec::said(&ran.text).map_err(|why| {
+fn understood(program: &Path, ran: &Ran) -> Result<TrtexecOutput> {
+    let said = trtexec::read_output(&ran.text).map_err(|why| {
         Failure::new(FailureKind::Format, format!("what {} printed {why}", program.display()))
     })?;
     let Some(version) = said.version else {
@@ -183,7 +183,7 @@ struct LoadedEngine {
     inputs: Vec<(String, Tensor)>,
 }
 
-fn library(version: Version) -> String {
+fn library(version: TrtexecVersion) -> String {
     format!("TensorRT {version}")
 }
 
@@ -236,16 +236,15 @@ impl Program for LoadedEngine {
 }
 
 /// The version that built the engine must be the one that runs it.
-fn built_with(library: &str) -> Result<Version> {
-    Version::find(&format!("TensorRT version: {}", library.trim_start_matches("TensorRT "))).ok_or_else(
-        || {
+fn built_with(library: &str) -> Result<TrtexecVersion> {
+    TrtexecVersion::find(&format!("TensorRT version: {}", library.trim_start_matches("TensorRT ")))
+        .ok_or_else(|| {
             Failure::new(
                 FailureKind::Format,
                 format!("the engine was built with {library}, which is no version of trtexec"),
             )
             .next("build it again with --backend trtexec")
-        },
-    )
+        })
 }
 
 /// What is asked, as trtexec knows it.
@@ -271,7 +270,7 @@ fn settings(setup: &Setup, warm_up_ns: u64) -> Result<RunSettings> {
 }
 
 /// What it says it did must be what it was asked for.
-fn as_asked(said: &Said, version: Version, asked: &RunSettings, text: &str) -> Result<()> {
+fn as_asked(said: &TrtexecOutput, version: TrtexecVersion, asked: &RunSettings, text: &str) -> Result<()> {
     let fail = |what: String, next: &str| Err(Failure::new(FailureKind::Measure, what).next(next));
     if said.version != Some(version) {
         let now = said.version.map_or("an unknown version".into(), |v| v.to_string());
@@ -309,7 +308,7 @@ fn as_asked(said: &Said, version: Version, asked: &RunSettings, text: &str) -> R
     }
 }
 
-fn measured(text: &str, said: &Said, asked: &RunSettings) -> Result<ProgramMeasured> {
+fn measured(text: &str, said: &TrtexecOutput, asked: &RunSettings) -> Result<ProgramMeasured> {
     let bad = |why: String| {
         Failure::new(FailureKind::Measure, format!("trtexec's export of times {why}"))
             .next("run it by hand with --exportTimes=times.json and look into the file")

@@ -3,13 +3,17 @@
 use super::MAX_STEPS;
 use crate::config::Project;
 use crate::git::Repo;
-use crate::history::Place;
+use crate::history::CommitPlace;
 use crate::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the commits of `records` stand in HEAD's history. Without a repository, or as far as it is damaged, dates
 /// order the records, and `notes` says so.
-pub fn places(project: &Project, records: &[Record], notes: &mut Vec<String>) -> BTreeMap<String, Place> {
+pub fn places(
+    project: &Project,
+    records: &[Record],
+    notes: &mut Vec<String>,
+) -> BTreeMap<String, CommitPlace> {
     let wanted: BTreeSet<&str> =
         records.iter().filter_map(|r| r.source.as_ref()).map(|s| s.commit.as_str()).collect();
     let mut places = BTreeMap::new();
@@ -40,7 +44,7 @@ pub fn places(project: &Project, records: &[Record], notes: &mut Vec<String>) ->
     for (back, ancestor) in ancestors.take(MAX_STEPS).enumerate() {
         match ancestor {
             Ok(a) if wanted.contains(a.id.as_str()) => {
-                places.insert(a.id, Place { back, time_s: a.time });
+                places.insert(a.id, CommitPlace { back, time_s: a.time });
             }
             Ok(_) => {}
             Err(e) => {

@@ -1,6 +1,7 @@
-//! When requests arrive. Makes planned times from a pattern, a seed and what a probe asks. Must never depend on
-//! anything that an arm of a comparison could change: the same seed, process and lattice step give the same
-//! arrivals, and a longer probe starts with the arrivals of a shorter one.
+//! Plans when requests arrive, from a pattern, a seed and what a probe asks.
+//!
+//! Invariant: the same seed, process and lattice step give the same arrivals, and a longer probe starts with those of a
+//! shorter one (`a_schedule_depends_on_seed_process_step_and_purpose_alone`).
 
 use super::Ask;
 use crate::error::{Failure, FailureKind, Result};

@@ -1,6 +1,6 @@
-//! Capacity against budget, of one process. From what a search found and the closed loop before it.
+//! Holds the capacity for each budget, as one process found it, with the closed loop that ran before.
 
-use super::{Capacity, Confirmed, Found, Outcome};
+use super::{Capacity, Confirmed, FoundCapacities, Outcome};
 use crate::stats::{describe, share_over};
 use crate::units::{share, time};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub struct LateGenerator {
 impl Curve {
     /// `late_ns`: how late each request of all probes was; `budget_ns` is the case's own.
     pub fn new(
-        found: Found,
+        found: FoundCapacities,
         budget_ns: u64,
         (closed_per_s, closed_p50_ns): (f64, f64),
         mut late_ns: Vec<u64>,
@@ -139,7 +139,7 @@ mod tests {
     fn rates_are_scaled_and_shares_are_not() {
         let confirmed = Confirmed { per_s: 90.0, over_frac: 0.01, upper_frac: 0.02, n_eff: 5.0, requests: 7 };
         let point = |outcome| Capacity { budget_ns: 1, outcome, confirmed: Some(confirmed) };
-        let found = Found {
+        let found = FoundCapacities {
             capacities: vec![
                 point(Outcome::Rate { per_s: 100.0, ln_se: 0.1 }),
                 point(Outcome::Cliff { holds_per_s: 4.0, fails_per_s: 9.0 }),

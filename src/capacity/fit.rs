@@ -1,5 +1,6 @@
-//! The line through the probes near a crossing. From assessed probes. Must never leave out a probe for what it saw:
-//! without those that looked saturated the answer is up to 1 % too high.
+//! Fits the line through the probes near a crossing.
+//!
+//! All probes count, also those that looked saturated: without them the answer is up to 1 % too high.
 
 use super::{Probe, STRIDE, step_of};
 use crate::stats::{Batch, Crossing, NoCrossing, crossing};

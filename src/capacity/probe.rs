@@ -1,7 +1,8 @@
-//! What one probe says about every budget. Makes a [`Probe`] from an [`Answer`]. Must never pass a rate because
-//! too few requests were seen: what cannot be judged is undecided.
+//! Judges what one probe says about every budget: a [`Probe`] from a [`ProbeAnswer`].
+//!
+//! A rate with too few requests to judge is undecided; it does not pass.
 
-use super::{Answer, Ask, Plan};
+use super::{Ask, ProbeAnswer, SearchPlan};
 use crate::stats::bursts::BATCHES;
 use crate::stats::{BurstyShare, bursty_share, share_over};
 
@@ -17,7 +18,7 @@ const SATURATED_RISE: f64 = 0.5;
 
 /// What a probe says about one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ProbeVerdict {
     /// The upper bound of the share over the budget is within what is allowed.
     Passes,
     /// The lower bound is not; or the server did not keep up.
@@ -33,7 +34,7 @@ pub struct Over {
     pub frac: f64,
     /// Its bounds and effective n; `None` where they are too few for [`bursty_share`].
     pub bound: Option<BurstyShare>,
-    pub verdict: Verdict,
+    pub verdict: ProbeVerdict,
 }
 
 /// A probe that ran, assessed.
@@ -60,7 +61,7 @@ impl Probe {
 }
 
 /// Assesses `answer` to `ask` for all budgets of `plan`.
-pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
+pub fn assess(plan: &SearchPlan, ask: &Ask, answer: &ProbeAnswer) -> Probe {
     let answered = &answer.latency_ns;
     let warm_up = (answered.len() as f64 * WARM_UP_FRAC) as usize;
     let counted = &answered[warm_up..];
@@ -79,12 +80,12 @@ pub fn assess(plan: &Plan, ask: &Ask, answer: &Answer) -> Probe {
     }
 }
 
-fn verdict(bound: Option<&BurstyShare>, saturated: bool, allowed_frac: f64) -> Verdict {
+fn verdict(bound: Option<&BurstyShare>, saturated: bool, allowed_frac: f64) -> ProbeVerdict {
     match bound {
-        _ if saturated => Verdict::Fails,
-        Some(bound) if bound.upper_frac <= allowed_frac => Verdict::Passes,
-        Some(bound) if bound.lower_frac > allowed_frac => Verdict::Fails,
-        _ => Verdict::Undecided,
+        _ if saturated => ProbeVerdict::Fails,
+        Some(bound) if bound.upper_frac <= allowed_frac => ProbeVerdict::Passes,
+        Some(bound) if bound.lower_frac > allowed_frac => ProbeVerdict::Fails,
+        _ => ProbeVerdict::Undecided,
     }
 }
 

@@ -1,13 +1,18 @@
-//! Finds the capacity of every budget of a plan. From probes that the caller runs. Must never report a rate that
-//! its probes do not surround: where no line fits, the answer is an interval.
+//! Finds the capacity for every budget of a plan, by probes that the caller runs.
 //!
-//! Bracket from half of the closed rate, by factors of 1.25, in short probes; narrow; then five fixed rates about the
-//! crossing, a line of ln(share over budget) against ln(rate), inverted ([`mod@crate::stats::crossing`]); then one
-//! longer probe that has to pass on its own. Budgets use each other's probes.
+//! It brackets the crossing in short probes: from half of the closed rate, by factors of 1.25, then narrower. It fits a
+//! line of ln(share over budget) against ln(rate) to five rates about the crossing and inverts it
+//! ([`mod@crate::stats::crossing`]). Then a longer probe has to pass on its own. Budgets use each other's probes.
+//!
+//! Invariant: a rate is reported only where probes surround it; where no line fits, the answer is an interval
+//! (`a_cliff_is_an_interval`, `what_has_no_crossing_says_so` in `tests/it/capacity.rs`).
 
 use super::fit::{crossing_step, fit, ln_step, longest};
 use super::probe::{WARM_UP_FRAC, assess};
-use super::{Answer, Ask, Capacity, Confirmed, Found, Outcome, Plan, Probe, STRIDE, Verdict, rate, step_of};
+use super::{
+    Ask, Capacity, Confirmed, FoundCapacities, Outcome, Probe, ProbeAnswer, ProbeVerdict, STRIDE, SearchPlan,
+    rate, step_of,
+};
 use crate::stats::bursts::{BATCHES, MIN_BATCH};
 use crate::stats::{Crossing, StatError};
 
@@ -71,22 +76,22 @@ const CONFIRM: Purpose = Purpose { duration: 2.0, tail: 20.0, requests: 2000.0, 
 
 /// Finds the capacity of every budget of `plan` by asking `probe`.
 ///
-/// Fails on a plan that makes no sense ([`Plan::check`]) and on the first failure of a probe.
+/// Fails on a plan that makes no sense ([`SearchPlan::check`]) and on the first failure of a probe.
 pub fn search<E: From<StatError>>(
-    plan: &Plan,
-    probe: &mut dyn FnMut(&Ask) -> Result<Answer, E>,
-) -> Result<Found, E> {
+    plan: &SearchPlan,
+    probe: &mut dyn FnMut(&Ask) -> Result<ProbeAnswer, E>,
+) -> Result<FoundCapacities, E> {
     plan.check()?;
     let top = step_of(plan.max_per_s).floor() as i32;
-    let mut search = Search { plan, probe, top, probes: vec![] };
+    let mut search = CapacitySearch { plan, probe, top, probes: vec![] };
     let budgets = 0..plan.budgets_ns.len();
     let capacities = budgets.map(|index| search.capacity(index)).collect::<Result<_, E>>()?;
-    Ok(Found { capacities, probes: search.probes })
+    Ok(FoundCapacities { capacities, probes: search.probes })
 }
 
-struct Search<'a, E> {
-    plan: &'a Plan,
-    probe: &'a mut dyn FnMut(&Ask) -> Result<Answer, E>,
+struct CapacitySearch<'a, E> {
+    plan: &'a SearchPlan,
+    probe: &'a mut dyn FnMut(&Ask) -> Result<ProbeAnswer, E>,
     /// The highest step that the generator can offer.
     top: i32,
     probes: Vec<Probe>,
@@ -113,7 +118,7 @@ impl Located {
     }
 }
 
-impl<E> Search<'_, E> {
+impl<E> CapacitySearch<'_, E> {
     fn capacity(&mut self, index: usize) -> Result<Capacity, E> {
         let located = match self.locate(index) {
             Ok(located) => located,
@@ -249,7 +254,7 @@ impl<E> Search<'_, E> {
                     return false;
                 };
                 let least = (4.0 * allowed_frac).min((1.0 + allowed_frac) / 2.0);
-                low.verdict == Verdict::Passes && high.frac >= least.max(CLIFF * low.frac)
+                low.verdict == ProbeVerdict::Passes && high.frac >= least.max(CLIFF * low.frac)
             });
             match jump {
                 None => return Ok(None),
@@ -308,7 +313,7 @@ impl<E> Search<'_, E> {
         let Some((mut step, down)) = at else { return Ok(None) };
         for _ in 0..CONFIRMATIONS {
             let probe = self.ask(step, CONFIRM, index)?;
-            if let Some(over) = probe.over.get(index).filter(|over| over.verdict == Verdict::Passes)
+            if let Some(over) = probe.over.get(index).filter(|over| over.verdict == ProbeVerdict::Passes)
                 && let Some(bound) = &over.bound
             {
                 return Ok(Some(Confirmed {
@@ -368,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_an_interval_are_in_order_also_where_shares_go_up_and_down() {
-        let plan = Plan {
+        let plan = SearchPlan {
             budgets_ns: vec![100],
             quantile: 0.9,
             closed_per_s: 1000.0,
@@ -379,12 +384,12 @@ mod tests {
         let probe = |(step, latency_ns): (i32, u64)| {
             let ask =
                 Ask { step, per_s: rate(step), arrivals: 500, confirming: false, stop_over: (100, 500) };
-            assess(&plan, &ask, &Answer { latency_ns: vec![latency_ns; 500], stopped: false })
+            assess(&plan, &ask, &ProbeAnswer { latency_ns: vec![latency_ns; 500], stopped: false })
         };
         let located = |seen: &[(i32, u64)]| {
             let probes = seen.iter().copied().map(probe).collect();
             let mut none = |_: &Ask| Err(StatError::NotFinite { index: 0 });
-            Search { plan: &plan, probe: &mut none, top: 60, probes }.between(0).outcome
+            CapacitySearch { plan: &plan, probe: &mut none, top: 60, probes }.between(0).outcome
         };
         let cliff = |holds, fails| Outcome::Cliff { holds_per_s: rate(holds), fails_per_s: rate(fails) };
         assert_eq!(located(&[(10, 5), (12, 500)]), cliff(10, 12));

@@ -1,4 +1,4 @@
-//! How `capacity` offers its requests: part of what is asked.
+//! Says how `capacity` offers its requests, which is part of what is asked.
 
 use super::{Case, sha256_hex};
 use crate::case::BackendKind;

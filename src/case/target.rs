@@ -1,4 +1,4 @@
-//! Which backend a case is for, and on which GPU. Pure: whether it can be used here shows when it is opened.
+//! Says which backend a case is for, and on which GPU. Pure: whether it can be used here shows when it is opened.
 
 use crate::config::{BackendChoice, BackendKind};
 use serde::{Deserialize, Serialize};

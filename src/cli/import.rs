@@ -96,7 +96,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         batch: args.batch,
         blocks: args.blocks.and_then(|n| usize::try_from(n).ok()),
         times: found.times,
-        said: named_gpu(args, found.said)?,
+        output: named_gpu(args, found.output)?,
         plan: found.plan,
         layers: found.layers_sha256,
         source,
@@ -159,15 +159,18 @@ fn source(args: &TrtexecArgs, project: &Project) -> Result<Option<Source>> {
 }
 
 /// The GPU that the options name must be the one that the files name.
-fn named_gpu(args: &TrtexecArgs, mut said: crate::trtexec::Said) -> Result<crate::trtexec::Said> {
-    let Some(name) = &args.gpu else { return Ok(said) };
-    if let Some(other) = said.gpu.as_ref().filter(|other| *other != name) {
+fn named_gpu(
+    args: &TrtexecArgs,
+    mut output: crate::trtexec::TrtexecOutput,
+) -> Result<crate::trtexec::TrtexecOutput> {
+    let Some(name) = &args.gpu else { return Ok(output) };
+    if let Some(other) = output.gpu.as_ref().filter(|other| *other != name) {
         return Err(Failure::usage(format!("--gpu says {name:?}, and what trtexec printed says {other:?}"))
             .next("leave --gpu out: the printed name is right"));
     }
-    said.gpu = Some(name.clone());
-    said.gpu_memory_mib = said.gpu_memory_mib.or(args.gpu_memory);
-    Ok(said)
+    output.gpu = Some(name.clone());
+    output.gpu_memory_mib = output.gpu_memory_mib.or(args.gpu_memory);
+    Ok(output)
 }
 
 /// The slowest layers, where there is a profile.

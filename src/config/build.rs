@@ -1,4 +1,4 @@
-//! How the engine is made: one layer of it as written, and what all layers come to.
+//! Holds the settings of how an engine is made: one layer of them as written, and what all layers come to.
 
 use super::table::{Table, boolean, list, text};
 use super::tensorrt::TensorrtOptions;

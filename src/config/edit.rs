@@ -1,5 +1,9 @@
-//! Changes settings in the text of a Cargo.toml and leaves everything else as people wrote it. Pure but for [`write()`].
-//! Must never make a text that says more or less than the old one with the change.
+//! Changes settings in the text of a Cargo.toml and leaves everything else as people wrote it.
+//!
+//! Only [`write()`] touches a file; the rest is pure.
+//!
+//! Invariant: the new text says what the old one did with just the change (`only_the_change_changes`; checked each time
+//! by a second parser).
 
 use crate::error::{Failure, Result};
 use std::io::Write;
@@ -8,7 +12,7 @@ use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
 /// Which table.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct EditedTable<'a> {
     /// As in `[[package.metadata.trt-perf.model]]`.
     pub model: &'a str,
     /// As in `[[package.metadata.trt-perf.model.variant]]`; `None`: the model's own table.
@@ -17,26 +21,26 @@ pub struct Place<'a> {
 
 /// A key and what it is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct SettingChange {
     pub key: &'static str,
-    pub value: Setting,
+    pub value: SettingValue,
 }
 
 /// What a setting can be set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Setting {
+pub enum SettingValue {
     Number(u64),
     Switch(bool),
     List(Vec<u64>),
 }
 
-impl std::fmt::Display for Change {
+impl std::fmt::Display for SettingChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} = {}", self.key, self.value.toml())
     }
 }
 
-impl Setting {
+impl SettingValue {
     fn toml(&self) -> Value {
         // Numbers that a machine has so many streams or threads of fit.
         let number = |n: &u64| Value::from(i64::try_from(*n).unwrap_or(i64::MAX));
@@ -50,7 +54,7 @@ impl Setting {
 
 /// `text` with the changes in the table at `place`. Fails where there is no such table, or where the result would not
 /// read as the old text with just these changes.
-pub fn edited(text: &str, place: Place, changes: &[Change]) -> Result<String, String> {
+pub fn edited(text: &str, place: EditedTable, changes: &[SettingChange]) -> Result<String, String> {
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.message().to_owned())?;
     let table = find(document.as_item_mut(), place)?;
     for change in changes {
@@ -65,7 +69,7 @@ pub fn edited(text: &str, place: Place, changes: &[Change]) -> Result<String, St
 }
 
 /// Sets a key; a comment behind the old value stays.
-fn set(table: &mut dyn TableLike, change: &Change) {
+fn set(table: &mut dyn TableLike, change: &SettingChange) {
     let mut new = change.value.toml();
     match table.get_mut(change.key).and_then(Item::as_value_mut) {
         Some(old) => {
@@ -77,7 +81,7 @@ fn set(table: &mut dyn TableLike, change: &Change) {
 }
 
 /// The table of the model or variant, in an array of tables or a list of inline tables.
-fn find<'a>(root: &'a mut Item, place: Place) -> Result<&'a mut dyn TableLike, String> {
+fn find<'a>(root: &'a mut Item, place: EditedTable) -> Result<&'a mut dyn TableLike, String> {
     let mut item = root;
     for key in ["package", "metadata", "trt-perf", "model"] {
         // What is not there is found as nothing.
@@ -109,7 +113,7 @@ fn parsed(text: &str) -> Result<toml::Table, String> {
 }
 
 /// What the new text must say.
-fn expected(text: &str, place: Place, changes: &[Change]) -> Result<toml::Table, String> {
+fn expected(text: &str, place: EditedTable, changes: &[SettingChange]) -> Result<toml::Table, String> {
     let mut all = parsed(text)?;
     let missing = || "its models cannot be found".to_owned();
     let mut table = &mut all;
@@ -125,9 +129,9 @@ fn expected(text: &str, place: Place, changes: &[Change]) -> Result<toml::Table,
     }
     for change in changes {
         let value = match &change.value {
-            Setting::Number(n) => toml::Value::Integer(i64::try_from(*n).unwrap_or(i64::MAX)),
-            Setting::Switch(on) => toml::Value::Boolean(*on),
-            Setting::List(all) => toml::Value::Array(
+            SettingValue::Number(n) => toml::Value::Integer(i64::try_from(*n).unwrap_or(i64::MAX)),
+            SettingValue::Switch(on) => toml::Value::Boolean(*on),
+            SettingValue::List(all) => toml::Value::Array(
                 all.iter().map(|n| toml::Value::Integer(i64::try_from(*n).unwrap_or(i64::MAX))).collect(),
             ),
         };
@@ -137,11 +141,11 @@ fn expected(text: &str, place: Place, changes: &[Change]) -> Result<toml::Table,
 }
 
 /// Makes the changes in the file `manifest`, at once or not at all.
-pub fn write(manifest: &Path, place: Place, changes: &[Change]) -> Result<()> {
+pub fn write(manifest: &Path, place: EditedTable, changes: &[SettingChange]) -> Result<()> {
     // A link stays one.
     let file = manifest.canonicalize().map_err(|e| Failure::io("find", manifest, &e))?;
     let text = std::fs::read_to_string(&file).map_err(|e| Failure::io("read", &file, &e))?;
-    let said: Vec<String> = changes.iter().map(Change::to_string).collect();
+    let said: Vec<String> = changes.iter().map(SettingChange::to_string).collect();
     let new = edited(&text, place, changes).map_err(|why| {
         Failure::usage(format!("{} was not changed: {why}", manifest.display()))
             .next(format!("write it by hand: {}", said.join(", ")))
@@ -188,8 +192,8 @@ name = "long"
 [dependencies]
 "#;
 
-    fn change(key: &'static str, value: Setting) -> Change {
-        Change { key, value }
+    fn change(key: &'static str, value: SettingValue) -> SettingChange {
+        SettingChange { key, value }
     }
 
     fn lines(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
@@ -201,11 +205,11 @@ name = "long"
 
     #[test]
     fn only_the_change_changes() {
-        let place = Place { model: "cnn", variant: None };
+        let place = EditedTable { model: "cnn", variant: None };
         let changes = [
-            change("streams", Setting::Number(4)),
-            change("batches", Setting::List(vec![8])),
-            change("cuda-graph", Setting::Switch(true)),
+            change("streams", SettingValue::Number(4)),
+            change("batches", SettingValue::List(vec![8])),
+            change("cuda-graph", SettingValue::Switch(true)),
         ];
         let new = edited(TEXT, place, &changes).unwrap();
         let (gone, come) = lines(TEXT, &new);
@@ -216,8 +220,8 @@ name = "long"
 
     #[test]
     fn a_variant_has_a_table_of_its_own() {
-        let place = Place { model: "encoder", variant: Some("short") };
-        let new = edited(TEXT, place, &[change("threads", Setting::Number(2))]).unwrap();
+        let place = EditedTable { model: "encoder", variant: Some("short") };
+        let new = edited(TEXT, place, &[change("threads", SettingValue::Number(2))]).unwrap();
         assert!(new.contains("shapes = { ids = [1, 8] }  # short\nthreads = 2\n[[package"), "{new}");
         assert_eq!(lines(TEXT, &new), (vec![], vec!["threads = 2".to_owned()]));
     }
@@ -226,7 +230,11 @@ name = "long"
     fn models_may_stand_in_a_list() {
         let text =
             "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" }, { name = \"b\" }] # two\n";
-        let new = edited(text, Place { model: "a", variant: None }, &[change("streams", Setting::Number(2))]);
+        let new = edited(
+            text,
+            EditedTable { model: "a", variant: None },
+            &[change("streams", SettingValue::Number(2))],
+        );
         let expected = "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" , streams = 2 }, { name = \"b\" }] # two\n";
         assert_eq!(new.unwrap().replace(" ,", ","), expected.replace(" ,", ","));
     }
@@ -234,7 +242,8 @@ name = "long"
     #[test]
     fn what_is_not_there_is_named() {
         let wrong = |text, model, variant| {
-            edited(text, Place { model, variant }, &[change("streams", Setting::Number(2))]).unwrap_err()
+            edited(text, EditedTable { model, variant }, &[change("streams", SettingValue::Number(2))])
+                .unwrap_err()
         };
         assert_eq!(wrong(TEXT, "cnm", None), "it has no model \"cnm\"");
         assert_eq!(wrong(TEXT, "cnn", Some("x")), "the model has no variants");
@@ -250,12 +259,15 @@ name = "long"
         let manifest = dir.path().join("Cargo.toml");
         std::fs::write(&manifest, TEXT).unwrap();
         std::fs::set_permissions(&manifest, PermissionsExt::from_mode(0o640)).unwrap();
-        let place = Place { model: "cnn", variant: None };
-        write(&manifest, place, &[change("streams", Setting::Number(3))]).unwrap();
+        let place = EditedTable { model: "cnn", variant: None };
+        write(&manifest, place, &[change("streams", SettingValue::Number(3))]).unwrap();
         assert!(std::fs::read_to_string(&manifest).unwrap().contains("streams = 3     # one"));
         assert_eq!(std::fs::metadata(&manifest).unwrap().permissions().mode() & 0o777, 0o640);
-        let failure =
-            write(&manifest, Place { model: "x", variant: None }, &[change("streams", Setting::Number(3))]);
+        let failure = write(
+            &manifest,
+            EditedTable { model: "x", variant: None },
+            &[change("streams", SettingValue::Number(3))],
+        );
         let said = failure.unwrap_err().to_string();
         assert!(said.contains("was not changed") && said.contains("streams = 3"), "{said}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");

@@ -1,4 +1,4 @@
-//! The folders that sessions write to: every name below the target folder is given here, and nowhere else.
+//! Names the folders that sessions write to: everything below the target folder gets its name here.
 
 use std::path::{Path, PathBuf};
 

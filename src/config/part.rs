@@ -1,6 +1,6 @@
-//! What a model's table and a variant's table have in common, and whether the files they name are there.
+//! Reads what the tables of models and variants have in common, and checks that the files they name are there.
 
-use super::settings::Layer;
+use super::settings::SettingsLayer;
 use super::shape;
 use super::table::{self, Place, Problems, Table};
 use super::{ArrivalsChoice, Overrides, ShapeSpec, Variant};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// What a model's table and a variant's table have in common.
 #[derive(Clone, Default)]
 pub(super) struct Part {
-    layer: Layer,
+    layer: SettingsLayer,
     shapes: BTreeMap<String, ShapeSpec>,
     inputs: BTreeMap<String, PathBuf>,
     expect: BTreeMap<String, PathBuf>,
@@ -44,7 +44,7 @@ impl Part {
             Some(Ok(shapes)) => shapes,
             None => Vec::new(),
         };
-        Self { layer: Layer::read(table), shapes: shapes.into_iter().collect(), inputs, expect }
+        Self { layer: SettingsLayer::read(table), shapes: shapes.into_iter().collect(), inputs, expect }
     }
 
     pub fn over(self, below: &Self) -> Self {
@@ -66,8 +66,8 @@ impl Part {
     pub fn variant(
         &self,
         name: Option<String>,
-        below: &Layer,
-        top: &Layer,
+        below: &SettingsLayer,
+        top: &SettingsLayer,
         overrides: &Overrides,
     ) -> Variant {
         let mut shapes = self.shapes.clone();

@@ -1,5 +1,6 @@
-//! One setting as its row in the table of settings says it: for `init`, which documents it, and for the command line,
-//! which offers it.
+//! Describes one setting, a row of the table of settings.
+//!
+//! `init` writes documentation from it, and the command line makes its options from it.
 
 /// A key of the configuration.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What people tune: the table of settings, one layer of them as written, and what all layers come to.
+//! Holds what people tune: the table of settings, one layer of them as written, and what all layers come to.
 //!
 //! Order, later wins: built in, `[workspace.metadata.trt-perf]`, `[package.metadata.trt-perf]`, the model's
 //! own table, its variant's, `--config KEY=VALUE` and the flags that are short for it.
@@ -40,12 +40,12 @@ macro_rules! settings {
 
         /// One layer of settings: what one table (or the command line) says.
         #[derive(Clone, Debug, Default)]
-        pub(super) struct Layer {
+        pub(super) struct SettingsLayer {
             $($field: Option<$type>,)*
             build: BuildLayer,
         }
 
-        impl Layer {
+        impl SettingsLayer {
             /// Reads the settings out of `table`; what is left in it is for the caller.
             pub fn read(table: &mut Table) -> Self {
                 let folder = table.place.manifest.parent().unwrap_or(Path::new("")).to_owned();
@@ -166,7 +166,7 @@ settings! {
     allow_non_finite: bool = "allow-non-finite", boolean, false, "false";
 }
 
-impl Layer {
+impl SettingsLayer {
     fn asks_for_a_point(&self) -> bool {
         self.streams.is_some()
             || self.in_flight.is_some()

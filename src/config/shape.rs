@@ -1,4 +1,4 @@
-//! Input shapes as people write them: `[1, 3, 224, 224]`, `"1x3x224x224"`, `["batch", 128]`, or min/opt/max.
+//! Reads input shapes as people write them: `[1, 3, 224, 224]`, `"1x3x224x224"`, `["batch", 128]`, or min/opt/max.
 
 use super::table::{describe, text};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Reads one configuration table key by key and remembers every problem it finds.
 //!
-//! A key is known because somebody asked for it: what nobody asked for is reported as unknown, with
-//! the known key that was probably meant. Problems are collected, so that one run shows all of them.
+//! A key is known because somebody asked for it. The others are reported as unknown, each with the known key that was
+//! probably meant. Problems are collected, so that one run shows all of them.
 
 use crate::error::{Failure, did_you_mean};
 use serde_json::{Map, Value};

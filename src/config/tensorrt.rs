@@ -1,8 +1,8 @@
-//! What people tune about TensorRT's build: the keys of the `build` table that only the `tensorrt` backend has.
+//! Holds what people tune about TensorRT's build: the keys of the `build` table that only the `tensorrt` backend has.
 //!
-//! Every key is optional, and one that is not set leaves TensorRT's own default alone. Words are those of NVIDIA's
-//! enumerations, in lower case with hyphens. Must never know which library will be used: what a version does not have
-//! is said by the backend, which has opened it.
+//! Every key is optional; one that is not set leaves TensorRT's own default alone. Words are those of NVIDIA's
+//! enumerations, in lower case with hyphens. Nothing here depends on the version of the library: the backend, which has
+//! opened it, says what that version does not have.
 
 use super::shape::{Shape, read_shapes};
 use super::table::{Table, boolean, describe, list, text, whole};

@@ -1,4 +1,4 @@
-//! Settings that are one of a few words.
+//! Holds the settings that are one of a few words.
 
 use crate::error::did_you_mean;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
-//! What spoils a measurement on this machine right now. Makes [`Warning`]s from a [`Device`] and [`Conditions`], each with
-//! the command that helps.
+//! Warns of what spoils a measurement on this machine right now, each time with the command that helps.
 //!
-//! Reading ([`Conditions::now`]) and judging ([`judge`]) are apart, so that the judgement is pure. Must never warn about
-//! something that was not read, and never change anything itself.
+//! [`Conditions::now`] reads, [`judge`] judges; they are apart, so that the judgement is pure. Nothing is changed here.
+//!
+//! Invariant: what was not read gives no warning (`a_quiet_machine_and_a_silent_one_give_no_warning`).
 
 use super::{Device, GpuState, cpu, gpu, read};
 use crate::units;

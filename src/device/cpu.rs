@@ -1,7 +1,9 @@
-//! The CPU side of a device: its name and key, governors, quota and counters, from the text the kernel gives.
+//! Reads the CPU side of a device from the text the kernel gives: name and key, governors, quota and counters.
 //!
-//! Everything but the `read…` functions at the end is pure. The name must stay the same between reboots and kernel
-//! upgrades, because the key is made from it.
+//! Everything but the `read…` functions at the end is pure.
+//!
+//! Invariant: names and keys are the same for all texts of one machine (`names_and_keys_of_machines`), also after a
+//! reboot or an upgrade of the kernel.
 
 use super::{join_key, read, slug};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! The GPU side of a device, through NVML, which is opened at run time: machines without it get a reason instead.
+//! Reads the GPU side of a device through NVML, which is opened at run time; machines without it get a reason instead.
 //!
-//! libcuda is never opened here: whether it is present is asked of NVML, which answers without panicking or leaving a
-//! CUDA context behind. Must never change a setting of a GPU.
+//! libcuda is not opened here: whether it is present is asked of NVML, which answers without panicking or leaving a
+//! CUDA context behind. Settings of a GPU are read and not changed.
 
 use super::{join_key, read, slug};
 use nvml_wrapper::bitmasks::device::ThrottleReasons;

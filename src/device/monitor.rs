@@ -1,5 +1,6 @@
-//! One GPU's state before and after a measurement, through NVML. Must never be asked while something is timed: a query
-//! takes up to a millisecond and some of them wake the GPU's firmware.
+//! Reads one GPU's state before and after a measurement, through NVML.
+//!
+//! Nothing is asked while something is timed: a query takes up to a millisecond, and some wake the GPU's firmware.
 
 use super::gpu::{open, throttled};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};

@@ -1,5 +1,6 @@
-//! What the clock can tell. Makes a [`Timer`] from reading it many times in a row. Must never be taken while a
-//! worker runs: it would measure the scheduler.
+//! Measures what reading the clock costs and how fine it is, by reading it many times in a row.
+//!
+//! It is done while no worker runs; otherwise it would measure the scheduler.
 
 use crate::stats::median_by;
 use crate::units::Nanos;

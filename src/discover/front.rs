@@ -1,4 +1,4 @@
-//! Who is best at what: the Pareto front of latency against throughput.
+//! Finds who is best at what: the Pareto front of latency against throughput.
 
 /// Whether each of `points` (latency, throughput) is on the front: no other has at most the latency and at least the
 /// throughput, one of them strictly. Equal points are on it together. What is not finite is on no front.

@@ -1,4 +1,4 @@
-//! Which cells there are: a grid per model variant, from its settings, what the machine has, and what was asked for.
+//! Lists the cells of a grid, one grid per model variant: from its settings, the machine, and what was asked for.
 
 use super::Cell;
 use crate::case::{self, Case, Host, OperatingPoint};

@@ -1,4 +1,4 @@
-//! Short trials first, long ones last: which cells go on after each round, and how it ends.
+//! Runs the rounds of a grid, short trials first: which cells go on after each round, and how it ends.
 
 use super::{Cell, front};
 use crate::case::{Budget, tail_index, tail_quantile};
@@ -8,7 +8,7 @@ use crate::summarize::Summary;
 
 /// What takes a cell out after a round, as fractions of the budget and of the other cell's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rule {
+pub struct EliminationRule {
     /// Its latency is over the budget by more than this.
     pub over_frac: f64,
     /// Another cell of its batch has more throughput and less latency, both by more than this.
@@ -16,8 +16,10 @@ pub struct Rule {
 }
 
 /// After each round but the last. The first trials are short, so that only what is clear by far is believed.
-const RULES: [Rule; 2] =
-    [Rule { over_frac: 0.5, dominated_frac: 0.25 }, Rule { over_frac: 0.1, dominated_frac: 0.1 }];
+const RULES: [EliminationRule; 2] = [
+    EliminationRule { over_frac: 0.5, dominated_frac: 0.25 },
+    EliminationRule { over_frac: 0.1, dominated_frac: 0.1 },
+];
 /// Rounds in all; the last one measures with every process.
 pub const ROUNDS: usize = RULES.len() + 1;
 /// The index of the median in [`QUANTILES`]: what even the shortest trial is judged by.
@@ -79,7 +81,7 @@ pub enum Out {
 
 /// A cell and how far it got.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct TrialEntry {
     /// The id of its case; cells of one batch share it.
     pub id: String,
     pub cell: Cell,
@@ -94,7 +96,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Trials {
     pub budget: Option<Budget>,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TrialEntry>,
 }
 
 /// How it ended, by index of the entries.
@@ -112,7 +114,7 @@ pub struct Ranking {
 
 impl Trials {
     pub fn new(cells: impl IntoIterator<Item = (String, Cell)>, budget: Option<Budget>) -> Self {
-        let entry = |(id, cell)| Entry { id, cell, round: 0, score: None, out: None };
+        let entry = |(id, cell)| TrialEntry { id, cell, round: 0, score: None, out: None };
         Self { budget, entries: cells.into_iter().map(entry).collect() }
     }
 
@@ -140,7 +142,7 @@ impl Trials {
         }
     }
 
-    fn out(&self, index: usize, due: &[usize], rule: &Rule) -> Option<Out> {
+    fn out(&self, index: usize, due: &[usize], rule: &EliminationRule) -> Option<Out> {
         let own = &self.entries[index];
         let score = own.score.as_ref()?;
         let limit = self.budget.map(|b| b.max_ns as f64 * (1.0 + rule.over_frac));
@@ -207,7 +209,7 @@ impl Trials {
 
     /// The least latency among the cells that got furthest: those that went earlier were clearly worse.
     fn nearest(&self) -> Option<(usize, f64)> {
-        let measured = |e: &&Entry| e.score.is_some() && !matches!(e.out, Some(Out::Failed(_)));
+        let measured = |e: &&TrialEntry| e.score.is_some() && !matches!(e.out, Some(Out::Failed(_)));
         let furthest = self.entries.iter().filter(measured).map(|e| e.round).max()?;
         let all = self.entries.iter().enumerate().filter(|(_, e)| measured(e) && e.round == furthest);
         let over = all.filter_map(|(i, _)| Some((i, self.over_frac(i)?)));

@@ -5,7 +5,7 @@ use super::host::{Answered, phase, requests_per_s};
 use super::job::{MeasureJob, OpenJob};
 use super::open::{Batching, Offer, offer};
 use crate::backend::Stream;
-use crate::capacity::{Answer, Ask, Curve, Pattern, Plan, schedule, search};
+use crate::capacity::{Ask, Curve, Pattern, ProbeAnswer, SearchPlan, schedule, search};
 use crate::config::ArrivalsChoice;
 use crate::error::{Failure, Result};
 use crate::progress::{Progress, Tell};
@@ -37,7 +37,7 @@ pub(super) fn measure(
     let closed_per_s = requests_per_s(&closed) * per_request;
     let mut closed: Vec<u64> = closed.iter().flatten().map(|s| s.latency_ns).collect();
     closed.sort_unstable();
-    let plan = Plan {
+    let plan = SearchPlan {
         budgets_ns: open.how.budgets_ns.clone(),
         quantile: open.budget.quantile,
         closed_per_s,
@@ -48,7 +48,7 @@ pub(super) fn measure(
     let pattern = pattern(&open.how.arrivals)?;
     let mut late_ns = Vec::new();
     let mut kept = Kept { latency_ns: Vec::new(), per_s: 0.0, worth: 0 };
-    let mut probe = |ask: &Ask| -> Result<Answer> {
+    let mut probe = |ask: &Ask| -> Result<ProbeAnswer> {
         let doing = format!("offering {}/s", five_digits(ask.per_s));
         tell.progress(Progress { doing, step: 0, steps: 0 });
         let planned_ns = schedule(&pattern, job.seed, open.process, ask);
@@ -56,7 +56,7 @@ pub(super) fn measure(
             offer(streams, &Offer { planned_ns: &planned_ns, depth, batching, stop_over: ask.stop_over })?;
         late_ns.extend_from_slice(&offered.late_ns);
         kept.offer(ask, open.budget.max_ns, &offered.latency_ns);
-        Ok(Answer { latency_ns: offered.latency_ns, stopped: offered.stopped })
+        Ok(ProbeAnswer { latency_ns: offered.latency_ns, stopped: offered.stopped })
     };
     let found = search(&plan, &mut probe)?;
     let closed_loop = (closed_per_s, quantile_sorted(&closed, 0.5));

@@ -1,6 +1,6 @@
 //! What a discovery came to: each grid after its rounds, and the record of the winners.
 
-use crate::discover::{Entry, Grid, Out, Ranking, Trials};
+use crate::discover::{Grid, Out, Ranking, TrialEntry, Trials};
 use crate::error::Result;
 use crate::record::{Record, Unreal};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ impl Explored {
 
     /// Whether some cell that got to the end had too few requests to judge the budget's percentile.
     pub fn has_thin_cell(&self) -> bool {
-        let thin = |e: &Entry| e.score.as_ref().is_some_and(|s| s.is_thin(self.trials.budget));
+        let thin = |e: &TrialEntry| e.score.as_ref().is_some_and(|s| s.is_thin(self.trials.budget));
         self.trials.entries.iter().any(|e| thin(e) && e.out.is_none())
     }
 

@@ -5,7 +5,7 @@ use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, Kind, legend, scatter};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
 use crate::case::tail_quantile;
-use crate::discover::{Axes, Cell, Entry, Out, ROUNDS};
+use crate::discover::{Axes, Cell, Out, ROUNDS, TrialEntry};
 use crate::message::{CellOut, GridBudget, GridCell, GridPoint, GridWinner, Message};
 use crate::outcome::Explored;
 use crate::units::{change, plain_time, plural, rate, share, time};
@@ -82,7 +82,7 @@ fn kind(explored: &Explored, index: usize) -> Kind {
 
 fn dots(explored: &Explored) -> Vec<Dot> {
     let entries = explored.trials.entries.iter().enumerate();
-    let dot = |(index, entry): (usize, &Entry)| {
+    let dot = |(index, entry): (usize, &TrialEntry)| {
         let score = entry.score.as_ref()?;
         Some(Dot {
             latency_ns: score.tail_ns(explored.trials.budget),

@@ -3,7 +3,7 @@
 
 use super::plot::{Glyphs, Mark, Size, plot};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use crate::history::{Change, LeftOut, Point, SEED, Series};
+use crate::history::{LeftOut, LevelChange, Point, SEED, Series};
 use crate::message::{CaseHistory, HistoryChange, HistoryLeftOut, HistoryPoint, finite};
 use crate::record::{date, short};
 use crate::stats::changepoint::PERMUTATIONS;
@@ -61,7 +61,7 @@ fn left_out(left: &LeftOut, metric: &str) -> String {
     format!("{}\n", paint(YELLOW, &format!("left out: {}", parts.join("; "))))
 }
 
-fn is_first(series: &Series, i: usize) -> Option<&Change> {
+fn is_first(series: &Series, i: usize) -> Option<&LevelChange> {
     series.changes.as_ref().ok()?.iter().find(|c| c.first == i)
 }
 
@@ -132,7 +132,7 @@ fn changes(series: &Series) -> String {
     }
 }
 
-fn change(series: &Series, c: &Change) -> String {
+fn change(series: &Series, c: &LevelChange) -> String {
     let [last, first] = [c.first.saturating_sub(1), c.first].map(|i| &series.points[i]);
     let (colour, word, which) = if c.worse { (RED, "worse", "bad") } else { (GREEN, "better", "better") };
     let place = |p: &Point| {
@@ -201,7 +201,7 @@ fn history_point(p: &Point) -> HistoryPoint {
     }
 }
 
-fn history_change(series: &Series, c: &Change) -> HistoryChange {
+fn history_change(series: &Series, c: &LevelChange) -> HistoryChange {
     let (first, last) = (series.points.get(c.first), series.points.get(c.first.saturating_sub(1)));
     HistoryChange {
         point: c.first,
@@ -249,7 +249,7 @@ mod tests {
             definition_hash: "d".into(),
             points: (0..8).map(|i| point(i, if i < 4 { 123_400.0 } else { 130_000.0 })).collect(),
             left_out: LeftOut { other_definition: 3, definitions: 2, without_value: 1, too_old: 0 },
-            changes: Ok(vec![Change { first: 4, change: 0.0535, worse: true, p: 0.029 }]),
+            changes: Ok(vec![LevelChange { first: 4, change: 0.0535, worse: true, p: 0.029 }]),
         }
     }
 

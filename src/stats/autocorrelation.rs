@@ -1,6 +1,6 @@
-//! How much a correlated series is worth: lag-1 autocorrelation and effective sample size. From any series in
-//! time order. Must never take longer than a fixed multiple of reading the series (see [`MAX_POINTS`] and
-//! [`MAX_LAG`]).
+//! Tells how much a series whose values depend on each other is worth: lag-1 autocorrelation and effective sample size.
+//!
+//! The work is at most a fixed multiple of reading the series (see [`MAX_POINTS`] and [`MAX_LAG`]).
 
 use super::sample;
 

@@ -1,5 +1,6 @@
-//! How sure a share of few trials is: k of n, with its exact interval. Must never be read as a rate when n is
-//! small: none of 6 is still compatible with almost one half.
+//! Tells how sure a share of few trials is: the exact interval of k out of n.
+//!
+//! With a small n the interval matters more than the share: none out of 6 is still compatible with almost one half.
 
 use statrs::distribution::{Beta, ContinuousCDF};
 

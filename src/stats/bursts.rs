@@ -1,7 +1,9 @@
-//! How sure a share over a limit is when overs come in bursts: a queue that is behind stays behind, so one bad
-//! moment makes many late requests. From one probe's latencies in order of arrival. Must never treat requests
-//! as independent: a binomial bound on single requests passes a queue exactly at its limit 10–70 % of the time
-//! instead of 5 % (`tests/it/capacity.rs`).
+//! Tells how sure a share over a limit is where the values over it come in bursts.
+//!
+//! A queue that is behind stays behind, so one bad moment makes many late requests. A binomial bound would treat
+//! requests as independent, and would pass a queue exactly at its limit 10–70 % of the time instead of 5 %.
+//!
+//! Invariant: a queue at its limit rarely passes (`tests/it/capacity.rs`).
 
 use super::autocorrelation::autocorrelation;
 use super::{StatError, dist, sample};

@@ -1,4 +1,4 @@
-//! The middle of a handful of numbers: [`median_by`], [`geometric_mean`].
+//! Finds the middle of a handful of numbers: [`median_by`] and [`geometric_mean`].
 
 use std::cmp::Ordering;
 

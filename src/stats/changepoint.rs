@@ -1,11 +1,12 @@
-//! Where a series changed its level or its shape for good. Makes [`ChangePoint`]s from one value per session, in the
-//! order of the history. Must never be read as a verdict on a commit: it says where in a long series something
-//! happened, on sessions that were not paired; whether it matters is a comparison's business.
+//! Finds where a long series, one value per session, changed its level or its shape for good.
 //!
-//! E-divisive (D. S. Matteson and N. A. James, *A nonparametric approach for multiple change point analysis of
-//! multivariate data*, JASA 109:334–345, 2014; N. A. James and D. S. Matteson, *ecp: an R package for nonparametric
-//! multiple change point analysis of multivariate data*, JSS 62(7), 2015) with exponent 1. It was chosen for
-//! benchmark histories before: D. Daly et al., *The use of change point detection to identify software performance
+//! A change point is no verdict on a commit: the sessions were not paired, and whether a change matters is decided by a
+//! comparison (`compare`).
+//!
+//! The method is E-divisive (D. S. Matteson and N. A. James, *A nonparametric approach for multiple change point
+//! analysis of multivariate data*, JASA 109:334–345, 2014; N. A. James and D. S. Matteson, *ecp: an R package for
+//! nonparametric multiple change point analysis of multivariate data*, JSS 62(7), 2015) with exponent 1. It was chosen
+//! for benchmark histories before: D. Daly et al., *The use of change point detection to identify software performance
 //! regressions in a continuous integration system*, ICPE 2020.
 
 use super::{StatError, sample};

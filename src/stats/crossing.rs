@@ -1,6 +1,9 @@
-//! Where a share that grows with x reaches a level: a line of ln(share) against x, inverted. From counts over a
-//! limit in batches at several x. Must never extrapolate silently or return NaN: counts that make no rising line
-//! are a [`NoCrossing`] with its reason.
+//! Finds where a share that grows with x reaches a given level: fits a line of ln(share) against x and inverts it.
+//!
+//! The input is counts over a limit, in batches, at several x.
+//!
+//! Invariant: counts that make no rising line give a [`NoCrossing`] with its reason
+//! (`what_makes_no_rising_line_says_why`).
 
 /// One batch: `over` of `trials` at `x`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,12 +72,12 @@ pub fn crossing(batches: &[Batch], level: f64) -> Result<Crossing, NoCrossing> {
 }
 
 /// ln(share) = intercept + slope·(x − centre).
-struct Line {
+struct FittedLine {
     intercept: f64,
     slope: f64,
 }
 
-impl Line {
+impl FittedLine {
     /// Expected number over the limit.
     fn expected(&self, b: &Batch, centre: f64) -> f64 {
         // Beyond e^±50 nothing is a share any more, and everything stays finite.
@@ -83,8 +86,8 @@ impl Line {
 }
 
 /// Newton's method from a flat line, which for this link is iteratively reweighted least squares.
-fn fit(batches: &[Batch], centre: f64, level: f64) -> Result<Line, NoCrossing> {
-    let mut line = Line { intercept: level, slope: 0.0 };
+fn fit(batches: &[Batch], centre: f64, level: f64) -> Result<FittedLine, NoCrossing> {
+    let mut line = FittedLine { intercept: level, slope: 0.0 };
     for _ in 0..ITERATIONS {
         let (mut score, mut information) = ([0.0; 2], [[0.0; 2]; 2]);
         for b in batches {
@@ -110,7 +113,7 @@ fn fit(batches: &[Batch], centre: f64, level: f64) -> Result<Line, NoCrossing> {
     Err(NoCrossing::Jump)
 }
 
-fn sandwich(batches: &[Batch], centre: f64, line: &Line) -> Option<[[f64; 2]; 2]> {
+fn sandwich(batches: &[Batch], centre: f64, line: &FittedLine) -> Option<[[f64; 2]; 2]> {
     let (mut bread, mut filling) = ([[0.0; 2]; 2], [[0.0; 2]; 2]);
     for b in batches {
         let expected = line.expected(b, centre);

@@ -1,6 +1,10 @@
-//! THE decision: from an [`Estimate`], exact cross-checks and a [`Rule`] to a [`Ruling`]. The only place
-//! where numbers turn into "regressed". Must never look at raw samples, and must never say "unchanged"
-//! because it failed to see a change.
+//! Decides what an [`Estimate`] means: THE decision, the only place where numbers turn into "regressed".
+//!
+//! The inputs are an estimate, exact cross-checks and a [`Rule`]; raw samples are not looked at. "Unchanged" is a claim
+//! of its own: it needs evidence that the change is within the margin, not only a lack of evidence for a change.
+//!
+//! Invariant: swapping the arms mirrors the ruling, and nothing to judge by is inconclusive (`tests/it/statistics.rs`
+//! and the tests below).
 
 use super::estimate::Estimate;
 use super::interval::Interval;

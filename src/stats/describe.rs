@@ -1,5 +1,6 @@
-//! One process in a dozen numbers. Makes a [`Description`] from that process's samples in time order. Must
-//! never drop a sample: outliers are counted and kept.
+//! Describes the samples of one process, in time order, by a dozen numbers.
+//!
+//! Outliers are counted and kept: every sample counts in every number.
 
 use super::autocorrelation::autocorrelation;
 use super::{StatError, sample};
@@ -13,7 +14,7 @@ const JUDGED_TAIL: f64 = 10.0;
 /// Numbers of samples outside Tukey's fences: beyond 1.5 (mild) or 3 (severe) interquartile ranges from the
 /// quartiles (J. W. Tukey, *Exploratory data analysis*, 1977; the labels are those of criterion.rs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Labels {
+pub struct OutlierLabels {
     pub low_severe: u64,
     pub low_mild: u64,
     pub high_mild: u64,
@@ -35,7 +36,7 @@ pub struct Description {
     pub lag1: f64,
     /// Number of independent samples that would give the mean the same precision, in [1, n].
     pub n_eff: f64,
-    pub labels: Labels,
+    pub labels: OutlierLabels,
 }
 
 impl Description {
@@ -106,13 +107,13 @@ pub fn quantile_sorted(sorted: &[u64], q: f64) -> f64 {
     low + (position - position.floor()) * (high - low)
 }
 
-fn labels(sorted: &[u64]) -> Labels {
+fn labels(sorted: &[u64]) -> OutlierLabels {
     let (q1, q3) = (quantile_sorted(sorted, 0.25), quantile_sorted(sorted, 0.75));
     let iqr = q3 - q1;
     let below = |fence: f64| sorted.partition_point(|&s| (s as f64) < fence) as u64;
     let above = |fence: f64| sorted.len() as u64 - sorted.partition_point(|&s| (s as f64) <= fence) as u64;
     let (low_severe, high_severe) = (below(q1 - 3.0 * iqr), above(q3 + 3.0 * iqr));
-    Labels {
+    OutlierLabels {
         low_severe,
         low_mild: below(q1 - 1.5 * iqr) - low_severe,
         high_mild: above(q3 + 1.5 * iqr) - high_severe,
@@ -150,7 +151,7 @@ mod tests {
         assert!((d.sd_ns - 66.728_528).abs() < 1e-5, "{}", d.sd_ns);
         assert_eq!(d.quantile_ns(0.5), Some(11.5));
         assert_eq!(d.quantile_ns(0.42), None);
-        let expected = Labels { high_severe: 1, ..Labels::default() };
+        let expected = OutlierLabels { high_severe: 1, ..OutlierLabels::default() };
         assert_eq!(d.labels, expected);
     }
 
@@ -159,7 +160,7 @@ mod tests {
         let d = describe(&[7; 50]).expect("fifty samples");
         assert_eq!((d.mean_ns, d.sd_ns, d.lag1, d.n_eff), (7.0, 0.0, 0.0, 50.0));
         assert_eq!(d.quantiles_ns, [7.0; 10]);
-        assert_eq!(d.labels, Labels::default());
+        assert_eq!(d.labels, OutlierLabels::default());
     }
 
     #[test]

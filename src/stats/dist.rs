@@ -1,6 +1,7 @@
-//! Tails and quantiles of the reference distributions, total over their arguments: an argument outside the
-//! range is clamped to it, so that no caller ever sees the NaN or the panic that the underlying library gives
-//! there.
+//! Gives tails and quantiles of the t and the normal distribution.
+//!
+//! Invariant: no argument gives NaN or a panic; one outside its range is taken as the nearest one inside
+//! (`nothing_is_nan`).
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 

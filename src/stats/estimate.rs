@@ -1,6 +1,7 @@
-//! An effect with its uncertainty: what every comparison boils down to before it is decided. Made by
-//! [`mod@super::paired`] or [`mod@super::welch`]. Must never know how it was made: one decision rule serves
-//! both.
+//! Holds an effect with its uncertainty: what every comparison comes down to before it is decided.
+//!
+//! [`mod@super::paired`] and [`mod@super::welch`] make it. It does not say which of them did, so that one decision rule
+//! serves both.
 
 use super::dist;
 use super::interval::Interval;

@@ -1,6 +1,7 @@
-//! Tests that need no normal distribution: sign flips and signed ranks of log ratios, and the Hodges–Lehmann
-//! estimate. Makes [`CrossCheck`]s for [`mod@super::decide`]. From oriented log ratios, one per pair. Must
-//! never overrule: an exact test can only withhold a decision that the t interval would make alone.
+//! Tests log ratios without assuming a normal distribution: sign flips, signed ranks, and the Hodges–Lehmann estimate.
+//!
+//! The input is one oriented log ratio per pair; the results are [`CrossCheck`]s for [`mod@super::decide`]. An exact
+//! test does not overrule the t interval: it can only withhold a decision that the interval would make alone.
 
 use super::decide::CrossCheck;
 use super::interval::Interval;

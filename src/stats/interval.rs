@@ -1,5 +1,6 @@
-//! `[lo est hi]` of one arm, as criterion prints it, but over processes. From one summary per process. Must
-//! never be read as a comparison: two overlapping intervals say nothing about a difference.
+//! Gives `[lo est hi]` of one arm, as criterion prints it, but over processes: one value per process.
+//!
+//! Two such intervals are no comparison: whether they overlap says little about the difference.
 
 use super::{StatError, dist, sample};
 

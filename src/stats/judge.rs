@@ -1,6 +1,7 @@
-//! The two questions a comparison asks, each answered in one call so that no caller can forget to orient, to
-//! cross-check or to shift by the margin. From two arms of process summaries to a [`Judgement`]. Must never
-//! contain a rule of its own.
+//! Answers the two questions that a comparison asks, each in one call: two arms that ran as pairs, and two that did not.
+//!
+//! So no caller can forget to orient, to cross-check or to shift by the margin. The rules themselves are in
+//! [`mod@super::decide`] and its neighbours.
 
 use super::StatError;
 use super::decide::{CrossCheck, Rule, Ruling, decide};

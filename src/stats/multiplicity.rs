@@ -1,5 +1,6 @@
-//! Many cases, one run: withholds the rulings that chance alone would be expected to produce among so many.
-//! From every gated ruling of the run. Must never turn a ruling into a decision that it was not.
+//! Corrects the rulings of a run for their number: among many cases, chance alone makes some look changed.
+//!
+//! The input is every gated ruling of the run. The correction can only withhold a decision, not make one.
 
 use super::decide::{Decision, Doubt, Ruling};
 use super::{StatError, sample};

@@ -1,7 +1,8 @@
-//! The gate's comparison: two arms that ran as pairs, back to back in random order. Makes an [`Estimate`]
-//! from one summary per process and arm. Must never pool iterations or unpair processes: what both processes
-//! of a pair share (temperature, neighbours, clocks) cancels only in their ratio (Bulej et al., *Duet
-//! benchmarking*, 2020, arXiv:2001.05811).
+//! Compares two arms that ran as pairs, back to back in random order: the gate's comparison.
+//!
+//! The input is one summary per process and arm. What both processes of a pair share (temperature, neighbours, clocks)
+//! cancels in their ratio, and only there (Bulej et al., *Duet benchmarking*, 2020, arXiv:2001.05811). Therefore pairs
+//! stay together, and the iterations of several processes are not pooled.
 
 use super::estimate::Estimate;
 use super::{StatError, sample};

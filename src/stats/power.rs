@@ -1,5 +1,6 @@
-//! How small a change a comparison can see, and how many units it would take to see a smaller one. From a
-//! spread and a rule. Must never be quoted as a probability that a verdict is right.
+//! Tells how small a change a comparison can see, and how many units it takes to see a smaller one.
+//!
+//! These are statements about a design (a spread and a rule), not the probability that a given verdict is right.
 
 use super::dist;
 use super::estimate::Estimate;

@@ -1,5 +1,4 @@
-//! Mean, variance and logarithms of a handful of numbers, with the checks every estimator needs. Must never
-//! return NaN.
+//! Gives mean, variance and logarithms of a handful of numbers, and the checks that every estimator needs first.
 
 use super::StatError;
 

@@ -1,6 +1,6 @@
-//! When a running comparison may be looked at. Makes the number of pairs of the next look and the threshold
-//! that all looks share. Must never allow a look in between: every further look is another chance to be
-//! wrong.
+//! Says when a running comparison may be looked at, and with which threshold.
+//!
+//! All looks share one threshold. There are no looks in between: every further look is another chance to be wrong.
 
 use super::StatError;
 

@@ -1,5 +1,8 @@
-//! How much two sessions on one device differ when nothing changed. Makes a [`SessionSpread`] from stored
-//! sessions of the same engine. Must never guess: with fewer than five sessions there is no answer.
+//! Estimates how much two sessions on one device differ when nothing changed.
+//!
+//! The input is stored sessions of the same engine.
+//!
+//! Invariant: with fewer than five sessions there is no answer (`too_little_or_unusable_data_are_errors`).
 
 use super::{StatError, sample};
 

@@ -1,6 +1,8 @@
-//! What earlier comparisons on a device say about the spread of the next one. Makes a [`Prior`] from past
-//! spreads and moderates an [`Estimate`] with it, which is worth a few pairs when there are only five. Must
-//! never pull a noisy day down to the quiet past: a spread that the history does not explain is left alone.
+//! Tells what earlier comparisons on a device say about the spread of the next one.
+//!
+//! It fits a [`Prior`] to past spreads and moderates an [`Estimate`] with it, which is worth a few pairs when there are
+//! only five. A noisy day is not pulled down to the quiet past: a spread that the history does not explain is left
+//! alone.
 
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 use statrs::function::gamma::digamma;

@@ -1,6 +1,6 @@
-//! Comparison with a stored record, when the base can no longer be run. Makes an [`Estimate`] from one
-//! summary per process and arm. Must never be called without thinking about σ_session: two sessions differ
-//! even when the code does not.
+//! Compares two arms that did not run as pairs: the base is a stored record that cannot be run again.
+//!
+//! The input is one summary per process and arm, and σ_session: two sessions differ even when the code does not.
 
 use super::estimate::Estimate;
 use super::sessions::SessionSpread;

@@ -1,4 +1,4 @@
-//! `--exportProfile` and `--exportLayerInfo` → [`Layer`]s: where the time of an engine goes. Pure.
+//! Reads `--exportProfile` and `--exportLayerInfo`: in which layers an engine spends its time. Pure.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub struct Layer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+struct LayerRow {
     name: String,
     average_ms: f64,
     /// Not exported before 8.4.
@@ -32,7 +32,7 @@ pub fn layers(profile: &str, info: Option<&str>) -> Result<Vec<Layer>, String> {
     let known = info.map(described).transpose()?.unwrap_or_default();
     let mut layers = Vec::new();
     for item in items.into_iter().filter(|i| i.get("count").is_none()) {
-        let row: Row = serde_json::from_value(item)
+        let row: LayerRow = serde_json::from_value(item)
             .map_err(|e| format!("is no export of trtexec --exportProfile ({e})"))?;
         let median_ms = row.median_ms.unwrap_or(row.average_ms);
         if !(median_ms.is_finite() && median_ms >= 0.0) {

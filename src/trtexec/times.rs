@@ -1,9 +1,9 @@
-//! `--exportTimes` → [`Times`]: the requests of one run in the order in which they began. Pure.
+//! Reads `--exportTimes`: the requests of one run, in the order in which they began. Pure.
 //!
-//! The trap in these files: all times are 32-bit floats in milliseconds from one origin, and durations are differences of
-//! them, so that a run of ten minutes resolves 62 µs. Starts and ends are printed with six digits, which is coarser still
-//! (10 µs after a second). Therefore durations are taken from the fields that hold them, never from starts and ends, and
-//! how well they are resolved is part of the answer.
+//! There is a trap in these files. All times are 32-bit floats in milliseconds from one origin, and durations are
+//! differences of them; so after ten minutes they are only known to 62 µs. Starts and ends are printed with six digits,
+//! which is coarser still (10 µs after a second). Therefore durations are taken from the fields that hold them, not from
+//! starts and ends, and how fine they are is part of the answer.
 
 use crate::stats::median_by;
 use crate::units::{plain_time, share};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 /// A request as trtexec times it, by events on the GPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Request {
+pub struct TimedRequest {
     pub start_ms: f64,
     pub compute_start_ms: f64,
     pub end_ms: f64,
@@ -27,8 +27,8 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Times {
     /// Without those that began while warming up.
-    pub requests: Vec<Request>,
-    pub warm_up: Vec<Request>,
+    pub requests: Vec<TimedRequest>,
+    pub warm_up: Vec<TimedRequest>,
     /// The step between two durations that can be told apart at the end of the run.
     pub resolution_ns: f64,
 }
@@ -57,7 +57,7 @@ pub struct TooCoarse {
 
 impl Times {
     /// Why the times of these requests are too coarse to be judged; `None` where they are not.
-    pub fn too_coarse(&self, requests: &[Request], margin_frac: f64) -> Option<TooCoarse> {
+    pub fn too_coarse(&self, requests: &[TimedRequest], margin_frac: f64) -> Option<TooCoarse> {
         let median_ns = median_by(requests.iter().map(|r| r.latency_ms), f64::total_cmp)? * 1e6;
         (self.resolution_ns > margin_frac * median_ns)
             .then_some(TooCoarse { resolution_ns: self.resolution_ns, median_ns })
@@ -65,26 +65,27 @@ impl Times {
 }
 
 /// Latencies in nanoseconds, in order.
-pub fn latencies_ns(requests: &[Request]) -> Vec<u64> {
+pub fn latencies_ns(requests: &[TimedRequest]) -> Vec<u64> {
     requests.iter().map(|r| nanos(r.latency_ms).max(1)).collect()
 }
 
 /// Time computing in nanoseconds, in order. Nothing that ran took no time at all.
-pub fn compute_ns(requests: &[Request]) -> Vec<u64> {
+pub fn compute_ns(requests: &[TimedRequest]) -> Vec<u64> {
     requests.iter().map(|r| nanos(r.compute_ms).max(1)).collect()
 }
 
 /// Requests over the time from the first start to the last end.
-pub fn requests_per_s(requests: &[Request]) -> f64 {
+pub fn requests_per_s(requests: &[TimedRequest]) -> f64 {
     let start = requests.iter().fold(f64::INFINITY, |t, r| t.min(r.start_ms));
     let end = requests.iter().fold(0.0_f64, |t, r| t.max(r.end_ms));
     requests.len() as f64 / ((end - start) / 1e3).max(1e-9)
 }
 
 /// What a request consists of.
-pub fn parts(requests: &[Request]) -> Parts {
-    let median =
-        |part: fn(&Request) -> f64| median_by(requests.iter().map(|r| nanos(part(r))), u64::cmp).unwrap_or(0);
+pub fn parts(requests: &[TimedRequest]) -> Parts {
+    let median = |part: fn(&TimedRequest) -> f64| {
+        median_by(requests.iter().map(|r| nanos(part(r))), u64::cmp).unwrap_or(0)
+    };
     let enqueue_ms = requests.iter().map(|r| r.enqueue_ms).sum::<f64>() / requests.len().max(1) as f64;
     Parts {
         enqueue_ns: nanos(enqueue_ms),
@@ -101,7 +102,7 @@ fn nanos(ms: f64) -> u64 {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+struct TimesRow {
     start_enq_ms: f64,
     end_enq_ms: f64,
     #[serde(rename = "startH2dMs", alias = "startInMs")]
@@ -122,7 +123,7 @@ struct Row {
 /// Versions before 8.6 export the warm-up too. It is told from the rest by trtexec's own rule: a request belongs to it
 /// that computes before it is over.
 pub fn times(text: &str, warm_up_ms: f64) -> Result<Times, String> {
-    let rows: Vec<Row> = serde_json::from_str(text).map_err(|e| explain(text, &e))?;
+    let rows: Vec<TimesRow> = serde_json::from_str(text).map_err(|e| explain(text, &e))?;
     let mut all = Vec::with_capacity(rows.len());
     for (i, row) in rows.iter().enumerate() {
         all.push(request(row).map_err(|why| format!("{why} in request {} of {}", i + 1, rows.len()))?);
@@ -140,7 +141,7 @@ pub fn times(text: &str, warm_up_ms: f64) -> Result<Times, String> {
     Ok(Times { requests, warm_up: all, resolution_ns: step_ms(end_ms) * 1e6 })
 }
 
-fn request(row: &Row) -> Result<Request, String> {
+fn request(row: &TimesRow) -> Result<TimedRequest, String> {
     let durations = [
         ("latencyMs", row.latency_ms),
         ("computeMs", row.compute_ms),
@@ -157,7 +158,7 @@ fn request(row: &Row) -> Result<Request, String> {
     if row.latency_ms == 0.0 {
         return Err("says that nothing was timed (latencyMs = 0)".into());
     }
-    Ok(Request {
+    Ok(TimedRequest {
         start_ms: row.start_h2d_ms,
         compute_start_ms: row.start_compute_ms,
         end_ms: row.end_d2h_ms,

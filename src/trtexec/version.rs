@@ -1,4 +1,4 @@
-//! Which trtexec it is, and the arguments it takes for what is asked. Pure.
+//! Finds which trtexec it is, and gives the arguments that this version takes for what is asked. Pure.
 //!
 //! What changed, as NVIDIA's migration guides and the program's own help say it:
 //! - 8.6: `--skipInference` in place of `--buildOnly`, `--infStreams` in place of `--streams`; the warm-up is no longer
@@ -14,7 +14,7 @@ use std::fmt;
 
 /// A version of TensorRT, as its trtexec says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct TrtexecVersion {
     pub major: u32,
     pub minor: u32,
     pub patch: u32,
@@ -28,7 +28,7 @@ pub struct Refused {
 }
 
 /// The oldest version whose options these are.
-const OLDEST: Version = Version { major: 8, minor: 5, patch: 0 };
+const OLDEST: TrtexecVersion = TrtexecVersion { major: 8, minor: 5, patch: 0 };
 /// The newest major version whose options are known.
 const NEWEST_MAJOR: u32 = 11;
 /// Gone in 11.0.
@@ -69,7 +69,7 @@ const OURS: [&str; 31] = [
     "--help",
 ];
 
-impl Version {
+impl TrtexecVersion {
     /// From the banner (`[TensorRT v8601]`, `[TensorRT v101300]`), or from `TensorRT version: 8.6.1`.
     pub fn find(text: &str) -> Option<Self> {
         let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
@@ -171,7 +171,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for TrtexecVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
     }
@@ -181,8 +181,8 @@ impl fmt::Display for Version {
 mod tests {
     use super::*;
 
-    fn v(major: u32, minor: u32, patch: u32) -> Version {
-        Version { major, minor, patch }
+    fn v(major: u32, minor: u32, patch: u32) -> TrtexecVersion {
+        TrtexecVersion { major, minor, patch }
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             ("TensorRT version: soon", None),
             ("bash: trtexec: command not found", None),
         ] {
-            assert_eq!(Version::find(text), expected, "{text}");
+            assert_eq!(TrtexecVersion::find(text), expected, "{text}");
         }
     }
 
@@ -227,7 +227,8 @@ mod tests {
             warm_up_ms: 200.0,
             ..RunSettings::default()
         };
-        let args = |version: Version, run: &RunSettings| version.run_args(run, 1_500_000_000).join(" ");
+        let args =
+            |version: TrtexecVersion, run: &RunSettings| version.run_args(run, 1_500_000_000).join(" ");
         let old = args(v(8, 5, 3), &run);
         assert!(old.starts_with("--streams=2 --warmUp=200 --duration=1.5 "), "{old}");
         assert!(old.ends_with("--noDataTransfers --useSpinWait"), "{old}");
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn build_options_that_cannot_be_are_refused() {
         let refused =
-            |version: Version, arg: &str| version.check_build(&[arg.to_owned()]).err().map(|r| r.what);
+            |version: TrtexecVersion, arg: &str| version.check_build(&[arg.to_owned()]).err().map(|r| r.what);
         assert_eq!(refused(v(10, 0, 0), "--fp16"), None);
         assert!(refused(v(11, 0, 0), "--fp16").unwrap().contains("has no --fp16"));
         assert!(refused(v(10, 0, 0), "--duration=3").unwrap().contains("sets itself"));

@@ -5,7 +5,9 @@ use crate::support::queues::{Queue, SERVICE_NS, Service, md1_waits_at_most, mdc_
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::cell::Cell;
-use trt_perf::capacity::{Answer, Ask, Found, Outcome, Pattern, Plan, Verdict, probe, search};
+use trt_perf::capacity::{
+    Ask, FoundCapacities, Outcome, Pattern, ProbeAnswer, ProbeVerdict, SearchPlan, probe, search,
+};
 use trt_perf::error::Failure;
 use trt_perf::rng::Rng;
 use trt_perf::stats::{StatError, clopper_pearson, geometric_mean_interval};
@@ -136,7 +138,7 @@ fn a_probe_at_the_limit_rarely_passes() {
         for process in 0..PROBES {
             let seen = probe::assess(&plan, &ask, &queue.answer(&Pattern::Poisson, SEED, process, &ask));
             let over = (seen.over[0].frac * seen.requests as f64).round() as usize;
-            passes += u32::from(seen.over[0].verdict == Verdict::Passes);
+            passes += u32::from(seen.over[0].verdict == ProbeVerdict::Passes);
             binomial += u32::from(clopper_pearson(over, seen.requests, 0.1).1 <= plan.allowed_frac());
         }
         // 5 % and three standard errors of so many probes.
@@ -212,9 +214,9 @@ fn a_cliff_is_an_interval() {
     // A cache that some rate overflows.
     let mut cache = |ask: &Ask| {
         let latency_ns = vec![if ask.per_s < 333.0 { 10 } else { 1000 }; ask.arrivals];
-        Ok::<_, StatError>(Answer { latency_ns, ..Answer::default() })
+        Ok::<_, StatError>(ProbeAnswer { latency_ns, ..ProbeAnswer::default() })
     };
-    let plan = Plan { budgets_ns: vec![100], ..plan };
+    let plan = SearchPlan { budgets_ns: vec![100], ..plan };
     let outcome = search(&plan, &mut cache).expect("a sound plan").capacities[0].outcome;
     let Outcome::Cliff { holds_per_s, fails_per_s } = outcome else { panic!("{outcome:?}") };
     assert!(holds_per_s < 333.0 && fails_per_s >= 333.0 && fails_per_s < 1.013 * holds_per_s, "{outcome:?}");
@@ -222,8 +224,8 @@ fn a_cliff_is_an_interval() {
 
 #[test]
 fn what_has_no_crossing_says_so() {
-    let search = |plan: &Plan| md1().search(plan, &Pattern::Poisson, SEED, 0);
-    let plan = Plan { max_per_s: 300.0, ..md1().plan(&[10.0], 0.99, 10.0) };
+    let search = |plan: &SearchPlan| md1().search(plan, &Pattern::Poisson, SEED, 0);
+    let plan = SearchPlan { max_per_s: 300.0, ..md1().plan(&[10.0], 0.99, 10.0) };
     let beyond = search(&plan);
     let Outcome::Beyond { at_least_per_s } = beyond.capacities[0].outcome else { panic!("{beyond:?}") };
     assert!((290.0..=300.0).contains(&at_least_per_s) && beyond.capacities[0].confirmed.is_some());
@@ -235,7 +237,7 @@ fn what_has_no_crossing_says_so() {
     // Requests that cannot pass any more are not waited for.
     assert!(none.probes.len() == 5 && none.probes.iter().all(|probe| probe.stopped && probe.requests < 30));
 
-    let spent = search(&Plan { max_probes: 2, ..md1().plan(&[10.0], 0.99, 1.0) });
+    let spent = search(&SearchPlan { max_probes: 2, ..md1().plan(&[10.0], 0.99, 1.0) });
     assert!(spent.probes.len() == 2 && per_s(&spent.capacities[0].outcome).is_none(), "{spent:?}");
 }
 
@@ -249,7 +251,7 @@ fn a_server_that_falls_behind_is_saturated() {
             |process| probe::assess(&plan, &ask, &md1().answer(&Pattern::Poisson, SEED, process, &ask));
         let probes: Vec<_> = (0..100).map(seen).filter(|probe| probe.saturated).collect();
         // Whatever the budget.
-        assert!(probes.iter().all(|probe| probe.over[0].verdict == Verdict::Fails));
+        assert!(probes.iter().all(|probe| probe.over[0].verdict == ProbeVerdict::Fails));
         probes.len()
     };
     assert!(saturated(1.1) == 100 && saturated(0.5) <= 1 && saturated(0.8) <= 8, "{}", saturated(0.8));
@@ -269,12 +271,12 @@ fn the_first_failure_of_a_probe_ends_the_search() {
     };
     assert_eq!(search(&plan, &mut broken), Err(Failure::usage("gone")));
     assert_eq!(asked.get(), 3);
-    let failure = search(&Plan { quantile: 2.0, ..plan }, &mut broken).expect_err("no quantile");
+    let failure = search(&SearchPlan { quantile: 2.0, ..plan }, &mut broken).expect_err("no quantile");
     assert!(failure.message.contains("quantile") && asked.get() == 3, "{failure}");
 }
 
 /// Every number that a report could take.
-fn numbers(found: &Found) -> Vec<f64> {
+fn numbers(found: &FoundCapacities) -> Vec<f64> {
     let mut all = vec![];
     for capacity in &found.capacities {
         all.extend(match capacity.outcome {
@@ -310,7 +312,7 @@ proptest! {
     ) {
         let mut budgets_ns = budgets;
         budgets_ns.sort_unstable();
-        let plan = Plan { budgets_ns, quantile, closed_per_s, max_per_s, probe_ns: 1000, max_probes };
+        let plan = SearchPlan { budgets_ns, quantile, closed_per_s, max_per_s, probe_ns: 1000, max_probes };
         let mut rng = Rng::new(seed);
         let mut asked = 0;
         let mut odd = |ask: &Ask| {
@@ -325,7 +327,7 @@ proptest! {
                 4 => (0..n as u64).collect(),
                 _ => (0..n).map(|_| rng.below(2000)).collect(),
             };
-            Ok::<_, StatError>(Answer { latency_ns, stopped: rng.coin() })
+            Ok::<_, StatError>(ProbeAnswer { latency_ns, stopped: rng.coin() })
         };
         match search(&plan, &mut odd) {
             Ok(found) => {

@@ -5,7 +5,7 @@ use crate::engine::InputSpec;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelInput;
 use crate::tensor::{DType, Tensor};
-use crate::trtexec::Version;
+use crate::trtexec::TrtexecVersion;
 use std::path::Path;
 
 /// `'x':1x3x8x8,'mask':1x8` for the inputs whose shapes are not fixed; empty where all are.
@@ -27,7 +27,11 @@ pub(super) fn shapes<'a>(
 }
 
 /// Writes each input as raw values and returns the option that names the files; none for a model without inputs.
-pub(super) fn files(inputs: &[(String, Tensor)], version: Version, folder: &Path) -> Result<Option<String>> {
+pub(super) fn files(
+    inputs: &[(String, Tensor)],
+    version: TrtexecVersion,
+    folder: &Path,
+) -> Result<Option<String>> {
     if folder.to_string_lossy().contains([',', ':', '\'']) {
         return Err(Failure::new(
             FailureKind::Measure,
@@ -49,7 +53,7 @@ pub(super) fn files(inputs: &[(String, Tensor)], version: Version, folder: &Path
 }
 
 /// The bytes as the engine takes them: before version 10, engines have no 64-bit integers and take 32 bits instead.
-fn raw(tensor: &Tensor, version: Version) -> Result<Vec<u8>> {
+fn raw(tensor: &Tensor, version: TrtexecVersion) -> Result<Vec<u8>> {
     if tensor.dtype != DType::I64 || version.major >= 10 {
         return Ok(tensor.data.clone());
     }
@@ -71,8 +75,8 @@ fn raw(tensor: &Tensor, version: Version) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const V8: Version = Version { major: 8, minor: 6, patch: 1 };
-    const V10: Version = Version { major: 10, minor: 0, patch: 0 };
+    const V8: TrtexecVersion = TrtexecVersion { major: 8, minor: 6, patch: 1 };
+    const V10: TrtexecVersion = TrtexecVersion { major: 10, minor: 0, patch: 0 };
 
     #[test]
     fn long_integers_are_narrowed_for_old_engines_only() {

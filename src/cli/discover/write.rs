@@ -1,7 +1,7 @@
 //! `--write`: which settings a winner changes, and where.
 
 use crate::cli::shown;
-use crate::config::edit::{Change, Place, Setting, write as write_changes};
+use crate::config::edit::{EditedTable, SettingChange, SettingValue, write as write_changes};
 use crate::config::{Overrides, Project, Settings};
 use crate::discover::Cell;
 use crate::error::Result;
@@ -23,7 +23,7 @@ pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, 
     let case = explored.grid.cells.get(winner);
     let on_gpu = case.is_some_and(|c| c.target.kind.on_gpu());
     let changes = changes(cell, &variant.settings, explored.grid.axes.batch.len() > 1, on_gpu);
-    let said: Vec<String> = changes.iter().map(Change::to_string).collect();
+    let said: Vec<String> = changes.iter().map(SettingChange::to_string).collect();
     let table = match &written.variant {
         Some(variant) => format!("variant \"{variant}\" of model \"{}\"", written.model),
         None => format!("model \"{}\"", written.model),
@@ -33,20 +33,20 @@ pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, 
         let text = format!("nothing to write: {table} in {file} is configured like that already");
         return Ok(Some((written.manifest.clone(), text)));
     }
-    let place = Place { model: &written.model, variant: written.variant.as_deref() };
+    let place = EditedTable { model: &written.model, variant: written.variant.as_deref() };
     write_changes(&written.manifest, place, &changes)?;
     Ok(Some((written.manifest.clone(), format!("written to {table} in {file}: {}", said.join(", ")))))
 }
 
 /// What differs from what is configured. Streams are written whatever is usual: on a CPU that depends on the machine, and
 /// where nothing of the point is said, an older pin would take its place.
-fn changes(cell: Cell, configured: &Settings, batch_varied: bool, on_gpu: bool) -> Vec<Change> {
+fn changes(cell: Cell, configured: &Settings, batch_varied: bool, on_gpu: bool) -> Vec<SettingChange> {
     let p = cell.point;
     let usual_in_flight = if on_gpu { 2 } else { 1 };
-    let number = |key, n| Change { key, value: Setting::Number(n) };
+    let number = |key, n| SettingChange { key, value: SettingValue::Number(n) };
     let mut changes = Vec::new();
     if batch_varied && configured.batches.as_deref() != Some(&[p.batch]) {
-        changes.push(Change { key: "batches", value: Setting::List(vec![p.batch]) });
+        changes.push(SettingChange { key: "batches", value: SettingValue::List(vec![p.batch]) });
     }
     if configured.streams != Some(p.streams) {
         changes.push(number("streams", p.streams));
@@ -55,7 +55,7 @@ fn changes(cell: Cell, configured: &Settings, batch_varied: bool, on_gpu: bool) 
         changes.push(number("in-flight", p.in_flight));
     }
     if configured.cuda_graph != p.cuda_graph {
-        changes.push(Change { key: "cuda-graph", value: Setting::Switch(p.cuda_graph) });
+        changes.push(SettingChange { key: "cuda-graph", value: SettingValue::Switch(p.cuda_graph) });
     }
     if configured.threads != cell.threads {
         changes.push(number("threads", cell.threads));

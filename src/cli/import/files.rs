@@ -4,7 +4,7 @@ use super::TrtexecArgs;
 use crate::case::sha256_hex;
 use crate::cli::compare::natural;
 use crate::error::{Failure, FailureKind, Result};
-use crate::trtexec::{self, Kind, Layer, Said};
+use crate::trtexec::{self, Layer, TrtexecFile, TrtexecOutput};
 use std::path::{Path, PathBuf};
 
 /// Everything that was found.
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub struct Found {
     /// Name and text, in natural order of the names.
     pub times: Vec<(String, String)>,
-    pub said: Said,
+    pub output: TrtexecOutput,
     pub layers: Vec<Layer>,
     pub layers_sha256: Option<String>,
     pub plan: Option<(String, u64)>,
@@ -26,19 +26,19 @@ struct File {
 
 /// Reads what the options name.
 pub fn find(args: &TrtexecArgs) -> Result<Found> {
-    let mut all: Vec<(Kind, File)> = Vec::new();
+    let mut all: Vec<(TrtexecFile, File)> = Vec::new();
     for path in &args.paths {
         if path.is_dir() {
             folder(path, &mut all)?;
         } else {
             // Whatever it is: the reader of times says what is wrong with it.
-            all.push((Kind::Times, read(path)?));
+            all.push((TrtexecFile::Times, read(path)?));
         }
     }
     for path in &args.log {
         let file = read(path)?;
         match trtexec::kind(&file.text) {
-            Some(kind @ (Kind::Log | Kind::Summary)) => all.push((kind, file)),
+            Some(kind @ (TrtexecFile::Log | TrtexecFile::Summary)) => all.push((kind, file)),
             _ => {
                 return Err(other(
                     &file.name,
@@ -47,7 +47,7 @@ pub fn find(args: &TrtexecArgs) -> Result<Found> {
             }
         }
     }
-    for (kind, path) in [(Kind::Profile, &args.profile), (Kind::Layers, &args.layers)] {
+    for (kind, path) in [(TrtexecFile::Profile, &args.profile), (TrtexecFile::Layers, &args.layers)] {
         if let Some(path) = path {
             // The named one counts, not the one in the folder.
             all.retain(|(k, _)| *k != kind);
@@ -63,7 +63,7 @@ pub fn find(args: &TrtexecArgs) -> Result<Found> {
 }
 
 /// The files of a folder that are trtexec's; others may lie beside them.
-fn folder(dir: &Path, all: &mut Vec<(Kind, File)>) -> Result<()> {
+fn folder(dir: &Path, all: &mut Vec<(TrtexecFile, File)>) -> Result<()> {
     let entries = std::fs::read_dir(dir).map_err(|e| Failure::io("read the folder", dir, &e))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
     // 2 before 10: the order in which people number runs.
@@ -84,25 +84,25 @@ fn folder(dir: &Path, all: &mut Vec<(Kind, File)>) -> Result<()> {
             return Err(other(&file.name, &format!("is no whole JSON ({e})")));
         }
     }
-    if !all[before..].iter().any(|(kind, _)| *kind == Kind::Times) {
+    if !all[before..].iter().any(|(kind, _)| *kind == TrtexecFile::Times) {
         return Err(other(&dir.display().to_string(), "holds no export of times"));
     }
     Ok(())
 }
 
-fn put_together(all: Vec<(Kind, File)>) -> Result<Found> {
+fn put_together(all: Vec<(TrtexecFile, File)>) -> Result<Found> {
     let mut found = Found::default();
     let (mut profile, mut info): (Option<File>, Option<File>) = (None, None);
     for (kind, file) in all {
         match kind {
-            Kind::Times => found.times.push((file.name, file.text)),
-            Kind::Log | Kind::Summary => {
-                let said = trtexec::said(&file.text).map_err(|why| other(&file.name, &why))?;
-                differs(&found.said, &said, &file.name)?;
-                found.said = trtexec::merge(found.said, said);
+            TrtexecFile::Times => found.times.push((file.name, file.text)),
+            TrtexecFile::Log | TrtexecFile::Summary => {
+                let output = trtexec::read_output(&file.text).map_err(|why| other(&file.name, &why))?;
+                differs(&found.output, &output, &file.name)?;
+                found.output = trtexec::merge(found.output, output);
             }
-            Kind::Profile => profile = Some(file),
-            Kind::Layers => info = Some(file),
+            TrtexecFile::Profile => profile = Some(file),
+            TrtexecFile::Layers => info = Some(file),
         }
     }
     if let Some(profile) = profile {
@@ -114,7 +114,7 @@ fn put_together(all: Vec<(Kind, File)>) -> Result<Found> {
 }
 
 /// Logs of one session say the same of the GPU and the settings.
-fn differs(a: &Said, b: &Said, name: &str) -> Result<()> {
+fn differs(a: &TrtexecOutput, b: &TrtexecOutput, name: &str) -> Result<()> {
     let facts = [
         ("setting of inference", a.run.is_some() && b.run.is_some() && a.run != b.run),
         ("GPU", a.gpu.is_some() && b.gpu.is_some() && a.gpu != b.gpu),

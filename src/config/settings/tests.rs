@@ -1,14 +1,14 @@
-//! Layers, overrides, and what each mistake is called.
+//! Tests layers and overrides, and what each mistake is called.
 
 use super::super::table::{Place, Problems};
 use super::*;
 use serde_json::json;
 
-fn read(value: Value) -> (Layer, Result<(), crate::error::Failure>) {
+fn read(value: Value) -> (SettingsLayer, Result<(), crate::error::Failure>) {
     let mut problems = Problems::default();
     let Value::Object(map) = value else { panic!("tests pass tables") };
     let mut table = Table::new(map, Place::command_line(), &mut problems);
-    let layer = Layer::read(&mut table);
+    let layer = SettingsLayer::read(&mut table);
     table.finish();
     (layer, problems.check())
 }
@@ -65,7 +65,7 @@ fn what_init_shows_is_read_and_is_the_default_or_an_example() {
     let shown: toml::Table = text.parse().unwrap();
     let (layer, problems) = read(serde_json::to_value(shown).unwrap());
     problems.unwrap();
-    let (shown, built_in) = (layer.resolve(), Layer::default().resolve());
+    let (shown, built_in) = (layer.resolve(), SettingsLayer::default().resolve());
     let examples = Settings {
         tensorrt: shown.tensorrt.clone(),
         batches: shown.batches.clone(),

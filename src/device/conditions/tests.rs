@@ -1,4 +1,4 @@
-//! Machines in words, and what each is warned about.
+//! Tests which warnings machines get that are described in words.
 
 use super::*;
 use crate::device::Gpu;

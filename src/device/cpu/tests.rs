@@ -1,4 +1,4 @@
-//! What kernels of several machines say, and what is made of it.
+//! Tests what is made of the texts that kernels of several machines give.
 
 use super::*;
 

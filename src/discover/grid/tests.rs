@@ -1,4 +1,4 @@
-//! Which cells a grid has on machines that are made up.
+//! Tests which cells a grid has on made-up machines.
 
 use super::*;
 use crate::config::{Overrides, Project, parse_override};

@@ -1,4 +1,4 @@
-//! Trials whose numbers are given: what goes when, who wins, what came nearest.
+//! Tests trials with given numbers: which cell goes when, which one wins, and which one came nearest.
 
 use super::*;
 use crate::case::OperatingPoint;

@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "the test and the benchmark use different parts")]
 
-use trt_perf::capacity::{Answer, Ask, Found, Outcome, Pattern, Plan, schedule, search};
+use trt_perf::capacity::{Ask, FoundCapacities, Outcome, Pattern, ProbeAnswer, SearchPlan, schedule, search};
 use trt_perf::rng::Rng;
 use trt_perf::stats::StatError;
 
@@ -57,7 +57,7 @@ impl Queue {
     }
 
     /// What the queue answers to a probe of one process.
-    pub fn answer(&self, pattern: &Pattern, seed: u64, process: u32, ask: &Ask) -> Answer {
+    pub fn answer(&self, pattern: &Pattern, seed: u64, process: u32, ask: &Ask) -> ProbeAnswer {
         let planned = schedule(pattern, seed, process, ask);
         // Its services do not depend on who asks, and are not those of other rates.
         let stream =
@@ -70,17 +70,17 @@ impl Queue {
         if let Some(last) = stop {
             latency_ns.truncate(last + 1);
         }
-        Answer { latency_ns, stopped: stop.is_some() }
+        ProbeAnswer { latency_ns, stopped: stop.is_some() }
     }
 
-    pub fn search(&self, plan: &Plan, pattern: &Pattern, seed: u64, process: u32) -> Found {
+    pub fn search(&self, plan: &SearchPlan, pattern: &Pattern, seed: u64, process: u32) -> FoundCapacities {
         search::<StatError>(plan, &mut |ask| Ok(self.answer(pattern, seed, process, ask)))
             .expect("a sound plan")
     }
 
     /// A plan for budgets in service times; a refining probe takes `thousands` of thousands of them.
-    pub fn plan(&self, budgets: &[f64], quantile: f64, thousands: f64) -> Plan {
-        Plan {
+    pub fn plan(&self, budgets: &[f64], quantile: f64, thousands: f64) -> SearchPlan {
+        SearchPlan {
             budgets_ns: budgets.iter().map(|b| (b * SERVICE_NS) as u64).collect(),
             quantile,
             closed_per_s: self.most_per_s(),

@@ -239,7 +239,7 @@ proptest! {
             let longer = format!("{}{junk}{}", &text[..at.min(text.len())], &text[at.min(text.len())..]);
             for text in [mutated, shorter, longer] {
                 let _ = trtexec::kind(&text);
-                let _ = trtexec::said(&text);
+                let _ = trtexec::read_output(&text);
                 let _ = trtexec::layers(&text, Some(&text));
                 if let Ok(t) = trtexec::times(&text, warm) {
                     prop_assert!(t.requests.iter().all(|r| r.latency_ms.is_finite() && r.latency_ms > 0.0));

@@ -1,16 +1,18 @@
-//! What trtexec prints → [`Said`]: version, GPU, and the settings that were in force. Pure.
+//! Reads what trtexec prints: version, GPU, and the settings that were in force. Pure.
 //!
-//! Reads the text itself, or the JSON that TensorRT's Engine Explorer makes of it. Only what is said counts: nothing is
-//! filled in from defaults, because 11.0 changed them.
+//! The input is the printed text, or the JSON that TensorRT's Engine Explorer makes of it.
+//!
+//! Invariant: what is not printed is not filled in from defaults, because version 11.0 changed them
+//! (`what_is_not_said_is_not_guessed`).
 
-use super::version::Version;
+use super::version::TrtexecVersion;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What is known of a run beside its times; `None` and empty are "not said".
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Said {
-    pub version: Option<Version>,
+pub struct TrtexecOutput {
+    pub version: Option<TrtexecVersion>,
     pub gpu: Option<String>,
     pub gpu_memory_mib: Option<u64>,
     /// Clocks, ECC and compute capability, by the names trtexec gives them.
@@ -74,7 +76,7 @@ const NO_GRAPH: [&str; 3] = [
 type Section = Vec<(String, String)>;
 
 /// Reads either form. The error continues the file's name.
-pub fn said(text: &str) -> Result<Said, String> {
+pub fn read_output(text: &str) -> Result<TrtexecOutput, String> {
     if text.trim_start().starts_with('{') {
         let value: Value =
             serde_json::from_str(text).map_err(|e| format!("is no summary of trtexec's output ({e})"))?;
@@ -88,17 +90,17 @@ pub fn said(text: &str) -> Result<Said, String> {
     }
     let sections = log_sections(text);
     let section = |key: &str| sections.get(key).cloned().unwrap_or_default();
-    let mut said = put_together(
-        Version::find(text),
+    let mut output = put_together(
+        TrtexecVersion::find(text),
         &section("Device Information"),
         &section("Inference Options"),
         &[section("Model Options"), section("Build Options")].concat(),
     )?;
-    said.load_ns = load_ns(text);
-    if let Some(run) = &mut said.run {
+    output.load_ns = load_ns(text);
+    if let Some(run) = &mut output.run {
         run.cuda_graph &= !graph_failed(text);
     }
-    Ok(said)
+    Ok(output)
 }
 
 /// Whether the output says that a CUDA graph was asked for and could not be captured.
@@ -106,18 +108,18 @@ pub fn graph_failed(text: &str) -> bool {
     NO_GRAPH.iter().any(|mark| text.contains(mark))
 }
 
-/// What `more` says where `said` is silent.
-pub fn merge(said: Said, more: Said) -> Said {
+/// What `more` says where `output` is silent.
+pub fn merge(output: TrtexecOutput, more: TrtexecOutput) -> TrtexecOutput {
     let or = |a: BTreeMap<_, _>, b| if a.is_empty() { b } else { a };
-    Said {
-        version: said.version.or(more.version),
-        gpu: said.gpu.or(more.gpu),
-        gpu_memory_mib: said.gpu_memory_mib.or(more.gpu_memory_mib),
-        gpu_facts: or(said.gpu_facts, more.gpu_facts),
-        run: said.run.or(more.run),
-        build: or(said.build, more.build),
-        model: said.model.or(more.model),
-        load_ns: said.load_ns.or(more.load_ns),
+    TrtexecOutput {
+        version: output.version.or(more.version),
+        gpu: output.gpu.or(more.gpu),
+        gpu_memory_mib: output.gpu_memory_mib.or(more.gpu_memory_mib),
+        gpu_facts: or(output.gpu_facts, more.gpu_facts),
+        run: output.run.or(more.run),
+        build: or(output.build, more.build),
+        model: output.model.or(more.model),
+        load_ns: output.load_ns.or(more.load_ns),
     }
 }
 
@@ -146,17 +148,17 @@ fn log_sections(text: &str) -> BTreeMap<String, Section> {
 }
 
 fn put_together(
-    version: Option<Version>,
+    version: Option<TrtexecVersion>,
     device: &Section,
     inference: &Section,
     build: &Section,
-) -> Result<Said, String> {
+) -> Result<TrtexecOutput, String> {
     let named = |section: &Section, keys: &[&str]| -> BTreeMap<String, String> {
         section.iter().filter(|(k, _)| keys.contains(&k.as_str())).cloned().collect()
     };
     // A run that loads a plan prints build options that say nothing of how the plan was made.
     let built = get(build, &["Format"]).is_some_and(|f| f != "*");
-    Ok(Said {
+    Ok(TrtexecOutput {
         version,
         gpu: get(device, &["Selected Device"]).map(str::to_owned),
         gpu_memory_mib: get(device, &["Device Global Memory"])
@@ -269,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_log_says_version_gpu_and_settings() {
-        let s = said(LOG).unwrap();
+        let s = read_output(LOG).unwrap();
         assert_eq!(s.version.map(|v| v.to_string()), Some("8.6.1".into()));
         assert_eq!((s.gpu.as_deref(), s.gpu_memory_mib), (Some("NVIDIA Test GPU"), Some(24268)));
         assert_eq!((s.load_ns, s.model), (Some(250_000_000), None));
@@ -287,7 +289,7 @@ mod tests {
             "inference_options": {"Input inference shape": "x=32x3", "Duration": "3s (+ 200ms warm up)", "Streams": "1", "ExposeDMA": "Enabled",
             "Data transfers": "Disabled", "Spin-wait": "Enabled", "CUDA Graph": "Enabled"},
             "device_information": {"Selected Device": "G", "Compute Capability": 8.0, "Device Global Memory": "10 MiB"}}"#;
-        let s = said(json).unwrap();
+        let s = read_output(json).unwrap();
         assert_eq!(s.build["Precision"], "FP32+FP16");
         assert_eq!((s.model.as_deref(), s.gpu_memory_mib), (Some("m.onnx"), Some(10)));
         assert_eq!(s.gpu_facts["Compute Capability"], "8.0");
@@ -301,16 +303,16 @@ mod tests {
         let text = format!(
             "{LOG}[W] The built engine contains operations that are not permitted under CUDA graph capture mode."
         );
-        assert!(!said(&text).unwrap().run.unwrap().cuda_graph);
+        assert!(!read_output(&text).unwrap().run.unwrap().cuda_graph);
     }
 
     #[test]
     fn what_is_not_said_is_not_guessed() {
-        assert_eq!(said("{}").unwrap(), Said::default());
+        assert_eq!(read_output("{}").unwrap(), TrtexecOutput::default());
         let lacking = LOG.replace("CUDA Graph: Enabled", "");
-        assert!(said(&lacking).unwrap_err().contains("does not say `CUDA Graph`"));
+        assert!(read_output(&lacking).unwrap_err().contains("does not say `CUDA Graph`"));
         let odd = LOG.replace("Spin-wait: Disabled", "Spin-wait: maybe");
-        assert!(said(&odd).unwrap_err().contains("neither Enabled nor Disabled"));
-        assert!(said("{").unwrap_err().contains("no summary"));
+        assert!(read_output(&odd).unwrap_err().contains("neither Enabled nor Disabled"));
+        assert!(read_output("{").unwrap_err().contains("no summary"));
     }
 }
