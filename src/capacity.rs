@@ -51,9 +51,9 @@ pub fn step_of(per_s: f64) -> f64 {
 /// What is to be found, and what it may cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchPlan {
-    /// Ascending, each above 0.
+    /// The latency budgets, in nanoseconds: ascending, each above 0.
     pub budgets_ns: Vec<u64>,
-    /// In (0, 1): 0.99 allows 1 % of the requests to take longer than the budget.
+    /// Share of the requests that must keep the budget, in (0, 1): 0.99 allows 1 % of them to take longer.
     pub quantile: f64,
     /// Requests per second that the closed loop reached: bracketing starts from half of it.
     pub closed_per_s: f64,
@@ -109,13 +109,14 @@ impl From<StatError> for Failure {
     }
 }
 
-/// One probe to run: `arrivals` requests at `per_s`, planned by [`schedule`].
+/// What one probe is to do: `arrivals` requests at `per_s`, planned by [`schedule`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ask {
-    /// Of the lattice.
+    /// The step of the lattice.
     pub step: i32,
     /// [`rate`] of the step: requests per second.
     pub per_s: f64,
+    /// How many requests arrive.
     pub arrivals: usize,
     /// A confirming probe gets arrivals of its own: those that chose its rate would confirm it too easily.
     pub confirming: bool,
@@ -127,7 +128,8 @@ pub struct Ask {
 /// What a probe saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProbeAnswer {
-    /// From the planned arrival to the end, in order of planned arrival; fewer than asked where it stopped early.
+    /// From the planned arrival to the end, in nanoseconds and in order of planned arrival; fewer than asked where the
+    /// probe stopped early.
     pub latency_ns: Vec<u64>,
     /// Whether it ended early, by `stop_over`.
     pub stopped: bool,
@@ -145,7 +147,9 @@ pub struct FoundCapacities {
 /// The answer for one budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
+    /// The latency budget, in nanoseconds.
     pub budget_ns: u64,
+    /// The rate at which the budget is just kept, or what is known instead.
     pub outcome: Outcome,
     /// The highest rate that a long probe of its own passed, if any did.
     pub confirmed: Option<Confirmed>,
@@ -155,29 +159,50 @@ pub struct Capacity {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// At this rate. `ln_se` is the standard error of its logarithm *within this process*: what the arrivals alone
-    /// vary it by, and too small, because a search that saw few bursts takes them for all there are. Of simulated
-    /// queues ±1.96 of it cover the true capacity in 75 to 92 % of the runs, and in fewer (67 % and less) where the
-    /// probes are short for the budget. Report and compare over processes: the t interval of five covers 94 to 96 %,
-    /// but 84 to 92 % at 20 services and probes of 5,000 requests, where single answers are up to 1 % too high.
-    Rate { per_s: f64, ln_se: f64 },
+    /// At this rate. Report and compare rates over processes: the t interval of five covers 94 to 96 %, but 84 to 92 %
+    /// at 20 services and probes of 5,000 requests, where single answers are up to 1 % too high.
+    Rate {
+        /// The rate.
+        per_s: f64,
+        /// Standard error of the rate's logarithm *within this process*: what the arrivals alone vary it by. It is too
+        /// small, because a search that saw few bursts takes them for all there are. In simulated queues ±1.96 of it
+        /// cover the true capacity in 75 to 92 % of the runs, and in fewer (67 % and less) where the probes are short
+        /// for the budget.
+        ln_se: f64,
+    },
     /// Somewhere between: the share jumps, does not grow smoothly, or the probes were used up.
-    Cliff { holds_per_s: f64, fails_per_s: f64 },
+    Cliff {
+        /// The budget is kept at this rate.
+        holds_per_s: f64,
+        /// It is not kept at this one.
+        fails_per_s: f64,
+    },
     /// The highest rate that the generator can offer still holds.
-    Beyond { at_least_per_s: f64 },
-    /// No rate that was tried keeps the budget; the lowest one, and its share of requests over the budget (1 where
-    /// nothing was tried).
-    None { lowest_per_s: f64, over_frac: f64 },
+    Beyond {
+        /// That rate.
+        at_least_per_s: f64,
+    },
+    /// No rate that was tried keeps the budget.
+    None {
+        /// The lowest rate that was tried.
+        lowest_per_s: f64,
+        /// Its share of requests over the budget, in [0, 1]; 1 where nothing was tried.
+        over_frac: f64,
+    },
 }
 
 /// A rate that holds: the upper bound of its share is within what is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Confirmed {
+    /// Requests per second.
     pub per_s: f64,
+    /// Share of the requests over the budget, in [0, 1].
     pub over_frac: f64,
+    /// Upper bound of that share, at 95 %.
     pub upper_frac: f64,
     /// Number of independent requests that would tell as much.
     pub n_eff: f64,
+    /// Requests that were counted.
     pub requests: usize,
 }
 

@@ -46,6 +46,7 @@ pub struct OperatingPoint {
 pub struct Mode {
     /// Inputs are copied to the GPU and outputs back in every request.
     pub transfers: bool,
+    /// How the host waits for the GPU.
     pub wait: Wait,
 }
 
@@ -65,6 +66,7 @@ impl Mode {
 /// The maximum latency, and the share of requests that must meet it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
+    /// The longest latency that meets the budget, in nanoseconds.
     pub max_ns: u64,
     /// 0.99: 99 of 100 requests must take no longer than `max_ns`.
     pub quantile: f64,
@@ -88,9 +90,13 @@ pub fn tail_quantile(budget: Option<Budget>) -> f64 {
 /// estimate of the same thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
+    /// Fresh measuring processes.
     pub processes: u64,
+    /// Each process runs unmeasured for at least this long.
     pub warm_up: Nanos,
+    /// Then it is measured for this long.
     pub measure: Nanos,
+    /// A worker that takes longer is stopped.
     pub time_limit: Nanos,
 }
 
@@ -114,33 +120,49 @@ impl Default for Margins {
 pub struct Case {
     /// `package/model/variant/scenario`.
     pub id: String,
+    /// The model file.
     pub model: PathBuf,
+    /// How requests are offered.
     pub scenario: Scenario,
+    /// The shape of each input that is configured, at the batch of this case.
     pub shapes: BTreeMap<String, Shape>,
     /// Whether `batches` was configured: then a dynamic first dimension without a shape takes the batch.
     pub batch_asked: bool,
     /// Whether a configured shape names the batch.
     pub batch_in_shapes: bool,
+    /// Where it is measured.
     pub point: OperatingPoint,
+    /// What a request spans on a GPU, and how the host waits.
     pub mode: Mode,
+    /// The latency budget; `None` where none is configured.
     pub budget: Option<Budget>,
     /// `None` in closed loops.
     pub open: Option<OpenLoop>,
+    /// `.npy` files by the input they are for; other inputs are random.
     pub inputs: BTreeMap<String, PathBuf>,
+    /// `.npy` files by the output that has to match them.
     pub expect: BTreeMap<String, PathBuf>,
+    /// Relative tolerance for `expect`: right is |output − expected| ≤ atol + rtol · |expected|.
     pub rtol: f64,
+    /// Absolute tolerance for `expect`.
     pub atol: f64,
+    /// Whether outputs may hold NaN or infinity.
     pub allow_non_finite: bool,
+    /// Seed of the random inputs.
     pub seed: u64,
     /// The backend, and why that one.
     pub target: Target,
+    /// Why `target` has this backend, for people.
     pub target_why: &'static str,
+    /// How the engine is built; part of the engine inputs.
     pub build: BuildOptions,
     /// Intra-op threads per session; part of the engine inputs.
     pub threads: u64,
     /// Whether a setting says something of the point or the threads: then no pin takes their place.
     pub point_asked: bool,
+    /// How long and how often it is measured.
     pub effort: Effort,
+    /// Which changes are too small to matter.
     pub margins: Margins,
     /// An engine file to measure as it is, instead of building one from `model`.
     pub engine: Option<PathBuf>,
@@ -240,8 +262,11 @@ struct Definition<'a> {
 /// One input as the case feeds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputIdentity {
+    /// Name of the input.
     pub name: String,
+    /// Element type.
     pub dtype: crate::tensor::DType,
+    /// Its dimensions.
     pub shape: Vec<u64>,
     /// SHA-256 of the `.npy` file, or `seeded`.
     pub source: String,

@@ -39,6 +39,7 @@ pub const AD_HOC_PACKAGE: &str = "files";
 pub struct Project {
     /// Workspace root, or the current folder where there is no Cargo project.
     pub root: PathBuf,
+    /// The folders that sessions write to.
     pub folders: Folders,
     /// `None` where there is no Cargo project.
     metadata: Option<cargo_metadata::Metadata>,
@@ -49,17 +50,24 @@ pub struct Project {
 pub struct Overrides {
     /// `--config KEY=VALUE` and its short forms, as one table.
     pub settings: Map<String, Value>,
+    /// `--shape NAME:SHAPE`: shapes by input.
     pub shapes: Vec<(String, ShapeSpec)>,
+    /// `--input NAME=FILE`: `.npy` files by the input they are for.
     pub inputs: BTreeMap<String, PathBuf>,
+    /// `--expect NAME=FILE`: `.npy` files by the output that has to match them.
     pub expect: BTreeMap<String, PathBuf>,
 }
 
 /// A model as configured.
 #[derive(Clone, Debug)]
 pub struct Model {
+    /// The package it is configured in, or [`AD_HOC_PACKAGE`].
     pub package: String,
+    /// Its name, unique within the package.
     pub name: String,
+    /// The model file.
     pub path: PathBuf,
+    /// At least one.
     pub variants: Vec<Variant>,
     /// For messages about it.
     pub place: Place,
@@ -70,11 +78,13 @@ pub struct Model {
 pub struct Variant {
     /// `None` where the model has no named variants.
     pub name: Option<String>,
+    /// Shapes by input; the others are as the model declares them.
     pub shapes: BTreeMap<String, ShapeSpec>,
     /// `.npy` files for inputs; the others are seeded random.
     pub inputs: BTreeMap<String, PathBuf>,
     /// `.npy` files the outputs must match within the tolerances.
     pub expect: BTreeMap<String, PathBuf>,
+    /// What all layers of settings come to.
     pub settings: Settings,
 }
 

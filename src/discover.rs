@@ -20,12 +20,14 @@ use std::fmt;
 /// A point of a grid. Threads are no part of the operating point: they belong to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
+    /// Batch, streams, requests in flight, CUDA graph.
     pub point: OperatingPoint,
     /// Intra-op threads per session.
     pub threads: u64,
 }
 
 impl Cell {
+    /// The point and the threads of a case.
     pub fn of(case: &Case) -> Self {
         Self { point: case.point, threads: case.threads }
     }
@@ -56,7 +58,7 @@ impl Cell {
 /// How the point of a case was chosen: kept in its record, and in later ones that are measured at that point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discovery {
-    /// Of the whole grid, which may span several cases (one per batch).
+    /// The values of the whole grid, which may span several cases (one per batch).
     pub axes: Axes,
     /// The cells of this case.
     pub cells: Vec<Tried>,
@@ -67,6 +69,7 @@ pub struct Discovery {
 /// A cell of a stored grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tried {
+    /// Which one.
     pub cell: Cell,
     /// `None` where it failed.
     pub score: Option<TriedScore>,
@@ -74,18 +77,21 @@ pub struct Tried {
     pub front: bool,
 }
 
-/// Of the last trial that the cell got to.
+/// What the last trial of the cell came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TriedScore {
+    /// Inferences per second over all streams.
     pub inferences_per_s: f64,
-    /// The budget's percentile, or p99.
+    /// Latency at the budget's percentile, or at p99, in nanoseconds.
     pub tail_ns: f64,
 }
 
-/// Two grids of a case came to different winners: information, never a verdict.
+/// Two grids of a case came to different winners. This is information and no verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
+    /// The winner of the earlier grid.
     pub before: Cell,
+    /// The winner of this grid.
     pub now: Cell,
 }
 

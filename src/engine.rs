@@ -26,8 +26,11 @@ const MAX_HEADER: usize = 16 << 20;
 /// An input of the engine with its shape resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputSpec {
+    /// Name of the input.
     pub name: String,
+    /// Element type.
     pub dtype: DType,
+    /// The shapes that the engine serves; it is measured at `opt`.
     pub shape: Shape,
     /// For seeded values.
     pub range: ValueRange,
@@ -36,15 +39,21 @@ pub struct InputSpec {
 /// What an engine is made from: everything that may change how fast it answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineInputs {
+    /// [`EngineInputs::FORMAT`] of the tool that built it.
     pub format: u32,
+    /// Word of the backend.
     pub backend: String,
     /// Library and version, such as `rten 0.27.0`.
     pub library: String,
+    /// SHA-256 of the model file.
     pub model_sha256: String,
     /// SHA-256 of each external weight file.
     pub external_sha256: BTreeMap<String, String>,
+    /// How it is built.
     pub build: BuildOptions,
+    /// Intra-op threads per session.
     pub threads: u64,
+    /// The model's inputs, in its order.
     pub inputs: Vec<InputSpec>,
     /// The hardware the engine is for, where it works on no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,8 +61,10 @@ pub struct EngineInputs {
 }
 
 impl EngineInputs {
+    /// The format of engine files that this version writes and reads.
     pub const FORMAT: u32 = FORMAT;
 
+    /// SHA-256 of all this, as 64 hexadecimal digits.
     pub fn hash(&self) -> String {
         crate::case::sha256_json(self)
     }
@@ -62,14 +73,19 @@ impl EngineInputs {
 /// The header of an engine file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineHeader {
+    /// [`EngineInputs::hash`] of `made_from`.
     pub inputs_hash: String,
+    /// What the engine is made from.
     pub made_from: EngineInputs,
+    /// SHA-256 of the payload.
     pub payload_sha256: String,
     /// Name and length of each part of the payload, in order.
     pub parts: Vec<(String, u64)>,
+    /// Names of the outputs, in their order.
     pub outputs: Vec<String>,
     /// How often each operator occurs.
     pub operators: BTreeMap<String, u64>,
+    /// How long the build took, in nanoseconds.
     pub build_ns: u64,
     /// What else was found out while building, in words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

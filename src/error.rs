@@ -37,7 +37,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// The word a report shows for it.
+    /// The word that a report shows for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -57,6 +57,7 @@ impl FailureKind {
 /// A failure: what, where, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
+    /// Decides the exit code and the word in the report.
     pub kind: FailureKind,
     /// Names the file, case or key, and says what is wrong with it.
     pub message: String,
@@ -66,10 +67,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure without a next step; [`Failure::next`] adds one.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), next: String::new() }
     }
 
+    /// The command line or the configuration asks for something that makes no sense.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Usage, message)
     }

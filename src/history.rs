@@ -28,13 +28,19 @@ pub struct CommitPlace {
 /// One case over time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
+    /// `package/model/variant/scenario`.
     pub id: String,
+    /// The key of the device that all points are of.
     pub device_key: String,
+    /// The name of that device, as the newest record has it.
     pub device_name: String,
+    /// The number that is followed.
     pub metric: Metric,
+    /// The definition that all points share: that of the newest record.
     pub definition_hash: String,
     /// Oldest commit first.
     pub points: Vec<Point>,
+    /// What is not shown, and why.
     pub left_out: LeftOut,
     /// In order; or why they were not searched for.
     pub changes: Result<Vec<LevelChange>, StatError>,
@@ -45,6 +51,7 @@ pub struct Series {
 pub struct LeftOut {
     /// Records with another definition than the newest, and how many definitions they have.
     pub other_definition: usize,
+    /// How many definitions those records have.
     pub definitions: usize,
     /// Too few requests for this metric.
     pub without_value: usize,
@@ -55,14 +62,19 @@ pub struct LeftOut {
 /// One record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
+    /// The id of the record.
     pub record_id: String,
+    /// The full id of the commit; `None` where there was none.
     pub commit: Option<String>,
+    /// The branch, as the record names it.
     pub branch: Option<String>,
     /// There were changes beside the commit.
     pub dirty: bool,
+    /// When it was measured, in seconds since 1970.
     pub created_s: i64,
     /// HEAD descends from its commit; otherwise its place is by date.
     pub in_history: bool,
+    /// Processes that it holds.
     pub processes: usize,
     /// Geometric mean over processes: nanoseconds, or inferences per second.
     pub estimate: f64,
@@ -83,7 +95,9 @@ pub struct LevelChange {
     pub first: usize,
     /// From the level before to the level after, +0.05 is 5 % more.
     pub change: f64,
+    /// Whether the new level is the worse one for this metric.
     pub worse: bool,
+    /// Share of permutations that show as strong a change, in (0, 0.05].
     pub p: f64,
 }
 

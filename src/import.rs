@@ -31,6 +31,7 @@ const MAX_RATIO: usize = 2;
 pub struct Runs {
     /// `package/model/variant/scenario`.
     pub case: String,
+    /// What the runs are filed as; trtexec itself knows no scenarios.
     pub scenario: Scenario,
     /// Inferences per request.
     pub batch: u64,
@@ -38,12 +39,15 @@ pub struct Runs {
     pub blocks: Option<usize>,
     /// Name and text of each export of times, a process each.
     pub times: Vec<(String, String)>,
+    /// What trtexec printed.
     pub output: TrtexecOutput,
     /// SHA-256 and size of the plan, where it is there.
     pub plan: Option<(String, u64)>,
     /// SHA-256 of the layer information, where it is there.
     pub layers: Option<String>,
+    /// The commit that the engine was built from, where it is known.
     pub source: Option<Source>,
+    /// The time to record, in seconds since 1970.
     pub now_s: i64,
 }
 

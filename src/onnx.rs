@@ -15,6 +15,7 @@ use std::path::{Component, Path};
 /// A dimension as the model declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelDim {
+    /// Always this extent.
     Fixed(u64),
     /// Decided at run time; the name may be empty.
     Dynamic(String),
@@ -23,7 +24,9 @@ pub enum ModelDim {
 /// A model input as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInput {
+    /// Its name in the model.
     pub name: String,
+    /// Element type.
     pub dtype: DType,
     /// `None`: the model does not even say the rank.
     pub dims: Option<Vec<ModelDim>>,
@@ -34,11 +37,15 @@ pub struct ModelInput {
 /// A model file with everything it refers to.
 #[derive(Debug)]
 pub struct ModelFile {
+    /// The contents of the file.
     pub bytes: Vec<u8>,
+    /// SHA-256 of the contents.
     pub sha256: String,
     /// External weight files by the location the model names them with.
     pub external: BTreeMap<String, Vec<u8>>,
+    /// Without constants, which old models list as inputs too.
     pub inputs: Vec<ModelInput>,
+    /// Names of the outputs, in the order of the model.
     pub outputs: Vec<String>,
     /// How often each operator occurs, subgraphs included.
     pub operators: BTreeMap<String, u64>,

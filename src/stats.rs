@@ -78,14 +78,46 @@ pub use welch::welch;
 /// Why numbers cannot be used. Callers add which case, metric and arm it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StatError {
+    /// Not enough values.
     #[error("{what} needs at least {needed}, got {got}")]
-    TooFew { what: &'static str, needed: usize, got: usize },
+    TooFew {
+        /// What was to be computed.
+        what: &'static str,
+        /// How many values it needs.
+        needed: usize,
+        /// How many there were.
+        got: usize,
+    },
+    /// A value is NaN or infinite.
     #[error("value {index} is not a finite number")]
-    NotFinite { index: usize },
+    NotFinite {
+        /// Which value, from 0.
+        index: usize,
+    },
+    /// A value is zero or negative where its logarithm is needed.
     #[error("value {index} is {value}, and only a positive number has a logarithm")]
-    NotPositive { index: usize, value: f64 },
+    NotPositive {
+        /// Which value, from 0.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// Arms of pairs have different lengths.
     #[error("paired arms must have the same number of processes, got {base} and {head}")]
-    Unpaired { base: usize, head: usize },
+    Unpaired {
+        /// Processes of the base arm.
+        base: usize,
+        /// Processes of the head arm.
+        head: usize,
+    },
+    /// A parameter is not in the range where it means something.
     #[error("{name} is {value}, outside {range}")]
-    OutOfRange { name: &'static str, value: f64, range: &'static str },
+    OutOfRange {
+        /// Which parameter.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be, in words.
+        range: &'static str,
+    },
 }

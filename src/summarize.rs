@@ -15,6 +15,7 @@ use crate::trtexec::TooCoarse;
 pub struct Summary {
     /// Requests in the summary, after truncation.
     pub requests: u64,
+    /// Requests before the measured phase.
     pub warm_up_requests: u64,
     /// Whether warming up ended because latencies were steady.
     pub steady: bool,
@@ -24,24 +25,33 @@ pub struct Summary {
     pub non_stationary: bool,
     /// The container was stopped for its CPU quota: the numbers hold its pauses.
     pub throttled: bool,
+    /// Arithmetic mean.
     pub mean_ns: f64,
+    /// Sample standard deviation.
     pub sd_ns: f64,
+    /// The shortest request.
     pub min_ns: u64,
+    /// The longest request.
     pub max_ns: u64,
     /// In the order of [`QUANTILES`].
     pub quantiles_ns: [f64; QUANTILES.len()],
+    /// Correlation of neighbouring requests, in [−1, 1].
     pub lag1: f64,
+    /// Number of independent requests that would give the mean the same precision.
     pub n_eff: f64,
-    /// Outliers by Tukey's fences: labelled, never removed.
+    /// Outliers between Tukey's inner and outer fences. All outliers are counted and kept.
     pub outliers_mild: u64,
+    /// Outliers beyond the outer fences.
     pub outliers_severe: u64,
     /// Over all streams.
     pub inferences_per_s: f64,
     /// Share of requests over the budget.
     pub over_budget_frac: Option<f64>,
-    /// 0 where it is not known; the same for `first_ns`.
+    /// From the engine file to a loaded engine; 0 where it is not known.
     pub load_ns: u64,
+    /// The first request, which also pays for what is set up late; 0 where it is not known.
     pub first_ns: u64,
+    /// The most host memory the process had resident, in bytes; `None` where the system does not tell.
     pub peak_host_bytes: Option<u64>,
     /// What loading was spent on, in order: name and nanoseconds. Empty where it is one step.
     pub steps: Vec<(String, u64)>,
@@ -60,9 +70,11 @@ pub struct GpuSummary {
     pub times: Option<GpuTimes>,
     /// Clock of the multiprocessors at the end of the measured phase.
     pub sm_mhz: Option<f64>,
+    /// Temperature of the chip at the end, in °C.
     pub temperature_c: Option<u32>,
+    /// Power draw of the whole board at the end, in watts.
     pub power_w: Option<f64>,
-    /// Of the whole GPU, idle power included.
+    /// Energy of the whole GPU, idle power included.
     pub joules_per_inference: Option<f64>,
     /// Why the numbers are not valid: a clock that moved, throttling, other processes.
     pub invalid_reason: Option<InvalidReason>,
@@ -71,13 +83,16 @@ pub struct GpuSummary {
 /// Why the numbers of a process must not be believed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvalidReason {
+    /// The container ran into its CPU quota.
     #[error("the CPU was throttled")]
     CpuThrottled,
+    /// Something disturbed the GPU.
     #[error(transparent)]
     Gpu(#[from] GpuDisturbance),
+    /// The load generator sent too many requests late.
     #[error(transparent)]
     LateGenerator(#[from] LateGenerator),
-    /// Of an imported run.
+    /// The times of an imported run are too coarse.
     #[error(transparent)]
     TooCoarse(#[from] TooCoarse),
     /// As a record tells it, which keeps the text alone.
@@ -88,8 +103,11 @@ pub enum InvalidReason {
 /// Time the GPU computed per request, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compute {
+    /// Arithmetic mean.
     pub mean_ns: f64,
+    /// Median.
     pub p50_ns: f64,
+    /// 99 % quantile.
     pub p99_ns: f64,
 }
 
@@ -118,6 +136,7 @@ pub struct Steady {
     pub dropped: u64,
     /// A trend moved the mean by more than 0.5 % over what is left.
     pub non_stationary: bool,
+    /// What is left, in numbers.
     pub description: Description,
 }
 

@@ -13,14 +13,23 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DType {
+    /// 16-bit floating point, IEEE 754 binary16.
     F16,
+    /// 32-bit floating point.
     F32,
+    /// 64-bit floating point.
     F64,
+    /// 8-bit signed integer.
     I8,
+    /// 8-bit unsigned integer.
     U8,
+    /// 32-bit signed integer.
     I32,
+    /// 64-bit signed integer.
     I64,
+    /// 64-bit unsigned integer, as in files of samples.
     U64,
+    /// One byte: 0 is false, anything else is true.
     Bool,
 }
 
@@ -46,6 +55,7 @@ impl DType {
         self.row().2
     }
 
+    /// Whether it is a floating-point type.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
@@ -60,17 +70,22 @@ impl fmt::Display for DType {
 /// A tensor: little-endian elements in C order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
+    /// Element type.
     pub dtype: DType,
+    /// Its dimensions; empty for a scalar.
     pub shape: Vec<usize>,
+    /// All elements, little-endian, the last dimension fastest.
     pub data: Vec<u8>,
 }
 
 impl Tensor {
+    /// A tensor of `values`, as many as `shape` has elements.
     pub fn from_f32(shape: Vec<usize>, values: &[f32]) -> Self {
         let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { dtype: DType::F32, shape, data }
     }
 
+    /// A tensor of `values`, as many as `shape` has elements.
     pub fn from_i32(shape: Vec<usize>, values: &[i32]) -> Self {
         let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { dtype: DType::I32, shape, data }
@@ -81,6 +96,7 @@ impl Tensor {
         self.data.len() / self.dtype.size()
     }
 
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }

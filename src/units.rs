@@ -14,6 +14,7 @@ use std::time::Duration;
 pub struct Nanos(pub u64);
 
 impl Nanos {
+    /// The same as a [`Duration`].
     pub fn duration(self) -> Duration {
         Duration::from_nanos(self.0)
     }

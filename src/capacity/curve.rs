@@ -16,16 +16,19 @@ const LATE_NS: u64 = 1_000;
 /// A capacity for each budget, ascending.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// Rate and median latency of a closed loop at the same operating point, just before.
+    /// Rate of a closed loop at the same operating point, just before.
     pub closed_per_s: f64,
+    /// Median latency of that loop, in nanoseconds.
     pub closed_p50_ns: f64,
+    /// One for each budget, ascending.
     pub points: Vec<Capacity>,
-    /// Share of all requests that the generator itself sent late, as the case's own budget counts it, and the 99 %
-    /// quantile of their lateness.
+    /// Share of all requests that the generator itself sent late, as the case's own budget counts it, in [0, 1].
     pub late_frac: f64,
+    /// 99 % quantile of the lateness of all requests, in nanoseconds.
     pub late_p99_ns: f64,
-    /// Requests over all probes, and how many probes there were.
+    /// Requests over all probes.
     pub requests: u64,
+    /// How many probes there were.
     pub probes: u64,
 }
 
@@ -36,7 +39,9 @@ pub struct Curve {
     share(*.late_frac), time(*.late_p99_ns)
 )]
 pub struct LateGenerator {
+    /// Share of the requests that were sent late, in [0, 1].
     pub late_frac: f64,
+    /// 99 % quantile of the lateness of all requests, in nanoseconds.
     pub late_p99_ns: f64,
 }
 
@@ -60,6 +65,7 @@ impl Curve {
         }
     }
 
+    /// The capacity for this budget; `None` if it was not looked for.
     pub fn at(&self, budget_ns: u64) -> Option<&Capacity> {
         self.points.iter().find(|p| p.budget_ns == budget_ns)
     }

@@ -34,12 +34,14 @@ pub struct Over {
     pub frac: f64,
     /// Its bounds and effective n; `None` where they are too few for [`bursty_share`].
     pub bound: Option<BurstyShare>,
+    /// Whether the budget is kept at this rate.
     pub verdict: ProbeVerdict,
 }
 
 /// A probe that ran, assessed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
+    /// What was asked for.
     pub ask: Ask,
     /// Requests that were counted: answered, less the first [`WARM_UP_FRAC`].
     pub requests: usize,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// An open loop as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenLoop {
+    /// When requests arrive.
     pub arrivals: ArrivalsChoice,
     /// Every budget that a rate is looked for, ascending; the case's own is one of them.
     pub budgets_ns: Vec<u64>,

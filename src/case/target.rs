@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The backend of a case, and what it needs to know to be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
+    /// Which backend.
     pub kind: BackendKind,
     /// The folder of TensorRT's libraries; `None`: searched for.
     pub tensorrt: Option<PathBuf>,

@@ -15,7 +15,8 @@ pub struct BuildOptions {
     /// Weights copied into the layout the matrix kernels like. Default on.
     pub prepack_weights: bool,
     /// Test only: real extra work of this share of the inference time after every request, to see whether a
-    /// slowdown is caught. Part of the engine inputs and named in every report, so that it is never mistaken.
+    /// slowdown is caught. Part of the engine inputs and named in every report, so that nobody takes the numbers for
+    /// real ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debug_extra_work_frac: Option<f64>,
     /// Left out where nothing is set, so that engines of other backends keep their hashes.

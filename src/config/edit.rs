@@ -22,15 +22,20 @@ pub struct EditedTable<'a> {
 /// A key and what it is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingChange {
+    /// As in `[package.metadata.trt-perf]`, such as `streams`.
     pub key: &'static str,
+    /// The new value.
     pub value: SettingValue,
 }
 
 /// What a setting can be set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingValue {
+    /// A whole number.
     Number(u64),
+    /// True or false.
     Switch(bool),
+    /// Whole numbers.
     List(Vec<u64>),
 }
 

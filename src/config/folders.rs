@@ -9,10 +9,12 @@ pub struct Folders {
 }
 
 impl Folders {
+    /// The folders below `target`, which is the `trt-perf` folder itself.
     pub fn below(target: PathBuf) -> Self {
         Self { target }
     }
 
+    /// The folder that all others are in.
     pub fn target(&self) -> &Path {
         &self.target
     }

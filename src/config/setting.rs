@@ -5,6 +5,7 @@
 /// A key of the configuration.
 #[derive(Debug)]
 pub struct Setting {
+    /// Its name in a table.
     pub key: &'static str,
     /// What it means, line by line, each after a blank.
     pub about: &'static [&'static str],
@@ -19,6 +20,7 @@ pub struct Setting {
 pub struct Flag {
     /// Without the two hyphens.
     pub name: &'static str,
+    /// What follows it.
     pub takes: Takes,
     /// Its line in `--help`.
     pub help: &'static str,
@@ -27,7 +29,9 @@ pub struct Flag {
 /// What follows an option on the command line; the text is the value's name in `--help`.
 #[derive(Clone, Copy, Debug)]
 pub enum Takes {
+    /// One value.
     One(&'static str),
+    /// One value, the path of a folder.
     Folder(&'static str),
     /// It may be repeated, and the setting is the list.
     Many(&'static str),

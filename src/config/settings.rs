@@ -35,6 +35,7 @@ macro_rules! settings {
             $($(#[doc = $doc])+ pub $field: $type,)*
             /// Whether anything says streams, in-flight, cuda-graph or threads: then no pinned point takes their place.
             pub point_asked: bool,
+            /// How the engine is built.
             pub build: BuildOptions,
         }
 

@@ -16,21 +16,27 @@ pub enum Dim {
 /// The shape of an input as configured: what is measured, and the range the engine must serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShapeSpec {
+    /// The smallest extents that the engine must serve.
     pub min: Vec<Dim>,
     /// Measured, and what the engine is optimised for.
     pub opt: Vec<Dim>,
+    /// The largest extents that the engine must serve.
     pub max: Vec<Dim>,
 }
 
 /// A [`ShapeSpec`] with the batch filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shape {
+    /// The smallest extents that the engine must serve.
     pub min: Vec<u64>,
+    /// Measured, and what the engine is optimised for.
     pub opt: Vec<u64>,
+    /// The largest extents that the engine must serve.
     pub max: Vec<u64>,
 }
 
 impl Shape {
+    /// One shape and no other.
     pub fn fixed(dims: Vec<u64>) -> Self {
         Self { min: dims.clone(), opt: dims.clone(), max: dims }
     }
@@ -51,6 +57,7 @@ pub fn dims_text(dims: &[u64]) -> String {
 }
 
 impl ShapeSpec {
+    /// One shape and no other.
     pub fn fixed(dims: Vec<Dim>) -> Self {
         Self { min: dims.clone(), opt: dims.clone(), max: dims }
     }
@@ -96,6 +103,7 @@ impl ShapeSpec {
         Shape { min: fill(&self.min), opt: fill(&self.opt), max: fill(&self.max) }
     }
 
+    /// Whether any dimension is the word `batch`.
     pub fn uses_batch(&self) -> bool {
         [&self.min, &self.opt, &self.max].into_iter().flatten().any(|d| *d == Dim::Batch)
     }

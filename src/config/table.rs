@@ -13,12 +13,14 @@ use std::path::PathBuf;
 pub struct Place {
     /// Empty for the command line and for workspace tables.
     pub package: String,
+    /// The Cargo.toml; empty for the command line.
     pub manifest: PathBuf,
     /// `[package.metadata.trt-perf]`, `[[package.metadata.trt-perf.model]] "resnet"`, `--config`.
     pub table: String,
 }
 
 impl Place {
+    /// For settings that are options of the command line.
     pub fn command_line() -> Self {
         Self { package: String::new(), manifest: PathBuf::new(), table: "command line".into() }
     }

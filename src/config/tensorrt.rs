@@ -79,7 +79,7 @@ options! {
     timing_cache: PathBuf = "timing-cache", path;
     /// Whether the timing cache is written. Default true.
     timing_cache_write: bool = "timing-cache-write", boolean;
-    /// Fail where a tactic is not in the timing cache, so that a build never depends on timings of this machine.
+    /// Fail where a tactic is not in the timing cache, so that no build depends on timings of this machine.
     error_on_timing_cache_miss: bool = "error-on-timing-cache-miss", boolean;
     /// What the engine tells about its layers.
     profiling_verbosity: String = "profiling-verbosity", word(VERBOSITIES);
@@ -125,18 +125,24 @@ options! {
     profiles: Vec<BTreeMap<String, Shape>> = "profiles", list(profile);
 }
 
-pub const VERBOSITIES: &[&str] = &["none", "layer-names", "detailed"];
-pub const HARDWARE_LEVELS: &[&str] = &["none", "ampere-plus", "same-compute-capability"];
-pub const PRECISIONS: &[&str] = &["fp16", "bf16", "int8", "fp8", "int4", "fp4"];
-pub const TACTIC_SOURCES: &[&str] =
+/// The words for `profiling-verbosity`.
+pub(crate) const VERBOSITIES: &[&str] = &["none", "layer-names", "detailed"];
+/// The words for `hardware-compatibility`.
+pub(crate) const HARDWARE_LEVELS: &[&str] = &["none", "ampere-plus", "same-compute-capability"];
+/// The words for `precisions`.
+pub(crate) const PRECISIONS: &[&str] = &["fp16", "bf16", "int8", "fp8", "int4", "fp4"];
+/// The words for `tactic-sources`.
+pub(crate) const TACTIC_SOURCES: &[&str] =
     &["cublas", "cublas-lt", "cudnn", "edge-mask-convolutions", "jit-convolutions"];
-pub const PREVIEW_FEATURES: &[&str] = &[
+/// The words for `preview-features`, each with the version it came with.
+pub(crate) const PREVIEW_FEATURES: &[&str] = &[
     "profile-sharing-0806",
     "aliased-plugin-io-10-03",
     "runtime-activation-resize-10-10",
     "multidevice-runtime-10-16",
 ];
-pub const FLAGS: &[&str] = &[
+/// The words for `flags`.
+pub(crate) const FLAGS: &[&str] = &[
     "debug",
     "direct-io",
     "disable-compilation-cache",
@@ -154,6 +160,7 @@ pub const FLAGS: &[&str] = &[
 ];
 
 impl TensorrtOptions {
+    /// Whether no option is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

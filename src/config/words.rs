@@ -20,6 +20,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// Its word in configuration, case ids and files.
     pub fn word(self) -> &'static str {
         match self {
             Self::Latency => "latency",
@@ -54,8 +55,10 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
+    /// Every backend.
     pub const ALL: [Self; 4] = [Self::Cpu, Self::Tensorrt, Self::Cuda, Self::Trtexec];
 
+    /// Its name in configuration, engines and records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -84,6 +87,7 @@ impl BackendKind {
 pub enum BackendChoice {
     /// The best one that is usable here.
     Auto,
+    /// This one.
     Named(BackendKind),
 }
 

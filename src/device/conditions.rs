@@ -35,6 +35,7 @@ pub struct Warning {
 /// What changes from minute to minute; `None` is what the kernel does not say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
+    /// Load average over the last minute.
     pub load_1min: Option<f64>,
     /// CPUs of the whole machine that are switched on.
     pub online_cpus: Option<u64>,
@@ -42,14 +43,19 @@ pub struct Conditions {
     pub throttled: Option<u64>,
     /// Whether CPUs may exceed their base clock, and the file that says so.
     pub boost: Option<(bool, BoostSwitch)>,
+    /// Whether two threads may share a core.
     pub smt: Option<bool>,
     /// What the kernel reads the time from, such as `tsc`.
     pub clock_source: Option<String>,
+    /// Swap in use.
     pub swap_used_bytes: Option<u64>,
+    /// Memory that processes can still get without swapping.
     pub available_bytes: Option<u64>,
+    /// Whether this is a virtual machine.
     pub hypervisor: Option<bool>,
     /// Share of CPU time since boot that the hypervisor gave to others.
     pub steal_frac: Option<f64>,
+    /// What may spoil a measurement on each GPU.
     pub gpus: Vec<GpuState>,
 }
 

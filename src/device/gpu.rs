@@ -15,27 +15,31 @@ use std::path::Path;
 pub struct Gpu {
     /// NVML's index of the physical GPU, as `nvidia-smi -i` takes it; CUDA may number GPUs differently.
     pub index: u32,
+    /// Its name, as NVML gives it.
     pub name: String,
     /// All of its memory; `None` where NVML does not say, as for GPUs that share the host's (GB10, Jetson).
     pub memory_bytes: Option<u64>,
+    /// The version of the NVIDIA driver.
     pub driver: String,
     /// The newest CUDA version the driver supports, such as `12.8`; `None` where libcuda cannot be opened, so CUDA does
     /// not work here.
     pub cuda_driver: Option<String>,
-    /// Such as `9.0`.
+    /// What its multiprocessors can do, such as `9.0`.
     pub compute_capability: Option<String>,
     /// Whether MIG mode is on; `None` where the GPU has none.
     pub mig: Option<bool>,
+    /// Whether its memory corrects errors.
     pub ecc: Option<bool>,
+    /// Whether the driver stays loaded while nobody uses the GPU.
     pub persistence: Option<bool>,
-    /// The limit in force, in watts.
+    /// The power limit in force, in watts.
     pub power_limit_w: Option<f64>,
     /// Whether it computes confidentially, where times between CUDA events are not to be relied on.
     #[serde(default)]
     pub confidential: Option<bool>,
     /// Under which its numbers are comparable, such as `gpu-nvidia-h200-141g`.
     pub key: String,
-    /// By which CUDA and NVML mean the same one; never shown nor stored.
+    /// The id by which CUDA and NVML mean the same GPU. It is neither shown nor stored.
     #[serde(skip)]
     pub uuid: Option<String>,
 }
@@ -64,6 +68,7 @@ impl Gpu {
 /// What may spoil a measurement on one GPU right now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GpuState {
+    /// NVML's index of the physical GPU.
     pub index: u32,
     /// Why its clocks are held down, in words; empty where they are not or NVML does not say.
     pub throttled: Vec<String>,

@@ -15,8 +15,11 @@ const CLOCK_CHANGE_FRAC: f64 = 0.01;
 pub struct GpuConditions {
     /// Clock of the multiprocessors, measured by the GPU itself over about a millisecond.
     pub sm_mhz: Option<f64>,
+    /// Clock of the memory.
     pub memory_mhz: Option<u32>,
+    /// Temperature of the chip, in °C.
     pub temperature_c: Option<u32>,
+    /// Power draw of the whole board, in watts.
     pub power_w: Option<f64>,
     /// Why its clocks are held down, in words; empty where they are not.
     pub throttled: Vec<String>,
@@ -29,11 +32,24 @@ pub struct GpuConditions {
 pub enum GpuDisturbance {
     /// As in [`GpuConditions::throttled`].
     #[error("the GPU's clocks were held down: {why}")]
-    Throttled { why: String },
+    Throttled {
+        /// The first reason, in words.
+        why: String,
+    },
+    /// The clock at the end is not that of the start.
     #[error("the GPU's clock went from {before_mhz:.0} to {after_mhz:.0} MHz")]
-    ClockMoved { before_mhz: f64, after_mhz: f64 },
+    ClockMoved {
+        /// Clock of the multiprocessors at the start.
+        before_mhz: f64,
+        /// The same at the end.
+        after_mhz: f64,
+    },
+    /// Other processes computed on the GPU.
     #[error("{others} other {} used the GPU too", if *.others == 1 { "process" } else { "processes" })]
-    Shared { others: u64 },
+    Shared {
+        /// How many processes.
+        others: u64,
+    },
 }
 
 impl GpuConditions {

@@ -17,8 +17,10 @@ pub struct Timer {
     /// time, the cost of a read; `None` where all saw the same.
     #[serde(rename = "resolution_ns")]
     pub resolution: Option<Nanos>,
+    /// The shortest time between two reads.
     #[serde(rename = "read_min_ns")]
     pub min: Nanos,
+    /// The median time between two reads.
     #[serde(rename = "read_median_ns")]
     pub median: Nanos,
 }

@@ -12,10 +12,15 @@ pub const MAX_CELLS: usize = 1000;
 /// The values that are tried, each ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Axes {
+    /// Inferences per request.
     pub batch: Vec<u64>,
+    /// Concurrent streams.
     pub streams: Vec<u64>,
+    /// Requests in flight per stream.
     pub in_flight: Vec<u64>,
+    /// Whether requests replay a CUDA graph.
     pub cuda_graph: Vec<bool>,
+    /// Intra-op threads per session.
     pub threads: Vec<u64>,
 }
 
@@ -92,6 +97,7 @@ fn switch(text: &str) -> Result<bool, &'static str> {
 pub struct Grid {
     /// `package/model`, and `/variant` where it has a name.
     pub name: String,
+    /// The values that its cells are made of.
     pub axes: Axes,
     /// A throughput case each; cells of one batch share the id.
     pub cells: Vec<Case>,

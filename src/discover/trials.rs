@@ -28,6 +28,7 @@ const MEDIAN: usize = 4;
 /// What a trial of a cell came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
+    /// Inferences per second over all streams, the geometric mean over processes.
     pub inferences_per_s: f64,
     /// Latency quantiles in the order of [`QUANTILES`], in nanoseconds.
     pub quantiles_ns: [f64; QUANTILES.len()],
@@ -73,7 +74,9 @@ impl Score {
 /// Why a cell went no further.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Out {
+    /// It could not be built or measured.
     Failed(Failure),
+    /// Its latency is over the budget.
     OverBudget,
     /// By another cell of the same batch.
     Dominated,
@@ -84,27 +87,31 @@ pub enum Out {
 pub struct TrialEntry {
     /// The id of its case; cells of one batch share it.
     pub id: String,
+    /// The point and the threads.
     pub cell: Cell,
     /// The last round it was measured in, from 1; 0 before the first.
     pub round: usize,
-    /// Of that round.
+    /// What that round came to.
     pub score: Option<Score>,
+    /// Why it went no further; `None` while it is still in.
     pub out: Option<Out>,
 }
 
 /// The cells of a grid on their way through the rounds.
 #[derive(Clone, Debug)]
 pub struct Trials {
+    /// The latency budget, if there is one.
     pub budget: Option<Budget>,
+    /// In the order of the grid; indices into it name cells.
     pub entries: Vec<TrialEntry>,
 }
 
 /// How it ended, by index of the entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
-    /// Of the cells that got to the last round.
+    /// Whether each entry is on the Pareto front of those that got to the last round.
     pub front: Vec<bool>,
-    /// Of all cells; `None` without a budget, or where no cell is within it.
+    /// The best cell of all within the budget; `None` without a budget, or where no cell is within it.
     pub winner: Option<usize>,
     /// The winner of each case, in the order of the entries.
     pub best: Vec<usize>,
@@ -113,6 +120,7 @@ pub struct Ranking {
 }
 
 impl Trials {
+    /// Before the first round. Each cell comes with the id of its case.
     pub fn new(cells: impl IntoIterator<Item = (String, Cell)>, budget: Option<Budget>) -> Self {
         let entry = |(id, cell)| TrialEntry { id, cell, round: 0, score: None, out: None };
         Self { budget, entries: cells.into_iter().map(entry).collect() }
@@ -123,10 +131,12 @@ impl Trials {
         (0..self.entries.len()).filter(|i| self.entries[*i].out.is_none()).collect()
     }
 
+    /// Takes out the cell at `index`: it could not be measured.
     pub fn failed(&mut self, index: usize, failure: Failure) {
         self.entries[index].out = Some(Out::Failed(failure));
     }
 
+    /// Keeps what the cell at `index` came to in `round`, counted from 1.
     pub fn measured(&mut self, index: usize, round: usize, score: Score) {
         self.entries[index].round = round;
         self.entries[index].score = Some(score);

@@ -32,8 +32,9 @@ const BLOCKS: usize = 400;
 pub struct BurstyShare {
     /// Share of values over the limit, in [0, 1].
     pub frac: f64,
-    /// One-sided bounds at [`BOUND_LEVEL`], each.
+    /// Lower bound of the share, in [0, 1]. Each bound alone holds with 95 % probability.
     pub lower_frac: f64,
+    /// Upper bound of the share, in [0, 1].
     pub upper_frac: f64,
     /// Variance of the number over the limit against that of independent values, at least 1.
     pub dispersion: f64,

@@ -8,14 +8,18 @@
 /// One batch: `over` of `trials` at `x`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Batch {
+    /// Where the batch was taken.
     pub x: f64,
+    /// Values in it.
     pub trials: f64,
+    /// How many of them are over the limit.
     pub over: f64,
 }
 
 /// Where the line crosses the level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crossing {
+    /// Where the share has the level.
     pub x: f64,
     /// Standard error of `x`, by the delta method.
     pub se: f64,
@@ -26,10 +30,13 @@ pub struct Crossing {
 /// Why there is no crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoCrossing {
+    /// Too little to fit a line to.
     #[error("fewer than two places with batches, or nothing over the limit anywhere")]
     TooFew,
+    /// The line falls or is level.
     #[error("the share does not grow")]
     Flat,
+    /// The line is too steep, or the fit does not end.
     #[error("the share jumps: no line follows it")]
     Jump,
 }

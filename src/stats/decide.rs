@@ -104,6 +104,7 @@ impl Rule {
 /// What an exact test says about the same units, at the three places where the t interval decides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CrossCheck {
+    /// The name of the test, for people.
     pub name: &'static str,
     /// Two-sided p of H0 "D = 0".
     pub p_zero: f64,
@@ -142,6 +143,7 @@ impl CrossCheck {
 /// A decision and the numbers it stands on. Effects on the log scale, + = worse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ruling {
+    /// What the numbers say.
     pub decision: Decision,
     /// Present exactly when the decision is [`Decision::Inconclusive`].
     pub doubt: Option<Doubt>,

@@ -15,20 +15,28 @@ const JUDGED_TAIL: f64 = 10.0;
 /// quartiles (J. W. Tukey, *Exploratory data analysis*, 1977; the labels are those of criterion.rs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutlierLabels {
+    /// More than 3 interquartile ranges below the lower quartile.
     pub low_severe: u64,
+    /// 1.5 to 3 interquartile ranges below the lower quartile.
     pub low_mild: u64,
+    /// 1.5 to 3 interquartile ranges above the upper quartile.
     pub high_mild: u64,
+    /// More than 3 interquartile ranges above the upper quartile.
     pub high_severe: u64,
 }
 
 /// What is kept of one process's samples. Times in nanoseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
+    /// Number of samples.
     pub n: u64,
+    /// Arithmetic mean.
     pub mean_ns: f64,
     /// Sample standard deviation (n − 1).
     pub sd_ns: f64,
+    /// The shortest sample.
     pub min_ns: u64,
+    /// The longest sample.
     pub max_ns: u64,
     /// In the order of [`QUANTILES`].
     pub quantiles_ns: [f64; QUANTILES.len()],
@@ -36,6 +44,7 @@ pub struct Description {
     pub lag1: f64,
     /// Number of independent samples that would give the mean the same precision, in [1, n].
     pub n_eff: f64,
+    /// How many samples are outliers.
     pub labels: OutlierLabels,
 }
 

@@ -7,8 +7,11 @@ use super::{StatError, dist, sample};
 /// A confidence interval and the estimate it is about. Always lo ≤ est ≤ hi.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
+    /// Lower end.
     pub lo: f64,
+    /// The estimate.
     pub est: f64,
+    /// Upper end.
     pub hi: f64,
 }
 

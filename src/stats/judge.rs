@@ -15,7 +15,9 @@ use super::welch::welch;
 /// How one metric of a paired comparison is judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedQuestion {
+    /// Which way the metric gets worse.
     pub orientation: Orientation,
+    /// How it is decided.
     pub rule: Rule,
     /// Spread that rounding alone gives a log ratio ([`super::paired::rounding_sd`]); 0 if unknown.
     pub resolution_sd: f64,
@@ -28,11 +30,13 @@ pub struct PairedQuestion {
 /// A ruling with everything it was made from. All effects are oriented: + = worse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
+    /// The effect and its uncertainty.
     pub estimate: Estimate,
     /// Shown in reports; used from [`super::decide::MIN_CHECKED_UNITS`] pairs on.
     pub checks: Vec<CrossCheck>,
     /// For tail quantiles of a paired comparison.
     pub hodges_lehmann: Option<HodgesLehmann>,
+    /// What is decided.
     pub ruling: Ruling,
 }
 

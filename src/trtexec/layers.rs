@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 /// A layer of an engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
+    /// As TensorRT names it; fused layers have the names of all their parts.
     pub name: String,
     /// Median time, where there is a profile.
     pub median_ms: f64,
-    /// Of the sum of all layers.
+    /// Share of the sum of all layers, in [0, 1].
     pub share_frac: f64,
     /// Type and data format, where there is layer information.
     pub what: Option<String>,

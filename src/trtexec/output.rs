@@ -12,11 +12,15 @@ use std::collections::BTreeMap;
 /// What is known of a run beside its times; `None` and empty are "not said".
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrtexecOutput {
+    /// The version of TensorRT.
     pub version: Option<TrtexecVersion>,
+    /// The name of the GPU.
     pub gpu: Option<String>,
+    /// All of its memory, in MiB.
     pub gpu_memory_mib: Option<u64>,
     /// Clocks, ECC and compute capability, by the names trtexec gives them.
     pub gpu_facts: BTreeMap<String, String>,
+    /// The settings of the run.
     pub run: Option<RunSettings>,
     /// How the engine was built, where this run built it.
     pub build: BTreeMap<String, String>,
@@ -29,12 +33,17 @@ pub struct TrtexecOutput {
 /// How requests were offered and what they span.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunSettings {
+    /// Concurrent streams, at least 1.
     pub streams: u64,
     /// Two requests in flight per stream instead of one (not `--exposeDMA`).
     pub overlap: bool,
+    /// Whether a request includes the copies to the GPU and back.
     pub transfers: bool,
+    /// Whether the host spins while it waits for the GPU.
     pub spin: bool,
+    /// Whether requests replayed a captured CUDA graph.
     pub cuda_graph: bool,
+    /// How long trtexec was told to warm up, in milliseconds.
     pub warm_up_ms: f64,
     /// As `1x3x224x224`; empty for models without dynamic shapes.
     pub shapes: BTreeMap<String, String>,

@@ -12,12 +12,19 @@ use serde::Deserialize;
 /// A request as trtexec times it, by events on the GPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimedRequest {
+    /// When the copy in began, from the start of the run.
     pub start_ms: f64,
+    /// When the GPU began to compute, from the start of the run.
     pub compute_start_ms: f64,
+    /// When the copy out ended, from the start of the run.
     pub end_ms: f64,
+    /// Host time of handing the request to the driver.
     pub enqueue_ms: f64,
+    /// Copy from the host to the device (the GPU).
     pub h2d_ms: f64,
+    /// Time the GPU computed.
     pub compute_ms: f64,
+    /// Copy from the device to the host.
     pub d2h_ms: f64,
     /// Copy in + compute + copy out. Waiting behind an earlier request is not in it.
     pub latency_ms: f64,
@@ -28,6 +35,7 @@ pub struct TimedRequest {
 pub struct Times {
     /// Without those that began while warming up.
     pub requests: Vec<TimedRequest>,
+    /// Those that began while warming up; empty where the version does not export them.
     pub warm_up: Vec<TimedRequest>,
     /// The step between two durations that can be told apart at the end of the run.
     pub resolution_ns: f64,
@@ -39,8 +47,11 @@ pub struct Parts {
     /// The mean: enqueueing is known only as a difference of starts and ends, whose rounding a median would keep and a
     /// mean does not. The others are medians.
     pub enqueue_ns: u64,
+    /// Copy from the host to the device (the GPU).
     pub h2d_ns: u64,
+    /// Time the GPU computed.
     pub compute_ns: u64,
+    /// Copy from the device to the host.
     pub d2h_ns: u64,
 }
 
@@ -51,7 +62,9 @@ pub struct Parts {
     plain_time(*.resolution_ns), share(.resolution_ns / .median_ns)
 )]
 pub struct TooCoarse {
+    /// The step between two durations that can be told apart, in nanoseconds.
     pub resolution_ns: f64,
+    /// Median latency of the requests, in nanoseconds.
     pub median_ns: f64,
 }
 

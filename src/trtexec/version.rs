@@ -15,15 +15,20 @@ use std::fmt;
 /// A version of TensorRT, as its trtexec says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrtexecVersion {
+    /// As the 8 of 8.6.1.
     pub major: u32,
+    /// As the 6 of 8.6.1.
     pub minor: u32,
+    /// As the 1 of 8.6.1.
     pub patch: u32,
 }
 
 /// What a version cannot do: what, and what to do instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// What is refused.
     pub what: String,
+    /// The next step for the reader.
     pub next: String,
 }
 
