@@ -159,7 +159,7 @@ pub struct Capacity {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// At this rate. Report and compare rates over processes: the t interval of five covers 94 to 96 %, but 84 to 92 %
+    /// The share reaches it at this rate. Report and compare rates over processes: the t interval of five covers 94 to 96 %, but 84 to 92 %
     /// at 20 services and probes of 5,000 requests, where single answers are up to 1 % too high.
     Rate {
         /// The rate.

@@ -67,9 +67,9 @@ pub struct Model {
     pub name: String,
     /// The model file.
     pub path: PathBuf,
-    /// At least one.
+    /// The ways it is asked for, at least one.
     pub variants: Vec<Variant>,
-    /// For messages about it.
+    /// Where it is configured, for messages about it.
     pub place: Place,
 }
 

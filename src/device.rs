@@ -31,7 +31,7 @@ const KEY_LIMIT: usize = 64;
 /// What machine this is: the comparable part (`key`) and the soft facts, which are shown when they differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
-    /// Under which numbers compare: of the CPU, such as `cpu-amd-epyc-9r14-2c`, or of the GPU measured on.
+    /// The key under which numbers compare: that of the CPU, such as `cpu-amd-epyc-9r14-2c`, or of the GPU measured on.
     pub key: String,
     /// The GPU that is measured on; `None` for the `cpu` backend.
     #[serde(skip)]

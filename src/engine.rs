@@ -32,7 +32,7 @@ pub struct InputSpec {
     pub dtype: DType,
     /// The shapes that the engine serves; it is measured at `opt`.
     pub shape: Shape,
-    /// For seeded values.
+    /// The values that random elements are drawn from.
     pub range: ValueRange,
 }
 

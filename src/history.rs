@@ -42,7 +42,7 @@ pub struct Series {
     pub points: Vec<Point>,
     /// What is not shown, and why.
     pub left_out: LeftOut,
-    /// In order; or why they were not searched for.
+    /// The changes in order, or why they were not searched for.
     pub changes: Result<Vec<LevelChange>, StatError>,
 }
 
@@ -55,7 +55,7 @@ pub struct LeftOut {
     pub definitions: usize,
     /// Too few requests for this metric.
     pub without_value: usize,
-    /// Beyond [`MAX_SERIES`], the oldest.
+    /// The oldest records, beyond [`MAX_SERIES`].
     pub too_old: usize,
 }
 
@@ -93,7 +93,7 @@ pub struct Point {
 pub struct LevelChange {
     /// Index of the first point after the change; the point before it is the last one before.
     pub first: usize,
-    /// From the level before to the level after, +0.05 is 5 % more.
+    /// Relative change from the level before to the level after: +0.05 is 5 % more.
     pub change: f64,
     /// Whether the new level is the worse one for this metric.
     pub worse: bool,
@@ -221,7 +221,7 @@ fn points(ordered: &[Placed], metric: Metric) -> Vec<Point> {
     points
 }
 
-/// On logarithms, so that a change by a factor is the same at every level.
+/// Searches the logarithms, so that a change by a factor is the same at every level.
 fn changes(points: &[Point], metric: Metric) -> Result<Vec<LevelChange>, StatError> {
     let logs: Vec<f64> = points.iter().map(|p| p.estimate.ln()).collect();
     let found = change_points(&logs, SEED)?;

@@ -17,7 +17,7 @@ use crate::units::{plain_time, plural};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// As it stands in records; the same as that of the backend that runs trtexec.
+/// The backend that records name: the same as that of the backend which runs trtexec.
 const BACKEND: BackendKind = BackendKind::Trtexec;
 /// One run is cut into this many blocks, so that there is something to compare: two more than the fewest that are judged.
 const BLOCKS: usize = 5;
@@ -35,7 +35,7 @@ pub struct Runs {
     pub scenario: Scenario,
     /// Inferences per request.
     pub batch: u64,
-    /// Into how many blocks each run is cut; `None`: one run alone into five, several not at all.
+    /// The number of blocks that each run is cut into; `None`: five for one run alone, one for several.
     pub blocks: Option<usize>,
     /// Name and text of each export of times, a process each.
     pub times: Vec<(String, String)>,

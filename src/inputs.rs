@@ -11,7 +11,7 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// From which values an integer input is drawn: `0..below`, or always `value`.
+/// The values that the elements of a random input are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueRange {

@@ -43,7 +43,7 @@ pub struct ModelFile {
     pub sha256: String,
     /// External weight files by the location the model names them with.
     pub external: BTreeMap<String, Vec<u8>>,
-    /// Without constants, which old models list as inputs too.
+    /// The inputs that can be fed. Constants, which old models list as inputs too, are left out.
     pub inputs: Vec<ModelInput>,
     /// Names of the outputs, in the order of the model.
     pub outputs: Vec<String>,

@@ -33,7 +33,7 @@ pub struct Summary {
     pub min_ns: u64,
     /// The longest request.
     pub max_ns: u64,
-    /// In the order of [`QUANTILES`].
+    /// The quantiles, in the order of [`QUANTILES`].
     pub quantiles_ns: [f64; QUANTILES.len()],
     /// Correlation of neighbouring requests, in [−1, 1].
     pub lag1: f64,
@@ -43,11 +43,11 @@ pub struct Summary {
     pub outliers_mild: u64,
     /// Outliers beyond the outer fences.
     pub outliers_severe: u64,
-    /// Over all streams.
+    /// Inferences per second over all streams.
     pub inferences_per_s: f64,
     /// Share of requests over the budget.
     pub over_budget_frac: Option<f64>,
-    /// From the engine file to a loaded engine; 0 where it is not known.
+    /// Time from the engine file to a loaded engine; 0 where it is not known.
     pub load_ns: u64,
     /// The first request, which also pays for what is set up late; 0 where it is not known.
     pub first_ns: u64,
@@ -95,7 +95,7 @@ pub enum InvalidReason {
     /// The times of an imported run are too coarse.
     #[error(transparent)]
     TooCoarse(#[from] TooCoarse),
-    /// As a record tells it, which keeps the text alone.
+    /// Read from a record, which keeps only the text.
     #[error("{0}")]
     Recorded(String),
 }

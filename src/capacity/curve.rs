@@ -10,7 +10,7 @@ pub const MAX_LATE_FRAC: f64 = 0.01;
 
 /// A request that the generator sent later than by this share of the budget was late.
 const LATE_FRAC: f64 = 0.01;
-/// And later than calls and clocks take.
+/// It was also later than by what calls and clocks take, in nanoseconds.
 const LATE_NS: u64 = 1_000;
 
 /// A capacity for each budget, ascending.

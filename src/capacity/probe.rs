@@ -12,8 +12,8 @@ pub const WARM_UP_FRAC: f64 = 0.1;
 /// Latencies that grow with a t statistic above this are not those of a server that keeps up.
 const SATURATED_T: f64 = 3.0;
 
-/// And by at least this much of their mean over the probe: a server that falls behind from an empty queue doubles it,
-/// a drifting clock does not.
+/// They also grow by at least this much of their mean over the probe: a server that falls behind from an empty queue
+/// doubles it, a drifting clock does not.
 const SATURATED_RISE: f64 = 0.5;
 
 /// What a probe says about one budget.

@@ -31,7 +31,7 @@ const OFFSETS: [i32; 5] = [0, 1, -1, 2, -2];
 /// line bends.
 const LN_SHARE_APART: f64 = 0.35;
 
-/// Nor further apart than 5 % in rate, for the same reason.
+/// They are not further apart than this either, 5 % in rate, for the same reason.
 const APART: i32 = 4;
 
 /// Probes further from the centre, 15 %, are not on the line either.

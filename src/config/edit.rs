@@ -10,19 +10,19 @@ use std::io::Write;
 use std::path::Path;
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
-/// Which table.
+/// The table whose settings are changed.
 #[derive(Clone, Copy, Debug)]
 pub struct EditedTable<'a> {
-    /// As in `[[package.metadata.trt-perf.model]]`.
+    /// The name in `[[package.metadata.trt-perf.model]]`.
     pub model: &'a str,
-    /// As in `[[package.metadata.trt-perf.model.variant]]`; `None`: the model's own table.
+    /// The name in `[[package.metadata.trt-perf.model.variant]]`; `None` for the model's own table.
     pub variant: Option<&'a str>,
 }
 
 /// A key and what it is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingChange {
-    /// As in `[package.metadata.trt-perf]`, such as `streams`.
+    /// The key, such as `streams`.
     pub key: &'static str,
     /// The new value.
     pub value: SettingValue,
@@ -112,7 +112,7 @@ fn named<'a>(list: &'a mut Item, name: &str) -> Option<&'a mut dyn TableLike> {
     }
 }
 
-/// Read by another parser than the one that edits.
+/// The text as another parser reads it, not the one that edits.
 fn parsed(text: &str) -> Result<toml::Table, String> {
     text.parse().map_err(|e: toml::de::Error| e.message().to_owned())
 }

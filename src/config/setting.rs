@@ -18,7 +18,7 @@ pub struct Setting {
 /// An option of the command line.
 #[derive(Debug)]
 pub struct Flag {
-    /// Without the two hyphens.
+    /// Its name without the two hyphens.
     pub name: &'static str,
     /// What follows it.
     pub takes: Takes,
@@ -35,7 +35,7 @@ pub enum Takes {
     Folder(&'static str),
     /// It may be repeated, and the setting is the list.
     Many(&'static str),
-    /// Nothing follows: to name the option sets this.
+    /// Nothing follows: naming the option sets this value.
     Nothing(bool),
 }
 

@@ -189,12 +189,12 @@ impl SettingsLayer {
     }
 }
 
-/// For a setting that nothing is built in for.
+/// Reads a setting that has no built-in value.
 fn some<T>(read: impl Fn(&Value) -> Result<T, String>) -> impl Fn(&Value) -> Result<Option<T>, String> {
     move |value| read(value).map(Some)
 }
 
-/// No delay is the same as not to wait for others.
+/// A delay of zero is the same as no delay.
 fn batch_delay(value: &Value) -> Result<Option<Nanos>, String> {
     parsed(value).map(|delay: Nanos| (delay.0 > 0).then_some(delay))
 }

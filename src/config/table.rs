@@ -20,7 +20,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// For settings that are options of the command line.
+    /// The place of settings that were given on the command line.
     pub fn command_line() -> Self {
         Self { package: String::new(), manifest: PathBuf::new(), table: "command line".into() }
     }

@@ -141,12 +141,12 @@ fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
 /// When requests arrive in `capacity`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ArrivalsChoice {
-    /// At random and independently of each other, as from many users.
+    /// They come at random and independently of each other, as from many users.
     #[default]
     Poisson,
-    /// With equal gaps.
+    /// They come with equal gaps.
     Uniform,
-    /// As in this file, one time in seconds a line; stretched to the rate that is tried.
+    /// They come as in this file (one time in seconds a line), stretched to the rate that is tried.
     File(PathBuf),
 }
 

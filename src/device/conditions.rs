@@ -69,7 +69,7 @@ pub enum BoostSwitch {
 }
 
 impl Conditions {
-    /// As they are now. GPUs are only asked where there is a driver, which is what takes time.
+    /// The conditions now. GPUs are only asked where there is a driver, because asking takes time.
     pub fn now() -> Self {
         let proc = |name: &str| read(&Path::new("/proc").join(name)).unwrap_or_default();
         let sys = |name: &str| read(&Path::new("/sys/devices/system/cpu").join(name));
@@ -271,7 +271,7 @@ fn graphics(device: &Device, now: &Conditions, warn: Warn) {
     }
 }
 
-/// To a hundredth of a percent: more digits of a share since boot say nothing.
+/// Rounds to a hundredth of a percent: more digits of a share since boot say nothing.
 fn round(frac: f64) -> f64 {
     (frac * 1e4).round() / 1e4
 }

@@ -17,7 +17,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// From `/proc/cpuinfo` and, on boards that have one, the device tree's model.
+    /// Reads `/proc/cpuinfo` and, on boards that have one, the device tree's model.
     pub(super) fn parse(cpuinfo: &str, board: Option<&str>) -> Self {
         // 64-bit Arm kernels give at most the architecture here ("ARMv8 Processor rev 1 (v8l)"), which names no CPU.
         let said = ["model name", "cpu model", "uarch"]
@@ -198,7 +198,7 @@ pub(super) fn governor(governors: &[String]) -> Option<String> {
 /// A cgroup's CPU limit, and how often it was hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Cgroup {
-    /// In CPUs.
+    /// The quota, in CPUs.
     pub(super) quota: Option<f64>,
     /// Periods in which the group had to stop because its quota was used up, since the group was made.
     pub(super) throttled: Option<u64>,

@@ -37,7 +37,7 @@ pub struct Gpu {
     /// Whether it computes confidentially, where times between CUDA events are not to be relied on.
     #[serde(default)]
     pub confidential: Option<bool>,
-    /// Under which its numbers are comparable, such as `gpu-nvidia-h200-141g`.
+    /// The key under which its numbers compare, such as `gpu-nvidia-h200-141g`.
     pub key: String,
     /// The id by which CUDA and NVML mean the same GPU. It is neither shown nor stored.
     #[serde(skip)]

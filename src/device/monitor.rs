@@ -30,7 +30,7 @@ pub struct GpuConditions {
 /// What disturbed a GPU while it was measured.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GpuDisturbance {
-    /// As in [`GpuConditions::throttled`].
+    /// Its clocks were held down, as [`GpuConditions::throttled`] says.
     #[error("the GPU's clocks were held down: {why}")]
     Throttled {
         /// The first reason, in words.

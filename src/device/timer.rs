@@ -37,7 +37,7 @@ pub fn measure_timer() -> Timer {
     timer_of(&steps)
 }
 
-/// From the steps between reads; none give zeros.
+/// The timer that these steps between reads show; without steps, zeros.
 fn timer_of(steps: &[Nanos]) -> Timer {
     let all = || steps.iter().copied();
     Timer {

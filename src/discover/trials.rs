@@ -32,7 +32,7 @@ pub struct Score {
     pub inferences_per_s: f64,
     /// Latency quantiles in the order of [`QUANTILES`], in nanoseconds.
     pub quantiles_ns: [f64; QUANTILES.len()],
-    /// Over all processes.
+    /// Requests over all processes.
     pub requests: u64,
 }
 
@@ -78,7 +78,7 @@ pub enum Out {
     Failed(Failure),
     /// Its latency is over the budget.
     OverBudget,
-    /// By another cell of the same batch.
+    /// Another cell of the same batch is better in throughput and in latency.
     Dominated,
 }
 
@@ -115,7 +115,7 @@ pub struct Ranking {
     pub winner: Option<usize>,
     /// The winner of each case, in the order of the entries.
     pub best: Vec<usize>,
-    /// Without a winner: the cell that came nearest to the budget, and by how much of it that one is over.
+    /// Where nothing wins: the cell that came nearest to the budget, and its excess as a fraction of the budget.
     pub nearest: Option<(usize, f64)>,
 }
 
@@ -202,7 +202,7 @@ impl Trials {
         Some((score.tail_ns(self.budget), score.inferences_per_s))
     }
 
-    /// By how much of the budget a cell is over it; negative within. `None` without a budget or a measurement.
+    /// A cell's excess over the budget, as a fraction of it; negative within. `None` without a budget or a measurement.
     pub fn over_frac(&self, index: usize) -> Option<f64> {
         let max_ns = self.budget?.max_ns as f64;
         Some(self.point(index)?.0 / max_ns - 1.0)

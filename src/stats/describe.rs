@@ -38,7 +38,7 @@ pub struct Description {
     pub min_ns: u64,
     /// The longest sample.
     pub max_ns: u64,
-    /// In the order of [`QUANTILES`].
+    /// The quantiles, in the order of [`QUANTILES`].
     pub quantiles_ns: [f64; QUANTILES.len()],
     /// Correlation of neighbouring samples, in [−1, 1].
     pub lag1: f64,

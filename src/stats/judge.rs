@@ -23,7 +23,7 @@ pub struct PairedQuestion {
     pub resolution_sd: f64,
     /// What this device's past comparisons say about the spread.
     pub prior: Option<Prior>,
-    /// For the sign-flip test of more than [`super::exact::MAX_EXACT_FLIPS`] pairs.
+    /// Seed of the sign-flip test, which is random for more than [`super::exact::MAX_EXACT_FLIPS`] pairs.
     pub seed: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct Judgement {
     pub estimate: Estimate,
     /// Shown in reports; used from [`super::decide::MIN_CHECKED_UNITS`] pairs on.
     pub checks: Vec<CrossCheck>,
-    /// For tail quantiles of a paired comparison.
+    /// The Hodges–Lehmann estimate; for tail quantiles of a paired comparison only.
     pub hodges_lehmann: Option<HodgesLehmann>,
     /// What is decided.
     pub ruling: Ruling,

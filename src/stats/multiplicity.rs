@@ -41,7 +41,7 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Result<Vec<f64>, StatError> {
 /// values larger, so the rate still holds, and a metric that was too uncertain to be ruled cannot help
 /// another one over the threshold.
 ///
-/// For rulings at a number of pairs fixed beforehand; after sequential looks use [`correct_after_looks`].
+/// Meant for rulings at a number of pairs that was fixed beforehand; after sequential looks use [`correct_after_looks`].
 /// Fails on q outside (0, 1).
 pub fn correct(rulings: &mut [Ruling], q: f64) -> Result<(), StatError> {
     correct_after_looks(rulings, q, 1)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// A layer of an engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// As TensorRT names it; fused layers have the names of all their parts.
+    /// TensorRT's name; fused layers have the names of all their parts.
     pub name: String,
     /// Median time, where there is a profile.
     pub median_ms: f64,

@@ -26,7 +26,7 @@ pub struct TrtexecOutput {
     pub build: BTreeMap<String, String>,
     /// The model, where this run read one.
     pub model: Option<String>,
-    /// From the plan in memory to an engine.
+    /// Time from the plan in memory to an engine, in nanoseconds.
     pub load_ns: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ pub struct RunSettings {
     pub cuda_graph: bool,
     /// How long trtexec was told to warm up, in milliseconds.
     pub warm_up_ms: f64,
-    /// As `1x3x224x224`; empty for models without dynamic shapes.
+    /// Shapes by input, such as `1x3x224x224`; empty for models without dynamic shapes.
     pub shapes: BTreeMap<String, String>,
     /// Whatever else changes numbers and is not off, such as `Idle time`.
     pub others: BTreeMap<String, String>,

@@ -33,7 +33,7 @@ pub struct TimedRequest {
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Times {
-    /// Without those that began while warming up.
+    /// The requests that began after the warm-up.
     pub requests: Vec<TimedRequest>,
     /// Those that began while warming up; empty where the version does not export them.
     pub warm_up: Vec<TimedRequest>,

@@ -15,11 +15,11 @@ use std::fmt;
 /// A version of TensorRT, as its trtexec says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrtexecVersion {
-    /// As the 8 of 8.6.1.
+    /// The 8 of 8.6.1.
     pub major: u32,
-    /// As the 6 of 8.6.1.
+    /// The 6 of 8.6.1.
     pub minor: u32,
-    /// As the 1 of 8.6.1.
+    /// The 1 of 8.6.1.
     pub patch: u32,
 }
 
@@ -36,10 +36,10 @@ pub struct Refused {
 const OLDEST: TrtexecVersion = TrtexecVersion { major: 8, minor: 5, patch: 0 };
 /// The newest major version whose options are known.
 const NEWEST_MAJOR: u32 = 11;
-/// Gone in 11.0.
+/// Options that are gone in 11.0.
 const PRECISION: [&str; 8] =
     ["--fp16", "--bf16", "--int8", "--fp8", "--int4", "--best", "--calib", "--precisionConstraints"];
-/// Set by this tool: given twice, one of the two would be lost in silence.
+/// Options that this tool sets itself: if one were given twice, one of the two would be lost in silence.
 const OURS: [&str; 31] = [
     "--onnx",
     "--saveEngine",
@@ -75,7 +75,7 @@ const OURS: [&str; 31] = [
 ];
 
 impl TrtexecVersion {
-    /// From the banner (`[TensorRT v8601]`, `[TensorRT v101300]`), or from `TensorRT version: 8.6.1`.
+    /// Finds the version in the banner (`[TensorRT v8601]`, `[TensorRT v101300]`), or from `TensorRT version: 8.6.1`.
     pub fn find(text: &str) -> Option<Self> {
         let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
         if let Some(rest) = after("[TensorRT v") {
