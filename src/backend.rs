@@ -1,7 +1,8 @@
-//! Backends build engines and load them. A loaded engine is either streams of requests, which we offer and time, or a
-//! program that measures itself. The only `match` on [`BackendKind`] that makes one is here.
+//! The backends: each builds engines and loads them. A loaded engine is either a set of streams, to which we send
+//! requests and time them, or a program that measures itself.
 //!
-//! [`Backend::build`] and [`Backend::load`] run in workers only: the parent never opens a native inference library.
+//! [`backend`] is the only place that turns a [`BackendKind`] into a backend. [`Backend::build`] and [`Backend::load`]
+//! run in workers only: the parent does not open a native inference library.
 
 mod cpu;
 pub mod cuda;
@@ -71,14 +72,14 @@ pub trait Backend {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        setup: &Setup,
+        setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded>;
 }
 
 /// How an engine is to be run.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
+pub struct LoadSetup {
     pub point: OperatingPoint,
     pub mode: Mode,
 }
@@ -128,7 +129,7 @@ pub struct Opened {
     /// What `load_ns` and getting ready were spent on, in order: name and nanoseconds.
     pub steps: Vec<(String, u64)>,
     /// The GPU it runs on; `None` for `cpu`.
-    pub gpu: Option<cuda::Probe>,
+    pub gpu: Option<cuda::GpuProbe>,
 }
 
 /// One stream of requests. A request begins with [`Stream::submit`] and ends when [`Stream::complete`] returns:

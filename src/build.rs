@@ -1,4 +1,5 @@
-//! The build phase: case → engine in the content-addressed cache. Runs in a build worker, never measures.
+//! Builds the engine of a case, or finds it in the cache, which names engines by their contents. Runs in a build
+//! worker.
 
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::case::{Target, sha256_hex};

@@ -1,10 +1,10 @@
-//! A/A sessions → a [`Calibration`]: how much this device's numbers vary when nothing changed, by source of
-//! variation. Pure.
+//! Computes a [`Calibration`] from A/A sessions: how much this device's numbers vary when nothing changed, and where
+//! the variation comes from. Pure.
 //!
-//! Each session is a sequence of pairs of fresh processes of one and the same engine, so whatever differs is noise:
-//! within a process, between processes, between the two of a pair, between sessions. `check` judges with the spread
-//! of pairs, `run` and `compare` with that of sessions. Must never be made of sessions in which anything was
-//! changed, and never be used for another device.
+//! Each session is a sequence of pairs of fresh processes of the same engine, so every difference is noise: within a
+//! process, between processes, between the two of a pair, between sessions. `check` judges with the spread of pairs,
+//! `run` and `compare` with that of sessions. Only sessions in which nothing was changed may be used, and only for the
+//! device that they ran on.
 
 pub mod advice;
 pub mod wire;

@@ -1,8 +1,8 @@
-//! Two records → a comparison per case: THE verdict. Pure.
+//! Compares two records, case by case. Every verdict of this tool is made here. Pure.
 //!
-//! What makes two cases incomparable is decided before any statistics; the decision itself is `stats::decide`.
-//! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
-//! sessions also carry what differs between sessions.
+//! Whether two cases can be compared at all is decided before any statistics; the decision itself is `stats::decide`.
+//! This file has the rule for stored summaries (Welch's test on the logarithms of the processes' summaries). Numbers
+//! that come from two sessions also carry what differs between sessions.
 
 mod budget;
 mod design;

@@ -23,8 +23,8 @@ pub use grid::{
 };
 pub use number::{Number, Range, finite};
 pub use session::{
-    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, Note, ProcessEnded, Progress,
-    SessionFinished, SessionStarted, StageBegun,
+    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, Note, ProcessEnded,
+    SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
     CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut, HistoryPoint,
@@ -47,7 +47,7 @@ pub enum Message {
     /// A stage of a worker begins.
     Stage(StageBegun),
     /// The library builds an engine, at most every tenth of a second; an open loop tries a rate.
-    Progress(Progress),
+    Progress(StageProgress),
     /// An engine is ready.
     Engine(EngineReady),
     /// A measuring process ended.
@@ -93,7 +93,7 @@ pub enum Message {
 /// A whole line.
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "trt-perf/message@1")]
-struct Line<'a> {
+struct MessageLine<'a> {
     /// Always `trt-perf/message@1`.
     schema: &'static str,
     #[serde(flatten)]
@@ -109,14 +109,14 @@ impl Message {
     /// The line, without its end. Keys are sorted.
     pub fn line(&self) -> String {
         // No map has a key that is not text, and no field can fail to be written.
-        serde_json::to_value(Line { schema: SCHEMA, message: self }).unwrap_or_default().to_string()
+        serde_json::to_value(MessageLine { schema: SCHEMA, message: self }).unwrap_or_default().to_string()
     }
 }
 
 /// The JSON Schema of a line.
 pub fn schema() -> serde_json::Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<Line>().to_value()
+    settings.into_generator().into_root_schema_for::<MessageLine>().to_value()
 }
 
 #[cfg(test)]

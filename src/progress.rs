@@ -1,4 +1,4 @@
-//! What a worker tells while it works: which stage it is in, and how far a build is.
+//! What a worker reports while it works: its stage, and how far a build is.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
-//! A record: everything one session measured, for one source tree on one device. Pure.
+//! A record: everything that one session measured, for one source tree on one device. Pure.
 //!
-//! The types here are what the program works with; `record::wire` is what stands in files. A record is
-//! immutable: its id is a hash of its own text.
+//! The program works with the types here; `record::wire` has the form in files. A record does not change: its id is a
+//! hash of its own text.
 
 mod acceptance;
 #[cfg(test)]

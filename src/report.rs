@@ -1,6 +1,6 @@
-//! What people and machines read. Pure: data in, text out; `cli` prints it.
+//! Turns results into text, for people and for machines. Pure: data in, text out; `cli` prints it.
 //!
-//! Text for people carries ANSI colours; whoever prints it strips them where they are not wanted.
+//! Text for people has ANSI colours; whoever prints it removes them where they are not wanted.
 
 mod braille;
 pub mod calibration;

@@ -1,4 +1,4 @@
-//! `cargo trt-perf calibrate`.
+//! The `calibrate` verb: measures how much the numbers of this machine vary when nothing changed.
 
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;

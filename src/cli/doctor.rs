@@ -1,11 +1,11 @@
-//! `cargo trt-perf doctor`: whether this machine can measure, and what would spoil it. Makes, from a device, the backends
-//! and the clock, one [`DoctorReport`], rendered as text or JSON.
+//! The `doctor` verb: says whether this machine can measure, and what would disturb the measurements.
 //!
-//! Both renderings show the same report. Must never change anything on the machine, only say which command would.
+//! Text and JSON show the same [`DoctorReport`]. It changes nothing on the machine; it only names the commands that
+//! would.
 
 mod backends;
 
-pub use backends::Backend;
+pub use backends::KnownBackend;
 
 use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
@@ -56,12 +56,12 @@ impl DoctorReport {
     pub fn new(
         device: &Device,
         gpus: &Result<Vec<Gpu>, String>,
-        backends: &[Backend],
+        backends: &[KnownBackend],
         timer: Timer,
         calibration: &str,
         warnings: &[Warning],
     ) -> Self {
-        let backend = |b: &Backend| BackendReport {
+        let backend = |b: &KnownBackend| BackendReport {
             name: b.name.clone(),
             usable: b.state.is_ok(),
             detail: b.state.as_ref().map_or_else(Clone::clone, Clone::clone),
@@ -119,7 +119,7 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
 pub fn render(
     device: &Device,
     gpus: &Result<Vec<Gpu>, String>,
-    backends: &[Backend],
+    backends: &[KnownBackend],
     timer: Timer,
     calibration: &str,
     warnings: &[Warning],
@@ -146,7 +146,7 @@ pub fn render(
 pub fn render_json(
     device: &Device,
     gpus: &Result<Vec<Gpu>, String>,
-    backends: &[Backend],
+    backends: &[KnownBackend],
     timer: Timer,
     calibration: &str,
     warnings: &[Warning],
@@ -257,10 +257,10 @@ mod tests {
         }
     }
 
-    fn backends() -> Vec<Backend> {
+    fn backends() -> Vec<KnownBackend> {
         vec![
-            Backend { name: "cpu".to_owned(), state: Ok("rten 0.27.0".to_owned()), looked: Vec::new() },
-            Backend {
+            KnownBackend { name: "cpu".to_owned(), state: Ok("rten 0.27.0".to_owned()), looked: Vec::new() },
+            KnownBackend {
                 name: "tensorrt".to_owned(),
                 state: Err("there is no TensorRT library".to_owned()),
                 looked: vec![

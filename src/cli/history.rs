@@ -1,4 +1,4 @@
-//! `cargo trt-perf history`: one case over all stored records.
+//! The `history` verb: shows one case over all stored records.
 
 use super::args::MessageFormat;
 use super::exit::Exit;

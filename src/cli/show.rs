@@ -1,4 +1,4 @@
-//! A session as it happens: progress bars on a terminal, plain lines elsewhere, or JSON lines.
+//! Shows a session while it runs: progress bars on a terminal, plain lines elsewhere, or JSON lines.
 
 use super::args::MessageFormat;
 use super::{note, out, out_message, shown};

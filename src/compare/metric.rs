@@ -1,4 +1,4 @@
-//! The numbers of a case that are compared, and the rule each is decided by. Pure.
+//! The numbers of a case that are compared, and the rule that decides each of them. Pure.
 
 use crate::case::{Budget, Margins, tail_quantile};
 use crate::config::Scenario;

@@ -1,6 +1,6 @@
-//! Why a comparison says what it says: a type for each kind of reason, whose text is the sentence that people read. Pure.
+//! The reasons that a comparison gives: one type for each kind, whose text is the sentence that people read. Pure.
 //!
-//! Invariant: nothing decides by these texts; whoever must know asks the type.
+//! Invariant: no code decides by these texts; it asks the type.
 
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;

@@ -1,4 +1,4 @@
-//! Judged metrics → the one word of a case. Pure.
+//! Joins the decisions on a case's metrics into one verdict. Pure.
 
 use super::reason::{BrokenBudget, Inconclusive, Invalid, NotComparable, Remedy};
 use super::{Basis, MetricComparison, Sessions};

@@ -1,4 +1,4 @@
-//! Makes the errors of `git`: each names the repository or revision, and the next step.
+//! The errors of `git`: each names the repository or the revision, and the next step.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
-//! Makes commits from the names that people and CI give them: HEAD, branches, tags, ids, `HEAD~3`.
+//! Finds the commits that names mean: HEAD, branches, tags, ids, `HEAD~3`.
 //!
-//! It must never guess: an unknown name is an error with suggestions, not the nearest match.
+//! It does not guess: an unknown name is an error with suggestions, not the nearest match.
 
 use git2::{BranchType, ErrorCode, Oid, Reference};
 
@@ -62,8 +62,8 @@ impl Repo {
         Ok(self.describe(&commit, reference.as_ref().and_then(branch_name)))
     }
 
-    /// The branch that work is merged into: the remote's HEAD, else `init.defaultBranch`, `main` or `master`
-    /// (each at the remote first, because that is what a pull request is merged into). `None` when there is none of these.
+    /// The branch that work is merged into: the remote's HEAD, else `init.defaultBranch`, `main` or `master` (each at
+    /// the remote first, because that is what a pull request is merged into). `None` when there is none of these.
     pub fn default_branch(&self) -> Result<Option<DefaultBranch>, GitError> {
         let remote = self.remote()?;
         if let Some(remote) = &remote

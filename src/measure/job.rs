@@ -1,4 +1,4 @@
-//! What a measuring process is asked, and what it answers.
+//! What the parent asks a measure worker to do, and what the worker answers.
 
 use crate::backend::GpuTimes;
 use crate::capacity::Curve;

@@ -1,4 +1,4 @@
-//! Warming up: requests that count for nothing, until their latencies are steady.
+//! Warms up: sends requests that are not counted, until their latencies are steady.
 
 use super::host::{in_time_order, phase};
 use crate::backend::Stream;

@@ -1,4 +1,4 @@
-//! What a GPU says around the pass by the host's clock: its state before and after, and the energy in between.
+//! Reads the GPU's state before and after the pass by the host's clock, and the energy used in between.
 
 use super::job::MeasuredGpu;
 use crate::backend::Opened;

@@ -1,4 +1,4 @@
-//! What a measured case came to.
+//! The message about one measured case.
 
 use super::{ComparedCase, Number};
 use crate::config::Scenario;

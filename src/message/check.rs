@@ -1,4 +1,4 @@
-//! Comparisons, and what a check came to.
+//! The messages about comparisons, and about a whole check.
 
 use super::Range;
 use crate::record::ChangeKind;

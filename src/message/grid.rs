@@ -1,4 +1,4 @@
-//! What a discovery tries, and what came of it.
+//! The messages of a discovery: what it tries, and the result.
 
 use super::FailureSaid;
 use schemars::JsonSchema;

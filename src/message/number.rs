@@ -1,4 +1,4 @@
-//! Numbers with how sure they are.
+//! Numbers with their confidence intervals, as messages show them.
 
 use crate::outcome::Figure;
 use crate::stats::Interval;

@@ -1,4 +1,4 @@
-//! Messages of every session, in the order in which they come.
+//! The messages that every session sends, in the order in which they come.
 
 use crate::config::BuildOptions;
 use crate::error::{Failure, FailureKind};
@@ -33,7 +33,7 @@ pub struct StageBegun {
 
 /// How far a stage is.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Progress {
+pub struct StageProgress {
     pub case: String,
     pub doing: String,
     pub step: u32,

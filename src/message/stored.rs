@@ -1,4 +1,4 @@
-//! What is stored over time: a calibration, and a case over its records.
+//! The messages about stored data: a calibration, and one case over its records.
 
 use schemars::JsonSchema;
 use serde::Serialize;

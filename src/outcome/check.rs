@@ -1,4 +1,4 @@
-//! What a check came to: a row per case, and what is to be known beside them.
+//! The result of a check: a row per case, and notes beside the rows.
 
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, Verdict};

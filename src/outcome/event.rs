@@ -1,4 +1,4 @@
-//! What happens while a session runs, in the order in which it happens.
+//! The events of a session while it runs, in the order in which they happen.
 
 use super::Compared;
 use crate::build::Built;

@@ -1,4 +1,4 @@
-//! What a discovery came to: each grid after its rounds, and the record of the winners.
+//! The result of a discovery: each grid after its rounds, and the record of the winners.
 
 use crate::discover::{Entry, Grid, Out, Ranking, Trials};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! What a run came to: its record, and each case against what was stored.
+//! The result of a run: its record, and each case compared with what was stored.
 
 use super::Figures;
 use crate::compare::{CaseComparison, Invalid, Verdict};

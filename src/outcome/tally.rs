@@ -1,4 +1,4 @@
-//! How many cases came to what: the numbers that decide how the program ends.
+//! Counts how many cases ended in which way. These numbers decide the exit code.
 
 use super::{Checked, RunOutcome, verdict};
 use crate::compare::Verdict;

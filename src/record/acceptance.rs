@@ -1,4 +1,4 @@
-//! A change that somebody accepted, and what it makes of older records. Pure.
+//! A change that somebody accepted, as part of a record. Pure.
 
 use super::Record;
 use crate::stats::Interval;

@@ -1,12 +1,13 @@
-//! What sessions say and leave, as messages for machines. What each message holds is told in [`crate::message`].
+//! Turns events and results of sessions into messages for machines; [`crate::message`] says what each message holds.
+//! Pure.
 
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::message::{
     AcceptanceSaid, AddedAcceptance, AddedBaseline, BudgetNumbers, CapacityNumbers, CapacityPointNumbers,
     CaseFailed, CaseFinished, CheckedCase, ComparedBase, ComparedCase, ComparedMetric, Drift, EngineReady,
-    GpuNumbers, Message, Number, ProcessEnded, Progress, RoundBegun, SessionStarted, StageBegun, TrialBegun,
-    finite,
+    GpuNumbers, Message, Number, ProcessEnded, RoundBegun, SessionStarted, StageBegun, StageProgress,
+    TrialBegun, finite,
 };
 use crate::outcome::{
     Added, Base, BudgetResult, CapacityFigures, CapacityPoint, Checked, Compared, Event, Figures, GpuFigures,
@@ -35,7 +36,7 @@ pub fn event(event: &Event) -> Message {
             stage: *stage,
             expected_ns: nanos(*expected),
         }),
-        Event::Progress { id, doing, step, steps } => Message::Progress(Progress {
+        Event::Progress { id, doing, step, steps } => Message::Progress(StageProgress {
             case: (*id).to_owned(),
             doing: (*doing).to_owned(),
             step: *step,

@@ -1,4 +1,4 @@
-//! How text for people looks: colours, tables without rules, messages cut to their first words.
+//! The look of text for people: colours, tables without rules, and messages cut to their first words. Pure.
 
 use comfy_table::{ContentArrangement, Table};
 

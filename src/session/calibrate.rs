@@ -1,5 +1,5 @@
-//! The order of a calibration: one engine per case, then session after session over all cases, so that the sessions
-//! of a case are spread in time. Both arms of every pair are the same engine: whatever differs is noise.
+//! Runs a calibration: one engine per case, then session after session over all cases, so that the sessions of a case
+//! are spread over time. Both arms of every pair are the same engine, so every difference is noise.
 
 use super::Setup;
 use super::context::Session;
@@ -63,7 +63,12 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
     let session = Session::open(setup, cases, Some(2 * pairs as u64))?;
     // What a later session measures at a pinned point must have been calibrated there.
     let (cases, _) = session.pinned(cases);
-    let mut run = Run { measured: BTreeMap::new(), failed: BTreeMap::new(), sessions: 0, interrupted: false };
+    let mut run = CalibrationRun {
+        measured: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        sessions: 0,
+        interrupted: false,
+    };
     let mut engines = BTreeMap::new();
     for (id, built) in build_all(&session, &cases) {
         match built {
@@ -75,14 +80,14 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
     Ok(run.finish(&session, &cases, clock))
 }
 
-struct Run {
+struct CalibrationRun {
     measured: BTreeMap<String, Vec<AaSession>>,
     failed: BTreeMap<String, Failure>,
     sessions: usize,
     interrupted: bool,
 }
 
-impl Run {
+impl CalibrationRun {
     fn fail(&mut self, session: &Session, id: &str, failure: Failure) {
         if failure.kind == FailureKind::Interrupted {
             self.interrupted = true;

@@ -1,4 +1,4 @@
-//! What every session needs, made once: the lock, the sources, what was measured before, and who is told what happens.
+//! What every session needs, made once: the lock, the sources, what was measured before, and who is told about events.
 
 use super::history::History;
 use super::lock::{Lock, lock};

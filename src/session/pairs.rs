@@ -1,4 +1,5 @@
-//! Two arms of one case, measured as pairs of fresh processes in ABBA order with sequential looks.
+//! Measures two arms of one case as pairs of fresh processes, in ABBA order, and looks at the numbers between the
+//! pairs.
 //!
 //! Pair i is one process of each arm, back to back. Which arm goes first is drawn per two pairs from the seed and
 //! reversed in the second (Kalibera & Jones 2013; Bulej et al. 2020), so that slow drift cancels. Decisions are
@@ -39,7 +40,8 @@ pub struct Looks {
     /// Overall two-sided error rate.
     pub alpha: f64,
     pub seed: u64,
-    /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from there.
+    /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from
+    /// there.
     pub after: u64,
 }
 
@@ -102,7 +104,7 @@ pub(super) fn compare_pairs(
     samples: &Path,
 ) -> Result<Paired> {
     let start = Instant::now();
-    let mut run = Run {
+    let mut run = PairRun {
         arms: [base, head],
         summaries: [Vec::new(), Vec::new()],
         outputs: [BTreeMap::new(), BTreeMap::new()],
@@ -149,7 +151,7 @@ fn is_spoiled(discarded: usize, kept: usize) -> bool {
     discarded >= 2 && discarded as f64 > MAX_DISCARDED_FRAC * (discarded + kept) as f64
 }
 
-struct Run<'a> {
+struct PairRun<'a> {
     arms: [&'a Arm<'a>; 2],
     summaries: [Vec<Summary>; 2],
     outputs: [BTreeMap<String, String>; 2],
@@ -161,7 +163,7 @@ struct Run<'a> {
     order: Order,
 }
 
-impl Run<'_> {
+impl PairRun<'_> {
     /// One more pair, kept or discarded whole.
     fn pair(&mut self, session: &Session, samples: &Path) -> Result<()> {
         self.done += 1;

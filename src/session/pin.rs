@@ -1,4 +1,4 @@
-//! Pinned points: a case whose settings say nothing of its point is measured where a stored grid found it best.
+//! Applies pinned points: a case that sets no operating point is measured where a stored grid found it best.
 
 use super::history::History;
 use super::{Event, Events};

@@ -1,5 +1,5 @@
-//! What parent and worker say to each other: one job on the worker's standard input, then one JSON message a
-//! line on its duplicated standard output. Raw samples travel as files, never through the pipe.
+//! What parent and worker send to each other: one job on the worker's standard input, then one JSON message a line on
+//! its duplicated standard output. Raw samples travel as files, not through the pipe.
 
 use crate::backend::tensorrt::Looked;
 use crate::build::{BuildJob, Built};
@@ -38,7 +38,7 @@ pub struct Probed {
 /// One line from the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Message {
+pub enum WorkerMessage {
     Hello {
         protocol: u32,
         pid: u32,

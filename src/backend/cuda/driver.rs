@@ -1,4 +1,4 @@
-//! The driver's library, the GPUs it shows, and a context on one of them.
+//! Opens the CUDA driver's library, lists the GPUs it shows, and makes a context on one of them.
 
 use crate::config::Wait;
 use crate::device;
@@ -88,7 +88,7 @@ pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
 }
 
 /// A context on one GPU.
-pub(crate) struct Gpu {
+pub(crate) struct GpuContext {
     pub context: Arc<CudaContext>,
     /// Its UUID, without what NVML writes before it.
     pub id: String,
@@ -97,7 +97,7 @@ pub(crate) struct Gpu {
     pub multiprocessors: u32,
 }
 
-impl Gpu {
+impl GpuContext {
     /// Opens GPU `index` (CUDA's number), with the way the host is going to wait for it.
     pub fn open(index: u32, wait: Wait) -> Result<Self> {
         need_driver()?;

@@ -1,7 +1,9 @@
-//! The calibration kernel and how it is launched. It is PTX text that the driver compiles, so that no CUDA toolkit is
-//! needed anywhere. A kernel lasts a number of clock cycles, as a real one does: at a lower clock it takes longer.
+//! The calibration kernel: loads it on a GPU and launches it.
+//!
+//! It is PTX text that the driver compiles, so no CUDA toolkit is needed. A kernel lasts a number of clock cycles, as a
+//! real one does: at a lower clock it takes longer.
 
-use super::driver::{Gpu, failed};
+use super::driver::{GpuContext, failed};
 use crate::error::Result;
 use cudarc::driver::result::{self, launch_kernel};
 use cudarc::driver::{CudaSlice, CudaStream, sys};
@@ -29,7 +31,7 @@ unsafe impl Send for Kernels {}
 unsafe impl Sync for Kernels {}
 
 impl Kernels {
-    pub fn load(gpu: &Gpu) -> Result<Self> {
+    pub fn load(gpu: &GpuContext) -> Result<Self> {
         let bind = gpu.context.bind_to_thread();
         bind.map_err(|e| failed("use the GPU's context", &e))?;
         // SAFETY: PTX is text that ends in a zero byte, which is how the driver tells its end.

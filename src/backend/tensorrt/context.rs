@@ -1,10 +1,11 @@
-//! A context: one execution of an engine at a time, on a CUDA stream of the caller's.
+//! An execution context: it runs one inference of an engine at a time, on a CUDA stream that the caller owns.
 //!
-//! What takes addresses or streams is `unsafe` and says what the caller promises. Makes no CUDA call itself.
+//! Functions that take addresses or streams are `unsafe` and say what the caller promises. This file makes no CUDA
+//! calls of its own.
 
 use super::build::host_memory;
 use super::runtime::{Engine, as_measure_failure};
-use super::sys::abi::{Dims, EnumValue, Stream};
+use super::sys::abi::{Dims, EnumValue, StreamHandle};
 use super::sys::callbacks::Profiler;
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
@@ -145,7 +146,7 @@ impl Context {
     ///
     /// # Safety
     /// `stream` is a live CUDA stream of the current context.
-    pub unsafe fn set_profile(&mut self, profile: u32, stream: Stream) -> Result<()> {
+    pub unsafe fn set_profile(&mut self, profile: u32, stream: StreamHandle) -> Result<()> {
         let profile = i32::try_from(profile).unwrap_or(i32::MAX);
         let accepted = call!(self.object, context::SET_OPTIMIZATION_PROFILE_ASYNC, profile, stream);
         self.api().ensure_accepted(accepted, &format!("profile {profile} was not taken"))
@@ -202,7 +203,7 @@ impl Context {
     ///
     /// # Safety
     /// Every stream is live, and stays so as long as the context may execute.
-    pub unsafe fn set_aux_streams(&mut self, streams: &mut [Stream]) -> Result<()> {
+    pub unsafe fn set_aux_streams(&mut self, streams: &mut [StreamHandle]) -> Result<()> {
         let count = i32::try_from(streams.len()).unwrap_or(i32::MAX);
         call!(self.object, context::SET_AUX_STREAMS, streams.as_mut_ptr(), count);
         Ok(())
@@ -213,7 +214,7 @@ impl Context {
     /// # Safety
     /// `stream` is a live CUDA stream of the context that was current when the engine was loaded, every tensor has an
     /// address that is still valid, and no other execution of this context is going on.
-    pub unsafe fn enqueue(&mut self, stream: Stream) -> Result<()> {
+    pub unsafe fn enqueue(&mut self, stream: StreamHandle) -> Result<()> {
         if call!(self.object, context::ENQUEUE_V3, stream) {
             return Ok(());
         }
@@ -224,7 +225,7 @@ impl Context {
     ///
     /// # Safety
     /// `stream` is a live CUDA stream.
-    pub unsafe fn is_capturable(&self, stream: Stream) -> Result<bool> {
+    pub unsafe fn is_capturable(&self, stream: StreamHandle) -> Result<bool> {
         Ok(call!(self.object, context::IS_STREAM_CAPTURABLE, stream))
     }
 

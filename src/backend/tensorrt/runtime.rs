@@ -1,7 +1,7 @@
-//! The run phase's pieces: a runtime, and the engines it loads from plans. Contexts, which execute them, are in
-//! `context`; what an engine says about its layers is in `inspector`.
+//! A TensorRT runtime, and the engines that it loads from plans.
 //!
-//! Everything holds what it came from, so nothing is deleted too early. Measures nothing.
+//! Each object holds the object that it was made from, so nothing is deleted too early. Contexts, which run engines,
+//! are in `context`.
 
 use super::build::{host_memory, load_plugin};
 use super::sys::abi::{EnumValue, Family, name_of};

@@ -1,4 +1,4 @@
-//! The part of a record file that an acceptance adds.
+//! The part of a record file that says which change was accepted.
 
 use crate::record::{Acceptance, ChangeKind};
 use crate::stats::Interval;

@@ -1,4 +1,4 @@
-//! What an open loop found, as it stands in records.
+//! The result of an open loop, as it is written in records.
 
 use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
 use crate::units::round5;

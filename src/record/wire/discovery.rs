@@ -1,4 +1,5 @@
-//! How the point of a case was chosen, as it stands in files. What is usual is left out: a grid has many cells.
+//! How the operating point of a case was chosen, as it is written in files. Usual values are left out, because a grid
+//! has many cells.
 
 use crate::case::OperatingPoint;
 use crate::discover::{Axes, Cell, Discovery, Tried, TriedScore};

@@ -1,8 +1,8 @@
-//! The form that all our versioned files have: one JSON object with `schema` and `id`, sorted keys, a line per case.
-//! One reader and one writer for records, calibrations and results of checks. Pure.
+//! Reads and writes the form that all our versioned files have: one JSON object with `schema` and `id`, sorted keys,
+//! and a line per case. Pure.
 //!
-//! Invariant: a file whose text matches its id is never called damaged. What this version does not know in it is
-//! named and passed over.
+//! Invariant: a file whose text matches its id is not called damaged. What this version does not know in it is named
+//! and skipped.
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};

@@ -1,4 +1,4 @@
-//! What one measured case says about itself, line by line, before it is compared with anything.
+//! Shows one measured case, before it is compared with anything.
 
 use crate::config::Wait;
 use crate::outcome::{BudgetResult, Figure, Figures, GpuFigures};

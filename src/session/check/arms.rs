@@ -1,6 +1,6 @@
-//! The two arms of a check: two commits, two settings of one work tree, or two engine files.
+//! Finds the two arms of a check: two commits, two settings of one work tree, or two engine files.
 //!
-//! The base's sources are extracted below the target folder; the work tree is never touched.
+//! The base's sources are written below the target folder; the work tree is not touched.
 
 use super::prepare::prepare;
 use super::trees::extract;

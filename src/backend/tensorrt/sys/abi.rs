@@ -14,14 +14,14 @@ use std::marker::PhantomData;
 /// The object a method is called on.
 pub type This = *mut c_void;
 /// Another object of the library, or one of ours that it calls.
-pub type Object = *mut c_void;
+pub type ObjectPointer = *mut c_void;
 /// Memory, on the host or the device.
 pub type Bytes = *mut c_void;
 /// A text that ends in a zero byte.
 pub type Text = *const c_char;
 pub type Texts = *const Text;
 /// A `cudaStream_t` or a `cudaEvent_t`.
-pub type Stream = *mut c_void;
+pub type StreamHandle = *mut c_void;
 
 /// `nvinfer1::Dims64`, which is passed by address and returned by value.
 #[repr(C)]
@@ -102,14 +102,14 @@ impl Family {
 
 /// A version as the library says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct LibraryVersion {
     pub major: u32,
     pub minor: u32,
     pub patch: u32,
     pub build: u32,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for LibraryVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}.{}", self.major, self.minor, self.patch, self.build)
     }
@@ -124,7 +124,7 @@ pub const TEST_LIBRARY: &str = "test library";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
     pub family: Family,
-    pub version: Version,
+    pub version: LibraryVersion,
     /// The lean runtime: it loads version-compatible plans and has no builder.
     pub lean: bool,
 }
@@ -133,7 +133,7 @@ impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lean = if self.lean { " lean runtime" } else { "" };
         if self.is_test_library() {
-            let Version { major, minor, patch, .. } = self.version;
+            let LibraryVersion { major, minor, patch, .. } = self.version;
             let product = self.family.product();
             return write!(f, "{TEST_LIBRARY} in the shape of {product}{lean} {major}.{minor}.{patch}");
         }
@@ -147,7 +147,8 @@ impl Release {
         (self.version.major, self.version.minor) >= since
     }
 
-    /// Whether it only imitates TensorRT, for our own tests. Its engines compute nothing, so no number of theirs counts.
+    /// Whether it only imitates TensorRT, for our own tests. Its engines compute nothing, so no number of theirs
+    /// counts.
     pub fn is_test_library(&self) -> bool {
         self.version.build == TEST_LIBRARY_BUILD
     }
@@ -232,7 +233,7 @@ pub fn name_of(all: &[EnumValue], family: Family, value: i32) -> Option<&'static
 
 /// A method as the tests see it.
 #[cfg(test)]
-pub struct Row {
+pub struct TableRow {
     pub interface: &'static str,
     pub name: &'static str,
     pub slots: [Option<Slot>; 3],
@@ -266,7 +267,7 @@ macro_rules! methods {
         #[doc = concat!("`", $interface, "`")]
         pub mod $module {
             #[allow(unused_imports)]
-            use super::super::abi::{Bytes, Dims, InterfaceInfo, Method, Object, Slot, Stream, Text, Texts, This, slot};
+            use super::super::abi::{Bytes, Dims, InterfaceInfo, Method, ObjectPointer, Slot, StreamHandle, Text, Texts, This, slot};
             $(
                 #[doc = concat!("`", $name, "`")]
                 pub const $constant: Method<unsafe extern "C" fn(This $(, $arg)*) $(-> $returns)?> =
@@ -275,7 +276,7 @@ macro_rules! methods {
             /// How many slots each family's table has.
             pub const COUNTS: [usize; 3] = [$($count),*];
             #[cfg(test)]
-            pub const ROWS: &[super::super::abi::Row] = &[$(super::super::abi::Row {
+            pub const ROWS: &[super::super::abi::TableRow] = &[$(super::super::abi::TableRow {
                 interface: $interface, name: $name, slots: [$(slot!($slot)),*], counts: COUNTS,
             }),*];
         }

@@ -1,10 +1,11 @@
-//! Objects that TensorRT calls back: the logger and the progress monitor, with the tables a C++ compiler would make.
+//! Our objects that TensorRT calls: the logger, the progress monitor and the profiler, with the function tables that a
+//! C++ compiler would make for them.
 //!
-//! A table has two words before the address the object points to (offset to top 0, no type information), then the
-//! functions. A panic in a function of ours does not unwind into C++: Rust ends the process at that border, and a worker
-//! that ends is only a message to the parent.
+//! A table has two words before the address that the object points to (offset to top 0, no type information), then
+//! the functions. A panic in one of our functions does not unwind into C++: Rust ends the process there, and the
+//! parent sees that the worker ended.
 
-use super::abi::{Family, InterfaceInfo, Object, Text, This};
+use super::abi::{Family, InterfaceInfo, ObjectPointer, Text, This};
 use super::tables::{i_logger, i_profiler, i_progress_monitor, i_versioned_interface};
 use super::text::text;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +28,8 @@ struct Implemented<T> {
 /// An object with a table of ours. It stays where it is until it is dropped.
 pub struct Implementation<T> {
     object: *mut Implemented<T>,
-    /// What `table` points into. A raw pointer like the other, because a box that is moved is the only way to its memory.
+    /// What `table` points into. A raw pointer like the other, because a box that is moved is the only way to its
+    /// memory.
     words: *mut [Word],
 }
 
@@ -60,7 +62,7 @@ impl<T: Sync> Implementation<T> {
     }
 
     /// What the library is given. It must forget the object before this is dropped.
-    pub fn pointer(&self) -> Object {
+    pub fn pointer(&self) -> ObjectPointer {
         self.object.cast()
     }
 
@@ -118,7 +120,7 @@ impl Logger {
         Self(Implementation::new(slots, &functions, Mutex::default()))
     }
 
-    pub fn pointer(&self) -> Object {
+    pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
 
@@ -188,7 +190,7 @@ impl<'a> ProgressMonitor<'a> {
         Self(Implementation::new(slots, &functions, Phases { active: Mutex::default(), tell }))
     }
 
-    pub fn pointer(&self) -> Object {
+    pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
 }
@@ -240,7 +242,7 @@ impl Profiler {
         Self(Implementation::new(slots, &functions, Mutex::default()))
     }
 
-    pub fn pointer(&self) -> Object {
+    pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
 

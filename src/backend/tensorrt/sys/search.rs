@@ -1,6 +1,7 @@
-//! Where TensorRT's libraries are: every place that is looked at, in order, and what is there.
+//! Searches for TensorRT's libraries: the places to look at, in order, and what each of them has.
 //!
-//! Looks at file names only; the one exception is the loader's own search, which cannot be asked without opening.
+//! It looks at file names only. The one exception is the system loader's own search, which can be asked only by opening
+//! the library.
 
 use super::abi::Family;
 use crate::error::{Failure, Result};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// A library we know how to call, by its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct LibraryKind {
     pub family: Family,
     pub lean: bool,
     pub file: &'static str,
@@ -18,27 +19,27 @@ pub struct Kind {
 }
 
 /// In the order in which they are taken from one place.
-pub const KINDS: [Kind; 5] = [
-    Kind {
+pub const KINDS: [LibraryKind; 5] = [
+    LibraryKind {
         family: Family::Trt11,
         lean: false,
         file: "libnvinfer.so.11",
         parser: Some("libnvonnxparser.so.11"),
     },
-    Kind {
+    LibraryKind {
         family: Family::Trt10,
         lean: false,
         file: "libnvinfer.so.10",
         parser: Some("libnvonnxparser.so.10"),
     },
-    Kind {
+    LibraryKind {
         family: Family::Rtx1,
         lean: false,
         file: "libtensorrt_rtx.so.1",
         parser: Some("libtensorrt_onnxparser_rtx.so.1"),
     },
-    Kind { family: Family::Trt11, lean: true, file: "libnvinfer_lean.so.11", parser: None },
-    Kind { family: Family::Trt10, lean: true, file: "libnvinfer_lean.so.10", parser: None },
+    LibraryKind { family: Family::Trt11, lean: true, file: "libnvinfer_lean.so.11", parser: None },
+    LibraryKind { family: Family::Trt10, lean: true, file: "libnvinfer_lean.so.10", parser: None },
 ];
 /// Files of libraries of any version.
 const NAMES: [(&str, &str); 3] = [
@@ -51,13 +52,13 @@ const PACKAGES: [&str; 3] = ["tensorrt_libs", "tensorrt_rtx_libs", "tensorrt_lea
 
 /// A library that may be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    pub kind: Kind,
+pub struct LibraryCandidate {
+    pub kind: LibraryKind,
     /// `None`: by name, through the loader's own search.
     pub folder: Option<PathBuf>,
 }
 
-impl Candidate {
+impl LibraryCandidate {
     /// What `dlopen` is given.
     pub fn path(&self) -> PathBuf {
         self.folder.as_deref().map_or_else(|| self.kind.file.into(), |f| f.join(self.kind.file))
@@ -73,10 +74,10 @@ pub struct Looked {
 
 /// What a search came to.
 #[derive(Debug, Default)]
-pub struct Search {
+pub struct LibrarySearch {
     pub looked: Vec<Looked>,
     /// In order of preference.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<LibraryCandidate>,
     /// Libraries of versions that do not work.
     pub refused: Vec<String>,
 }
@@ -107,8 +108,8 @@ impl Surroundings {
 }
 
 /// Looks in `asked` alone, where it is given; otherwise everywhere.
-pub fn search(asked: Option<&Path>, around: &Surroundings) -> Search {
-    let mut search = Search::default();
+pub fn search(asked: Option<&Path>, around: &Surroundings) -> LibrarySearch {
+    let mut search = LibrarySearch::default();
     if let Some(asked) = asked {
         // A file in the folder is as good a name for it.
         let folder = if asked.is_file() { asked.parent().unwrap_or(asked) } else { asked };
@@ -145,7 +146,7 @@ pub fn search(asked: Option<&Path>, around: &Surroundings) -> Search {
     search
 }
 
-impl Search {
+impl LibrarySearch {
     /// The failure where nothing can be opened.
     pub fn nothing(&self, asked: Option<&Path>) -> Failure {
         let place = asked.map_or_else(|| "on this machine".to_owned(), |p| format!("in {}", p.display()));
@@ -163,7 +164,7 @@ impl Search {
     }
 
     /// The first candidate, or the failure.
-    pub fn first(&self, asked: Option<&Path>) -> Result<&Candidate> {
+    pub fn first(&self, asked: Option<&Path>) -> Result<&LibraryCandidate> {
         self.candidates.first().ok_or_else(|| self.nothing(asked))
     }
 
@@ -172,7 +173,7 @@ impl Search {
         let mut found = Vec::new();
         for kind in KINDS.into_iter().filter(|k| names.iter().any(|n| n == k.file)) {
             found.push(kind.file.to_owned());
-            self.candidates.push(Candidate { kind, folder: Some(folder.to_owned()) });
+            self.candidates.push(LibraryCandidate { kind, folder: Some(folder.to_owned()) });
         }
         for name in &names {
             let other =
@@ -199,7 +200,7 @@ impl Search {
         // One is enough: each that is opened stays in memory.
         let found = KINDS.into_iter().find_map(|kind| Some((kind, open(kind.file)?)));
         if let Some((kind, _)) = &found {
-            self.candidates.push(Candidate { kind: *kind, folder: None });
+            self.candidates.push(LibraryCandidate { kind: *kind, folder: None });
         }
         let found =
             found.map_or_else(|| "no TensorRT library".to_owned(), |(_, path)| path.display().to_string());
