@@ -15,7 +15,7 @@ use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use trt_perf::backend::Setup;
+use trt_perf::backend::LoadSetup;
 use trt_perf::backend::cuda::peer::{BackToBack, back_to_back};
 use trt_perf::backend::cuda::workload::Workload;
 use trt_perf::case::{Mode, OperatingPoint};
