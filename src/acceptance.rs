@@ -27,9 +27,17 @@ use crate::units::change;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AcceptanceStatus {
     /// It covers the regression, which then does not gate.
-    Honoured { reason: String, by: String },
+    Honoured {
+        /// Why the change was accepted.
+        reason: String,
+        /// Who accepted it.
+        by: String,
+    },
     /// It does not, and the regression gates as if there were none.
-    Stale { why: String },
+    Stale {
+        /// Why it does not.
+        why: String,
+    },
 }
 
 /// What is under test: one case of the head arm of a check.
@@ -37,8 +45,11 @@ pub enum AcceptanceStatus {
 pub struct UnderTest<'a> {
     /// `None`: there are changes beside the commit, so no source tree has a name for what was measured.
     pub src_tree: Option<&'a str>,
+    /// The key of the device that it was measured on.
     pub device_key: &'a str,
+    /// The hash of the case's definition.
     pub definition_hash: &'a str,
+    /// The comparison with the base.
     pub comparison: &'a CaseComparison,
 }
 

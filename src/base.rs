@@ -12,6 +12,7 @@ use serde_json::Value;
 /// The base of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseCommit {
+    /// The commit.
     pub commit: Commit,
     /// Commits between it and HEAD.
     pub steps: usize,

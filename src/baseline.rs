@@ -37,11 +37,15 @@ const MAX_SESSIONS: usize = 50;
 /// A record file, known by its name alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
+    /// The device that the record is of.
     pub device_key: String,
     /// `20261122`.
     pub date: String,
+    /// The first 12 digits of the commit.
     pub commit12: String,
+    /// The first 8 digits of the record's id.
     pub record8: String,
+    /// The file.
     pub path: PathBuf,
 }
 
@@ -52,10 +56,12 @@ pub struct Store {
 }
 
 impl Store {
+    /// The baselines in `dir`, which need not exist.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir }
     }
 
+    /// The folder of the baselines.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -152,7 +158,9 @@ fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
 /// A stored record that HEAD descends from.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
+    /// The stored record.
     pub record: &'a Record,
+    /// Its file.
     pub path: &'a Path,
     /// Commits between it and HEAD.
     pub steps: usize,

@@ -21,11 +21,15 @@ use crate::units::change;
 
 /// A check, as every format shows it.
 pub struct CheckReport<'a> {
+    /// What the base is called.
     pub base: &'a str,
+    /// What the head is called.
     pub head: &'a str,
+    /// The device's name.
     pub device: &'a str,
     /// Of the order of the arms.
     pub seed: u64,
+    /// The result of the check.
     pub checked: &'a Checked,
 }
 

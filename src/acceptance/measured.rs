@@ -20,6 +20,7 @@ pub struct MeasuredCase {
     pub base_commit: String,
     /// Id of the record, in the folder of results, that holds the numbers of the head arm.
     pub record: String,
+    /// Whether it became worse or better.
     pub kind: ChangeKind,
     /// As in [`crate::record::Acceptance`].
     pub changes: BTreeMap<String, Interval>,

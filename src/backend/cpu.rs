@@ -22,6 +22,7 @@ use std::time::Instant;
 /// Kept beside the version requirement in Cargo.toml; a test compares it with Cargo.lock.
 pub(super) const LIBRARY: &str = "rten 0.27.0";
 
+/// Builds and runs engines with rten.
 pub struct Cpu;
 
 impl Backend for Cpu {

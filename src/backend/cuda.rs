@@ -37,6 +37,7 @@ pub(super) const LIBRARY: &str = "calibration kernel 1";
 
 /// The calibration workload on one GPU.
 pub struct Cuda {
+    /// The number of the GPU, as the driver counts.
     pub gpu: u32,
 }
 

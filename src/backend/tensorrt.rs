@@ -48,6 +48,7 @@ pub struct Tensorrt {
 }
 
 impl Tensorrt {
+    /// The backend of a target; opens nothing yet.
     pub fn new(target: &Target) -> Self {
         Self { folder: target.tensorrt.clone(), device: target.gpu, api: OnceLock::new() }
     }

@@ -37,6 +37,7 @@ const SHAPES: &str = "shapes";
 /// No model: naming it makes every version say what it is and which GPU it uses, and stop.
 const NO_MODEL: &str = "trt-perf-asks-which-gpu-this-is.onnx";
 
+/// Builds and measures with the trtexec program.
 pub struct Trtexec {
     /// The folder of TensorRT, if it was said.
     folder: Option<PathBuf>,
@@ -46,6 +47,7 @@ pub struct Trtexec {
 }
 
 impl Trtexec {
+    /// The backend of a target; starts nothing yet.
     pub fn new(target: &Target) -> Self {
         Self { folder: target.tensorrt.clone(), gpu: target.gpu, said: OnceCell::new() }
     }

@@ -61,6 +61,7 @@ pub enum BaselineVerb {
     },
 }
 
+/// Runs the verb.
 pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     match verb {

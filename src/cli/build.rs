@@ -46,6 +46,7 @@ pub struct BuildArgs {
     settings: SettingArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let cases = args.cases.select(&args.settings, &project)?;

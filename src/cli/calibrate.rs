@@ -56,6 +56,7 @@ pub struct CalibrateArgs {
     settings: SettingArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let cases = args.cases.select(&args.settings, &project)?;

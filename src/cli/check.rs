@@ -84,6 +84,7 @@ enum Missing {
     Measure,
 }
 
+/// Runs the verb.
 pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let looks = Looks {

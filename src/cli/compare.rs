@@ -49,6 +49,7 @@ pub struct CompareArgs {
     message_format: MessageFormat,
 }
 
+/// Runs the verb.
 pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if let Some((base, head)) = folders::folders(args)? {
         return folders::run(args, &base, &head);

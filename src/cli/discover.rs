@@ -37,6 +37,7 @@ pub struct DiscoverArgs {
     session: SessionArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &DiscoverArgs, manifest: Option<&Path>) -> Result<Exit> {
     search(&args.session, manifest)
 }

@@ -29,21 +29,27 @@ const LABEL_WIDTH: usize = 11;
 pub struct DoctorReport {
     /// Changes when a field changes its meaning or goes away.
     pub schema: &'static str,
+    /// This machine.
     pub device: Device,
     /// Why `device.gpus` is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_gpu_because: Option<String>,
+    /// Every backend, usable or not.
     pub backends: Vec<BackendReport>,
+    /// The clock that requests are timed with.
     pub clock: Timer,
     /// Whether this device is calibrated, and how old that is, in words.
     pub calibration: String,
+    /// What would disturb measurements.
     pub warnings: Vec<Warning>,
 }
 
 /// One backend in a [`DoctorReport`].
 #[derive(Clone, Debug, Serialize)]
 pub struct BackendReport {
+    /// The backend's name.
     pub name: String,
+    /// Whether it works here.
     pub usable: bool,
     /// What it is, or why it is not usable.
     pub detail: String,
@@ -53,6 +59,7 @@ pub struct BackendReport {
 }
 
 impl DoctorReport {
+    /// Puts the report together.
     pub fn new(
         device: &Device,
         gpus: &Result<Vec<Gpu>, String>,
@@ -90,6 +97,7 @@ pub struct DoctorArgs {
     tensorrt: Option<PathBuf>,
 }
 
+/// Runs the verb.
 pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let gpus = device::gpus();
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());

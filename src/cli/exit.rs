@@ -7,13 +7,21 @@ use std::process::ExitCode;
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// Nothing regressed.
     Ok,
+    /// The command line or the configuration makes no sense.
     Usage,
+    /// There was nothing to do, or nothing to compare.
     Nothing,
+    /// A case became worse.
     Regression,
+    /// A case could not be built or measured.
     Failed,
+    /// The numbers do not decide, and `--strict` asks for a decision.
     Inconclusive,
+    /// A number cannot be trusted.
     Invalid,
+    /// Ctrl-C ended it early.
     Interrupted,
 }
 
@@ -33,6 +41,7 @@ Exit codes:
   130  stopped by Ctrl-C; what was complete is kept";
 
 impl Exit {
+    /// The number that the process ends with.
     pub fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -72,7 +81,9 @@ impl From<Exit> for ExitCode {
 /// What the user wants to hear of in the exit code.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExitPolicy {
+    /// Whether a regression fails.
     pub fail_on_regression: bool,
+    /// Whether a case whose numbers do not decide fails, too.
     pub strict: bool,
 }
 

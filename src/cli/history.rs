@@ -67,6 +67,7 @@ impl MetricArg {
     }
 }
 
+/// Runs the verb.
 pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let mut notes = Vec::new();

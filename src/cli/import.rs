@@ -81,6 +81,7 @@ pub struct TrtexecArgs {
     message_format: MessageFormat,
 }
 
+/// Runs the verb.
 pub fn run(verb: &ImportVerb, manifest: Option<&Path>) -> Result<Exit> {
     match verb {
         ImportVerb::Trtexec(args) => trtexec(args, manifest),

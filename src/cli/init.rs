@@ -30,6 +30,7 @@ const MODELS_WRITTEN: usize = 5;
 #[derive(clap::Args)]
 pub struct InitArgs {}
 
+/// Runs the verb.
 pub fn run(_: &InitArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let manifest = match manifest {

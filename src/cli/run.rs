@@ -38,6 +38,7 @@ pub struct RunArgs {
     session: SessionArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.discover {
         return discover::search(&args.session, manifest);

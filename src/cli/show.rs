@@ -13,6 +13,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Bold red text from here on.
 pub const BOLD_RED: &str = "\x1b[1;31m";
 
 /// Shows events.
@@ -35,6 +36,7 @@ struct Last {
 }
 
 impl Show {
+    /// Shows events in this format.
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
         Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), last: Mutex::default() }
@@ -44,6 +46,7 @@ impl Show {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Shows one event.
     pub fn event(&self, event: &Event) {
         if self.format == MessageFormat::Json {
             out_message(&json::event(event));

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::error::Failure;
 use git2::ErrorCode;
 
+/// Why a question about the repository has no answer.
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GitError {

@@ -21,7 +21,9 @@ use super::{GitError, Repo, lfs};
 /// What an extraction wrote, and what it could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extracted {
+    /// How many files were written.
     pub files: usize,
+    /// Their size.
     pub bytes: u64,
     /// Left out: a submodule's files are in another repository.
     pub submodules: Vec<PathBuf>,

@@ -35,6 +35,7 @@ pub struct Ancestor {
 /// Where two histories part, trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergeBase {
+    /// The common ancestor.
     pub commit: Commit,
     /// Commits on the first side since the merge base (`git rev-list --count base..a`).
     pub commits_to_a: usize,

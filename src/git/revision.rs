@@ -10,6 +10,7 @@ use super::{GitError, Repo};
 const SIMILAR: f64 = 0.85;
 const SUGGESTIONS: usize = 3;
 
+/// A commit of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Full hexadecimal id.
@@ -22,12 +23,14 @@ pub struct Commit {
     pub branch: Option<String>,
 }
 
+/// The branch that work is merged into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultBranch {
     /// What `resolve` takes: `origin/main`, or `main` where there is no remote one.
     pub name: String,
     /// What said so: `origin/HEAD`, `init.defaultBranch` or `the usual name`.
     pub found_by: String,
+    /// The commit at its end.
     pub commit: Commit,
 }
 

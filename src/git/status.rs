@@ -15,19 +15,27 @@ use super::{GitError, Repo, folder_names, lfs};
 /// Enough to recognise what was forgotten, few enough for one message.
 const EXAMPLES: usize = 5;
 
+/// How a path differs from HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PathChange {
+    /// A merge left a conflict in it.
     Conflicted,
+    /// It differs in the index.
     Staged,
+    /// It differs in the working tree.
     Modified,
+    /// It is gone from the working tree.
     Deleted,
+    /// Git does not know it.
     Untracked,
 }
 
+/// A path that differs from HEAD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirtyPath {
     /// From the repository's root.
     pub path: PathBuf,
+    /// How it differs.
     pub change: PathChange,
 }
 
@@ -41,6 +49,7 @@ pub struct Dirty {
 }
 
 impl Dirty {
+    /// Whether nothing differs.
     pub fn is_clean(&self) -> bool {
         self.count == 0
     }

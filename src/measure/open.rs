@@ -50,7 +50,9 @@ pub struct Offer<'a> {
 /// waited `delay_ns`. The engine computes its full batch all the same, as a server of fixed shapes does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
+    /// The most arrivals that share one request.
     pub batch: u64,
+    /// How long the oldest arrival waits at most, in nanoseconds.
     pub delay_ns: u64,
 }
 

@@ -21,6 +21,7 @@ impl Watch {
         Ok(Some(Self { before, energy_j }))
     }
 
+    /// Reads the state again, and the energy used since the beginning.
     pub fn end(self, opened: &mut Opened) -> Result<MeasuredGpu> {
         let gone = || Failure::new(FailureKind::Measure, "the GPU is gone");
         let gpu = opened.gpu.as_mut().ok_or_else(gone)?;

@@ -7,7 +7,9 @@ use super::braille::{BRAILLE, Dots, WHOLE, pattern};
 /// One point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
+    /// Where the mark is.
     pub estimate: f64,
+    /// Lower and upper end of its interval.
     pub interval: Option<(f64, f64)>,
     /// Below the axis, one under the other, if there is room.
     pub label: [String; 2],
@@ -27,7 +29,9 @@ pub enum Glyphs {
 /// Columns of the whole plot, rows of the part above the axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
+    /// Columns.
     pub width: usize,
+    /// Rows.
     pub height: usize,
 }
 

@@ -11,16 +11,22 @@ use std::ops::RangeInclusive;
 /// What a point is; what stands lower here is drawn over what stands above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DotKind {
+    /// Neither of these.
     Other,
+    /// No other point is better in both.
     Front,
+    /// The best within the budget.
     Winner,
 }
 
 /// A point: latency in nanoseconds (x, logarithmic) and inferences per second (y, from zero).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dot {
+    /// To the right.
     pub latency_ns: f64,
+    /// Upwards.
     pub inferences_per_s: f64,
+    /// How it is marked.
     pub kind: DotKind,
 }
 

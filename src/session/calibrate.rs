@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Amount {
+    /// How many sessions.
     pub sessions: usize,
     /// Of each session.
     pub pairs: usize,
@@ -53,6 +54,7 @@ pub struct Calibrated {
     pub failed: BTreeMap<String, Failure>,
     /// How many sessions of every case are complete.
     pub sessions: usize,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
 }
 

@@ -37,7 +37,9 @@ pub enum OnMissing {
 /// How a check measures.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckPlan {
+    /// How many pairs, and when to look at them.
     pub looks: Looks,
+    /// What to do with a case that the base does not have.
     pub on_missing: OnMissing,
 }
 

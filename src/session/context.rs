@@ -18,10 +18,13 @@ pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
 /// Where and when a session runs, and who is told what happens.
 #[derive(Clone, Copy)]
 pub struct Setup<'a> {
+    /// The package or workspace, with its configuration.
     pub project: &'a Project,
+    /// Where it runs.
     pub device: &'a Device,
     /// Seconds since 1970.
     pub now_s: i64,
+    /// Is told what happens.
     pub events: Events<'a>,
 }
 

@@ -26,7 +26,9 @@ const MAX_DISCARDED_FRAC: f64 = 0.2;
 pub(super) struct Arm<'a> {
     /// `base` or `head`.
     pub name: &'static str,
+    /// The case.
     pub case: &'a Case,
+    /// Its engine.
     pub built: &'a Built,
 }
 
@@ -39,6 +41,7 @@ pub struct Looks {
     pub max_time: Option<Duration>,
     /// Overall two-sided error rate.
     pub alpha: f64,
+    /// Of the order of the arms.
     pub seed: u64,
     /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from
     /// there.
@@ -84,10 +87,15 @@ impl Looks {
 /// A comparison by pairs, with both arms' records.
 #[derive(Clone, Debug)]
 pub(super) struct Paired {
+    /// Head against base.
     pub comparison: CaseComparison,
+    /// The base's processes.
     pub base: CaseRecord,
+    /// The head's processes.
     pub head: CaseRecord,
+    /// Pairs that were kept.
     pub pairs: usize,
+    /// Pairs that were thrown away.
     pub discarded: usize,
 }
 

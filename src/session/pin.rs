@@ -16,7 +16,9 @@ const MAX_OPENED: usize = 200;
 /// A point that a stored record pins.
 #[derive(Clone, Debug)]
 pub struct Pin {
+    /// The cell that won.
     pub cell: Cell,
+    /// How it was found.
     pub discovery: Discovery,
     /// Of the record.
     pub path: PathBuf,

@@ -32,7 +32,9 @@ pub fn gpus() -> Result<Vec<device::Gpu>> {
 
 /// A GPU as the driver describes it, without a context on it.
 pub(crate) struct Described {
+    /// The product name, such as `NVIDIA H100`.
     pub name: String,
+    /// Major and minor number, such as `9.0`.
     pub compute_capability: String,
     memory_bytes: u64,
     /// NVML writes `GPU-` before it, and `MIG-` before that of an instance of a split GPU.
@@ -89,11 +91,13 @@ pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
 
 /// A context on one GPU.
 pub(crate) struct GpuContext {
+    /// The driver's context.
     pub context: Arc<CudaContext>,
     /// Its UUID, without what NVML writes before it.
     pub id: String,
     /// The highest clock of the multiprocessors, in kHz.
     pub max_khz: u64,
+    /// How many multiprocessors the GPU has.
     pub multiprocessors: u32,
 }
 
@@ -119,6 +123,7 @@ impl GpuContext {
         Ok(Self { id, max_khz, multiprocessors: u32::try_from(count).unwrap_or(1), context })
     }
 
+    /// A new CUDA stream of this context.
     pub fn stream(&self) -> Result<Arc<CudaStream>> {
         self.context.new_stream().map_err(|e| failed("make a stream", &e))
     }

@@ -29,6 +29,7 @@ pub(super) struct Gate {
 unsafe impl Send for Gate {}
 
 impl Gate {
+    /// A closed gate. Fails where the GPU gives no memory for it.
     pub fn new(gpu: &GpuContext, kernels: &Arc<Kernels>) -> Result<Self> {
         // SAFETY: written below, before anything reads it.
         let memory = unsafe { gpu.context.alloc_pinned_with_flags::<u64>(1, sys::CU_MEMHOSTALLOC_DEVICEMAP) };

@@ -31,6 +31,7 @@ unsafe impl Send for Kernels {}
 unsafe impl Sync for Kernels {}
 
 impl Kernels {
+    /// Compiles the kernels for the GPU. Fails where the driver does not accept them.
     pub fn load(gpu: &GpuContext) -> Result<Self> {
         let bind = gpu.context.bind_to_thread();
         bind.map_err(|e| failed("use the GPU's context", &e))?;
@@ -49,13 +50,21 @@ impl Kernels {
 /// The arguments of one launch, as addresses on the GPU.
 #[derive(Clone, Copy)]
 pub(super) struct Launch {
+    /// Blocks of the grid.
     pub blocks: u32,
+    /// Threads of each block.
     pub threads: u32,
+    /// How long each block runs, in clock cycles.
     pub cycles: u64,
+    /// Address of memory that the kernel moves while it runs.
     pub scratch: u64,
+    /// How much of it.
     pub scratch_units: u64,
+    /// Address of the input.
     pub input: u64,
+    /// Address of the output.
     pub output: u64,
+    /// How many words are copied from input to output.
     pub words: u64,
     /// Room for four 64-bit numbers.
     pub stamps: u64,

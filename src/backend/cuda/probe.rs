@@ -13,6 +13,7 @@ use std::sync::Arc;
 /// every microsecond.
 const CLOCK_MS: u64 = 1;
 
+/// Asks one GPU about itself, and marks the measured phase for profilers.
 pub struct GpuProbe {
     kernels: Arc<Kernels>,
     stream: Arc<CudaStream>,
@@ -53,6 +54,7 @@ impl GpuProbe {
         profiler_start().map_err(|e| failed("tell profilers that the measured phase begins", &e))
     }
 
+    /// Tells profilers that the measured phase has ended.
     pub fn stop_profilers(&self) -> Result<()> {
         profiler_stop().map_err(|e| failed("tell profilers that the measured phase ends", &e))
     }

@@ -20,6 +20,7 @@ pub(super) struct Spin {
 }
 
 impl Spin {
+    /// The work of one stream on this GPU.
     pub fn new(
         gpu: &GpuContext,
         kernels: &Arc<Kernels>,

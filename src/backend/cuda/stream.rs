@@ -61,10 +61,12 @@ impl Buffers {
         self.inputs.iter().map(|b| b.address).collect()
     }
 
+    /// The addresses of the outputs on the GPU, in order.
     pub fn outputs(&self) -> Vec<u64> {
         self.outputs.iter().map(|b| b.address).collect()
     }
 
+    /// Bytes of all inputs.
     pub fn input_bytes(&self) -> u64 {
         self.inputs.iter().map(|b| b.tensor.data.len() as u64).sum()
     }
@@ -190,6 +192,7 @@ impl<W: Work> GpuStream<W> {
         Ok(start.elapsed().as_nanos() as f64 / requests.max(1) as f64)
     }
 
+    /// What each request computes.
     pub fn work(&self) -> &W {
         &self.work
     }

@@ -33,6 +33,7 @@ pub enum Specialization {
 /// What a context of TensorRT-RTX is to be like.
 #[derive(Clone, Debug, Default)]
 pub struct RtxContext {
+    /// When kernels for the shapes are compiled.
     pub specialization: Specialization,
     /// The library captures CUDA graphs itself.
     pub cuda_graph: bool,
@@ -152,6 +153,7 @@ impl Context {
         self.api().ensure_accepted(accepted, &format!("profile {profile} was not taken"))
     }
 
+    /// Sets the shape of one input. Fails where the profile does not allow it.
     pub fn set_input_shape(&mut self, name: &CStr, dims: &[i64]) -> Result<()> {
         let Some(c_dims) = Dims::new(dims) else {
             return Err(Failure::usage(format!("{dims:?} has more dimensions than TensorRT")));

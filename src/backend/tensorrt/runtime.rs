@@ -25,6 +25,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    /// A runtime of the opened library.
     pub fn new(api: &Arc<Api>) -> Result<Self> {
         Ok(Self { object: api.runtime().map_err(as_measure_failure)? })
     }
@@ -36,6 +37,7 @@ impl Runtime {
         load_plugin(self.object.api(), &registry, path).map_err(as_measure_failure)
     }
 
+    /// Chooses the DLA core that engines run on.
     pub fn set_dla_core(&mut self, core: u32) -> Result<()> {
         call!(self.object, v_runtime::SET_DLA_CORE, i32::try_from(core).unwrap_or(i32::MAX));
         Ok(())
@@ -71,7 +73,9 @@ pub struct Engine {
 /// An input or an output of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoTensor {
+    /// The name in the model.
     pub name: CString,
+    /// Whether it is an input; otherwise an output.
     pub input: bool,
     /// As TensorRT names it, such as `kFLOAT`.
     pub type_name: &'static str,
@@ -94,18 +98,22 @@ impl Engine {
         self.object.api()
     }
 
+    /// The name that the engine was built with.
     pub fn name(&self) -> Result<String> {
         Ok(text(call!(self.object, engine::GET_NAME)))
     }
 
+    /// How many layers it has.
     pub fn layers(&self) -> Result<u32> {
         Ok(u32::try_from(call!(self.object, engine::GET_NB_LAYERS)).unwrap_or(0))
     }
 
+    /// How many optimisation profiles it has.
     pub fn profiles(&self) -> Result<u32> {
         Ok(u32::try_from(call!(self.object, engine::GET_NB_OPTIMIZATION_PROFILES)).unwrap_or(0))
     }
 
+    /// How many streams it uses beside the main one.
     pub fn aux_streams(&self) -> Result<u32> {
         Ok(u32::try_from(call!(self.object, engine::GET_NB_AUX_STREAMS)).unwrap_or(0))
     }

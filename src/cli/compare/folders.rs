@@ -60,6 +60,7 @@ pub fn folders(args: &CompareArgs) -> Result<Option<(PathBuf, PathBuf)>> {
     Ok(None)
 }
 
+/// Compares the two folders.
 pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     let (base, head) = (SampleFolder::read(base)?, SampleFolder::read(head)?);
     if args.paired && base.files.len() != head.files.len() {

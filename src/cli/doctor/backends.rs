@@ -17,8 +17,11 @@ const PROBE_LIMIT: Duration = Duration::from_secs(60);
 /// A backend: what it is where it can be used, or why it cannot, and the places where its library was looked for.
 #[derive(Clone, Debug)]
 pub struct KnownBackend {
+    /// Its name.
     pub name: String,
+    /// What it is, such as library and version; or why it does not work.
     pub state: Result<String, String>,
+    /// The places where its library was looked for.
     pub looked: Vec<Looked>,
 }
 

@@ -12,9 +12,13 @@ use std::path::{Path, PathBuf};
 pub struct FoundExports {
     /// Name and text, in natural order of the names.
     pub times: Vec<(String, String)>,
+    /// What the program printed.
     pub said: Said,
+    /// Its layers; empty without that file.
     pub layers: Vec<Layer>,
+    /// The hash of that file.
     pub layers_sha256: Option<String>,
+    /// The plan's hash and size in bytes.
     pub plan: Option<(String, u64)>,
 }
 

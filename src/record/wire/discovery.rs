@@ -58,6 +58,7 @@ fn is_false(b: &bool) -> bool {
     !*b
 }
 
+/// As it is written.
 pub fn to_wire(d: &Discovery) -> DiscoveryV1 {
     let a = d.axes.clone();
     DiscoveryV1 {

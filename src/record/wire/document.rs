@@ -43,6 +43,7 @@ pub struct FileKind {
     too_large: &'static str,
 }
 
+/// Record files.
 pub const RECORD: FileKind = FileKind {
     name: "record",
     noun: "record",
@@ -55,6 +56,7 @@ pub const RECORD: FileKind = FileKind {
 
 const CALIBRATE: &str = "restore it from git, or measure it anew: cargo trt-perf calibrate";
 
+/// Calibration files.
 pub const CALIBRATION: FileKind = FileKind {
     name: "calibration",
     noun: "calibration",
@@ -129,6 +131,7 @@ impl FileKind {
 /// What a file holds.
 #[derive(Debug)]
 pub struct Contents<T> {
+    /// The rest of the document.
     pub body: T,
     /// Fields that this version does not know, such as `cases.engine.tensorrt.refit`; each once, in order.
     pub unknown: Vec<String>,

@@ -15,7 +15,9 @@ use std::path::PathBuf;
 
 /// What is to be accepted.
 pub struct AcceptRequest<'a> {
+    /// The case's id.
     pub case: &'a str,
+    /// Why the change is accepted.
     pub reason: &'a str,
     /// The revision it must have been measured against; any, if `None`.
     pub base: Option<&'a str>,

@@ -100,7 +100,9 @@ extern "C" fn language(_: This) -> i32 {
 /// A message of the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
+    /// Whether it is an error; otherwise a warning.
     pub error: bool,
+    /// The message.
     pub text: String,
 }
 
@@ -109,6 +111,7 @@ pub struct Logged {
 pub struct Logger(Implementation<Mutex<Vec<Logged>>>);
 
 impl Logger {
+    /// A logger for the libraries of one family.
     pub fn new(family: Family) -> Self {
         // In TensorRT 10 the logger is no versioned interface yet; a wrong table is a crash.
         let functions = [
@@ -120,6 +123,7 @@ impl Logger {
         Self(Implementation::new(slots, &functions, Mutex::default()))
     }
 
+    /// What the library is given.
     pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
@@ -153,8 +157,11 @@ extern "C" fn log(this: This, severity: i32, message: Text) {
 /// A phase of the build that is going on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
+    /// What the library calls it.
     pub name: String,
+    /// How many steps are done.
     pub step: u32,
+    /// How many there are.
     pub steps: u32,
 }
 
@@ -178,6 +185,7 @@ impl Phases<'_> {
 pub struct ProgressMonitor<'a>(Implementation<Phases<'a>>);
 
 impl<'a> ProgressMonitor<'a> {
+    /// A monitor that calls `tell` at every step.
     pub fn new(family: Family, tell: OnProgress<'a>) -> Self {
         let functions = [
             (i_versioned_interface::GET_API_LANGUAGE.index(family), language as Word),
@@ -190,6 +198,7 @@ impl<'a> ProgressMonitor<'a> {
         Self(Implementation::new(slots, &functions, Phases { active: Mutex::default(), tell }))
     }
 
+    /// What the library is given.
     pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
@@ -231,6 +240,7 @@ extern "C" fn phase_finish(this: This, name: Text) {
 pub struct Profiler(Implementation<Mutex<Vec<(String, f32)>>>);
 
 impl Profiler {
+    /// A profiler for the libraries of one family.
     pub fn new(family: Family) -> Self {
         // In TensorRT 10 the profiler is no versioned interface yet.
         let functions = [
@@ -242,6 +252,7 @@ impl Profiler {
         Self(Implementation::new(slots, &functions, Mutex::default()))
     }
 
+    /// What the library is given.
     pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }

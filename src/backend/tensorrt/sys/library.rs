@@ -20,7 +20,9 @@ type VersionFunction = unsafe extern "C" fn() -> i32;
 /// The functions a library exports by name.
 #[derive(Clone, Copy, Default)]
 pub struct Exports {
+    /// Makes a builder; a lean runtime has none.
     pub builder: Option<Create>,
+    /// Makes a runtime.
     pub runtime: Option<Create>,
     /// With the parser's own version.
     pub parser: Option<(CreateParser, i32)>,
@@ -28,6 +30,7 @@ pub struct Exports {
 
 /// The opened library. Everything it makes holds it, so that its code stays in memory.
 pub struct Api {
+    /// What was opened.
     pub release: Release,
     /// Where it is.
     pub path: PathBuf,
@@ -42,6 +45,7 @@ pub struct Api {
 /// What the library is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// To build engines, which a lean runtime cannot do.
     Build,
     /// A lean runtime will do.
     Run,
@@ -120,6 +124,7 @@ impl Api {
         }
     }
 
+    /// The family whose tables it has.
     pub fn family(&self) -> Family {
         self.release.family
     }

@@ -64,6 +64,7 @@ impl Object {
         self.pointer.as_ptr()
     }
 
+    /// The library that made it.
     pub fn api(&self) -> &Arc<Api> {
         &self.api
     }
@@ -114,10 +115,12 @@ impl Drop for Object {
 
 /// The objects that everything else begins with.
 impl Api {
+    /// A new builder. Fails where the library has none.
     pub fn builder(self: &Arc<Self>) -> Result<Object> {
         Object::owned(self, self.new_builder()?, Layout::Wrapper, "createInferBuilder")
     }
 
+    /// A new runtime. Fails where the library makes none.
     pub fn runtime(self: &Arc<Self>) -> Result<Object> {
         Object::owned(self, self.new_runtime()?, Layout::Wrapper, "createInferRuntime")
     }

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 /// A library we know how to call, by its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LibraryKind {
+    /// Whose tables it has.
     pub family: Family,
+    /// Whether it is a lean runtime, which cannot build.
     pub lean: bool,
+    /// The name of its file.
     pub file: &'static str,
     /// Makes networks from ONNX; none beside a lean runtime.
     pub parser: Option<&'static str>,
@@ -53,6 +56,7 @@ const PACKAGES: [&str; 3] = ["tensorrt_libs", "tensorrt_rtx_libs", "tensorrt_lea
 /// A library that may be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryCandidate {
+    /// Which library it is.
     pub kind: LibraryKind,
     /// `None`: by name, through the loader's own search.
     pub folder: Option<PathBuf>,
@@ -68,13 +72,16 @@ impl LibraryCandidate {
 /// A place that was looked at, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looked {
+    /// The folder, or how the loader was asked.
     pub place: String,
+    /// What is there.
     pub found: String,
 }
 
 /// What a search came to.
 #[derive(Debug, Default)]
 pub struct LibrarySearch {
+    /// Every place, in order.
     pub looked: Vec<Looked>,
     /// In order of preference.
     pub candidates: Vec<LibraryCandidate>,
@@ -87,6 +94,7 @@ pub struct LibrarySearch {
 pub struct Surroundings {
     /// `VIRTUAL_ENV` and `CONDA_PREFIX`, and the folder above that of the first python3 on the path.
     pub python: Vec<PathBuf>,
+    /// The user's home folder.
     pub home: Option<PathBuf>,
     /// Before absolute paths; `/` but in tests.
     pub root: PathBuf,
@@ -95,6 +103,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// The surroundings of this process.
     pub fn here(loader: fn(&str) -> Option<PathBuf>) -> Self {
         let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let mut python: Vec<PathBuf> =
