@@ -97,7 +97,7 @@ pub struct MetricCalibration {
     pub prior: Option<Prior>,
     /// σ_session: what sessions differ beyond what their processes explain.
     pub session: SessionSpread,
-    /// Of the sessions in which it was judged.
+    /// Out of the sessions in which it was judged.
     pub false_verdicts: Rate,
 }
 
@@ -137,7 +137,7 @@ pub struct AaSession {
     pub discarded: usize,
     /// For all pairs, discarded ones too.
     pub elapsed: Nanos,
-    /// Of the order of the arms and of the exact tests.
+    /// The seed of the order of the arms and of the exact tests.
     pub seed: u64,
 }
 

@@ -56,37 +56,37 @@ pub enum Message {
     CaseFinished(Box<CaseFinished>),
     /// A case could not be built or measured.
     CaseFailed(CaseFailed),
-    /// Of `compare`: a case of both records.
+    /// From `compare`: a case of both records.
     Comparison(ComparedCase),
-    /// Of `check`: a case.
+    /// From `check`: a case.
     Checked(Box<CheckedCase>),
-    /// Of `check`: a case is slower than the oldest stored record.
+    /// From `check`: a case is slower than the oldest stored record.
     Drift(Drift),
-    /// Of `check`: a record that head adds to the baselines.
+    /// From `check`: a record that head adds to the baselines.
     AddedBaseline(AddedBaseline),
-    /// Of `check`: once, last.
+    /// From `check`: once, last.
     CheckFinished(CheckFinished),
-    /// Of `calibrate`: once, last.
+    /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
-    /// Of `history`: once.
+    /// From `history`: once.
     History(CaseHistory),
-    /// Of `discover`: a round of trials of a grid begins.
+    /// From `discover`: a round of trials of a grid begins.
     Round(RoundBegun),
-    /// Of `discover`: a cell is about to be measured; the stages and processes that follow are its.
+    /// From `discover`: a cell is about to be measured; the stages and processes that follow are its.
     Trial(TrialBegun),
-    /// Of `discover`: a cell of a grid that is done.
+    /// From `discover`: a cell of a grid that is done.
     Cell(GridCell),
-    /// Of `discover`: once per grid, after its cells.
+    /// From `discover`: once per grid, after its cells.
     Winner(Box<GridWinner>),
-    /// Of `discover`: once, last.
+    /// From `discover`: once, last.
     DiscoverFinished(DiscoverFinished),
-    /// Of `build --print-options`: what a case would be built with.
+    /// From `build --print-options`: what a case would be built with.
     BuildOptions(Box<CaseBuildOptions>),
-    /// Of `build`: once, last.
+    /// From `build`: once, last.
     BuildFinished(BuildFinished),
     /// Something worth knowing.
     Note(Note),
-    /// Of `run` and `import`: once, last.
+    /// From `run` and `import`: once, last.
     SessionFinished(SessionFinished),
 }
 

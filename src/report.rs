@@ -27,7 +27,7 @@ pub struct CheckReport<'a> {
     pub head: &'a str,
     /// The device's name.
     pub device: &'a str,
-    /// Of the order of the arms.
+    /// The seed of the order of the arms.
     pub seed: u64,
     /// The result of the check.
     pub checked: &'a Checked,

@@ -2,6 +2,7 @@
 
 use super::args::MessageFormat;
 use super::{note, out, out_message, shown};
+use crate::build::Built;
 use crate::discover::ROUNDS;
 use crate::outcome::Event;
 use crate::report::json;
@@ -54,14 +55,7 @@ impl Show {
         }
         match event {
             Event::Started { cases, device, backend, why, processes } => {
-                self.start(processes.map(|n| n + cases.len() as u64));
-                let many = processes.filter(|n| *n > 0);
-                let many = many.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
-                self.say(&format!(
-                    "{} on {} · {backend} ({why}){many}",
-                    plural(cases.len(), "case"),
-                    device.key
-                ));
+                self.started(cases.len(), &device.key, backend, why, *processes);
             }
             Event::Waiting { folder } => {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
@@ -85,17 +79,7 @@ impl Show {
             Event::Trial { cell, round, .. } => {
                 self.last().cell = format!(", {} (round {round} of {ROUNDS})", cell.words());
             }
-            Event::Engine { id, built } => {
-                self.step();
-                if self.verbose {
-                    let how = if built.cached {
-                        "from the cache".into()
-                    } else {
-                        format!("built in {}", time(built.header.build_ns as f64))
-                    };
-                    self.say(&format!("engine of {id}: {how}, {}", shown(&built.engine)));
-                }
-            }
+            Event::Engine { id, built } => self.engine(id, built),
             Event::Process { .. } => self.step(),
             Event::Case { id, case, comparison } => {
                 if !self.quiet {
@@ -106,6 +90,25 @@ impl Show {
                 self.print(&format!("{}\n", terminal::failure_block(id, failure)))
             }
             Event::Note { text } => self.say(&format!("{YELLOW}note{RESET}: {text}")),
+        }
+    }
+
+    fn started(&self, cases: usize, device: &str, backend: &str, why: &str, processes: Option<u64>) {
+        self.start(processes.map(|n| n + cases as u64));
+        let many = processes.filter(|n| *n > 0);
+        let many = many.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
+        self.say(&format!("{} on {device} · {backend} ({why}){many}", plural(cases, "case")));
+    }
+
+    fn engine(&self, id: &str, built: &Built) {
+        self.step();
+        if self.verbose {
+            let how = if built.cached {
+                "from the cache".into()
+            } else {
+                format!("built in {}", time(built.header.build_ns as f64))
+            };
+            self.say(&format!("engine of {id}: {how}, {}", shown(&built.engine)));
         }
     }
 

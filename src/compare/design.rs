@@ -41,7 +41,7 @@ pub struct CalibratedPrior {
     pub prior: Prior,
     /// When it was made (seconds since 1970).
     pub created_s: i64,
-    /// Of this very case; otherwise what the calibrated cases have in common.
+    /// Whether it is about this very case; otherwise it is what the calibrated cases have in common.
     pub same_case: bool,
 }
 

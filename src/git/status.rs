@@ -104,7 +104,7 @@ impl Repo {
     /// libgit2 knows neither sparse checkouts (a file left out is not deleted) nor the filter of Git LFS
     /// (a large file stands for the pointer that is committed).
     fn only_looks_changed(&self, index: &Index, path: &[u8], status: Status) -> Result<bool, GitError> {
-        /// Of git's index format: the file is left out of the working tree on purpose.
+        /// A flag of git's index format: the file is left out of the working tree on purpose.
         const SKIP_WORKTREE: u16 = 1 << 14;
         let relative = Path::new(OsStr::from_bytes(path));
         let Some(entry) = index.get_path(relative, 0) else { return Ok(false) };

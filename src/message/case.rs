@@ -81,7 +81,7 @@ pub struct BudgetNumbers {
 pub struct CapacityNumbers {
     /// One for each budget.
     pub points: Vec<CapacityPointNumbers>,
-    /// Of a closed loop at the same operating point.
+    /// Inferences per second of a closed loop at the same operating point.
     pub closed_per_s: Option<Number>,
     /// Median latency of the closed loop.
     pub closed_p50_ns: Option<Number>,

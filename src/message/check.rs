@@ -46,7 +46,7 @@ pub struct ComparedMetric {
     pub head: Option<f64>,
     /// Relative: +0.05 is 5 % more.
     pub change: Option<Range>,
-    /// Of no change at all.
+    /// The p-value of the hypothesis that nothing changed.
     pub p: Option<f64>,
     /// The smallest change that could have been seen.
     pub mde_frac: Option<f64>,

@@ -14,9 +14,9 @@ pub struct RoundBegun {
     pub round: usize,
     /// How many cells take part.
     pub cells: usize,
-    /// Of each cell.
+    /// Processes of each cell.
     pub processes: u64,
-    /// Of each process.
+    /// How long each process measures.
     pub measure_ns: u64,
 }
 
@@ -67,7 +67,7 @@ pub struct GridCell {
     pub tail_quantile: f64,
     /// There were requests enough for that quantile.
     pub judged: bool,
-    /// Of the budget; null without one.
+    /// Relative to the budget: +0.05 is 5 % over it; null without one.
     pub over_frac: Option<f64>,
     /// Why it went no further.
     pub out: Option<CellOut>,
@@ -96,7 +96,7 @@ pub enum CellOut {
 pub struct GridWinner {
     /// The model and variant that the grid is of.
     pub grid: String,
-    /// In all.
+    /// Rounds in all.
     pub rounds: usize,
     /// The budget; null without one.
     pub budget: Option<GridBudget>,
@@ -124,7 +124,7 @@ pub struct GridBudget {
 pub struct DiscoverFinished {
     /// The path of the record; null without a winner.
     pub record: Option<String>,
-    /// Of the record.
+    /// The id of the record.
     pub id: String,
     /// The manifest that was written.
     pub written: Option<String>,

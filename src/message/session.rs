@@ -122,7 +122,7 @@ pub struct Note {
 pub struct SessionFinished {
     /// The path of the record; null if none was written.
     pub record: Option<String>,
-    /// Of the record.
+    /// The id of the record.
     pub id: String,
     /// Cases.
     pub measured: usize,

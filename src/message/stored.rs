@@ -76,7 +76,7 @@ pub struct StoredCase {
     pub discarded: usize,
     /// What a pair takes, start-up included.
     pub per_pair_ns: u64,
-    /// Of the requests of one process.
+    /// Standard deviation of the requests of one process, as a share of their mean.
     pub within_sd_frac: f64,
     /// Correlation of each request with the one before it.
     pub lag1: f64,
@@ -133,7 +133,7 @@ pub struct CaseHistory {
     pub changes: Option<Vec<HistoryChange>>,
     /// Why changes were not searched for.
     pub no_changes_because: Option<String>,
-    /// Of the search for changes.
+    /// The seed of the search for changes.
     pub seed: u64,
     /// How many permutations the search used.
     pub permutations: usize,

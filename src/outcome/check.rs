@@ -44,7 +44,7 @@ pub struct Row {
     pub comparison: CaseComparison,
     /// Where its numbers come from.
     pub origin: RowOrigin,
-    /// Of a regression that head's baselines say is accepted: whether it is.
+    /// Whether a regression that head's baselines accept is covered.
     pub accepted: Option<AcceptanceStatus>,
 }
 
@@ -81,7 +81,7 @@ pub struct Checked {
 /// How many cases of a check came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Of these the check fails.
+    /// Regressions that fail the check.
     pub regressed: usize,
     /// Regressed, and an acceptance covers it.
     pub accepted: usize,

@@ -63,9 +63,9 @@ pub enum Event<'a> {
         round: usize,
         /// How many cells take part.
         cells: usize,
-        /// Of each cell.
+        /// Processes of each cell.
         processes: u64,
-        /// Of each process.
+        /// How long each process measures.
         measure: Nanos,
     },
     /// A trial of one cell begins; the stages and processes that follow are its.

@@ -49,7 +49,7 @@ fn over(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Fi
 pub struct Figures {
     /// How many processes measured it.
     pub processes: usize,
-    /// Of all processes.
+    /// Requests of all processes.
     pub requests: u64,
     /// Mean latency.
     pub mean_ns: Option<Figure>,
@@ -242,7 +242,7 @@ pub struct Cliff {
     pub holds_per_s: f64,
     /// The next rate, which does not.
     pub fails_per_s: f64,
-    /// In so many processes.
+    /// In how many processes it was seen.
     pub processes: usize,
 }
 

@@ -2,6 +2,7 @@
 //! Pure.
 
 use crate::acceptance::AcceptanceStatus;
+use crate::build::Built;
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::message::{
     AcceptanceSaid, AddedAcceptance, AddedBaseline, BudgetNumbers, CapacityNumbers, CapacityPointNumbers,
@@ -14,6 +15,7 @@ use crate::outcome::{
     Row, RowOrigin,
 };
 use crate::record::{Acceptance, CaseRecord, Unreal};
+use crate::summarize::Summary;
 use crate::units::nanos;
 use std::path::Path;
 
@@ -54,23 +56,8 @@ pub fn event(event: &Event) -> Message {
             round: *round,
             point: super::discover::point(*cell),
         }),
-        Event::Engine { id, built } => Message::Engine(EngineReady {
-            case: (*id).to_owned(),
-            engine: path(&built.engine),
-            inputs: built.header.inputs_hash.clone(),
-            cached: built.cached,
-            build_ns: built.header.build_ns,
-            bytes: built.engine_bytes,
-        }),
-        Event::Process { id, process, summary } => Message::Process(ProcessEnded {
-            case: (*id).to_owned(),
-            process: *process,
-            requests: summary.requests,
-            mean_ns: summary.mean_ns,
-            p50_ns: summary.quantile_ns(0.5),
-            p99_ns: summary.quantile_ns(0.99),
-            inferences_per_s: summary.inferences_per_s,
-        }),
+        Event::Engine { id, built } => Message::Engine(engine_ready(id, built)),
+        Event::Process { id, process, summary } => Message::Process(process_ended(id, *process, summary)),
         Event::Case { id, case, comparison } => {
             Message::CaseFinished(Box::new(case_finished(id, case, *comparison)))
         }
@@ -78,6 +65,29 @@ pub fn event(event: &Event) -> Message {
             Message::CaseFailed(CaseFailed { case: (*id).to_owned(), failure: (*failure).into() })
         }
         Event::Note { text } => Message::note(*text),
+    }
+}
+
+fn engine_ready(id: &str, built: &Built) -> EngineReady {
+    EngineReady {
+        case: id.to_owned(),
+        engine: path(&built.engine),
+        inputs: built.header.inputs_hash.clone(),
+        cached: built.cached,
+        build_ns: built.header.build_ns,
+        bytes: built.engine_bytes,
+    }
+}
+
+fn process_ended(id: &str, process: u64, summary: &Summary) -> ProcessEnded {
+    ProcessEnded {
+        case: id.to_owned(),
+        process,
+        requests: summary.requests,
+        mean_ns: summary.mean_ns,
+        p50_ns: summary.quantile_ns(0.5),
+        p99_ns: summary.quantile_ns(0.99),
+        inferences_per_s: summary.inferences_per_s,
     }
 }
 

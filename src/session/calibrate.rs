@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 pub struct Amount {
     /// How many sessions.
     pub sessions: usize,
-    /// Of each session.
+    /// Pairs of each session.
     pub pairs: usize,
     /// No further session is begun that would end after this.
     pub max_time: Option<Duration>,
-    /// Of the order of the arms.
+    /// The seed of the order of the arms.
     pub seed: u64,
 }
 

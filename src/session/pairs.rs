@@ -41,7 +41,7 @@ pub struct Looks {
     pub max_time: Option<Duration>,
     /// Overall two-sided error rate.
     pub alpha: f64,
-    /// Of the order of the arms.
+    /// The seed of the order of the arms.
     pub seed: u64,
     /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from
     /// there.
@@ -166,7 +166,7 @@ struct PairRun<'a> {
     /// Number of the last pair.
     done: u64,
     discarded: usize,
-    /// Of the last discarded pair.
+    /// Why the last discarded pair was discarded.
     why_discarded: Option<InvalidReason>,
     order: Order,
 }

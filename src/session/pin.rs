@@ -20,7 +20,7 @@ pub struct Pin {
     pub cell: Cell,
     /// How it was found.
     pub discovery: Discovery,
-    /// Of the record.
+    /// The record that it is from.
     pub path: PathBuf,
     /// It was found under the budget that the case has now.
     pub same_budget: bool,

@@ -19,7 +19,7 @@ const MAX_TENSOR: u64 = 1 << 30;
 /// What each request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// Of one kernel at the GPU's highest clock.
+    /// How long one kernel lasts at the GPU's highest clock.
     pub duration: Nanos,
     /// Kernels per request, one after the other.
     pub launches: u64,

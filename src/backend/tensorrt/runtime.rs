@@ -8,8 +8,8 @@ use super::sys::abi::{EnumValue, Family, name_of};
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
 use super::sys::tables::{
-    data_type, engine_stat, opt_profile_selector, tensor_format, tensor_io_mode, tensor_location,
-    v_cuda_engine as engine, v_runtime,
+    data_type, opt_profile_selector, tensor_format, tensor_io_mode, tensor_location, v_cuda_engine as engine,
+    v_runtime,
 };
 use super::sys::text::text;
 use crate::config::Shape;
@@ -113,11 +113,6 @@ impl Engine {
         Ok(u32::try_from(call!(self.object, engine::GET_NB_OPTIMIZATION_PROFILES)).unwrap_or(0))
     }
 
-    /// How many streams it uses beside the main one.
-    pub fn aux_streams(&self) -> Result<u32> {
-        Ok(u32::try_from(call!(self.object, engine::GET_NB_AUX_STREAMS)).unwrap_or(0))
-    }
-
     /// Inputs and outputs, in the engine's order.
     pub fn io_tensors(&self) -> Result<Vec<IoTensor>> {
         let count = call!(self.object, engine::GET_NB_IO_TENSORS);
@@ -168,18 +163,6 @@ impl Engine {
             Err(_) => i64::try_from(call!(self.object, engine::GET_DEVICE_MEMORY_SIZE)).unwrap_or(i64::MAX),
         };
         Ok(u64::try_from(bytes).unwrap_or(0))
-    }
-
-    /// Bytes of all weights; from TensorRT 10.14 on.
-    pub fn weight_bytes(&self) -> Result<u64> {
-        let stat = engine_stat::TOTAL_WEIGHTS_SIZE.of(self.api().family()).unwrap_or(0);
-        Ok(u64::try_from(call!(self.object, engine::GET_ENGINE_STAT, stat)).unwrap_or(0))
-    }
-
-    /// How much of the weights may stay on the device; before any context is made.
-    pub fn set_weight_streaming_budget(&mut self, bytes: i64) -> Result<()> {
-        let accepted = call!(self.object, engine::SET_WEIGHT_STREAMING_BUDGET_V2, bytes);
-        self.api().ensure_accepted(accepted, "the weight streaming budget was not taken")
     }
 
     /// The plan again, as the engine is now.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Error rate of the only look at these data.
 const ALPHA: f64 = 0.05;
-/// Of the sign flips, where there are too many pairs to try all: the same files always give the same answer.
+/// The seed of the sign flips, for where there are too many pairs to try all: the same files always give the same answer.
 const SEED: u64 = 1;
 
 /// One side: its processes in the order of their file names.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Rates are inferences per second.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct CapacityV1 {
-    /// Of a closed loop at the same operating point.
+    /// Measured in a closed loop at the same operating point.
     closed_per_s: f64,
     closed_p50_ns: f64,
     points: Vec<PointV1>,
