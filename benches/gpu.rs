@@ -66,7 +66,7 @@ fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
 fn peer(us: u64, graph: bool) -> BackToBack {
     let text = format!("duration = \"{us}us\"");
     let workload = Workload::parse(text.as_bytes()).expect("a workload");
-    let setup = Setup {
+    let setup = LoadSetup {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: graph },
         mode: Mode { transfers: false, wait: Wait::Spin },
     };
