@@ -15,7 +15,7 @@ use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use trt_perf::backend::Setup;
+use trt_perf::backend::LoadSetup;
 use trt_perf::backend::cuda::peer::{BackToBack, back_to_back};
 use trt_perf::backend::cuda::workload::Workload;
 use trt_perf::case::{Mode, OperatingPoint};
@@ -66,7 +66,7 @@ fn measure(dir: &Path, us: u64, args: &[&str]) -> Value {
 fn peer(us: u64, graph: bool) -> BackToBack {
     let text = format!("duration = \"{us}us\"");
     let workload = Workload::parse(text.as_bytes()).expect("a workload");
-    let setup = Setup {
+    let setup = LoadSetup {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: graph },
         mode: Mode { transfers: false, wait: Wait::Spin },
     };

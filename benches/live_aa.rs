@@ -101,7 +101,7 @@ fn criterions(runs: u64) -> (u64, u64) {
 fn criterion_child() {
     let engine = std::env::var_os("TRT_PERF_LIVE_ENGINE").expect("the parent says which");
     let (header, parts) = trt_perf::engine::read(Path::new(&engine)).expect("an engine");
-    let setup = trt_perf::backend::Setup {
+    let setup = trt_perf::backend::LoadSetup {
         point: trt_perf::case::OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
         mode: trt_perf::case::Mode::default(),
     };

@@ -1,4 +1,4 @@
-//! Whether a change that somebody accepted covers the regression that is measured now: THE rule. Pure.
+//! Decides whether a change that somebody accepted earlier covers the regression that is measured now. Pure.
 //!
 //! An acceptance is honoured when it is about the source tree under test, was measured on the same device and asks
 //! the same question, and no metric that regressed now is worse than was accepted. With all effects on the log
@@ -14,7 +14,7 @@
 //! usual, it is not the overlap of the intervals that decides. A regressed metric that has no accepted change, or one
 //! whose interval has no end, is not covered. Metrics that did not regress now need no cover.
 //!
-//! It must never look at anything but these two measurements: in particular an acceptance never moves the base.
+//! The rule looks at nothing but these two measurements: in particular an acceptance does not move the base.
 
 pub mod measured;
 
@@ -27,9 +27,17 @@ use crate::units::change;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AcceptanceStatus {
     /// It covers the regression, which then does not gate.
-    Honoured { reason: String, by: String },
+    Honoured {
+        /// Why the change was accepted.
+        reason: String,
+        /// Who accepted it.
+        by: String,
+    },
     /// It does not, and the regression gates as if there were none.
-    Stale { why: String },
+    Stale {
+        /// Why it does not.
+        why: String,
+    },
 }
 
 /// What is under test: one case of the head arm of a check.
@@ -37,8 +45,11 @@ pub enum AcceptanceStatus {
 pub struct UnderTest<'a> {
     /// `None`: there are changes beside the commit, so no source tree has a name for what was measured.
     pub src_tree: Option<&'a str>,
+    /// The key of the device that it was measured on.
     pub device_key: &'a str,
+    /// The hash of the case's definition.
     pub definition_hash: &'a str,
+    /// The comparison with the base.
     pub comparison: &'a CaseComparison,
 }
 

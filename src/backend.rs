@@ -1,7 +1,8 @@
-//! Backends build engines and load them. A loaded engine is either streams of requests, which we offer and time, or a
-//! program that measures itself. The only `match` on [`BackendKind`] that makes one is here.
+//! The backends: each builds engines and loads them. A loaded engine is either a set of streams, to which we send
+//! requests and time them, or a program that measures itself.
 //!
-//! [`Backend::build`] and [`Backend::load`] run in workers only: the parent never opens a native inference library.
+//! [`backend`] is the only place that turns a [`BackendKind`] into a backend. [`Backend::build`] and [`Backend::load`]
+//! run in workers only: the parent does not open a native inference library.
 
 mod cpu;
 pub mod cuda;
@@ -22,11 +23,13 @@ use std::path::Path;
 
 /// What an engine is to be made from.
 pub struct BuildRequest<'a> {
+    /// The checked model.
     pub model: ModelFile,
     /// Where the model is, for libraries and programs that read it, or its external weights, themselves.
     pub path: &'a Path,
     /// The model's inputs with their shapes.
     pub inputs: &'a [InputSpec],
+    /// The build options of the case.
     pub options: &'a BuildOptions,
     /// A folder for files that are needed while building.
     pub scratch: &'a Path,
@@ -71,15 +74,17 @@ pub trait Backend {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        setup: &Setup,
+        setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded>;
 }
 
 /// How an engine is to be run.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
+pub struct LoadSetup {
+    /// The operating point: batch, streams, requests in flight, CUDA graph.
     pub point: OperatingPoint,
+    /// Which transfers are timed, and how the host waits.
     pub mode: Mode,
 }
 
@@ -99,7 +104,9 @@ pub trait Program {
 
 /// What a program that measures itself is to do.
 pub struct ProgramRun<'a> {
+    /// How long to warm up, in nanoseconds.
     pub warm_up_ns: u64,
+    /// How long to measure, in nanoseconds.
     pub measure_ns: u64,
     /// A folder for files that are needed while measuring.
     pub scratch: &'a Path,
@@ -111,7 +118,9 @@ pub struct ProgramMeasured {
     pub latencies: Vec<u64>,
     /// Time the GPU computed, of the same requests.
     pub compute: Vec<u64>,
+    /// Medians of the parts of a request.
     pub times: GpuTimes,
+    /// Requests per second over all streams.
     pub requests_per_s: f64,
     /// 0 where it does not say.
     pub load_ns: u64,
@@ -128,7 +137,7 @@ pub struct Opened {
     /// What `load_ns` and getting ready were spent on, in order: name and nanoseconds.
     pub steps: Vec<(String, u64)>,
     /// The GPU it runs on; `None` for `cpu`.
-    pub gpu: Option<cuda::Probe>,
+    pub gpu: Option<cuda::GpuProbe>,
 }
 
 /// One stream of requests. A request begins with [`Stream::submit`] and ends when [`Stream::complete`] returns:
@@ -168,8 +177,11 @@ pub fn infer(stream: &mut dyn Stream) -> Result<()> {
 pub struct GpuTimes {
     /// Host time of handing the request to the driver.
     pub enqueue_ns: u64,
+    /// Copying the inputs to the GPU.
     pub h2d_ns: u64,
+    /// Computing on the GPU.
     pub compute_ns: u64,
+    /// Copying the outputs back.
     pub d2h_ns: u64,
     /// Whether all of the request was submitted before the GPU began it. Otherwise the parts hold the host's launching.
     pub isolated: bool,

@@ -1,7 +1,7 @@
-//! Which commit a check compares with, and why: `--base`, the CI event, the merge base with the default branch, or
-//! the previous commit with a record. The answer is always shown.
+//! Finds the commit that a check compares with, and says why: `--base`, the CI event, the merge base with the default
+//! branch, or the previous commit with a record. The answer is always shown.
 //!
-//! Reads git and the text of the event; it never measures and never touches the work tree.
+//! It only reads git and the text of the CI event.
 
 use crate::baseline::Store;
 use crate::error::{Failure, FailureKind, Result};
@@ -12,6 +12,7 @@ use serde_json::Value;
 /// The base of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseCommit {
+    /// The commit.
     pub commit: Commit,
     /// Commits between it and HEAD.
     pub steps: usize,

@@ -1,7 +1,7 @@
-//! `baselines/`: find, load, save, list and prune records. The directory is the index; files are immutable.
+//! Finds, loads, saves, lists and prunes the records in `baselines/`. The folder is the index; files do not change.
 //!
-//! One file per record, `<device-key>/<yyyymmdd>-<commit12>-<record8>.json`, so that two branches never touch the
-//! same path. Written atomically; what cannot be read is named and skipped, never overwritten.
+//! One file per record, `<device-key>/<yyyymmdd>-<commit12>-<record8>.json`, so that two branches do not write the same
+//! path. Files are written whole or not at all. A file that cannot be read is named and skipped, and not overwritten.
 
 mod calibrated;
 pub mod file;
@@ -37,11 +37,15 @@ const MAX_SESSIONS: usize = 50;
 /// A record file, known by its name alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
+    /// The device that the record is of.
     pub device_key: String,
     /// `20261122`.
     pub date: String,
+    /// The first 12 digits of the commit.
     pub commit12: String,
+    /// The first 8 digits of the record's id.
     pub record8: String,
+    /// The file.
     pub path: PathBuf,
 }
 
@@ -52,10 +56,12 @@ pub struct Store {
 }
 
 impl Store {
+    /// The baselines in `dir`, which need not exist.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir }
     }
 
+    /// The folder of the baselines.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -152,7 +158,9 @@ fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
 /// A stored record that HEAD descends from.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
+    /// The stored record.
     pub record: &'a Record,
+    /// Its file.
     pub path: &'a Path,
     /// Commits between it and HEAD.
     pub steps: usize,
@@ -163,11 +171,11 @@ pub struct Candidate<'a> {
 #[derive(Debug, Default)]
 pub struct Candidates {
     /// Nearest first.
-    files: Vec<File>,
+    files: Vec<StoredFile>,
 }
 
 #[derive(Debug)]
-struct File {
+struct StoredFile {
     path: PathBuf,
     steps: usize,
     record: OnceCell<Result<Record>>,
@@ -182,7 +190,7 @@ impl Candidates {
     /// Nearest first, then newest first, without those that cannot be read.
     pub fn iter(&self) -> impl Iterator<Item = Candidate<'_>> {
         self.files.chunk_by(|a, b| a.steps == b.steps).flat_map(|commit| {
-            let mut found: Vec<Candidate> = commit.iter().filter_map(File::open).collect();
+            let mut found: Vec<Candidate> = commit.iter().filter_map(StoredFile::open).collect();
             found.sort_by_key(|c| Reverse(c.record.created_s));
             found
         })
@@ -194,7 +202,7 @@ impl Candidates {
     }
 }
 
-impl File {
+impl StoredFile {
     fn open(&self) -> Option<Candidate<'_>> {
         let record = self.record.get_or_init(|| load(&self.path)).as_ref().ok()?;
         Some(Candidate { record, path: &self.path, steps: self.steps })
@@ -210,7 +218,8 @@ fn note(path: &Path, record: Result<&Record, &Failure>) -> Option<String> {
 }
 
 /// The stored records of `device_key` whose commit (or, failing that, source tree) is HEAD or an ancestor of it.
-/// `baselines` is the folder that source trees leave out. What had to be opened to know that, and cannot be read, is named in `notes`.
+/// `baselines` is the folder that source trees leave out. What had to be opened to know that, and cannot be read, is
+/// named in `notes`.
 pub fn candidates(
     store: &Store,
     repo: &Repo,
@@ -244,7 +253,7 @@ pub fn candidates(
     let mut opened = 0;
     for entry in entries {
         if let Some(steps) = steps_of.get(&entry.commit12) {
-            files.push(File { path: entry.path, steps: *steps, record: OnceCell::new() });
+            files.push(StoredFile { path: entry.path, steps: *steps, record: OnceCell::new() });
             continue;
         }
         opened += 1;
@@ -255,7 +264,7 @@ pub fn candidates(
             Ok(record) => {
                 let source = record.source.as_ref().filter(|s| !s.dirty);
                 if let Some(steps) = source.and_then(|s| trees.get(&s.src_tree)).copied() {
-                    files.push(File { path: entry.path, steps, record: Ok(record).into() });
+                    files.push(StoredFile { path: entry.path, steps, record: Ok(record).into() });
                 }
             }
             Err(e) => notes.push(format!("skipped: {e}")),

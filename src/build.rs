@@ -1,4 +1,5 @@
-//! The build phase: case → engine in the content-addressed cache. Runs in a build worker, never measures.
+//! Builds the engine of a case, or finds it in the cache, which names engines by their contents. Runs in a build
+//! worker.
 
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::case::{Target, sha256_hex};
@@ -22,14 +23,19 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 /// Make the engine of a case, or find it in the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BuildJob {
+    /// The backend, and where it runs.
     pub target: Target,
+    /// The model's file.
     pub model: PathBuf,
+    /// The configured shapes, by the input's name.
     pub shapes: BTreeMap<String, Shape>,
     /// Fills a dynamic first dimension without a shape, where `batches` was configured.
     pub batch: Option<u64>,
     /// Whether a configured shape names the batch already.
     pub batch_in_shapes: bool,
+    /// The build options.
     pub build: BuildOptions,
+    /// Threads of the CPU backend.
     pub threads: u64,
     /// The cache folder.
     pub engines: PathBuf,
@@ -38,9 +44,13 @@ pub struct BuildJob {
 /// The engine of a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Built {
+    /// The engine's file in the cache.
     pub engine: PathBuf,
+    /// Size of the payload, in bytes.
     pub engine_bytes: u64,
+    /// The engine's header.
     pub header: EngineHeader,
+    /// Whether it was in the cache already.
     pub cached: bool,
 }
 

@@ -1,10 +1,10 @@
-//! A/A sessions → a [`Calibration`]: how much this device's numbers vary when nothing changed, by source of
-//! variation. Pure.
+//! Computes a [`Calibration`] from A/A sessions: how much this device's numbers vary when nothing changed, and where
+//! the variation comes from. Pure.
 //!
-//! Each session is a sequence of pairs of fresh processes of one and the same engine, so whatever differs is noise:
-//! within a process, between processes, between the two of a pair, between sessions. `check` judges with the spread
-//! of pairs, `run` and `compare` with that of sessions. Must never be made of sessions in which anything was
-//! changed, and never be used for another device.
+//! Each session is a sequence of pairs of fresh processes of the same engine, so every difference is noise: within a
+//! process, between processes, between the two of a pair, between sessions. `check` judges with the spread of pairs,
+//! `run` and `compare` with that of sessions. Only sessions in which nothing was changed may be used, and only for the
+//! device that they ran on.
 
 pub mod advice;
 pub mod wire;
@@ -40,17 +40,24 @@ pub struct Calibration {
     pub created_s: i64,
     /// Version of this tool.
     pub tool: String,
+    /// The device that was calibrated.
     pub device: RecordDevice,
+    /// The clock that requests were timed with.
     pub clock: Timer,
+    /// The cases, by id.
     pub cases: BTreeMap<String, CaseCalibration>,
 }
 
 /// One case of a calibration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaseCalibration {
+    /// The hash of the case's definition.
     pub definition_hash: String,
+    /// The backend's name.
     pub backend: String,
+    /// Latency, throughput or capacity.
     pub scenario: Scenario,
+    /// The budget of the case, if it has one.
     pub budget: Option<Budget>,
     /// Those the sessions were judged with.
     pub margins: Margins,
@@ -60,6 +67,7 @@ pub struct CaseCalibration {
     pub sessions: usize,
     /// Pairs kept, over all sessions.
     pub pairs: usize,
+    /// Pairs that were thrown away, over all sessions.
     pub discarded: usize,
     /// What a pair takes, start-up and warm-up included.
     pub per_pair: Nanos,
@@ -76,6 +84,7 @@ pub struct CaseCalibration {
 /// One metric of a case. Spreads are standard deviations of logarithms: 0.005 is about 0.5 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MetricCalibration {
+    /// Which number it is about.
     pub metric: Metric,
     /// Geometric mean over all processes; nanoseconds, or inferences per second.
     pub typical: f64,
@@ -88,21 +97,25 @@ pub struct MetricCalibration {
     pub prior: Option<Prior>,
     /// σ_session: what sessions differ beyond what their processes explain.
     pub session: SessionSpread,
-    /// Of the sessions in which it was judged.
+    /// Out of the sessions in which it was judged.
     pub false_verdicts: Rate,
 }
 
 /// A pooled standard deviation and its degrees of freedom.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
+    /// Standard deviation of logarithms.
     pub sd: f64,
+    /// Degrees of freedom; infinite where it is known exactly.
     pub df: f64,
 }
 
 /// `count` of `of`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
+    /// How many.
     pub count: usize,
+    /// Out of how many.
     pub of: usize,
 }
 
@@ -116,12 +129,15 @@ impl Rate {
 /// One A/A session of one case: both arms are the same engine, process i of both ran back to back.
 #[derive(Clone, Debug)]
 pub struct AaSession {
+    /// The processes of the first arm.
     pub base: CaseRecord,
+    /// The processes of the second arm.
     pub head: CaseRecord,
+    /// Pairs that were thrown away.
     pub discarded: usize,
     /// For all pairs, discarded ones too.
     pub elapsed: Nanos,
-    /// Of the order of the arms and of the exact tests.
+    /// The seed of the order of the arms and of the exact tests.
     pub seed: u64,
 }
 
@@ -247,6 +263,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl CaseCalibration {
+    /// What is known of one metric; `None` where it was not judged.
     pub fn metric(&self, metric: Metric) -> Option<&MetricCalibration> {
         self.metrics.iter().find(|m| m.metric == metric)
     }

@@ -1,8 +1,8 @@
-//! The worker's side: one job in, messages out, then exit. The only place where inference libraries run.
+//! The worker's side: reads one job, does it, sends messages, and exits. No other process runs inference libraries.
 
 use crate::backend::{backend, tensorrt};
 use crate::error::{Failure, FailureKind, Result};
-use crate::worker::protocol::{Job, Message, PROTOCOL, Probed};
+use crate::worker::protocol::{Job, PROTOCOL, Probed, WorkerMessage};
 use crate::worker::reply::Reply;
 use crate::{build, measure};
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ use std::path::Path;
 pub fn run(parent: Option<u32>) -> Result<()> {
     die_with(parent)?;
     let mut reply = Reply::take_stdout()?;
-    reply.send(&Message::Hello { protocol: PROTOCOL, pid: std::process::id() });
+    reply.send(&WorkerMessage::Hello { protocol: PROTOCOL, pid: std::process::id() });
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
@@ -23,12 +23,12 @@ pub fn run(parent: Option<u32>) -> Result<()> {
             .next("workers are started by `cargo trt-perf run`, not by hand")
     })?;
     let outcome = match &job {
-        Job::Gpus(target) => backend(target).gpus().map(Message::Gpus),
-        Job::Build(job) => build::run(job, &mut reply).map(|b| Message::Built(Box::new(b))),
-        Job::Measure(job) => measure::run(job, &mut reply).map(|m| Message::Measured(Box::new(m))),
-        Job::Probe(folder) => Ok(Message::Probed(probe(folder.as_deref()))),
+        Job::Gpus(target) => backend(target).gpus().map(WorkerMessage::Gpus),
+        Job::Build(job) => build::run(job, &mut reply).map(|b| WorkerMessage::Built(Box::new(b))),
+        Job::Measure(job) => measure::run(job, &mut reply).map(|m| WorkerMessage::Measured(Box::new(m))),
+        Job::Probe(folder) => Ok(WorkerMessage::Probed(probe(folder.as_deref()))),
     };
-    reply.send(&outcome.unwrap_or_else(Message::Failed));
+    reply.send(&outcome.unwrap_or_else(WorkerMessage::Failed));
     Ok(())
 }
 

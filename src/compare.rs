@@ -1,8 +1,8 @@
-//! Two records → a comparison per case: THE verdict. Pure.
+//! Compares two records, case by case. Every verdict of this tool is made here. Pure.
 //!
-//! What makes two cases incomparable is decided before any statistics; the decision itself is `stats::decide`.
-//! Here stands the rule for stored summaries (Welch on per-process log summaries); numbers that come from two
-//! sessions also carry what differs between sessions.
+//! Whether two cases can be compared at all is decided before any statistics; the decision itself is `stats::decide`.
+//! This file has the rule for stored summaries (Welch's test on the logarithms of the processes' summaries). Numbers
+//! that come from two sessions also carry what differs between sessions.
 
 mod budget;
 mod design;
@@ -29,9 +29,11 @@ use question::{different_definition, invalid};
 /// One metric of one case, base against head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricComparison {
+    /// Which number it is about.
     pub metric: Metric,
     /// Geometric means over processes.
     pub base: f64,
+    /// Geometric mean over the head's processes; nanoseconds, or inferences per second.
     pub head: f64,
     /// `Err`: why it is shown and not judged.
     pub ruling: Result<Ruling, NotJudged>,
@@ -44,9 +46,13 @@ pub struct MetricComparison {
 /// One case, base against head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaseComparison {
+    /// The case's id.
     pub id: String,
+    /// The verdict on the case.
     pub verdict: Verdict,
+    /// Its metrics, in the order in which they are shown.
     pub metrics: Vec<MetricComparison>,
+    /// The budget of the case, if it has one.
     pub budget: Option<Budget>,
     /// How head breaks the budget that the base kept: a regression, however fast it is.
     pub broken_budget: Option<BrokenBudget>,
@@ -54,6 +60,7 @@ pub struct CaseComparison {
     pub engine_changes: Vec<String>,
     /// Outputs are not bit-identical.
     pub outputs_changed: bool,
+    /// The smallest changes that count.
     pub margins: Margins,
     /// Why the numbers of one of the arms say nothing about a model.
     pub unreal: Option<Unreal>,

@@ -1,9 +1,9 @@
-//! Makes answers about the user's git repository (revisions, history, source-tree keys, file trees) from its object
-//! database, references and index, through libgit2.
+//! Answers questions about the user's git repository: revisions, history, source-tree keys, file trees. It reads the
+//! object database, references and index through libgit2.
 //!
-//! It is the only file (with `git/`) that knows libgit2: ids leave it as full hexadecimal strings, paths as [`PathBuf`].
-//! It must never write into the repository: no objects, references, index or worktree changes, not even a refreshed index;
-//! and it must never run a hook, a filter or a network operation.
+//! Only this file and `git/` use libgit2: ids leave it as full hexadecimal texts, paths as [`PathBuf`]. Nothing here
+//! writes into the repository (no objects, references, index or files, not even a refreshed index), and nothing runs a
+//! hook, a filter or a network operation.
 
 mod error;
 mod extract;
@@ -23,7 +23,7 @@ pub use error::GitError;
 pub use extract::Extracted;
 pub use history::{Ancestor, Ancestors, MergeBase};
 pub use revision::{Commit, DefaultBranch};
-pub use status::{Change, Dirty, DirtyPath};
+pub use status::{Dirty, DirtyPath, PathChange};
 
 use error::io;
 

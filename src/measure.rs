@@ -1,7 +1,7 @@
-//! The run phase: engine → samples. Runs in a measure worker: a fresh process that built nothing.
+//! Measures an engine and gives back samples. Runs in a measure worker: a fresh process that built nothing.
 //!
-//! Order: read and verify the engine, load it, first request, warm up until steady, then the passes of the job. Each is
-//! its own number; only the requests of the passes become samples.
+//! In order: read and verify the engine, load it, send the first request, warm up until latencies are steady, then do
+//! the passes of the job. Each has its own number; only the requests of the passes become samples.
 
 mod capacity;
 mod extra_work;
@@ -16,7 +16,7 @@ mod watch;
 
 pub use job::{MeasureJob, Measured, MeasuredGpu, OpenJob, OutputFact, Pass};
 
-use crate::backend::{Loaded, Opened, Setup, Stream, backend, infer};
+use crate::backend::{LoadSetup, Loaded, Opened, Stream, backend, infer};
 use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -41,7 +41,7 @@ pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
     }
     let feeds = feeds(job, &header)?;
     tell.stage(Stage::Load, 0);
-    let setup = Setup { point: job.point, mode: job.mode };
+    let setup = LoadSetup { point: job.point, mode: job.mode };
     match backend(&job.target).load(&header, parts, &setup, &feeds)? {
         Loaded::Program(program) => program::measure(program.as_ref(), job, &header, tell),
         Loaded::Streams(opened) => measure(*opened, job, &header, tell),
@@ -84,14 +84,14 @@ fn measure(
 }
 
 /// What the passes found, in the words of [`Measured`].
-struct Found {
+struct PassResults {
     answered: Answered,
     throttled: bool,
     gpu: Option<MeasuredGpu>,
 }
 
 /// The passes of the job, one after the other.
-fn passes(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<Found> {
+fn passes(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<PassResults> {
     let (mut found, mut times) = (None, None);
     for pass in &job.passes {
         match pass {
@@ -100,11 +100,11 @@ fn passes(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<
         }
     }
     let found = found.ok_or_else(|| Failure::usage("nothing is measured without the host's clock"))?;
-    Ok(Found { gpu: found.gpu.map(|gpu| MeasuredGpu { times, ..gpu }), ..found })
+    Ok(PassResults { gpu: found.gpu.map(|gpu| MeasuredGpu { times, ..gpu }), ..found })
 }
 
 /// The pass by the host's clock, with a look at the container and the GPU before and after.
-fn host_clock(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<Found> {
+fn host_clock(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<PassResults> {
     let throttles = device::throttle_count();
     let watch = Watch::begin(opened)?;
     let answered = answer(&mut opened.streams, job, tell);
@@ -113,7 +113,7 @@ fn host_clock(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Res
     let answered = answered?;
     let throttled = device::throttle_count() > throttles;
     write_samples(&job.samples, &answered.latencies)?;
-    Ok(Found { answered, throttled, gpu })
+    Ok(PassResults { answered, throttled, gpu })
 }
 
 /// A closed loop, or a search by open ones.

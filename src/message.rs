@@ -23,8 +23,8 @@ pub use grid::{
 };
 pub use number::{Number, Range, finite};
 pub use session::{
-    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, Note, ProcessEnded, Progress,
-    SessionFinished, SessionStarted, StageBegun,
+    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, Note, ProcessEnded,
+    SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
     CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut, HistoryPoint,
@@ -47,7 +47,7 @@ pub enum Message {
     /// A stage of a worker begins.
     Stage(StageBegun),
     /// The library builds an engine, at most every tenth of a second; an open loop tries a rate.
-    Progress(Progress),
+    Progress(StageProgress),
     /// An engine is ready.
     Engine(EngineReady),
     /// A measuring process ended.
@@ -56,44 +56,44 @@ pub enum Message {
     CaseFinished(Box<CaseFinished>),
     /// A case could not be built or measured.
     CaseFailed(CaseFailed),
-    /// Of `compare`: a case of both records.
+    /// From `compare`: a case of both records.
     Comparison(ComparedCase),
-    /// Of `check`: a case.
+    /// From `check`: a case.
     Checked(Box<CheckedCase>),
-    /// Of `check`: a case is slower than the oldest stored record.
+    /// From `check`: a case is slower than the oldest stored record.
     Drift(Drift),
-    /// Of `check`: a record that head adds to the baselines.
+    /// From `check`: a record that head adds to the baselines.
     AddedBaseline(AddedBaseline),
-    /// Of `check`: once, last.
+    /// From `check`: once, last.
     CheckFinished(CheckFinished),
-    /// Of `calibrate`: once, last.
+    /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
-    /// Of `history`: once.
+    /// From `history`: once.
     History(CaseHistory),
-    /// Of `discover`: a round of trials of a grid begins.
+    /// From `discover`: a round of trials of a grid begins.
     Round(RoundBegun),
-    /// Of `discover`: a cell is about to be measured; the stages and processes that follow are its.
+    /// From `discover`: a cell is about to be measured; the stages and processes that follow are its.
     Trial(TrialBegun),
-    /// Of `discover`: a cell of a grid that is done.
+    /// From `discover`: a cell of a grid that is done.
     Cell(GridCell),
-    /// Of `discover`: once per grid, after its cells.
+    /// From `discover`: once per grid, after its cells.
     Winner(Box<GridWinner>),
-    /// Of `discover`: once, last.
+    /// From `discover`: once, last.
     DiscoverFinished(DiscoverFinished),
-    /// Of `build --print-options`: what a case would be built with.
+    /// From `build --print-options`: what a case would be built with.
     BuildOptions(Box<CaseBuildOptions>),
-    /// Of `build`: once, last.
+    /// From `build`: once, last.
     BuildFinished(BuildFinished),
     /// Something worth knowing.
     Note(Note),
-    /// Of `run` and `import`: once, last.
+    /// From `run` and `import`: once, last.
     SessionFinished(SessionFinished),
 }
 
 /// A whole line.
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "trt-perf/message@1")]
-struct Line<'a> {
+struct MessageLine<'a> {
     /// Always `trt-perf/message@1`.
     schema: &'static str,
     #[serde(flatten)]
@@ -109,14 +109,14 @@ impl Message {
     /// The line, without its end. Keys are sorted.
     pub fn line(&self) -> String {
         // No map has a key that is not text, and no field can fail to be written.
-        serde_json::to_value(Line { schema: SCHEMA, message: self }).unwrap_or_default().to_string()
+        serde_json::to_value(MessageLine { schema: SCHEMA, message: self }).unwrap_or_default().to_string()
     }
 }
 
 /// The JSON Schema of a line.
 pub fn schema() -> serde_json::Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<Line>().to_value()
+    settings.into_generator().into_root_schema_for::<MessageLine>().to_value()
 }
 
 #[cfg(test)]

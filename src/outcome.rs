@@ -1,4 +1,4 @@
-//! What a session came to, as plain data: what it said on its way, and what it left.
+//! The results of a session as plain data: what it reported while it ran, and what it has at its end.
 //!
 //! Sessions fill it in, reports show it. Every number that is shown is computed here, once, so that no two formats can
 //! disagree.

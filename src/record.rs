@@ -1,7 +1,7 @@
-//! A record: everything one session measured, for one source tree on one device. Pure.
+//! A record: everything that one session measured, for one source tree on one device. Pure.
 //!
-//! The types here are what the program works with; `record::wire` is what stands in files. A record is
-//! immutable: its id is a hash of its own text.
+//! The program works with the types here; `record::wire` has the form in files. A record does not change: its id is a
+//! hash of its own text.
 
 mod acceptance;
 #[cfg(test)]
@@ -28,10 +28,13 @@ pub struct Record {
     pub tool: String,
     /// `None` where there was no repository or no commit.
     pub source: Option<Source>,
+    /// Where it was measured.
     pub device: RecordDevice,
     /// Ids of the records that this one replaces as the reference of its cases: a new epoch for drift.
     pub supersedes: Vec<String>,
+    /// The change that this record accepts; `None` for most.
     pub acceptance: Option<Acceptance>,
+    /// What was measured, by the case's id.
     pub cases: BTreeMap<String, CaseRecord>,
     /// Cases that could not be built or measured.
     pub failed: BTreeMap<String, Failure>,
@@ -42,7 +45,9 @@ pub struct Record {
 /// Which sources were measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
+    /// The full id of the commit.
     pub commit: String,
+    /// The branch; `None` where HEAD was detached.
     pub branch: Option<String>,
     /// Tree of the commit without `baselines/`: survives amending and squashing.
     pub src_tree: String,
@@ -55,6 +60,7 @@ pub struct Source {
 pub struct RecordDevice {
     /// Numbers compare only where it is the same.
     pub key: String,
+    /// The device's name, for people.
     pub name: String,
     /// What may change on a device without making numbers incomparable at once: kernel, governor, driver.
     pub soft: BTreeMap<String, String>,
@@ -63,10 +69,15 @@ pub struct RecordDevice {
 /// One case of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaseRecord {
+    /// The hash of the case's definition: what was asked.
     pub definition_hash: String,
+    /// Latency, throughput or capacity.
     pub scenario: Scenario,
+    /// The operating point.
     pub point: OperatingPoint,
+    /// Which transfers are timed, and how the host waits.
     pub mode: Mode,
+    /// The latency budget, if the case has one.
     pub budget: Option<Budget>,
     /// How an open loop offered its requests; `None` in closed loops.
     pub open: Option<OpenIdentity>,
@@ -74,23 +85,34 @@ pub struct CaseRecord {
     pub shapes: BTreeMap<String, String>,
     /// The grid that chose this point; `None`: it was configured.
     pub discovery: Option<Discovery>,
+    /// The engine that answered.
     pub engine: EngineRecord,
     /// SHA-256 of each output of the first request.
     pub outputs: BTreeMap<String, String>,
+    /// One summary for each measuring process.
     pub processes: Vec<Summary>,
 }
 
 /// The engine that answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineRecord {
+    /// The hash of everything that the engine was made from.
     pub inputs_hash: String,
+    /// The hash of the engine's payload.
     pub payload_sha256: String,
+    /// The hash of the model's file.
     pub model_sha256: String,
+    /// The backend's name.
     pub backend: String,
+    /// Library and version, such as `rten 0.27.0`.
     pub library: String,
+    /// The build options.
     pub build: BuildOptions,
+    /// Threads of the CPU backend.
     pub threads: u64,
+    /// How long building took, in nanoseconds.
     pub build_ns: u64,
+    /// Size of the payload, in bytes.
     pub engine_bytes: u64,
 }
 

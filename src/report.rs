@@ -1,6 +1,6 @@
-//! What people and machines read. Pure: data in, text out; `cli` prints it.
+//! Turns results into text, for people and for machines. Pure: data in, text out; `cli` prints it.
 //!
-//! Text for people carries ANSI colours; whoever prints it strips them where they are not wanted.
+//! Text for people has ANSI colours; whoever prints it removes them where they are not wanted.
 
 mod braille;
 pub mod calibration;
@@ -21,11 +21,15 @@ use crate::units::change;
 
 /// A check, as every format shows it.
 pub struct CheckReport<'a> {
+    /// What the base is called.
     pub base: &'a str,
+    /// What the head is called.
     pub head: &'a str,
+    /// The device's name.
     pub device: &'a str,
-    /// Of the order of the arms.
+    /// The seed of the order of the arms.
     pub seed: u64,
+    /// The result of the check.
     pub checked: &'a Checked,
 }
 

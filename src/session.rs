@@ -1,5 +1,5 @@
-//! The order of the stages, and nothing else knows it: engines first, then measuring processes, then the record
-//! and the comparison. A case that fails is a row; the others go on.
+//! Sessions: the order of the stages, which no other module knows. First the engines, then the measuring processes,
+//! then the record and the comparison. A case that fails is a row of the result; the others go on.
 
 pub mod calibrate;
 pub mod check;

@@ -1,11 +1,11 @@
-//! Fresh child processes for native code: start ourselves, pass one job, read messages, limit the time, and
-//! tell apart how it ended. A crash, a hang or a lack of memory is a [`Failure`], never the end of the session.
+//! Runs one job in a fresh child process: starts this program again, passes the job, reads messages, limits the time,
+//! and tells how the process ended. A crash, a hang or a lack of memory is a [`Failure`]; the session goes on.
 
 pub mod protocol;
 pub mod reply;
 
 use crate::error::{Failure, FailureKind, Result};
-use protocol::{Job, Message, PROTOCOL};
+use protocol::{Job, PROTOCOL, WorkerMessage};
 use rustix::process::{Pid, Signal};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -36,7 +36,7 @@ pub fn check_interrupt() -> Result<()> {
 }
 
 /// Runs `job` in a fresh process and returns its last message. `on_message` sees every message before that.
-pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&Message)) -> Result<Message> {
+pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&WorkerMessage)) -> Result<WorkerMessage> {
     check_interrupt()?;
     let oom_before = oom_kills();
     let mut child = spawn()?;
@@ -57,7 +57,7 @@ pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&Message)) -> 
     let status = child.wait().map_err(|e| Failure::io("wait for", "the worker".as_ref(), &e))?;
     let tail = stderr.recv().unwrap_or_default();
     match waited? {
-        Some(Message::Failed(failure)) => Err(failure),
+        Some(WorkerMessage::Failed(failure)) => Err(failure),
         Some(last) if status.success() => Ok(last),
         _ => Err(classify(status, &tail, oom_kills() > oom_before)),
     }
@@ -85,7 +85,7 @@ fn spawn() -> Result<Child> {
 }
 
 /// Messages as they come; the channel closes when the worker's output does.
-fn pump_stdout(child: &mut Child) -> Receiver<Result<Message, String>> {
+fn pump_stdout(child: &mut Child) -> Receiver<Result<WorkerMessage, String>> {
     let (send, receive) = channel();
     if let Some(out) = child.stdout.take() {
         std::thread::spawn(move || {
@@ -123,10 +123,10 @@ fn pump_stderr(child: &mut Child) -> Receiver<String> {
 
 /// The last message before the worker closed its output; an error when the parent should end it.
 fn wait(
-    messages: &Receiver<Result<Message, String>>,
+    messages: &Receiver<Result<WorkerMessage, String>>,
     limit: Duration,
-    on_message: &mut dyn FnMut(&Message),
-) -> Result<Option<Message>> {
+    on_message: &mut dyn FnMut(&WorkerMessage),
+) -> Result<Option<WorkerMessage>> {
     let deadline = Instant::now() + limit;
     let mut last = None;
     loop {
@@ -143,7 +143,7 @@ fn wait(
             .next("give it more with time-limit = \"30min\", or look at what it is doing with --verbose"));
         }
         match messages.recv_timeout(POLL.min(deadline - now)) {
-            Ok(Ok(Message::Hello { protocol, .. })) if protocol != PROTOCOL => {
+            Ok(Ok(WorkerMessage::Hello { protocol, .. })) if protocol != PROTOCOL => {
                 return Err(Failure::new(
                     FailureKind::Crash,
                     format!("the worker speaks protocol {protocol}, this process {PROTOCOL}"),

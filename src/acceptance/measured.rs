@@ -1,7 +1,8 @@
-//! What checks of one source tree measured last, per case: what `baseline accept` accepts. Pure: to text and back.
+//! Keeps what the last check of each source tree measured, case by case, so that `baseline accept` can accept it. Pure:
+//! from data to text and back.
 //!
-//! A file in the target folder, `checks/<source tree>.json`, `trt-perf/check@1` in the form of [`document`]. It is never
-//! committed, so fields that this version does not know are passed over without a word.
+//! The text goes to `checks/<source tree>.json` in the target folder, as `trt-perf/check@1` in the form of
+//! [`document`]. It is not committed, so fields that this version does not know are ignored without a message.
 
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::Result;
@@ -19,6 +20,7 @@ pub struct MeasuredCase {
     pub base_commit: String,
     /// Id of the record, in the folder of results, that holds the numbers of the head arm.
     pub record: String,
+    /// Whether it became worse or better.
     pub kind: ChangeKind,
     /// As in [`crate::record::Acceptance`].
     pub changes: BTreeMap<String, Interval>,
@@ -49,11 +51,11 @@ impl MeasuredCase {
 
 #[derive(Serialize, Deserialize)]
 struct MeasuredV1 {
-    cases: BTreeMap<String, CaseV1>,
+    cases: BTreeMap<String, MeasuredCaseV1>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CaseV1 {
+struct MeasuredCaseV1 {
     base_commit: String,
     record: String,
     kind: ChangeKind,
@@ -62,7 +64,7 @@ struct CaseV1 {
 
 /// The text of the file; cases by id.
 pub fn write(cases: &BTreeMap<String, MeasuredCase>) -> String {
-    let case = |c: &MeasuredCase| CaseV1 {
+    let case = |c: &MeasuredCase| MeasuredCaseV1 {
         base_commit: c.base_commit.clone(),
         record: c.record.clone(),
         kind: c.kind,

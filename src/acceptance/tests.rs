@@ -1,4 +1,4 @@
-//! The rule at its edges, and the file of measured changes.
+//! Tests the acceptance rule at its limits, and the file of measured changes.
 
 use super::measured::{self, MeasuredCase};
 use super::*;

@@ -1,7 +1,9 @@
-//! The embedded CPU backend: rten, pure Rust. The engine's payload is the checked ONNX file and its external
-//! weights; rten has no serialised form, so graph optimisation is part of loading and is timed as such.
+//! The embedded CPU backend. It runs models with rten, a pure Rust library.
+//!
+//! The engine's payload is the checked ONNX file and its external weights. rten has no file format of its own, so it
+//! optimises the graph each time it loads the model, and that time counts as loading.
 
-use super::{Backend, BuildRequest, Loaded, Opened, Payload, Setup, Stream, refuse_options_of_others};
+use super::{Backend, BuildRequest, LoadSetup, Loaded, Opened, Payload, Stream, refuse_options_of_others};
 use crate::case::BackendKind;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
@@ -20,6 +22,7 @@ use std::time::Instant;
 /// Kept beside the version requirement in Cargo.toml; a test compares it with Cargo.lock.
 pub(super) const LIBRARY: &str = "rten 0.27.0";
 
+/// Builds and runs engines with rten.
 pub struct Cpu;
 
 impl Backend for Cpu {
@@ -43,7 +46,7 @@ impl Backend for Cpu {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        setup: &Setup,
+        setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded> {
         gpu_settings(setup)?;
@@ -62,7 +65,7 @@ impl Backend for Cpu {
 }
 
 /// Settings that mean nothing on a CPU are refused, so that no number is said to be of a setting that had no effect.
-fn gpu_settings(setup: &Setup) -> Result<()> {
+fn gpu_settings(setup: &LoadSetup) -> Result<()> {
     let only_gpu = if setup.point.in_flight > 1 {
         "in-flight above 1"
     } else if setup.point.cuda_graph {

@@ -1,7 +1,7 @@
-//! The CUDA driver, opened at run time through cudarc, and the `cuda` backend: kernels with a set duration, so that the
-//! harness itself can be measured on any NVIDIA GPU. It answers no model, and says so wherever it is named.
+//! Opens the CUDA driver at run time (through cudarc), and has the `cuda` backend, which runs kernels of a set duration
+//! so that the tool itself can be measured on any NVIDIA GPU. It runs no model, and says so wherever it is named.
 //!
-//! `stream` offers requests whose work can be put on a CUDA stream; what that work is, the backends say.
+//! `stream` sends requests whose work can be put on a CUDA stream. What that work is, each backend defines.
 
 mod driver;
 mod gate;
@@ -12,12 +12,12 @@ mod spin;
 pub(crate) mod stream;
 pub mod workload;
 
-pub(crate) use driver::{Gpu, describe};
+pub(crate) use driver::{GpuContext, describe};
 pub use driver::{driver_present, gpus};
 pub(crate) use kernel::Kernels;
-pub use probe::Probe;
+pub use probe::GpuProbe;
 
-use super::{Backend, BuildRequest, Loaded, Opened, Payload, Setup, Stream, refuse_options_of_others};
+use super::{Backend, BuildRequest, LoadSetup, Loaded, Opened, Payload, Stream, refuse_options_of_others};
 use crate::case::BackendKind;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
@@ -37,6 +37,7 @@ pub(super) const LIBRARY: &str = "calibration kernel 1";
 
 /// The calibration workload on one GPU.
 pub struct Cuda {
+    /// The number of the GPU, as the driver counts.
     pub gpu: u32,
 }
 
@@ -60,14 +61,14 @@ impl Backend for Cuda {
         &self,
         _: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        setup: &Setup,
+        setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded> {
         let text = parts.first().map_or(&b""[..], |p| p.as_slice());
         let workload = Workload::parse(text)
             .map_err(|why| Failure::new(FailureKind::Format, format!("the engine's workload {why}")))?;
         let start = Instant::now();
-        let gpu = Gpu::open(self.gpu, setup.mode.wait)?;
+        let gpu = GpuContext::open(self.gpu, setup.mode.wait)?;
         let context_ns = nanos(start.elapsed());
         let start = Instant::now();
         let kernels = Arc::new(Kernels::load(&gpu)?);
@@ -91,17 +92,17 @@ impl Backend for Cuda {
             steps.push(("graph capture".into(), capture_ns));
         }
         let load_ns = steps.iter().map(|(_, ns)| ns).sum();
-        let gpu = Some(Probe::new(&gpu, &kernels)?);
+        let gpu = Some(GpuProbe::new(&gpu, &kernels)?);
         Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps, gpu })))
     }
 }
 
 /// One stream of requests, and how long its graph took to capture.
 fn stream(
-    gpu: &Gpu,
+    gpu: &GpuContext,
     kernels: &Arc<Kernels>,
     workload: &Workload,
-    setup: &Setup,
+    setup: &LoadSetup,
     inputs: &[(String, Tensor)],
 ) -> Result<(Box<dyn Stream>, u64)> {
     let input = &inputs.first().ok_or_else(|| Failure::usage("a workload has one input"))?.1;

@@ -1,6 +1,7 @@
-//! NVIDIA TensorRT and TensorRT-RTX, opened at run time: one binary for every installed version.
+//! The TensorRT backend. It opens NVIDIA TensorRT or TensorRT-RTX at run time, so one binary works with every installed
+//! version.
 //!
-//! | file | makes | from |
+//! | file | what it makes | from what |
 //! |---|---|---|
 //! | `sys` | calls into an opened library | places on this machine, NVIDIA's tables |
 //! | `network`, `options`, `build` | a plan | a model, build options |
@@ -26,7 +27,7 @@ mod tests;
 pub use build::WARNINGS;
 pub use sys::search::Looked;
 
-use super::{Backend, BuildRequest, Loaded, Payload, Setup};
+use super::{Backend, BuildRequest, LoadSetup, Loaded, Payload};
 use crate::case::Target;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
@@ -47,6 +48,7 @@ pub struct Tensorrt {
 }
 
 impl Tensorrt {
+    /// The backend of a target; opens nothing yet.
     pub fn new(target: &Target) -> Self {
         Self { folder: target.tensorrt.clone(), device: target.gpu, api: OnceLock::new() }
     }
@@ -91,7 +93,7 @@ impl Backend for Tensorrt {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        setup: &Setup,
+        setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded> {
         if !super::cuda::driver_present() {

@@ -1,18 +1,19 @@
-//! The `trtexec` backend: NVIDIA's program builds engines and measures them, in its own process each time. For every
-//! TensorRT from 8.5 on, whatever the board.
+//! The `trtexec` backend: NVIDIA's program builds engines and measures them, in its own process each time. It works
+//! with every TensorRT from 8.5 on, on every board.
 //!
-//! A request's latency is the program's: copy in, compute and copy out, between events on the GPU. The host's part and
-//! waiting behind an earlier request are not in it, which is why its numbers never compare with another backend's.
+//! The latency of a request is the one that the program reports: copy in, compute and copy out, between events on the
+//! GPU. It leaves out the host's part and the wait behind an earlier request, so these numbers are not compared with
+//! those of another backend.
 //!
-//! The engine's payload is the plan, and the shapes to run it with. Every setting is passed in the words of the version
-//! that runs, and what it says it did is checked: a run with other settings than asked for is a failure, not a number.
+//! The engine's payload is the plan and the shapes to run it with. Settings are passed in the words of the version that
+//! runs, and what the program says it did is checked: a run with other settings than we asked for is a failure.
 
 mod command;
 mod find;
 mod inputs;
 
 use super::{
-    Backend, BuildRequest, GpuTimes, Loaded, Payload, Program, ProgramMeasured, ProgramRun, Setup, cuda,
+    Backend, BuildRequest, GpuTimes, LoadSetup, Loaded, Payload, Program, ProgramMeasured, ProgramRun, cuda,
     refuse_options_of_others,
 };
 use crate::case::{BackendKind, Target};
@@ -36,6 +37,7 @@ const SHAPES: &str = "shapes";
 /// No model: naming it makes every version say what it is and which GPU it uses, and stop.
 const NO_MODEL: &str = "trt-perf-asks-which-gpu-this-is.onnx";
 
+/// Builds and measures with the trtexec program.
 pub struct Trtexec {
     /// The folder of TensorRT, if it was said.
     folder: Option<PathBuf>,
@@ -45,6 +47,7 @@ pub struct Trtexec {
 }
 
 impl Trtexec {
+    /// The backend of a target; starts nothing yet.
     pub fn new(target: &Target) -> Self {
         Self { folder: target.tensorrt.clone(), gpu: target.gpu, said: OnceCell::new() }
     }
@@ -158,7 +161,7 @@ impl Backend for Trtexec {
         &self,
         engine: &EngineHeader,
         parts: Vec<Vec<u8>>,
-        setup: &Setup,
+        setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded> {
         Ok(Loaded::Program(Box::new(LoadedEngine {
@@ -179,7 +182,7 @@ struct LoadedEngine {
     /// What the engine was built with.
     library: String,
     parts: Vec<Vec<u8>>,
-    setup: Setup,
+    setup: LoadSetup,
     inputs: Vec<(String, Tensor)>,
 }
 
@@ -248,7 +251,7 @@ fn built_with(library: &str) -> Result<TrtexecVersion> {
 }
 
 /// What is asked, as trtexec knows it.
-fn settings(setup: &Setup, warm_up_ns: u64) -> Result<RunSettings> {
+fn settings(setup: &LoadSetup, warm_up_ns: u64) -> Result<RunSettings> {
     let (point, mode) = (setup.point, setup.mode);
     if point.in_flight > 2 {
         return Err(Failure::usage(format!(

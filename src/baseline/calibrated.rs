@@ -1,7 +1,7 @@
-//! The calibration of a device: `<device-key>/calibration.json` beside its records, one for each device.
+//! Reads and writes the calibration of a device: `<device-key>/calibration.json` beside its records.
 //!
-//! Unlike a record it is replaced by a newer one: it describes the machine as it is, not a commit. Its name can
-//! never be that of a record, so listing and pruning pass it by.
+//! A newer calibration replaces it, unlike a record, because it describes the machine as it is and not a commit. Its
+//! name cannot be that of a record, so listing and pruning skip it.
 
 use super::file;
 use crate::calibration::{Calibration, wire};

@@ -1,4 +1,5 @@
-//! One file of ours, read and written: what cannot be read is named, what is written is whole or not there.
+//! Reads and writes one file of ours: a file that cannot be read is named, and one that is written is whole or not
+//! there.
 
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::wire::document::{FileKind, MAX_READ_BYTES};

@@ -1,4 +1,4 @@
-//! The records that a user means: text (a revision, an id, a file, a name) becomes a record.
+//! Finds the record that a text means: a revision, an id, a file or a name.
 
 use super::{Entry, Store, load};
 use crate::config::Project;

@@ -1,4 +1,4 @@
-//! Where the commits of stored records stand in the history of HEAD.
+//! Finds where the commits of stored records are in the history of HEAD.
 
 use super::MAX_STEPS;
 use crate::config::Project;

@@ -1,5 +1,4 @@
-//! A calibration → what to do about it, in words. Every sentence is derived from the numbers beside it; must never
-//! advise what no number supports.
+//! Turns a calibration into advice in words. Every sentence is derived from the numbers beside it. Pure.
 
 use super::{ALPHA, Calibration, CaseCalibration, MetricCalibration, POWER, estimate};
 use crate::case::tail_quantile;

@@ -1,3 +1,5 @@
+//! Tests calibrations on sessions with known noise.
+
 use super::*;
 use crate::record::sample;
 use crate::rng::Rng;

@@ -1,7 +1,8 @@
-//! Calibrations as they stand in files: `trt-perf/calibration@1`, in the form of [`document`], five significant digits.
+//! Calibrations as they are written in files: `trt-perf/calibration@1`, in the form of [`document`], with five
+//! significant digits.
 //!
-//! A calibration is replaced by a newer one and never goes on in another file, so fields that this version does not know
-//! are passed over without a word.
+//! A newer calibration replaces an older one and is not copied into another file, so fields that this version does not
+//! know are ignored without a message.
 
 use super::{Calibration, CaseCalibration, MetricCalibration, Rate, Spread};
 use crate::case::{Budget, Margins};
@@ -30,14 +31,14 @@ struct CalibrationV1 {
     created: String,
     /// Version of cargo-trt-perf that measured.
     tool: String,
-    device: DeviceV1,
+    device: CalibrationDeviceV1,
     clock: ClockV1,
     /// By case id: package/model/variant/scenario.
-    cases: BTreeMap<String, CaseV1>,
+    cases: BTreeMap<String, CalibrationCaseV1>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct DeviceV1 {
+struct CalibrationDeviceV1 {
     /// A calibration is used only where it is the same.
     key: String,
     name: String,
@@ -54,13 +55,13 @@ struct ClockV1 {
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct CaseV1 {
+struct CalibrationCaseV1 {
     /// SHA-256 over everything that is asked, as in a record.
     definition: String,
     backend: String,
     scenario: Scenario,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    budget: Option<BudgetV1>,
+    budget: Option<CalibrationBudgetV1>,
     margin_frac: f64,
     tail_margin_frac: f64,
     /// How long each process measured.
@@ -80,7 +81,7 @@ struct CaseV1 {
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct BudgetV1 {
+struct CalibrationBudgetV1 {
     max_ns: u64,
     quantile: f64,
 }
@@ -136,7 +137,7 @@ fn to_wire(c: &Calibration) -> CalibrationV1 {
         id: c.id.clone(),
         created: jiff::Timestamp::from_second(c.created_s).map(|t| t.to_string()).unwrap_or_default(),
         tool: c.tool.clone(),
-        device: DeviceV1 {
+        device: CalibrationDeviceV1 {
             key: c.device.key.clone(),
             name: c.device.name.clone(),
             soft: c.device.soft.clone(),
@@ -150,12 +151,12 @@ fn to_wire(c: &Calibration) -> CalibrationV1 {
     }
 }
 
-fn case_to_wire(c: &CaseCalibration) -> CaseV1 {
-    CaseV1 {
+fn case_to_wire(c: &CaseCalibration) -> CalibrationCaseV1 {
+    CalibrationCaseV1 {
         definition: c.definition_hash.clone(),
         backend: c.backend.clone(),
         scenario: c.scenario,
-        budget: c.budget.map(|b| BudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
+        budget: c.budget.map(|b| CalibrationBudgetV1 { max_ns: b.max_ns, quantile: b.quantile }),
         margin_frac: c.margins.value_frac,
         tail_margin_frac: c.margins.tail_frac,
         measure_ns: c.measure.0,
@@ -206,7 +207,7 @@ fn from_wire(w: CalibrationV1) -> Result<Calibration, String> {
     })
 }
 
-fn case_from_wire(mut c: CaseV1) -> Result<CaseCalibration, String> {
+fn case_from_wire(mut c: CalibrationCaseV1) -> Result<CaseCalibration, String> {
     let budget = c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile });
     let mut found = Vec::new();
     // A metric this version does not know is passed over: none of its questions is about it.

@@ -1,4 +1,4 @@
-//! Options that several verbs share, and how settings on the command line become overrides.
+//! Options that several verbs share, and how they become overrides of the configuration.
 
 use crate::config::{Flag, Overrides, SETTINGS, ShapeSpec, Takes, parse_override};
 use crate::error::{Failure, Result};
@@ -22,8 +22,8 @@ const HEADING: &str = "Settings (override the configuration)";
 /// In `--help` these stand beside the files and `--build`; the others follow in the order of the table of settings.
 const FIRST: [&str; 4] = ["rtol", "atol", "backend", "tensorrt"];
 
-/// Settings that override the configuration for this run: the options of [`SETTINGS`], and those that name a key, a tensor
-/// or a file with their value.
+/// Settings that override the configuration for this run: the options of [`SETTINGS`], and those that name a key, a
+/// tensor or a file with their value.
 #[derive(Debug, Default)]
 pub struct SettingArgs {
     pairs: PairArgs,

@@ -1,4 +1,4 @@
-//! `cargo trt-perf baseline …`: records in baselines/.
+//! The `baseline` verb: lists, shows, keeps and removes records in `baselines/`.
 
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
@@ -7,7 +7,7 @@ use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
 use crate::error::Result;
 use crate::report::{self, terminal};
-use crate::session::check::accept::{Request, accept as accept_change};
+use crate::session::check::accept::{AcceptRequest, accept as accept_change};
 use crate::session::keep;
 use crate::units::plural;
 use clap::Subcommand;
@@ -61,12 +61,13 @@ pub enum BaselineVerb {
     },
 }
 
+/// Runs the verb.
 pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     match verb {
         BaselineVerb::Save { record, allow_dirty } => save(&project, record.as_deref(), *allow_dirty),
         BaselineVerb::Accept { case, reason, base } => {
-            accept(&project, &Request { case, reason, base: base.as_deref() })
+            accept(&project, &AcceptRequest { case, reason, base: base.as_deref() })
         }
         BaselineVerb::List { device, long } => list(&project, device.as_deref(), *long),
         BaselineVerb::Show { record } => show(&project, record),
@@ -81,7 +82,7 @@ fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<Exit
     Ok(Exit::Ok)
 }
 
-fn accept(project: &Project, request: &Request) -> Result<Exit> {
+fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
     let (path, record) = accept_change(project, request)?;
     record.acceptance.iter().for_each(|a| out(&format!("{}\n", report::accepts(a))));
     note(&stored_note(&path, project));

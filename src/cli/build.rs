@@ -1,10 +1,10 @@
-//! `cargo trt-perf build`: the build phase alone. Makes engines in the cache and says what was built.
+//! The `build` verb: builds the engines into the cache and says what was built, and measures nothing.
 //!
-//! Must never measure: what it prints about time is how long building took.
+//! The times it prints say how long building took.
 
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
-use super::exit::{Exit, Gate};
+use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
 use super::{now_s, out, out_message, shown};
 use crate::backend::tensorrt::WARNINGS;
@@ -46,6 +46,7 @@ pub struct BuildArgs {
     settings: SettingArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let cases = args.cases.select(&args.settings, &project)?;
@@ -78,7 +79,7 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
             None => {}
         }
     }
-    let exit = Gate::default().exit(tally);
+    let exit = ExitPolicy::default().exit(tally);
     if !human {
         out_message(&Message::BuildFinished(BuildFinished {
             engines: tally.measured,

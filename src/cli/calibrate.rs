@@ -1,4 +1,4 @@
-//! `cargo trt-perf calibrate`.
+//! The `calibrate` verb: measures how much the numbers of this machine vary when nothing changed.
 
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
@@ -56,6 +56,7 @@ pub struct CalibrateArgs {
     settings: SettingArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let cases = args.cases.select(&args.settings, &project)?;

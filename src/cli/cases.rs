@@ -1,4 +1,4 @@
-//! Which cases a command is about: filters and files on the command line → cases, in order, with ids that differ.
+//! Selects the cases of a command from the filters and files on the command line.
 
 use super::args::{MessageFormat, SettingArgs};
 use crate::case::{self, Case};
@@ -70,7 +70,7 @@ impl GridArgs {
 }
 
 /// Models that a command line is about.
-pub struct Asked {
+pub struct AskedModels {
     /// `None` where only files are named.
     pub configured: Option<Vec<Model>>,
     /// The files, in the order of the command line.
@@ -81,12 +81,12 @@ pub struct Asked {
 
 impl CaseArgs {
     /// The configured models, and those of the files among the filters.
-    pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<Asked> {
+    pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<AskedModels> {
         let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
         let (files, filters): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
         let configured =
             (files.is_empty() || !filters.is_empty()).then(|| project.models(&self.package, overrides));
-        Ok(Asked {
+        Ok(AskedModels {
             configured: configured.transpose()?,
             files: files.iter().map(|f| project.ad_hoc(Path::new(f), overrides)).collect::<Result<_>>()?,
             filters: filters.into_iter().cloned().collect(),

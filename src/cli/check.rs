@@ -1,8 +1,8 @@
-//! `cargo trt-perf check`: the gate.
+//! The `check` verb: compares two commits, settings or engines, and fails where the head is worse.
 
 use super::args::{self, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
-use super::exit::{Exit, Gate};
+use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
 use super::{note, now_s, out, out_message, shown};
 use crate::case::Case;
@@ -11,7 +11,7 @@ use crate::error::{Failure, Result};
 use crate::message::{CheckFinished, Message};
 use crate::outcome::{Checked, Event, Tally};
 use crate::report::{CheckReport, github, json, markdown, terminal};
-use crate::session::check::{Asked, Between, Named, OnMissing, Plan, check, find_arms};
+use crate::session::check::{Asked, Between, CheckPlan, Named, OnMissing, check, find_arms};
 use crate::session::pairs::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -84,6 +84,7 @@ enum Missing {
     Measure,
 }
 
+/// Runs the verb.
 pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let looks = Looks {
@@ -102,11 +103,11 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         note(&format!("base: {}\nhead: {}", arms.base.name, arms.head.name));
     }
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let checked = check(&setup, &arms, Plan { looks, on_missing: args.on_missing.into() })?;
+    let checked = check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into() })?;
     show.done();
     let tally = Tally::of_check(&checked);
     // A gate must not pass on numbers that cannot be trusted.
-    let gate = Gate { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
+    let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
     let report = CheckReport {
         base: &arms.base.name,
         head: &arms.head.name,

@@ -1,11 +1,11 @@
-//! `cargo trt-perf compare`: two records that exist already, or two folders of samples.
+//! The `compare` verb: compares two records that exist already, or two folders of samples.
 
 mod folders;
 
 pub use folders::natural;
 
 use super::args::MessageFormat;
-use super::exit::{Exit, Gate};
+use super::exit::{Exit, ExitPolicy};
 use super::{note, out, out_message};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
@@ -23,9 +23,9 @@ use std::path::Path;
 ///
 /// Nothing is measured. Numbers from two sessions also carry what differs between sessions.
 ///
-/// Two folders compare as well: measurements of any harness, one .npy file per process (one-dimensional u64 nanoseconds
-/// in time order), taken in natural order of their names. They are judged as two sessions, assumed to differ by 2 % (sd)
-/// where nothing changed, unless --same-session or --paired says more.
+/// Two folders compare as well: measurements of any harness, one .npy file per process (one-dimensional u64
+/// nanoseconds in time order), taken in natural order of their names. They are judged as two sessions, assumed to
+/// differ by 2 % (sd) where nothing changed, unless --same-session or --paired says more.
 #[derive(Args)]
 pub struct CompareArgs {
     /// The base: a revision, a record file, a record id from `baseline list`, or a folder of .npy files
@@ -49,6 +49,7 @@ pub struct CompareArgs {
     message_format: MessageFormat,
 }
 
+/// Runs the verb.
 pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if let Some((base, head)) = folders::folders(args)? {
         return folders::run(args, &base, &head);
@@ -103,6 +104,6 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if human && !soft.is_empty() {
         note(&format!("advisory: between the two {}", soft.join(", ")));
     }
-    let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
+    let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_verdicts(comparisons.iter().map(|c| &c.verdict))))
 }

@@ -1,4 +1,4 @@
-//! `cargo trt-perf discover`, and `run --discover`: the search for the operating point.
+//! The `discover` verb, and `run --discover`: searches for the best operating point.
 
 mod write;
 
@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 /// Search the operating point with the most throughput within the budget, and pin it
 ///
-/// Tries batch × streams × in-flight × CUDA graph (on the CPU: batch × concurrent sessions × threads) for each model, in
-/// short trials first and long ones last, and drops early what is over the budget or beaten by far.
+/// Tries batch × streams × in-flight × CUDA graph (on the CPU: batch × concurrent sessions × threads) for each model,
+/// in short trials first and long ones last, and drops early what is over the budget or beaten by far.
 ///
 /// The cell with the most throughput within the budget wins. Its measurement is recorded, and with --save-baseline it
 /// pins the point: later runs and checks of the case measure there, unless something is configured. That another cell
@@ -37,6 +37,7 @@ pub struct DiscoverArgs {
     session: SessionArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &DiscoverArgs, manifest: Option<&Path>) -> Result<Exit> {
     search(&args.session, manifest)
 }

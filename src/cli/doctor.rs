@@ -1,11 +1,11 @@
-//! `cargo trt-perf doctor`: whether this machine can measure, and what would spoil it. Makes, from a device, the backends
-//! and the clock, one [`DoctorReport`], rendered as text or JSON.
+//! The `doctor` verb: says whether this machine can measure, and what would disturb the measurements.
 //!
-//! Both renderings show the same report. Must never change anything on the machine, only say which command would.
+//! Text and JSON show the same [`DoctorReport`]. It changes nothing on the machine; it only names the commands that
+//! would.
 
 mod backends;
 
-pub use backends::Backend;
+pub use backends::KnownBackend;
 
 use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
@@ -29,21 +29,27 @@ const LABEL_WIDTH: usize = 11;
 pub struct DoctorReport {
     /// Changes when a field changes its meaning or goes away.
     pub schema: &'static str,
+    /// This machine.
     pub device: Device,
     /// Why `device.gpus` is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_gpu_because: Option<String>,
+    /// Every backend, usable or not.
     pub backends: Vec<BackendReport>,
+    /// The clock that requests are timed with.
     pub clock: Timer,
     /// Whether this device is calibrated, and how old that is, in words.
     pub calibration: String,
+    /// What would disturb measurements.
     pub warnings: Vec<Warning>,
 }
 
 /// One backend in a [`DoctorReport`].
 #[derive(Clone, Debug, Serialize)]
 pub struct BackendReport {
+    /// The backend's name.
     pub name: String,
+    /// Whether it works here.
     pub usable: bool,
     /// What it is, or why it is not usable.
     pub detail: String,
@@ -53,15 +59,16 @@ pub struct BackendReport {
 }
 
 impl DoctorReport {
+    /// Puts the report together.
     pub fn new(
         device: &Device,
         gpus: &Result<Vec<Gpu>, String>,
-        backends: &[Backend],
+        backends: &[KnownBackend],
         timer: Timer,
         calibration: &str,
         warnings: &[Warning],
     ) -> Self {
-        let backend = |b: &Backend| BackendReport {
+        let backend = |b: &KnownBackend| BackendReport {
             name: b.name.clone(),
             usable: b.state.is_ok(),
             detail: b.state.as_ref().map_or_else(Clone::clone, Clone::clone),
@@ -90,6 +97,7 @@ pub struct DoctorArgs {
     tensorrt: Option<PathBuf>,
 }
 
+/// Runs the verb.
 pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let gpus = device::gpus();
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());
@@ -119,7 +127,7 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
 pub fn render(
     device: &Device,
     gpus: &Result<Vec<Gpu>, String>,
-    backends: &[Backend],
+    backends: &[KnownBackend],
     timer: Timer,
     calibration: &str,
     warnings: &[Warning],
@@ -146,7 +154,7 @@ pub fn render(
 pub fn render_json(
     device: &Device,
     gpus: &Result<Vec<Gpu>, String>,
-    backends: &[Backend],
+    backends: &[KnownBackend],
     timer: Timer,
     calibration: &str,
     warnings: &[Warning],
@@ -257,10 +265,10 @@ mod tests {
         }
     }
 
-    fn backends() -> Vec<Backend> {
+    fn backends() -> Vec<KnownBackend> {
         vec![
-            Backend { name: "cpu".to_owned(), state: Ok("rten 0.27.0".to_owned()), looked: Vec::new() },
-            Backend {
+            KnownBackend { name: "cpu".to_owned(), state: Ok("rten 0.27.0".to_owned()), looked: Vec::new() },
+            KnownBackend {
                 name: "tensorrt".to_owned(),
                 state: Err("there is no TensorRT library".to_owned()),
                 looked: vec![

@@ -1,4 +1,4 @@
-//! Exit codes: one enum, one match.
+//! Exit codes: one enum, and the rules that choose one.
 
 use crate::error::FailureKind;
 use crate::outcome::Tally;
@@ -7,13 +7,21 @@ use std::process::ExitCode;
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// Nothing regressed.
     Ok,
+    /// The command line or the configuration makes no sense.
     Usage,
+    /// There was nothing to do, or nothing to compare.
     Nothing,
+    /// A case became worse.
     Regression,
+    /// A case could not be built or measured.
     Failed,
+    /// The numbers do not decide, and `--strict` asks for a decision.
     Inconclusive,
+    /// A number cannot be trusted.
     Invalid,
+    /// Ctrl-C ended it early.
     Interrupted,
 }
 
@@ -33,6 +41,7 @@ Exit codes:
   130  stopped by Ctrl-C; what was complete is kept";
 
 impl Exit {
+    /// The number that the process ends with.
     pub fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -71,12 +80,14 @@ impl From<Exit> for ExitCode {
 
 /// What the user wants to hear of in the exit code.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Gate {
+pub struct ExitPolicy {
+    /// Whether a regression fails.
     pub fail_on_regression: bool,
+    /// Whether a case whose numbers do not decide fails, too.
     pub strict: bool,
 }
 
-impl Gate {
+impl ExitPolicy {
     /// How a command ends whose cases came to this.
     pub fn exit(self, tally: Tally) -> Exit {
         match tally {
@@ -116,12 +127,12 @@ mod tests {
     #[test]
     fn a_regression_outranks_a_failure_and_needs_its_flag() {
         let t = Tally { regressed: 1, failed: 1, inconclusive: 1, ..Tally::default() };
-        let gate = Gate::default();
-        let regression = Gate { fail_on_regression: true, ..gate };
+        let gate = ExitPolicy::default();
+        let regression = ExitPolicy { fail_on_regression: true, ..gate };
         assert_eq!(gate.exit(t), Exit::Failed);
         assert_eq!(regression.exit(t), Exit::Regression);
         assert_eq!(gate.exit(Tally { failed: 0, ..t }), Exit::Ok);
-        assert_eq!(Gate { strict: true, ..gate }.exit(Tally { failed: 0, ..t }), Exit::Inconclusive);
+        assert_eq!(ExitPolicy { strict: true, ..gate }.exit(Tally { failed: 0, ..t }), Exit::Inconclusive);
         assert_eq!(regression.exit(Tally { interrupted: true, ..t }), Exit::Interrupted);
     }
 }

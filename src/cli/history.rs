@@ -1,4 +1,4 @@
-//! `cargo trt-perf history`: one case over all stored records.
+//! The `history` verb: shows one case over all stored records.
 
 use super::args::MessageFormat;
 use super::exit::Exit;
@@ -67,6 +67,7 @@ impl MetricArg {
     }
 }
 
+/// Runs the verb.
 pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let mut notes = Vec::new();

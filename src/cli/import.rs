@@ -1,4 +1,4 @@
-//! `cargo trt-perf import`: records of what other programs measured.
+//! The `import` verb: makes records from what other programs measured.
 
 mod files;
 
@@ -26,11 +26,13 @@ const SHOWN_LAYERS: usize = 10;
 pub enum ImportVerb {
     /// Runs of NVIDIA's trtexec
     ///
-    /// Makes a record of what `trtexec --exportTimes=times.json` exported and what it printed, for `compare`, `history` and
-    /// baselines. The GPU and the settings are those that the files name; this machine needs neither a GPU nor TensorRT.
+    /// Makes a record of what `trtexec --exportTimes=times.json` exported and what it printed, for `compare`,
+    /// `history` and baselines. The GPU and the settings are those that the files name; this machine needs neither a
+    /// GPU nor TensorRT.
     ///
     /// Several exports are several processes of one session. One alone is cut into blocks that stand for processes. A
-    /// request's latency is trtexec's: copy in, compute and copy out on the GPU, without waiting for an earlier request.
+    /// request's latency is trtexec's: copy in, compute and copy out on the GPU, without waiting for an earlier
+    /// request.
     Trtexec(Box<TrtexecArgs>),
 }
 
@@ -79,6 +81,7 @@ pub struct TrtexecArgs {
     message_format: MessageFormat,
 }
 
+/// Runs the verb.
 pub fn run(verb: &ImportVerb, manifest: Option<&Path>) -> Result<Exit> {
     match verb {
         ImportVerb::Trtexec(args) => trtexec(args, manifest),

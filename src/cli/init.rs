@@ -1,7 +1,7 @@
-//! `cargo trt-perf init`: a commented configuration in the package's manifest, and the files beside it.
+//! The `init` verb: adds a commented configuration to the package's manifest, and the files beside it.
 //!
-//! Appends text, never reformats: what people wrote stays byte for byte as it is. Must never overwrite anything, and does
-//! the manifest last, so that a run that failed half-way can simply be run again.
+//! It appends text and overwrites nothing: what people wrote stays as it is, byte for byte. The manifest is written
+//! last, so that a run that failed half-way can be repeated.
 
 use super::exit::Exit;
 use super::out;
@@ -30,6 +30,7 @@ const MODELS_WRITTEN: usize = 5;
 #[derive(clap::Args)]
 pub struct InitArgs {}
 
+/// Runs the verb.
 pub fn run(_: &InitArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let manifest = match manifest {
@@ -168,15 +169,15 @@ fn member_manifests(folder: &Path, table: &toml::Table) -> Vec<String> {
 
 /// A model as the manifest is to say it.
 #[derive(Debug, PartialEq)]
-struct Model {
+struct NamedModel {
     name: String,
     /// Relative to the package's folder where it is inside.
     path: String,
 }
 
 /// Names from file names, made unique; and the models whose paths TOML cannot hold (not UTF-8, control characters).
-fn name_models<'a>(folder: &Path, paths: &'a [PathBuf]) -> (Vec<Model>, Vec<&'a Path>) {
-    let (mut models, mut unwritable): (Vec<Model>, Vec<&Path>) = (Vec::new(), Vec::new());
+fn name_models<'a>(folder: &Path, paths: &'a [PathBuf]) -> (Vec<NamedModel>, Vec<&'a Path>) {
+    let (mut models, mut unwritable): (Vec<NamedModel>, Vec<&Path>) = (Vec::new(), Vec::new());
     for path in paths {
         let inner = path.strip_prefix(folder).unwrap_or(path);
         let stem = inner.file_stem().and_then(|stem| stem.to_str());
@@ -194,7 +195,7 @@ fn name_models<'a>(folder: &Path, paths: &'a [PathBuf]) -> (Vec<Model>, Vec<&'a 
         } else {
             plain
         };
-        models.push(Model { name, path: text.to_owned() });
+        models.push(NamedModel { name, path: text.to_owned() });
     }
     (models, unwritable)
 }
@@ -206,7 +207,7 @@ fn explained() -> String {
 }
 
 /// The text to append, with `\n` line ends.
-fn section(models: &[Model]) -> String {
+fn section(models: &[NamedModel]) -> String {
     let mut out = TEMPLATE.replace("SETTINGS\n", &explained());
     let quoted = |text: &str| toml::Value::from(text).to_string();
     for model in models.iter().take(MODELS_WRITTEN) {

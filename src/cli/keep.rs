@@ -1,4 +1,4 @@
-//! What is said of a baseline that was stored: where it is, what to do with it, and a warning where it is large.
+//! Prints where a stored baseline is, what to do with it, and a warning where it is large.
 
 use super::shown;
 use crate::baseline::{Store, WARN_BYTES};

@@ -1,9 +1,9 @@
-//! `cargo trt-perf run`.
+//! The `run` verb: measures cases and compares them with what was stored.
 
 use super::args::MessageFormat;
 use super::cases::SessionArgs;
 use super::discover;
-use super::exit::{Exit, Gate};
+use super::exit::{Exit, ExitPolicy};
 use super::keep::save_baseline;
 use super::show::Show;
 use super::{note, now_s, out, out_message, shown};
@@ -38,6 +38,7 @@ pub struct RunArgs {
     session: SessionArgs,
 }
 
+/// Runs the verb.
 pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.discover {
         return discover::search(&args.session, manifest);
@@ -63,12 +64,17 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, &cases)?;
     show.done();
-    let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
+    let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     finish(asked, &project, &mut outcome, gate)
 }
 
 /// The table, where the record is, the baseline, and what to do next.
-fn finish(asked: &SessionArgs, project: &Project, outcome: &mut RunOutcome, gate: Gate) -> Result<Exit> {
+fn finish(
+    asked: &SessionArgs,
+    project: &Project,
+    outcome: &mut RunOutcome,
+    gate: ExitPolicy,
+) -> Result<Exit> {
     let tally = Tally::of_run(outcome);
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {

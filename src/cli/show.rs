@@ -1,7 +1,8 @@
-//! A session as it happens: progress bars on a terminal, plain lines elsewhere, or JSON lines.
+//! Shows a session while it runs: progress bars on a terminal, plain lines elsewhere, or JSON lines.
 
 use super::args::MessageFormat;
 use super::{note, out, out_message, shown};
+use crate::build::Built;
 use crate::discover::ROUNDS;
 use crate::outcome::Event;
 use crate::report::json;
@@ -13,6 +14,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Bold red text from here on.
 pub const BOLD_RED: &str = "\x1b[1;31m";
 
 /// Shows events.
@@ -35,6 +37,7 @@ struct Last {
 }
 
 impl Show {
+    /// Shows events in this format.
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
         Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), last: Mutex::default() }
@@ -44,6 +47,7 @@ impl Show {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Shows one event.
     pub fn event(&self, event: &Event) {
         if self.format == MessageFormat::Json {
             out_message(&json::event(event));
@@ -51,14 +55,7 @@ impl Show {
         }
         match event {
             Event::Started { cases, device, backend, why, processes } => {
-                self.start(processes.map(|n| n + cases.len() as u64));
-                let many = processes.filter(|n| *n > 0);
-                let many = many.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
-                self.say(&format!(
-                    "{} on {} · {backend} ({why}){many}",
-                    plural(cases.len(), "case"),
-                    device.key
-                ));
+                self.started(cases.len(), &device.key, backend, why, *processes);
             }
             Event::Waiting { folder } => {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
@@ -82,17 +79,7 @@ impl Show {
             Event::Trial { cell, round, .. } => {
                 self.last().cell = format!(", {} (round {round} of {ROUNDS})", cell.words());
             }
-            Event::Engine { id, built } => {
-                self.step();
-                if self.verbose {
-                    let how = if built.cached {
-                        "from the cache".into()
-                    } else {
-                        format!("built in {}", time(built.header.build_ns as f64))
-                    };
-                    self.say(&format!("engine of {id}: {how}, {}", shown(&built.engine)));
-                }
-            }
+            Event::Engine { id, built } => self.engine(id, built),
             Event::Process { .. } => self.step(),
             Event::Case { id, case, comparison } => {
                 if !self.quiet {
@@ -103,6 +90,25 @@ impl Show {
                 self.print(&format!("{}\n", terminal::failure_block(id, failure)))
             }
             Event::Note { text } => self.say(&format!("{YELLOW}note{RESET}: {text}")),
+        }
+    }
+
+    fn started(&self, cases: usize, device: &str, backend: &str, why: &str, processes: Option<u64>) {
+        self.start(processes.map(|n| n + cases as u64));
+        let many = processes.filter(|n| *n > 0);
+        let many = many.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
+        self.say(&format!("{} on {device} · {backend} ({why}){many}", plural(cases, "case")));
+    }
+
+    fn engine(&self, id: &str, built: &Built) {
+        self.step();
+        if self.verbose {
+            let how = if built.cached {
+                "from the cache".into()
+            } else {
+                format!("built in {}", time(built.header.build_ns as f64))
+            };
+            self.say(&format!("engine of {id}: {how}, {}", shown(&built.engine)));
         }
     }
 

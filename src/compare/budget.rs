@@ -1,5 +1,7 @@
-//! What a budget decides beside the metrics: faster but over the budget is a regression, and a capacity that hangs on a
-//! budget too near to the engine's own time is no gate. Pure.
+//! What a budget decides beside the metrics. Pure.
+//!
+//! A case that is faster but over its budget has regressed. A capacity whose budget is too near to the engine's own
+//! time cannot be judged.
 
 use super::reason::{BrokenBudget, MIN_BUDGET_IN_MEDIANS, NotJudged, WhichArm};
 use super::{Design, Metric};

@@ -11,7 +11,12 @@ pub const ASSUMED_SESSION_SD: f64 = 0.02;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sessions {
     /// Measured by `calibrate`, then (seconds since 1970).
-    Calibrated { spread: SessionSpread, created_s: i64 },
+    Calibrated {
+        /// How much sessions differ.
+        spread: SessionSpread,
+        /// When it was measured.
+        created_s: i64,
+    },
     /// Estimated from stored sessions.
     Known(SessionSpread),
     /// Nothing known: [`ASSUMED_SESSION_SD`].
@@ -19,6 +24,7 @@ pub enum Sessions {
 }
 
 impl Sessions {
+    /// How much sessions differ.
     pub fn spread(self) -> SessionSpread {
         match self {
             Self::Calibrated { spread, .. } | Self::Known(spread) => spread,
@@ -31,10 +37,11 @@ impl Sessions {
 /// What a calibration says of the spread between pairs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalibratedPrior {
+    /// What was known of the spread.
     pub prior: Prior,
     /// When it was made (seconds since 1970).
     pub created_s: i64,
-    /// Of this very case; otherwise what the calibrated cases have in common.
+    /// Whether it is about this very case; otherwise it is what the calibrated cases have in common.
     pub same_case: bool,
 }
 
@@ -44,7 +51,12 @@ pub enum Basis {
     /// From nowhere else: the pairs' own spread.
     Pairs,
     /// The pairs' own spread and a calibration's; not `used` where the pairs vary more than it explains.
-    Calibration { prior: CalibratedPrior, used: bool },
+    Calibration {
+        /// What the calibration says.
+        prior: CalibratedPrior,
+        /// Whether it was used.
+        used: bool,
+    },
     /// Sessions differ, by so much.
     Sessions(Sessions),
 }
@@ -55,5 +67,12 @@ pub enum Design<'a> {
     Stored(&'a dyn Fn(Metric) -> Sessions),
     /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look; `prior` what is
     /// known of the spread between pairs.
-    Pairs { alpha: f64, seed: u64, prior: &'a dyn Fn(Metric) -> Option<CalibratedPrior> },
+    Pairs {
+        /// Two-sided error rate of this look.
+        alpha: f64,
+        /// Seed of the exact tests.
+        seed: u64,
+        /// What is known of the spread between pairs.
+        prior: &'a dyn Fn(Metric) -> Option<CalibratedPrior>,
+    },
 }

@@ -1,4 +1,4 @@
-//! The numbers of a case that are compared, and the rule each is decided by. Pure.
+//! The numbers of a case that are compared, and the rule that decides each of them. Pure.
 
 use crate::case::{Budget, Margins, tail_quantile};
 use crate::config::Scenario;
@@ -13,12 +13,15 @@ const MIN_CAPACITY_UNITS: usize = 5;
 /// One number of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
+    /// Mean latency, in nanoseconds.
     Mean,
+    /// Median latency, in nanoseconds.
     Median,
     /// The budget's percentile, or p99.
     Tail,
     /// Median time that the GPU computed, between two events; without transfers and the host's part.
     Compute,
+    /// Inferences per second in a closed loop.
     Throughput,
     /// Highest rate of an open loop that keeps the budget.
     Capacity,
@@ -84,6 +87,7 @@ impl Metric {
         }
     }
 
+    /// Whether more is better.
     pub fn orientation(self) -> Orientation {
         if self.is_rate() { Orientation::HigherIsBetter } else { Orientation::LowerIsBetter }
     }

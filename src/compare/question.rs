@@ -1,4 +1,4 @@
-//! Before statistics: whether two arms answer the same question, and whether their numbers can be believed at all.
+//! Checks, before any statistics, whether two arms measured the same thing and whether their numbers can be used. Pure.
 
 use super::reason::{Difference, Invalid, NotComparable, WhichArm};
 use crate::record::CaseRecord;

@@ -1,6 +1,6 @@
-//! Why a comparison says what it says: a type for each kind of reason, whose text is the sentence that people read. Pure.
+//! The reasons that a comparison gives: one type for each kind, whose text is the sentence that people read. Pure.
 //!
-//! Invariant: nothing decides by these texts; whoever must know asks the type.
+//! Invariant: no code decides by these texts; it asks the type.
 
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
@@ -14,11 +14,14 @@ pub const MIN_BUDGET_IN_MEDIANS: f64 = 3.0;
 /// Which of the two that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichArm {
+    /// What is compared with.
     Base,
+    /// What is judged.
     Head,
 }
 
 impl WhichArm {
+    /// As in tables and messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Base => "base",
@@ -37,6 +40,7 @@ impl WhichArm {
 
 /// Why a metric is shown and not judged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum NotJudged {
     #[error("too few requests per process")]
     TooFewRequests,
@@ -67,6 +71,7 @@ impl NotJudged {
 
 /// Why the verdict on a case is inconclusive. `metric`: its name in reports.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum Inconclusive {
     #[error("nothing to judge")]
     NothingToJudge,
@@ -115,6 +120,7 @@ impl fmt::Display for Remedy {
 
 /// Why two numbers do not answer the same question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum NotComparable {
     /// Device keys.
     #[error("measured on {head}, the base on {base}")]
@@ -131,10 +137,15 @@ pub enum NotComparable {
 /// What differs between two definitions of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
+    /// Batch, streams, requests in flight or CUDA graph.
     OperatingPoint,
+    /// Which transfers are timed, or how the host waits.
     Mode,
+    /// The latency budget.
     Budget,
+    /// Arrivals, further budgets or batching of an open loop.
     OpenLoop,
+    /// The shapes of the inputs.
     Shapes,
     /// None of what a record tells.
     Untold,
@@ -159,6 +170,7 @@ fn words(all: &[Difference]) -> String {
 
 /// Why the numbers of a case cannot be trusted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum Invalid {
     #[error("in {count} of {of} processes of {} {why}", .arm.word())]
     Processes { arm: WhichArm, count: usize, of: usize, why: InvalidReason },
@@ -171,6 +183,7 @@ pub enum Invalid {
 
 /// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum BrokenBudget {
     #[error(
         "{metric} is {} [{} {}], over the budget of {}, which the base kept with {}",

@@ -1,5 +1,4 @@
-//! Processes that another harness measured → a comparison. Makes a [`CaseComparison`] by the rule for records, of the
-//! metrics of a latency case, from one description per process. Must never have a rule of its own.
+//! Compares processes that another program measured, by the same rule as records. Pure.
 
 use super::{CaseComparison, Design, Metric, MetricComparison, case_verdict, compare_values, metrics};
 use crate::case::Margins;

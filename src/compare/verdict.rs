@@ -1,4 +1,4 @@
-//! Judged metrics → the one word of a case. Pure.
+//! Joins the decisions on a case's metrics into one verdict. Pure.
 
 use super::reason::{BrokenBudget, Inconclusive, Invalid, NotComparable, Remedy};
 use super::{Basis, MetricComparison, Sessions};
@@ -8,11 +8,15 @@ use crate::stats::{Decision, Doubt, Ruling};
 /// What the comparison of a case comes to. Sign and word are oriented: regressed means worse.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
+    /// A metric became worse by more than its margin.
     Regressed,
+    /// A metric became better by more than its margin, and none became worse.
     Improved,
+    /// Every judged metric changed by less than its margin.
     Unchanged,
     /// Real, and too small to matter.
     ChangedWithinMargin,
+    /// The numbers do not decide; with the reason.
     Inconclusive(Inconclusive),
     /// The two numbers do not answer the same question.
     NotComparable(NotComparable),
@@ -21,6 +25,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// As in tables and messages.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Regressed => "regressed",

@@ -1,10 +1,12 @@
-//! Makes the errors of `git`: each names the repository or revision, and the next step.
+//! The errors of `git`: each names the repository or the revision, and the next step.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Failure;
 use git2::ErrorCode;
 
+/// Why a question about the repository has no answer.
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GitError {

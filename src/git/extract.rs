@@ -1,9 +1,9 @@
-//! Makes a folder with the files of a commit, from the object database.
+//! Writes the files of a commit into a folder, from the object database.
 //!
-//! It must never touch the user's working tree or index, never write outside the folder, and never leave a folder that
-//! is only partly filled: the files appear under a temporary name next to it, which is renamed at the end.
-//! Bytes are written as committed: no line-end conversion and no filters, except that Git LFS pointers become the large
-//! file where it is here.
+//! The folder is whole or not there: the files appear under a temporary name beside it, which is renamed at the end.
+//! Nothing is written outside it, and the user's working tree and index are not touched. Bytes are written as
+//! committed: no line-end conversion and no filters, except that Git LFS pointers become the large file where it is
+//! here.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -15,13 +15,15 @@ use std::path::{Component, Path, PathBuf};
 use git2::{Oid, TreeEntry};
 
 use super::error::io;
-use super::tree::Kind;
+use super::tree::EntryKind;
 use super::{GitError, Repo, lfs};
 
 /// What an extraction wrote, and what it could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extracted {
+    /// How many files were written.
     pub files: usize,
+    /// Their size.
     pub bytes: u64,
     /// Left out: a submodule's files are in another repository.
     pub submodules: Vec<PathBuf>,
@@ -82,11 +84,11 @@ impl Writer<'_> {
             fs::create_dir(&target).map_err(io("create", &target))?;
             for entry in &tree {
                 let path = folder.join(self.safe_name(&entry)?);
-                match Kind::of(entry.filemode_raw()) {
-                    Kind::Folder => folders.push((path, self.repo.tree(entry.id())?)),
-                    Kind::File { executable } => self.write_file(path, entry.id(), executable)?,
-                    Kind::Link => self.write_link(path, entry.id())?,
-                    Kind::Submodule => self.done.submodules.push(path),
+                match EntryKind::of(entry.filemode_raw()) {
+                    EntryKind::Folder => folders.push((path, self.repo.tree(entry.id())?)),
+                    EntryKind::File { executable } => self.write_file(path, entry.id(), executable)?,
+                    EntryKind::Link => self.write_link(path, entry.id())?,
+                    EntryKind::Submodule => self.done.submodules.push(path),
                 }
             }
         }

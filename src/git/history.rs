@@ -1,7 +1,8 @@
-//! Makes facts about the commit graph (ancestors, distances, merge bases) from commits and the list of shallow ones.
+//! Answers questions about the commit graph: ancestors, distances and merge bases.
 //!
-//! It walks the graph itself because a shallow clone must stop the walk politely, also in a linked worktree, and because
-//! the merge base must be distrusted where the clone is cut. It must never answer across a cut without saying so.
+//! It walks the graph itself because the walk has to stop cleanly at the end of a shallow clone, also in a linked
+//! worktree, and because a merge base cannot be trusted where the clone is cut. An answer that would cross such a cut
+//! says so.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -34,6 +35,7 @@ pub struct Ancestor {
 /// Where two histories part, trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergeBase {
+    /// The common ancestor.
     pub commit: Commit,
     /// Commits on the first side since the merge base (`git rev-list --count base..a`).
     pub commits_to_a: usize,
@@ -68,8 +70,9 @@ impl Repo {
 
     /// The best common ancestor M of two revisions; the newest of them if there are several.
     ///
-    /// In a shallow clone a common ancestor can be hidden behind the cut, and an older one be found instead
-    /// (`git merge-base` then answers wrongly, with exit code 0). So M counts only if no shallow commit lies in M..a or M..b.
+    /// In a shallow clone a common ancestor can be hidden behind the cut, and an older one be found instead (`git
+    /// merge-base` then answers wrongly, with exit code 0). So M counts only if no shallow commit lies in M..a or
+    /// M..b.
     pub fn merge_base(&self, a: &str, b: &str) -> Result<MergeBase, GitError> {
         let (a_oid, b_oid) = (self.commit_oid(a)?, self.commit_oid(b)?);
         let Some(base) = self.best_common_ancestor(a_oid, b_oid)? else {
@@ -107,7 +110,8 @@ impl Repo {
         let painted = self.paint(a, b)?;
         let mut best: Vec<(i64, Oid)> = painted.common;
         best.retain(|(_, oid)| painted.flags.get(oid).is_some_and(|f| f & STALE == 0));
-        // With wrong clocks a common ancestor can be met before its own descendant: drop those that another one reaches.
+        // With wrong clocks a common ancestor can be met before its own descendant: drop those that another one
+        // reaches.
         for (time, candidate) in best.clone() {
             let others: Vec<Oid> = best.iter().map(|(_, oid)| *oid).filter(|oid| *oid != candidate).collect();
             for other in others {
@@ -128,8 +132,8 @@ impl Repo {
         Ok(painted.into_iter().filter(|(_, flags)| flags & BOTH == RIGHT).map(|(oid, _)| oid).collect())
     }
 
-    /// Walks back from both commits, newest first, marking what each of them reaches, until everything still to visit is
-    /// reached by both and is older than all that is reached by one only (and a little further).
+    /// Walks back from both commits, newest first, marking what each of them reaches, until everything still to visit
+    /// is reached by both and is older than all that is reached by one only (and a little further).
     fn paint(&self, left: Oid, right: Oid) -> Result<Painted, GitError> {
         let mut walk = Painted::default();
         walk.mark(left, LEFT, self)?;

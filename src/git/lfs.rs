@@ -1,7 +1,7 @@
-//! Makes sense of Git LFS pointers, because models are often stored that way: a small text file is committed that
-//! names the large one by its SHA-256.
+//! Reads Git LFS pointers: small committed text files that name a large file by its SHA-256. Models are often stored
+//! so.
 //!
-//! It must never download: an object that is not here is reported, with the command that gets it.
+//! Nothing is downloaded: an object that is not here is reported, with the command that gets it.
 
 use std::fs::File;
 use std::io::{self, Read};

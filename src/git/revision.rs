@@ -1,6 +1,6 @@
-//! Makes commits from the names that people and CI give them: HEAD, branches, tags, ids, `HEAD~3`.
+//! Finds the commits that names mean: HEAD, branches, tags, ids, `HEAD~3`.
 //!
-//! It must never guess: an unknown name is an error with suggestions, not the nearest match.
+//! It does not guess: an unknown name is an error with suggestions, not the nearest match.
 
 use git2::{BranchType, ErrorCode, Oid, Reference};
 
@@ -10,6 +10,7 @@ use super::{GitError, Repo};
 const SIMILAR: f64 = 0.85;
 const SUGGESTIONS: usize = 3;
 
+/// A commit of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Full hexadecimal id.
@@ -22,12 +23,14 @@ pub struct Commit {
     pub branch: Option<String>,
 }
 
+/// The branch that work is merged into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultBranch {
     /// What `resolve` takes: `origin/main`, or `main` where there is no remote one.
     pub name: String,
     /// What said so: `origin/HEAD`, `init.defaultBranch` or `the usual name`.
     pub found_by: String,
+    /// The commit at its end.
     pub commit: Commit,
 }
 
@@ -62,8 +65,8 @@ impl Repo {
         Ok(self.describe(&commit, reference.as_ref().and_then(branch_name)))
     }
 
-    /// The branch that work is merged into: the remote's HEAD, else `init.defaultBranch`, `main` or `master`
-    /// (each at the remote first, because that is what a pull request is merged into). `None` when there is none of these.
+    /// The branch that work is merged into: the remote's HEAD, else `init.defaultBranch`, `main` or `master` (each at
+    /// the remote first, because that is what a pull request is merged into). `None` when there is none of these.
     pub fn default_branch(&self) -> Result<Option<DefaultBranch>, GitError> {
         let remote = self.remote()?;
         if let Some(remote) = &remote

@@ -1,7 +1,7 @@
-//! Makes the list of what differs from HEAD in the working tree, from the index, the tree of HEAD and the files.
+//! Lists what differs from HEAD in the working tree.
 //!
-//! It must never refresh or lock the index (a `git` running at the same time owns it), and never count the baselines,
-//! which the tool itself writes.
+//! The index is neither refreshed nor locked, because a `git` that runs at the same time owns it. Baselines, which this
+//! tool writes itself, are not listed.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,20 +15,28 @@ use super::{GitError, Repo, folder_names, lfs};
 /// Enough to recognise what was forgotten, few enough for one message.
 const EXAMPLES: usize = 5;
 
+/// How a path differs from HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum PathChange {
+    /// A merge left a conflict in it.
     Conflicted,
+    /// It differs in the index.
     Staged,
+    /// It differs in the working tree.
     Modified,
+    /// It is gone from the working tree.
     Deleted,
+    /// Git does not know it.
     Untracked,
 }
 
+/// A path that differs from HEAD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirtyPath {
     /// From the repository's root.
     pub path: PathBuf,
-    pub change: Change,
+    /// How it differs.
+    pub change: PathChange,
 }
 
 /// What a measurement of the working tree would contain beyond HEAD.
@@ -41,6 +49,7 @@ pub struct Dirty {
 }
 
 impl Dirty {
+    /// Whether nothing differs.
     pub fn is_clean(&self) -> bool {
         self.count == 0
     }
@@ -75,7 +84,7 @@ impl Repo {
                 continue;
             }
             // Only a change seen in the files alone can be an illusion of sparse checkouts or of Git LFS.
-            if matches!(change, Change::Modified | Change::Deleted) {
+            if matches!(change, PathChange::Modified | PathChange::Deleted) {
                 let index = match &index {
                     Some(index) => index,
                     None => index.insert(self.inner.index().map_err(self.failed("read the index"))?),
@@ -95,7 +104,7 @@ impl Repo {
     /// libgit2 knows neither sparse checkouts (a file left out is not deleted) nor the filter of Git LFS
     /// (a large file stands for the pointer that is committed).
     fn only_looks_changed(&self, index: &Index, path: &[u8], status: Status) -> Result<bool, GitError> {
-        /// Of git's index format: the file is left out of the working tree on purpose.
+        /// A flag of git's index format: the file is left out of the working tree on purpose.
         const SKIP_WORKTREE: u16 = 1 << 14;
         let relative = Path::new(OsStr::from_bytes(path));
         let Some(entry) = index.get_path(relative, 0) else { return Ok(false) };
@@ -118,7 +127,7 @@ impl Repo {
 }
 
 /// How `status` differs from HEAD, if it does; a staged change wins over what happened to the file since.
-fn change(status: Status) -> Option<Change> {
+fn change(status: Status) -> Option<PathChange> {
     let staged = Status::INDEX_NEW
         | Status::INDEX_MODIFIED
         | Status::INDEX_DELETED
@@ -126,11 +135,11 @@ fn change(status: Status) -> Option<Change> {
         | Status::INDEX_TYPECHANGE;
     let modified = Status::WT_MODIFIED | Status::WT_TYPECHANGE | Status::WT_RENAMED | Status::WT_UNREADABLE;
     [
-        (Status::CONFLICTED, Change::Conflicted),
-        (staged, Change::Staged),
-        (modified, Change::Modified),
-        (Status::WT_DELETED, Change::Deleted),
-        (Status::WT_NEW, Change::Untracked),
+        (Status::CONFLICTED, PathChange::Conflicted),
+        (staged, PathChange::Staged),
+        (modified, PathChange::Modified),
+        (Status::WT_DELETED, PathChange::Deleted),
+        (Status::WT_NEW, PathChange::Untracked),
     ]
     .into_iter()
     .find(|(flags, _)| status.intersects(*flags))

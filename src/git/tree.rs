@@ -1,6 +1,6 @@
-//! Makes, from the tree of a commit, the source-tree key that baselines are found by, and the bytes of files in it.
+//! Reads the tree of a commit: the key of its sources, by which baselines are found, and the bytes of its files.
 //!
-//! It must never write an object: the key is a tree that need not exist in the repository.
+//! Nothing is written: the key is the id of a tree that need not exist in the repository.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -52,10 +52,10 @@ impl Repo {
         while let Some((folder, tree)) = folders.pop() {
             for entry in &tree {
                 let path = folder.join(OsStr::from_bytes(entry.name_bytes()));
-                match Kind::of(entry.filemode_raw()) {
-                    Kind::Folder => folders.push((path, self.tree(entry.id())?)),
-                    Kind::File { .. } => files.push(TreeFile { path, id: entry.id().to_string() }),
-                    Kind::Link | Kind::Submodule => {}
+                match EntryKind::of(entry.filemode_raw()) {
+                    EntryKind::Folder => folders.push((path, self.tree(entry.id())?)),
+                    EntryKind::File { .. } => files.push(TreeFile { path, id: entry.id().to_string() }),
+                    EntryKind::Link | EntryKind::Submodule => {}
                 }
             }
         }
@@ -69,8 +69,8 @@ impl Repo {
         files.into_iter().map(|file| Ok((file.path, self.read_object(&file.id)?))).collect()
     }
 
-    /// The bytes of the file at `path` (relative to the repository's root) in the tree of `rev`; `None` if there is none.
-    /// Of a symbolic link, the bytes are its target.
+    /// The bytes of the file at `path` (relative to the repository's root) in the tree of `rev`; `None` if there is
+    /// none. Of a symbolic link, the bytes are its target.
     pub fn read_blob(&self, rev: &str, path: &Path) -> Result<Option<Vec<u8>>, GitError> {
         folder_names(path)?;
         let tree = self.tree_of(rev)?;
@@ -150,21 +150,21 @@ impl Repo {
 }
 
 /// What an entry of a tree is, by its mode.
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     File { executable: bool },
     Folder,
     Link,
     Submodule,
 }
 
-impl Kind {
-    pub(super) fn of(mode: i32) -> Kind {
+impl EntryKind {
+    pub(super) fn of(mode: i32) -> EntryKind {
         // The file types that git stores, as in stat(2); anything else is treated as git does, as a regular file.
         match mode & 0o170_000 {
-            0o040_000 => Kind::Folder,
-            0o120_000 => Kind::Link,
-            0o160_000 => Kind::Submodule,
-            _ => Kind::File { executable: mode & 0o100 != 0 },
+            0o040_000 => EntryKind::Folder,
+            0o120_000 => EntryKind::Link,
+            0o160_000 => EntryKind::Submodule,
+            _ => EntryKind::File { executable: mode & 0o100 != 0 },
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The measured phase of an open loop: a search for the highest rate that keeps each budget, its probes offered to the
-//! loaded engine. The samples are those of the probe that confirmed the rate for the case's own budget.
+//! The measured phase of an open loop: searches for the highest rate that keeps each budget, with probes that are sent
+//! to the loaded engine. The samples are those of the probe that confirmed the rate for the case's own budget.
 
 use super::host::{Answered, phase, requests_per_s};
 use super::job::{MeasureJob, OpenJob};

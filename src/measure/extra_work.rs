@@ -1,8 +1,8 @@
-//! `debug-extra-work`, for tests and demonstrations only: a stream that does real extra work after each request.
+//! A stream that does real extra work after each request, for tests and demonstrations only (`debug-extra-work`).
 //!
-//! The work is a fixed number of integer operations, worth the wanted share of the fastest request: waiting for a busy
-//! machine is no time of the request's own. It is counted once per process, so that noise of single requests is neither
-//! amplified nor followed.
+//! The work is a fixed number of integer operations that takes the wanted share of the fastest request, because the
+//! time that a request waits for a busy machine is not its own. The number is found once per process, so the noise of
+//! single requests does not change it.
 
 use crate::backend::{GpuTimes, Stream, infer};
 use crate::error::Result;

@@ -59,9 +59,9 @@ mod tests {
 
     /// The third of its requests is too long to be submitted at once.
     #[derive(Default)]
-    struct Gpu(u64);
+    struct GpuStub(u64);
 
-    impl Stream for Gpu {
+    impl Stream for GpuStub {
         fn submit(&mut self) -> Result<()> {
             Ok(())
         }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_timed_pass_takes_medians_and_one_request_that_was_not_isolated_spoils_that() {
-        let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(Gpu::default())];
+        let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(GpuStub::default())];
         let times = one_by_one(&mut streams, 0).unwrap();
         assert_eq!(times.len(), MIN_REQUESTS);
         let median = median_times(&times).unwrap();

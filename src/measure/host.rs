@@ -16,7 +16,9 @@ pub(super) const MIN_REQUESTS: usize = 10;
 /// One request: when it ended, counted from the start of the phase, and how long it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
+    /// When it was complete, in nanoseconds since the pass began.
     pub end_ns: u64,
+    /// From submitting it to its completion, in nanoseconds.
     pub latency_ns: u64,
 }
 
@@ -26,7 +28,9 @@ pub(super) struct Answered {
     pub latencies: Vec<u64>,
     /// All that were answered; in an open loop more than there are latencies.
     pub requests: u64,
+    /// Requests per second over all streams.
     pub requests_per_s: f64,
+    /// What an open loop found; `None` for a closed loop.
     pub capacity: Option<Curve>,
 }
 

@@ -50,7 +50,9 @@ pub struct Offer<'a> {
 /// waited `delay_ns`. The engine computes its full batch all the same, as a server of fixed shapes does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
+    /// The most arrivals that share one request.
     pub batch: u64,
+    /// How long the oldest arrival waits at most, in nanoseconds.
     pub delay_ns: u64,
 }
 
@@ -104,7 +106,7 @@ struct Open {
     late_ns: u64,
 }
 
-struct Answer {
+struct TimedAnswer {
     arrival: usize,
     latency_ns: u64,
     late_ns: u64,
@@ -113,7 +115,7 @@ struct Answer {
 /// What one stream did.
 #[derive(Default)]
 struct Log {
-    answers: Vec<Answer>,
+    answers: Vec<TimedAnswer>,
     requests: u64,
 }
 
@@ -211,8 +213,8 @@ impl<'a> Queue<'a> {
         None
     }
 
-    /// The request that begins with arrival `first` where a stream is free from `now_ns` on. It is due when a full batch
-    /// has come or the oldest has waited long enough, and takes what has come when it is sent.
+    /// The request that begins with arrival `first` where a stream is free from `now_ns` on. It is due when a full
+    /// batch has come or the oldest has waited long enough, and takes what has come when it is sent.
     fn request(&self, first: usize, now_ns: u64) -> Option<Claim> {
         let left = self.offer.planned_ns.get(first..)?;
         let batch = usize::try_from(self.batching.batch).unwrap_or(usize::MAX).max(1);
@@ -244,7 +246,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Whether the oldest open request is done. Only a stream that may have a second one in flight must not wait for it.
+    /// Whether the oldest open request is done. Only a stream that may have a second one in flight must not wait for
+    /// it.
     fn is_done(&self, stream: &mut dyn Stream) -> Result<bool> {
         if self.depth == 1 { stream.complete().map(|()| true) } else { stream.poll() }
     }
@@ -254,7 +257,7 @@ impl<'a> Queue<'a> {
         let Claim { first, count, .. } = request.claim;
         for arrival in first..first + count {
             let latency_ns = end_ns - self.offer.planned_ns[arrival];
-            log.answers.push(Answer { arrival, latency_ns, late_ns: request.late_ns });
+            log.answers.push(TimedAnswer { arrival, latency_ns, late_ns: request.late_ns });
             if latency_ns > budget_ns && self.over.fetch_add(1, Relaxed) >= allowed {
                 self.stop.store(true, Relaxed);
             }
@@ -264,7 +267,7 @@ impl<'a> Queue<'a> {
     /// All arrivals up to the first that was not answered.
     fn merge(&self, logs: Vec<Log>) -> Offered {
         let requests = logs.iter().map(|log| log.requests).sum();
-        let mut answers: Vec<Answer> = logs.into_iter().flat_map(|log| log.answers).collect();
+        let mut answers: Vec<TimedAnswer> = logs.into_iter().flat_map(|log| log.answers).collect();
         answers.sort_unstable_by_key(|a| a.arrival);
         let answered = answers.iter().enumerate().take_while(|(i, a)| *i == a.arrival);
         let (latency_ns, late_ns) = answered.map(|(_, a)| (a.latency_ns, a.late_ns)).unzip();

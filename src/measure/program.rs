@@ -1,4 +1,4 @@
-//! A backend that is a program and measures itself: its numbers in the place of ours.
+//! Measures a backend that is a program and times its own requests.
 
 use super::gpu::write_gpu_samples;
 use super::job::{MeasureJob, Measured, MeasuredGpu};

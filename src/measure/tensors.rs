@@ -1,4 +1,4 @@
-//! What a case feeds, and whether what comes out is right.
+//! Makes the inputs of a case, and checks its outputs.
 
 use super::job::{MeasureJob, OutputFact};
 use crate::engine::EngineHeader;

@@ -1,4 +1,4 @@
-//! Warming up: requests that count for nothing, until their latencies are steady.
+//! Warms up: sends requests that are not counted, until their latencies are steady.
 
 use super::host::{in_time_order, phase};
 use crate::backend::Stream;
@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 const WARM_UP_LIMIT: u32 = 5;
 
 pub(super) struct WarmUp {
+    /// How many requests it took.
     pub requests: u64,
+    /// How long it took, in nanoseconds.
     pub ns: u64,
+    /// Whether latencies became steady before the time limit.
     pub steady: bool,
 }
 

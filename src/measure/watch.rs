@@ -1,4 +1,4 @@
-//! What a GPU says around the pass by the host's clock: its state before and after, and the energy in between.
+//! Reads the GPU's state before and after the pass by the host's clock, and the energy used in between.
 
 use super::job::MeasuredGpu;
 use crate::backend::Opened;
@@ -21,6 +21,7 @@ impl Watch {
         Ok(Some(Self { before, energy_j }))
     }
 
+    /// Reads the state again, and the energy used since the beginning.
     pub fn end(self, opened: &mut Opened) -> Result<MeasuredGpu> {
         let gone = || Failure::new(FailureKind::Measure, "the GPU is gone");
         let gpu = opened.gpu.as_mut().ok_or_else(gone)?;

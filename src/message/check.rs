@@ -1,4 +1,4 @@
-//! Comparisons, and what a check came to.
+//! The messages about comparisons, and about a whole check.
 
 use super::Range;
 use crate::record::ChangeKind;
@@ -9,9 +9,13 @@ use std::collections::BTreeMap;
 /// One case, base against head.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ComparedCase {
+    /// The case's id.
     pub case: String,
+    /// The verdict in a word, such as `regressed`.
     pub verdict: String,
+    /// Why, in words; null where the verdict needs no reason.
     pub verdict_reason: Option<String>,
+    /// Its metrics.
     pub metrics: Vec<ComparedMetric>,
     /// What changed in the engine.
     pub engine_changes: Vec<String>,
@@ -27,12 +31,14 @@ pub struct ComparedCase {
     pub workload: bool,
     /// Two grids had different winners: no verdict.
     pub moved: Option<String>,
+    /// The stored record it was compared with; null where it was measured together with its base.
     pub base: Option<ComparedBase>,
 }
 
 /// One metric of a case, base against head.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ComparedMetric {
+    /// The metric's name, such as `p50`.
     pub metric: String,
     /// Geometric mean over processes.
     pub base: Option<f64>,
@@ -40,10 +46,11 @@ pub struct ComparedMetric {
     pub head: Option<f64>,
     /// Relative: +0.05 is 5 % more.
     pub change: Option<Range>,
-    /// Of no change at all.
+    /// The p-value of the hypothesis that nothing changed.
     pub p: Option<f64>,
     /// The smallest change that could have been seen.
     pub mde_frac: Option<f64>,
+    /// Whether it counts for the verdict.
     pub judged: bool,
     /// Why it was not judged.
     pub why: Option<String>,
@@ -54,7 +61,9 @@ pub struct ComparedMetric {
 /// The stored record that a case was compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ComparedBase {
+    /// What reports call it.
     pub label: String,
+    /// Its file.
     pub path: String,
     /// Commits between it and HEAD.
     pub steps: usize,
@@ -63,6 +72,7 @@ pub struct ComparedBase {
 /// A case of a check.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CheckedCase {
+    /// The case's id.
     pub case: String,
     /// Its verdict may fail the check.
     pub gates: bool,
@@ -70,17 +80,20 @@ pub struct CheckedCase {
     pub how: String,
     /// Null unless it was measured as pairs.
     pub pairs: Option<usize>,
+    /// Pairs that were thrown away; null unless it was measured as pairs.
     pub discarded: Option<usize>,
     /// Null unless it was measured a second time.
     pub confirmed: Option<bool>,
     /// Null without a regression that an added acceptance is about.
     pub acceptance: Option<AcceptanceSaid>,
+    /// Head against base.
     pub comparison: ComparedCase,
 }
 
 /// Whether an added acceptance covers a regression.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AcceptanceSaid {
+    /// Whether it covers the regression.
     pub honoured: bool,
     /// Null unless it is honoured.
     pub reason: Option<String>,
@@ -93,15 +106,18 @@ pub struct AcceptanceSaid {
 /// A case that is slower than the oldest stored record.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Drift {
+    /// The case's id.
     pub case: String,
     /// That record, in words.
     pub base: String,
+    /// Head against that record.
     pub comparison: ComparedCase,
 }
 
 /// A record that head adds to the baselines.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AddedBaseline {
+    /// Its file.
     pub path: String,
     /// Its id; null if it cannot be read.
     pub record: Option<String>,
@@ -109,6 +125,7 @@ pub struct AddedBaseline {
     pub device: Option<String>,
     /// Ids.
     pub cases: Option<Vec<String>>,
+    /// The change that it accepts; null if it accepts none.
     pub acceptance: Option<AddedAcceptance>,
     /// Why it cannot be read.
     pub problem: Option<String>,
@@ -117,10 +134,15 @@ pub struct AddedBaseline {
 /// A change that an added record accepts.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AddedAcceptance {
+    /// The case's id.
     pub case: String,
+    /// Regression or improvement.
     pub kind: ChangeKind,
+    /// Why it was accepted.
     pub reason: String,
+    /// Who accepted it.
     pub by: String,
+    /// The commit that it was compared with.
     pub base_commit: String,
     /// By metric.
     pub changes: BTreeMap<String, Range>,
@@ -133,10 +155,16 @@ pub struct CheckFinished {
     pub records: Vec<String>,
     /// Cases.
     pub failed: usize,
+    /// Cases that became worse.
     pub regressed: usize,
+    /// Cases that became worse, and whose change is accepted.
     pub accepted: usize,
+    /// Cases whose numbers do not decide.
     pub inconclusive: usize,
+    /// Cases whose numbers cannot be trusted.
     pub invalid: usize,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
+    /// The program's exit code.
     pub exit_code: u8,
 }

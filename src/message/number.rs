@@ -1,4 +1,4 @@
-//! Numbers with how sure they are.
+//! Numbers with their confidence intervals, as messages show them.
 
 use crate::outcome::Figure;
 use crate::stats::Interval;
@@ -8,9 +8,12 @@ use serde::Serialize;
 /// A number over the processes of a case, with its interval at 95 %; one process has none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Number {
+    /// Lower end of the 95 % interval; null where there is one process only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lo: Option<f64>,
+    /// The estimate.
     pub est: f64,
+    /// Upper end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hi: Option<f64>,
 }
@@ -29,6 +32,7 @@ impl From<Figure> for Number {
 pub struct Range {
     /// Null: the interval has no end on this side.
     pub lo: Option<f64>,
+    /// The estimate.
     pub est: f64,
     /// Null: the interval has no end on this side.
     pub hi: Option<f64>,

@@ -1,4 +1,4 @@
-//! Messages of every session, in the order in which they come.
+//! The messages that every session sends, in the order in which they come.
 
 use crate::config::BuildOptions;
 use crate::error::{Failure, FailureKind};
@@ -11,6 +11,7 @@ use serde::Serialize;
 pub struct SessionStarted {
     /// Version of cargo-trt-perf.
     pub tool: String,
+    /// The backend's name.
     pub backend: String,
     /// Why that backend.
     pub backend_reason: String,
@@ -23,9 +24,11 @@ pub struct SessionStarted {
 /// A stage of a worker begins.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StageBegun {
+    /// The case's id.
     pub case: String,
     /// 0 while building, then from 1.
     pub process: u64,
+    /// The stage that begins.
     pub stage: Stage,
     /// 0: unknown.
     pub expected_ns: u64,
@@ -33,9 +36,12 @@ pub struct StageBegun {
 
 /// How far a stage is.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Progress {
+pub struct StageProgress {
+    /// The case's id.
     pub case: String,
+    /// What is being done.
     pub doing: String,
+    /// Steps done.
     pub step: u32,
     /// 0: unknown.
     pub steps: u32,
@@ -44,6 +50,7 @@ pub struct Progress {
 /// An engine is ready.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct EngineReady {
+    /// The case's id.
     pub case: String,
     /// The path of its file.
     pub engine: String,
@@ -53,26 +60,35 @@ pub struct EngineReady {
     pub cached: bool,
     /// How long building took, when it was built.
     pub build_ns: u64,
+    /// Size of the engine.
     pub bytes: u64,
 }
 
 /// A measuring process ended.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProcessEnded {
+    /// The case's id.
     pub case: String,
     /// From 1.
     pub process: u64,
+    /// Requests that were timed.
     pub requests: u64,
+    /// Mean latency.
     pub mean_ns: f64,
+    /// Median latency; null where too few requests support it.
     pub p50_ns: Option<f64>,
+    /// The latency that 99 % of the requests keep; null where too few requests support it.
     pub p99_ns: Option<f64>,
+    /// Inferences per second.
     pub inferences_per_s: f64,
 }
 
 /// What went wrong, and what to do next.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FailureSaid {
+    /// The kind of failure.
     pub kind: FailureKind,
+    /// What went wrong.
     pub message: String,
     /// The next step; empty where there is no advice.
     pub next: String,
@@ -87,7 +103,9 @@ impl From<&Failure> for FailureSaid {
 /// A case could not be built or measured.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CaseFailed {
+    /// The case's id.
     pub case: String,
+    /// What went wrong.
     #[serde(flatten)]
     pub failure: FailureSaid,
 }
@@ -95,6 +113,7 @@ pub struct CaseFailed {
 /// Something worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Note {
+    /// The remark.
     pub text: String,
 }
 
@@ -103,24 +122,32 @@ pub struct Note {
 pub struct SessionFinished {
     /// The path of the record; null if none was written.
     pub record: Option<String>,
-    /// Of the record.
+    /// The id of the record.
     pub id: String,
     /// Cases.
     pub measured: usize,
+    /// Cases that could not be built or measured.
     pub failed: usize,
+    /// Cases that became worse.
     pub regressed: usize,
+    /// Cases whose numbers do not decide.
     pub inconclusive: usize,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
+    /// The program's exit code.
     pub exit_code: u8,
 }
 
 /// What a case would be built with.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CaseBuildOptions {
+    /// The case's id.
     pub case: String,
+    /// The backend's name.
     pub backend: String,
     /// The folder of TensorRT's libraries, where one was named.
     pub tensorrt: Option<String>,
+    /// The build options.
     pub options: BuildOptions,
 }
 
@@ -131,6 +158,8 @@ pub struct BuildFinished {
     pub engines: usize,
     /// How many could not be built.
     pub failed: usize,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
+    /// The program's exit code.
     pub exit_code: u8,
 }

@@ -1,4 +1,4 @@
-//! What is stored over time: a calibration, and a case over its records.
+//! The messages about stored data: a calibration, and one case over its records.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +13,9 @@ pub struct CalibrationFinished {
     pub sessions: usize,
     /// Cases.
     pub failed: usize,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
+    /// The program's exit code.
     pub exit_code: u8,
     /// These fields are left out where no case could be calibrated.
     #[serde(flatten)]
@@ -23,12 +25,15 @@ pub struct CalibrationFinished {
 /// How much numbers vary on a device when nothing changed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StoredCalibration {
+    /// The calibration's id.
     pub id: String,
     /// The device key.
     pub device: String,
     /// The date.
     pub created: String,
+    /// The clock that requests were timed with.
     pub clock: Clock,
+    /// Over all cases.
     pub false_verdicts: FalseVerdicts,
     /// Sentences.
     pub advice: Vec<String>,
@@ -41,29 +46,41 @@ pub struct StoredCalibration {
 pub struct Clock {
     /// Null: too coarse to measure.
     pub resolution_ns: Option<u64>,
+    /// The fastest reading of the clock.
     pub read_min_ns: u64,
+    /// The median reading of the clock.
     pub read_median_ns: u64,
 }
 
 /// How often a change was seen where nothing had changed, with the exact interval of the share at 95 %.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FalseVerdicts {
+    /// How often.
     pub count: usize,
+    /// Out of how many.
     pub of: usize,
+    /// Lower end of the interval.
     pub lo: f64,
+    /// Upper end of the interval.
     pub hi: f64,
 }
 
 /// One case of a calibration.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StoredCase {
+    /// Complete sessions.
     pub sessions: usize,
+    /// Pairs that were kept.
     pub pairs: usize,
+    /// Pairs that were thrown away.
     pub discarded: usize,
+    /// What a pair takes, start-up included.
     pub per_pair_ns: u64,
-    /// Of the requests of one process.
+    /// Standard deviation of the requests of one process, as a share of their mean.
     pub within_sd_frac: f64,
+    /// Correlation of each request with the one before it.
     pub lag1: f64,
+    /// Verdicts on the case.
     pub false_verdicts: FalseVerdicts,
     /// By name.
     pub metrics: BTreeMap<String, StoredMetric>,
@@ -74,6 +91,7 @@ pub struct StoredCase {
 /// One metric of a case of a calibration.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StoredMetric {
+    /// Geometric mean over all processes: nanoseconds, or inferences per second.
     pub typical: f64,
     /// Between processes of one session.
     pub process: StoredSpread,
@@ -83,12 +101,14 @@ pub struct StoredMetric {
     pub session: StoredSpread,
     /// By minutes, "1", "5" and "15"; null: not reachable.
     pub detectable_frac_in_minutes: BTreeMap<String, Option<f64>>,
+    /// Decisions on this metric.
     pub false_verdicts: FalseVerdicts,
 }
 
 /// A standard deviation of logarithms and its degrees of freedom.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StoredSpread {
+    /// The standard deviation.
     pub sd: f64,
     /// Null: it is known exactly.
     pub df: Option<f64>,
@@ -97,20 +117,25 @@ pub struct StoredSpread {
 /// One case over its records.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CaseHistory {
+    /// The case's id.
     pub case: String,
     /// The device key.
     pub device: String,
+    /// The metric's name.
     pub metric: String,
     /// The definition hash that all points share.
     pub definition: String,
+    /// Records that are not among the points.
     pub left_out: HistoryLeftOut,
     /// Oldest first.
     pub points: Vec<HistoryPoint>,
     /// Null if they were not searched for.
     pub changes: Option<Vec<HistoryChange>>,
+    /// Why changes were not searched for.
     pub no_changes_because: Option<String>,
-    /// Of the search for changes.
+    /// The seed of the search for changes.
     pub seed: u64,
+    /// How many permutations the search used.
     pub permutations: usize,
 }
 
@@ -132,7 +157,9 @@ pub struct HistoryLeftOut {
 pub struct HistoryPoint {
     /// Its id.
     pub record: String,
+    /// Its commit; null if it has none.
     pub commit: Option<String>,
+    /// Its branch; null if it has none.
     pub branch: Option<String>,
     /// There were changes beside the commit.
     pub dirty: bool,
@@ -140,7 +167,9 @@ pub struct HistoryPoint {
     pub created_s: i64,
     /// HEAD descends from the commit.
     pub in_history: bool,
+    /// How many processes it has.
     pub processes: usize,
+    /// The metric: nanoseconds, or inferences per second.
     pub est: f64,
     /// Null for one process.
     pub lo: Option<f64>,
@@ -161,10 +190,16 @@ pub struct HistoryChange {
     pub point: usize,
     /// Relative: +0.05 is 5 % more.
     pub change: f64,
+    /// Whether the change is for the worse.
     pub worse: bool,
+    /// How likely so large a change is by chance.
     pub p: f64,
+    /// The commit of the first point after the change.
     pub first_commit: Option<String>,
+    /// The record of the first point after the change.
     pub first_record: Option<String>,
+    /// The commit of the last point before the change.
     pub last_commit: Option<String>,
+    /// The record of the last point before the change.
     pub last_record: Option<String>,
 }

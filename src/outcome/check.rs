@@ -1,4 +1,4 @@
-//! What a check came to: a row per case, and what is to be known beside them.
+//! The result of a check: a row per case, and notes beside the rows.
 
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, Verdict};
@@ -13,19 +13,38 @@ pub enum RowOrigin {
     /// Both arms have the same engine: nothing was measured.
     SameEngine,
     /// Measured as pairs; `confirmed` is what a second, independent set of pairs said of a change.
-    Pairs { pairs: usize, discarded: usize, confirmed: Option<bool> },
+    Pairs {
+        /// Pairs that were kept.
+        pairs: usize,
+        /// Pairs that were thrown away.
+        discarded: usize,
+        /// `None` where no second set was measured.
+        confirmed: Option<bool>,
+    },
     /// Head against stored numbers, because the base could not be measured: advisory.
-    Stored { why: String, base: String },
+    Stored {
+        /// Why the base could not be measured.
+        why: String,
+        /// The stored record, in words.
+        base: String,
+    },
     /// There is no base of any kind. `new`: only head has the case, which is no fault.
-    NoBase { why: String, new: bool },
+    NoBase {
+        /// Why there is none.
+        why: String,
+        /// Whether only head has the case.
+        new: bool,
+    },
 }
 
 /// One case of a check.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// Head against base.
     pub comparison: CaseComparison,
+    /// Where its numbers come from.
     pub origin: RowOrigin,
-    /// Of a regression that head's baselines say is accepted: whether it is.
+    /// Whether a regression that head's baselines accept is covered.
     pub accepted: Option<AcceptanceStatus>,
 }
 
@@ -53,6 +72,7 @@ pub struct Checked {
     pub drifted: BTreeMap<String, (CaseComparison, String)>,
     /// What head adds to the baselines of the base.
     pub added: Vec<Added>,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
     /// The records of the arms that were measured.
     pub written: Vec<PathBuf>,
@@ -61,15 +81,19 @@ pub struct Checked {
 /// How many cases of a check came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Of these the check fails.
+    /// Regressions that fail the check.
     pub regressed: usize,
     /// Regressed, and an acceptance covers it.
     pub accepted: usize,
     /// Could not be built or measured.
     pub failed: usize,
+    /// Cases whose numbers cannot be trusted.
     pub invalid: usize,
+    /// Cases whose numbers do not decide.
     pub inconclusive: usize,
+    /// Cases without anything to compare with.
     pub not_compared: usize,
+    /// Cases that became better.
     pub improved: usize,
     /// Those that changed within the margin too.
     pub unchanged: usize,
@@ -83,6 +107,7 @@ impl Checked {
         rows
     }
 
+    /// Counts the rows by verdict.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { failed: self.failed.len(), ..Counts::default() };
         for row in self.rows.values() {
@@ -107,6 +132,7 @@ impl Checked {
 
 /// A record file that head's baselines have and the base's have not.
 pub struct Added {
+    /// Its file.
     pub path: PathBuf,
     /// `Err`: why it cannot be read.
     pub record: Result<Record>,

@@ -1,4 +1,4 @@
-//! What happens while a session runs, in the order in which it happens.
+//! The events of a session while it runs, in the order in which they happen.
 
 use super::Compared;
 use crate::build::Built;
@@ -15,67 +15,103 @@ use std::time::Duration;
 
 /// One thing that a session has to say. The command line shows it.
 pub enum Event<'a> {
+    /// A session begins.
     Started {
+        /// The cases it is about.
         cases: &'a [Case],
+        /// Where it runs.
         device: &'a Device,
+        /// The backend's name.
         backend: &'a str,
+        /// What it is for, in words.
         why: &'a str,
         /// Measuring processes in all; `None` where looks decide how many.
         processes: Option<u64>,
     },
     /// Another session has the target folder; this one waits.
     Waiting {
+        /// The target folder.
         folder: &'a Path,
     },
     /// A stage of a worker begins. `process` counts from 1, 0 while building.
     Stage {
+        /// The case.
         id: &'a str,
+        /// The process, from 1.
         process: u64,
+        /// The stage that begins.
         stage: Stage,
+        /// How long it takes at least; zero where nobody knows.
         expected: Duration,
     },
     /// What the library is doing in the build stage; `steps` is 0 where nobody knows.
     Progress {
+        /// The case.
         id: &'a str,
+        /// What is being done.
         doing: &'a str,
+        /// Steps done.
         step: u32,
+        /// Steps in all.
         steps: u32,
     },
     /// A round of trials of a grid begins.
     Round {
+        /// The model and variant that the grid is of.
         grid: &'a str,
+        /// The round, from 1.
         round: usize,
+        /// How many cells take part.
         cells: usize,
-        /// Of each cell.
+        /// Processes of each cell.
         processes: u64,
-        /// Of each process.
+        /// How long each process measures.
         measure: Nanos,
     },
     /// A trial of one cell begins; the stages and processes that follow are its.
     Trial {
+        /// The case of the cell.
         id: &'a str,
+        /// The cell.
         cell: Cell,
+        /// The round, from 1.
         round: usize,
     },
+    /// An engine is ready.
     Engine {
+        /// The case.
         id: &'a str,
+        /// The engine.
         built: &'a Built,
     },
+    /// A measuring process has ended.
     Process {
+        /// The case.
         id: &'a str,
+        /// The process, from 1.
         process: u64,
+        /// What it measured.
         summary: &'a Summary,
     },
+    /// A case is done.
     Case {
+        /// The case.
         id: &'a str,
+        /// Everything that was measured of it.
         case: &'a CaseRecord,
+        /// The comparison with a stored record; `None` without one.
         comparison: Option<&'a Compared>,
     },
+    /// A case could not be built or measured.
     Failed {
+        /// The case.
         id: &'a str,
+        /// Why.
         failure: &'a Failure,
     },
+    /// Something worth knowing.
     Note {
+        /// The remark.
         text: &'a str,
     },
 }

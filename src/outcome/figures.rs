@@ -14,7 +14,9 @@ pub const CONFIDENCE: f64 = 0.95;
 /// One number of a case over its processes: `[lo est hi]`, or only the estimate where there is one process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Figure {
+    /// An estimate with its interval at 95 %.
     Interval(Interval),
+    /// The number of one process, which has no interval.
     Single(f64),
 }
 
@@ -27,6 +29,7 @@ impl Figure {
         }
     }
 
+    /// The number without its interval.
     pub fn estimate(&self) -> f64 {
         match self {
             Self::Interval(i) => i.est,
@@ -44,21 +47,31 @@ fn over(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Fi
 /// Everything that is said of one case before it is compared with anything. `None`: not known, or too few requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
+    /// How many processes measured it.
     pub processes: usize,
-    /// Of all processes.
+    /// Requests of all processes.
     pub requests: u64,
+    /// Mean latency.
     pub mean_ns: Option<Figure>,
+    /// Median latency.
     pub p50_ns: Option<Figure>,
+    /// The latency that 90 % of the requests keep.
     pub p90_ns: Option<Figure>,
+    /// The latency that 99 % of the requests keep.
     pub p99_ns: Option<Figure>,
+    /// Inferences per second.
     pub inferences_per_s: Option<Figure>,
     /// What the scenario is about: of a capacity case the rate that keeps the budget, else the same as above.
     pub throughput_per_s: Option<Figure>,
+    /// Loading the engine.
     pub load_ns: Option<Figure>,
+    /// The first request.
     pub first_ns: Option<Figure>,
+    /// The most host memory that a process used.
     pub peak_host_bytes: Option<Figure>,
     /// `None` where no process ran on a GPU.
     pub gpu: Option<GpuFigures>,
+    /// Whether the budget holds; `None` without one.
     pub budget: Option<BudgetResult>,
     /// `None` in closed loops.
     pub capacity: Option<CapacityFigures>,
@@ -69,6 +82,7 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Computes the numbers of a case from its processes.
     pub fn of(case: &CaseRecord) -> Self {
         let quantile = |q: f64| over(case, |s| s.quantile_ns(q).filter(|_| is_judged(s.requests, q)));
         // Programs that measure themselves do not tell every phase.
@@ -102,14 +116,23 @@ impl Figures {
 /// What the GPU measured of the requests, and its state at the end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuFigures {
+    /// Median of computing on the GPU.
     pub compute_p50_ns: Option<Figure>,
+    /// What 99 % of the requests compute within.
     pub compute_p99_ns: Option<Figure>,
+    /// Host time of handing a request to the driver.
     pub enqueue_ns: Option<Figure>,
+    /// Copying the inputs to the GPU.
     pub h2d_ns: Option<Figure>,
+    /// Copying the outputs back.
     pub d2h_ns: Option<Figure>,
+    /// Clock of the multiprocessors.
     pub sm_mhz: Option<Figure>,
+    /// Temperature, in degrees Celsius.
     pub temperature_c: Option<Figure>,
+    /// Power of the whole GPU, in watts.
     pub power_w: Option<Figure>,
+    /// Energy of the whole GPU per inference, in joules.
     pub joules_per_inference: Option<Figure>,
     /// The GPU's times of some process may hold the host's launching.
     pub holds_launching: bool,
@@ -138,9 +161,11 @@ impl GpuFigures {
 /// Whether the budget's percentile holds, over the requests of all processes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BudgetResult {
+    /// The budget.
     pub budget: Budget,
     /// Share of all requests over the budget.
     pub over_frac: f64,
+    /// Whether the percentile is within the budget.
     pub holds: bool,
     /// Too few requests to judge that percentile.
     pub thin: bool,
@@ -168,16 +193,20 @@ impl BudgetResult {
 pub struct CapacityFigures {
     /// One for each budget that was asked about.
     pub points: Vec<CapacityPoint>,
+    /// Inferences per second of the closed loop.
     pub closed_per_s: Option<Figure>,
+    /// Median latency of the closed loop.
     pub closed_p50_ns: Option<Figure>,
     /// The largest share of late arrivals of any process, and the largest p99 of their lateness.
     pub late_frac: Option<f64>,
+    /// The largest p99 of lateness of any process, in nanoseconds.
     pub late_p99_ns: Option<f64>,
 }
 
 /// What an open loop found for one budget.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CapacityPoint {
+    /// The budget, in nanoseconds.
     pub budget_ns: u64,
     /// The highest rate that keeps the budget, or why there is no one number.
     pub rate: Result<Figure, NoRate>,
@@ -191,9 +220,17 @@ pub struct CapacityPoint {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NoRate {
     /// Not even the lowest rate keeps the budget.
-    TooSlow { lowest_per_s: f64, over_frac: f64 },
+    TooSlow {
+        /// The lowest rate that was tried, per second.
+        lowest_per_s: f64,
+        /// The share of requests over the budget at that rate.
+        over_frac: f64,
+    },
     /// The highest rate that can be offered still keeps it.
-    Beyond { at_least_per_s: f64 },
+    Beyond {
+        /// That rate, per second.
+        at_least_per_s: f64,
+    },
     /// Some process did not find one.
     NotMeasured,
 }
@@ -201,9 +238,11 @@ pub enum NoRate {
 /// A rate at which the budget suddenly breaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cliff {
+    /// The highest rate that still keeps the budget.
     pub holds_per_s: f64,
+    /// The next rate, which does not.
     pub fails_per_s: f64,
-    /// In so many processes.
+    /// In how many processes it was seen.
     pub processes: usize,
 }
 

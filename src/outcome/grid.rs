@@ -1,4 +1,4 @@
-//! What a discovery came to: each grid after its rounds, and the record of the winners.
+//! The result of a discovery: each grid after its rounds, and the record of the winners.
 
 use crate::discover::{Grid, Out, Ranking, TrialEntry, Trials};
 use crate::error::Result;
@@ -8,8 +8,11 @@ use std::path::PathBuf;
 
 /// A grid after its rounds.
 pub struct Explored {
+    /// The grid.
     pub grid: Grid,
+    /// Every trial of its cells.
     pub trials: Trials,
+    /// The front and the winner.
     pub ranking: Ranking,
     /// By case id: that another point won than the pinned one.
     pub moved: BTreeMap<String, String>,
@@ -20,7 +23,9 @@ pub struct Explored {
 /// How many cells were dropped before the last round, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
+    /// Cells over the budget.
     pub over_budget: usize,
+    /// Cells that another cell beats.
     pub dominated: usize,
 }
 
@@ -30,6 +35,7 @@ impl Explored {
         self.trials.entries.iter().all(|e| matches!(e.out, Some(Out::Failed(_))))
     }
 
+    /// Counts the cells that went no further.
     pub fn dropped(&self) -> Dropped {
         let count = |out: &Out| self.trials.entries.iter().filter(|e| e.out.as_ref() == Some(out)).count();
         Dropped { over_budget: count(&Out::OverBudget), dominated: count(&Out::Dominated) }
@@ -59,5 +65,6 @@ pub struct Discovered {
     pub record: Record,
     /// Where the record was written, or why it could not be; `None` without a winner.
     pub written: Option<Result<PathBuf>>,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
 }

@@ -1,4 +1,4 @@
-//! What a run came to: its record, and each case against what was stored.
+//! The result of a run: its record, and each case compared with what was stored.
 
 use super::Figures;
 use crate::compare::{CaseComparison, Invalid, Verdict};
@@ -9,9 +9,11 @@ use std::path::PathBuf;
 
 /// What a run leaves.
 pub struct RunOutcome {
+    /// What was measured.
     pub record: Record,
     /// Where the record was written, or why it could not be; `None` if nothing was measured.
     pub written: Option<Result<PathBuf>>,
+    /// Comparisons with stored records, by case.
     pub compared: BTreeMap<String, Compared>,
     /// Ctrl-C: the record holds what was complete by then.
     pub interrupted: bool,
@@ -22,7 +24,9 @@ pub struct RunOutcome {
 /// A comparison and what it was made against.
 #[derive(Clone, Debug)]
 pub struct Compared {
+    /// This run against the stored record.
     pub comparison: CaseComparison,
+    /// The stored record.
     pub base: Base,
 }
 
@@ -36,7 +40,9 @@ pub fn verdict(case: &CaseRecord, compared: Option<&Compared>) -> Option<Verdict
 /// A stored record as the base of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
+    /// What reports call it.
     pub label: String,
+    /// Its file.
     pub path: PathBuf,
     /// Commits between it and HEAD.
     pub steps: usize,
@@ -46,10 +52,15 @@ pub struct Base {
 
 /// A row of the table of a run: one measured case, its figures and what is said of it.
 pub struct RunRow<'a> {
+    /// The case's id.
     pub id: &'a str,
+    /// What was measured of it.
     pub case: &'a CaseRecord,
+    /// Its numbers.
     pub figures: Figures,
+    /// The comparison with a stored record; `None` without one.
     pub compared: Option<&'a Compared>,
+    /// The verdict of that comparison.
     pub verdict: Option<Verdict>,
 }
 

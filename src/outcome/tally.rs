@@ -1,4 +1,4 @@
-//! How many cases came to what: the numbers that decide how the program ends.
+//! Counts how many cases ended in which way. These numbers decide the exit code.
 
 use super::{Checked, RunOutcome, verdict};
 use crate::compare::Verdict;
@@ -6,15 +6,22 @@ use crate::compare::Verdict;
 /// What the cases came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Cases that were measured.
     pub measured: usize,
+    /// Cases that could not be built or measured.
     pub failed: usize,
+    /// Cases that became worse.
     pub regressed: usize,
+    /// Cases whose numbers do not decide.
     pub inconclusive: usize,
+    /// Cases whose numbers cannot be trusted.
     pub invalid: usize,
+    /// Whether Ctrl-C ended the session early.
     pub interrupted: bool,
 }
 
 impl Tally {
+    /// Counts verdicts.
     pub fn of_verdicts<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
         let mut tally = Self::default();
         for verdict in verdicts {
@@ -31,6 +38,7 @@ impl Tally {
         tally
     }
 
+    /// Counts the cases of a run.
     pub fn of_run(run: &RunOutcome) -> Self {
         let cases = run.record.cases.iter();
         let verdicts: Vec<Verdict> =

@@ -1,4 +1,4 @@
-//! A change that somebody accepted, and what it makes of older records. Pure.
+//! A change that somebody accepted, as part of a record. Pure.
 
 use super::Record;
 use crate::stats::Interval;
@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Acceptance {
     /// The case's id; its numbers stand in the record.
     pub case: String,
+    /// Whether the change is for the worse or for the better.
     pub kind: ChangeKind,
+    /// Why it was accepted, in the words of the person who did.
     pub reason: String,
     /// By metric name (`mean`, `p50`, `p99`, `throughput`): relative change of the value itself, with its interval
     /// at 95 %. +0.05 is 5 % more.
@@ -28,13 +30,16 @@ pub const UNKNOWN: &str = "unknown";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
+    /// It became worse.
     Regression,
+    /// It became better.
     Improvement,
     /// The measurement decided neither.
     Change,
 }
 
 impl ChangeKind {
+    /// As in files and messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Regression => "regression",

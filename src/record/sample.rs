@@ -1,4 +1,4 @@
-//! One summary and one case that unit tests of several files start from and change what they are about.
+//! One summary and one case from which the unit tests of several files start.
 
 use super::{CaseRecord, EngineRecord};
 use crate::case::{Mode, OperatingPoint};

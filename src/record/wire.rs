@@ -1,4 +1,5 @@
-//! Records as they stand in files: `trt-perf/record@1`, in the form of [`document`], five significant digits.
+//! Records as they are written in files: `trt-perf/record@1`, in the form of [`document`], with five significant
+//! digits.
 //!
 //! Fields that were added within a version are optional and left out where they say nothing, so that older files keep
 //! their text and id.

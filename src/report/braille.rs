@@ -1,4 +1,4 @@
-//! Dots on a grid of characters, several in one character: what plots for a terminal draw with. Pure.
+//! A grid of dots in which one character holds several. Plots for a terminal draw with it. Pure.
 
 /// Columns and rows of dots in a Braille pattern.
 pub(super) const BRAILLE: (usize, usize) = (2, 4);

@@ -1,7 +1,7 @@
-//! A calibration for people and machines: how much varies, what that lets a check see, and what to do about it.
+//! Shows a calibration: how much varies, how small a change a check can see, and what to do about it. Pure.
 //!
-//! Also the one line by which a comparison says what it took into account. Must never show a spread without saying
-//! how few sessions it stands on.
+//! It also has the one line in which a comparison says what it took into account. Every spread is shown with the number
+//! of sessions behind it.
 
 use super::style::{BOLD, DIM, RESET, YELLOW, plain_table, table_text};
 use crate::calibration::advice::{self, percent};

@@ -1,8 +1,9 @@
-//! A grid after its rounds, as people and machines read it: a plot, the front as a table, the winner. Pure. Must never
-//! call a winner a verdict.
+//! Shows a grid after its rounds: a plot, the front as a table, the winner. Pure.
+//!
+//! A winner is a proposal and is not called a verdict.
 
 use super::plot::{Glyphs, Size};
-use super::scatter::{Dot, Kind, legend, scatter};
+use super::scatter::{Dot, DotKind, legend, scatter};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
 use crate::case::tail_quantile;
 use crate::discover::{Axes, Cell, Out, ROUNDS, TrialEntry};
@@ -72,11 +73,11 @@ fn graph_word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
-fn kind(explored: &Explored, index: usize) -> Kind {
+fn kind(explored: &Explored, index: usize) -> DotKind {
     match index {
-        i if explored.ranking.winner == Some(i) => Kind::Winner,
-        i if explored.ranking.front[i] => Kind::Front,
-        _ => Kind::Other,
+        i if explored.ranking.winner == Some(i) => DotKind::Winner,
+        i if explored.ranking.front[i] => DotKind::Front,
+        _ => DotKind::Other,
     }
 }
 
@@ -147,7 +148,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
     if table.row_count() == 0 {
         return String::new();
     }
-    let winner = Kind::Winner.sign(glyphs);
+    let winner = DotKind::Winner.sign(glyphs);
     let text = table_text(&table);
     let lines =
         text.lines().map(|line| if line.starts_with(winner) { paint(BOLD, line) } else { line.into() });

@@ -1,4 +1,4 @@
-//! What GitHub Actions shows of a check: the job summary and at most ten annotations.
+//! Shows a check in GitHub Actions: the job summary, and at most ten annotations. Pure.
 
 use super::{CheckReport, how, verdict};
 use crate::case::Case;

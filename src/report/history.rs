@@ -1,5 +1,6 @@
-//! One case over time, as people and machines read it: a plot, a table, the places where it changed. Pure. Must never
-//! call a change point a verdict.
+//! Shows one case over time: a plot, a table, and the places where it changed. Pure.
+//!
+//! A change point is a hint and is not called a verdict.
 
 use super::plot::{Glyphs, Mark, Size, plot};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};

@@ -1,18 +1,21 @@
-//! What sessions say and leave, as messages for machines. What each message holds is told in [`crate::message`].
+//! Turns events and results of sessions into messages for machines; [`crate::message`] says what each message holds.
+//! Pure.
 
 use crate::acceptance::AcceptanceStatus;
+use crate::build::Built;
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::message::{
     AcceptanceSaid, AddedAcceptance, AddedBaseline, BudgetNumbers, CapacityNumbers, CapacityPointNumbers,
     CaseFailed, CaseFinished, CheckedCase, ComparedBase, ComparedCase, ComparedMetric, Drift, EngineReady,
-    GpuNumbers, Message, Number, ProcessEnded, Progress, RoundBegun, SessionStarted, StageBegun, TrialBegun,
-    finite,
+    GpuNumbers, Message, Number, ProcessEnded, RoundBegun, SessionStarted, StageBegun, StageProgress,
+    TrialBegun, finite,
 };
 use crate::outcome::{
     Added, Base, BudgetResult, CapacityFigures, CapacityPoint, Checked, Compared, Event, Figures, GpuFigures,
     Row, RowOrigin,
 };
 use crate::record::{Acceptance, CaseRecord, Unreal};
+use crate::summarize::Summary;
 use crate::units::nanos;
 use std::path::Path;
 
@@ -35,7 +38,7 @@ pub fn event(event: &Event) -> Message {
             stage: *stage,
             expected_ns: nanos(*expected),
         }),
-        Event::Progress { id, doing, step, steps } => Message::Progress(Progress {
+        Event::Progress { id, doing, step, steps } => Message::Progress(StageProgress {
             case: (*id).to_owned(),
             doing: (*doing).to_owned(),
             step: *step,
@@ -53,23 +56,8 @@ pub fn event(event: &Event) -> Message {
             round: *round,
             point: super::discover::point(*cell),
         }),
-        Event::Engine { id, built } => Message::Engine(EngineReady {
-            case: (*id).to_owned(),
-            engine: path(&built.engine),
-            inputs: built.header.inputs_hash.clone(),
-            cached: built.cached,
-            build_ns: built.header.build_ns,
-            bytes: built.engine_bytes,
-        }),
-        Event::Process { id, process, summary } => Message::Process(ProcessEnded {
-            case: (*id).to_owned(),
-            process: *process,
-            requests: summary.requests,
-            mean_ns: summary.mean_ns,
-            p50_ns: summary.quantile_ns(0.5),
-            p99_ns: summary.quantile_ns(0.99),
-            inferences_per_s: summary.inferences_per_s,
-        }),
+        Event::Engine { id, built } => Message::Engine(engine_ready(id, built)),
+        Event::Process { id, process, summary } => Message::Process(process_ended(id, *process, summary)),
         Event::Case { id, case, comparison } => {
             Message::CaseFinished(Box::new(case_finished(id, case, *comparison)))
         }
@@ -77,6 +65,29 @@ pub fn event(event: &Event) -> Message {
             Message::CaseFailed(CaseFailed { case: (*id).to_owned(), failure: (*failure).into() })
         }
         Event::Note { text } => Message::note(*text),
+    }
+}
+
+fn engine_ready(id: &str, built: &Built) -> EngineReady {
+    EngineReady {
+        case: id.to_owned(),
+        engine: path(&built.engine),
+        inputs: built.header.inputs_hash.clone(),
+        cached: built.cached,
+        build_ns: built.header.build_ns,
+        bytes: built.engine_bytes,
+    }
+}
+
+fn process_ended(id: &str, process: u64, summary: &Summary) -> ProcessEnded {
+    ProcessEnded {
+        case: id.to_owned(),
+        process,
+        requests: summary.requests,
+        mean_ns: summary.mean_ns,
+        p50_ns: summary.quantile_ns(0.5),
+        p99_ns: summary.quantile_ns(0.99),
+        inferences_per_s: summary.inferences_per_s,
     }
 }
 

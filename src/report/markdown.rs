@@ -1,4 +1,5 @@
-//! A check as GitHub-flavoured markdown: the answer, a table worst first, and what to know, the rest folded.
+//! Shows a check as GitHub-flavoured markdown: the answer, a table with the worst case first, then notes; the rest is
+//! folded. Pure.
 
 use super::{CheckReport, added, how, verdict};
 use crate::case::Budget;

@@ -1,12 +1,15 @@
-//! A plot for a terminal: a mark and an interval per point, axes with units. Makes text from numbers and a size given
-//! in columns and rows. Pure. Must never colour, and never write a line longer than the width it was given.
+//! Draws a plot for a terminal: a mark and an interval per point, and axes with units. It has no colours. Pure.
+//!
+//! Invariant: no line is longer than the width that was given.
 
 use super::braille::{BRAILLE, Dots, WHOLE, pattern};
 
 /// One point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
+    /// Where the mark is.
     pub estimate: f64,
+    /// Lower and upper end of its interval.
     pub interval: Option<(f64, f64)>,
     /// Below the axis, one under the other, if there is room.
     pub label: [String; 2],
@@ -26,7 +29,9 @@ pub enum Glyphs {
 /// Columns of the whole plot, rows of the part above the axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
+    /// Columns.
     pub width: usize,
+    /// Rows.
     pub height: usize,
 }
 
@@ -68,7 +73,7 @@ impl Glyphs {
 /// are left out; sizes below 32 × 4 are taken for that.
 pub fn plot(marks: &[Mark], show: &dyn Fn(f64) -> String, size: Size, glyphs: Glyphs) -> String {
     let marks: Vec<&Mark> = marks.iter().filter(|m| m.estimate.is_finite()).collect();
-    let Some(range) = Range::of(&marks) else { return String::new() };
+    let Some(range) = PlotRange::of(&marks) else { return String::new() };
     let height = size.height.max(LEAST.height);
     let ticks = [0, height / 2, height - 1];
     let labels: Vec<(usize, String)> =
@@ -84,7 +89,7 @@ pub fn plot(marks: &[Mark], show: &dyn Fn(f64) -> String, size: Size, glyphs: Gl
         out += &format!("{label:>gutter$} {axis}{}", cells.iter().collect::<String>());
         end_line(&mut out);
     }
-    let under = Labels::place(&marks, width);
+    let under = AxisLabels::place(&marks, width);
     let foot: String = (0..width).map(|x| if under.ticks.contains(&x) { tick } else { flat }).collect();
     out += &format!("{:gutter$} {corner}{foot}\n", "");
     for line in under.lines {
@@ -106,12 +111,12 @@ fn column(i: usize, n: usize, width: usize) -> usize {
 }
 
 /// What the y axis spans.
-struct Range {
+struct PlotRange {
     low: f64,
     high: f64,
 }
 
-impl Range {
+impl PlotRange {
     fn of(marks: &[&Mark]) -> Option<Self> {
         let least = marks.iter().map(|m| m.estimate).reduce(f64::min)?;
         let most = marks.iter().map(|m| m.estimate).reduce(f64::max)?;
@@ -147,7 +152,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(marks: &[&Mark], range: &Range, width: usize, height: usize, glyphs: Glyphs) -> Self {
+    fn draw(marks: &[&Mark], range: &PlotRange, width: usize, height: usize, glyphs: Glyphs) -> Self {
         let (across, down) = glyphs.dots();
         let blank = || Dots::new((width, height), glyphs.dots());
         let mut canvas =
@@ -192,12 +197,12 @@ impl Canvas {
 }
 
 /// The labels that fit below the axis.
-struct Labels {
+struct AxisLabels {
     ticks: Vec<usize>,
     lines: [Vec<char>; 2],
 }
 
-impl Labels {
+impl AxisLabels {
     fn place(marks: &[&Mark], width: usize) -> Self {
         let n = marks.len();
         let mut order: Vec<usize> = (0..n).collect();

@@ -1,6 +1,7 @@
-//! Latency against throughput for a terminal: a mark per point, the front joined by a line, the budget as a rule. Makes
-//! text from numbers and a size given in columns and rows. Pure. Must never colour, and never write a line longer than
-//! the width it was given.
+//! Draws latency against throughput for a terminal: a mark per point, a line that joins the front, and the budget. It
+//! has no colours. Pure.
+//!
+//! Invariant: no line is longer than the width that was given.
 
 use super::braille::{BRAILLE, Dots, pattern};
 use super::plot::{Glyphs, LEAST, Size, end_line};
@@ -9,21 +10,27 @@ use std::ops::RangeInclusive;
 
 /// What a point is; what stands lower here is drawn over what stands above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum DotKind {
+    /// Neither of these.
     Other,
+    /// No other point is better in both.
     Front,
+    /// The best within the budget.
     Winner,
 }
 
 /// A point: latency in nanoseconds (x, logarithmic) and inferences per second (y, from zero).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dot {
+    /// To the right.
     pub latency_ns: f64,
+    /// Upwards.
     pub inferences_per_s: f64,
-    pub kind: Kind,
+    /// How it is marked.
+    pub kind: DotKind,
 }
 
-impl Kind {
+impl DotKind {
     /// The mark of this kind.
     pub fn sign(self, glyphs: Glyphs) -> char {
         match (self, glyphs) {
@@ -99,16 +106,16 @@ fn is_near(budget_ns: f64, x: &LogAxis) -> bool {
 
 /// What the marks in the picture of these points mean.
 pub fn legend(dots: &[Dot], budget_ns: Option<f64>, glyphs: Glyphs) -> String {
-    let winner = dots.iter().any(|d| d.kind == Kind::Winner);
+    let winner = dots.iter().any(|d| d.kind == DotKind::Winner);
     let axis = LogAxis::of(&usable(dots));
     let budget = axis.zip(budget_ns).is_some_and(|(x, budget)| is_near(budget, &x));
-    let sign = |kind: Kind| kind.sign(glyphs);
+    let sign = |kind: DotKind| kind.sign(glyphs);
     let mut parts = vec![];
     if winner {
-        parts.push(format!("{} winner", sign(Kind::Winner)));
+        parts.push(format!("{} winner", sign(DotKind::Winner)));
     }
-    parts.push(format!("{} front", sign(Kind::Front)));
-    parts.push(format!("{} other cells", sign(Kind::Other)));
+    parts.push(format!("{} front", sign(DotKind::Front)));
+    parts.push(format!("{} other cells", sign(DotKind::Other)));
     if budget {
         parts.push(format!("{} budget", if glyphs == Glyphs::Braille { '┊' } else { ':' }));
     }
@@ -185,7 +192,7 @@ fn line(
     glyphs: Glyphs,
 ) -> Vec<Vec<char>> {
     let mut line = Dots::new((width, height), BRAILLE);
-    let mut front: Vec<&Dot> = dots.iter().filter(|d| d.kind != Kind::Other).collect();
+    let mut front: Vec<&Dot> = dots.iter().filter(|d| d.kind != DotKind::Other).collect();
     front.sort_by(|a, b| a.latency_ns.total_cmp(&b.latency_ns));
     let joined = if glyphs == Glyphs::Braille { front.as_slice() } else { &[] };
     for pair in joined.windows(2) {
@@ -251,17 +258,17 @@ mod tests {
 
     const SIZE: Size = Size { width: 60, height: 8 };
 
-    fn dot(ms: f64, inferences_per_s: f64, kind: Kind) -> Dot {
+    fn dot(ms: f64, inferences_per_s: f64, kind: DotKind) -> Dot {
         Dot { latency_ns: ms * 1e6, inferences_per_s, kind }
     }
 
     fn dots() -> Vec<Dot> {
         vec![
-            dot(1.0, 1000.0, Kind::Front),
-            dot(2.0, 1800.0, Kind::Front),
-            dot(4.0, 1700.0, Kind::Other),
-            dot(4.0, 2600.0, Kind::Winner),
-            dot(9.0, 3000.0, Kind::Front),
+            dot(1.0, 1000.0, DotKind::Front),
+            dot(2.0, 1800.0, DotKind::Front),
+            dot(4.0, 1700.0, DotKind::Other),
+            dot(4.0, 2600.0, DotKind::Winner),
+            dot(9.0, 3000.0, DotKind::Front),
         ]
     }
 
@@ -296,9 +303,9 @@ mod tests {
     #[test]
     fn one_point_equal_points_and_none() {
         assert_eq!(scatter(&[], None, SIZE, Glyphs::Ascii), "");
-        assert_eq!(scatter(&[dot(f64::NAN, 1.0, Kind::Front)], None, SIZE, Glyphs::Ascii), "");
-        assert_eq!(scatter(&[dot(1.0, 0.0, Kind::Front)], None, SIZE, Glyphs::Ascii), "");
-        let same = vec![dot(3.0, 7.0, Kind::Front); 3];
+        assert_eq!(scatter(&[dot(f64::NAN, 1.0, DotKind::Front)], None, SIZE, Glyphs::Ascii), "");
+        assert_eq!(scatter(&[dot(1.0, 0.0, DotKind::Front)], None, SIZE, Glyphs::Ascii), "");
+        let same = vec![dot(3.0, 7.0, DotKind::Front); 3];
         assert_eq!(scatter(&same, None, SIZE, Glyphs::Ascii).matches('o').count(), 1);
     }
 
@@ -311,7 +318,7 @@ mod tests {
             limit in proptest::option::of(any::<f64>()),
             width in 0_usize..200, height in 0_usize..30, ascii: bool,
         ) {
-            let kinds = [Kind::Other, Kind::Front, Kind::Winner];
+            let kinds = [DotKind::Other, DotKind::Front, DotKind::Winner];
             let dots: Vec<Dot> = points
                 .iter()
                 .map(|(x, y, k)| Dot { latency_ns: *x, inferences_per_s: *y, kind: kinds[usize::from(*k)] })
@@ -327,7 +334,7 @@ mod tests {
             points in vec((1.0..1e11_f64, 1e-3..1e8_f64, 0_u8..3), 1..40),
             limit in 1.0..1e11_f64, width in 32_usize..200, height in 4_usize..30,
         ) {
-            let kinds = [Kind::Other, Kind::Front, Kind::Winner];
+            let kinds = [DotKind::Other, DotKind::Front, DotKind::Winner];
             let dots: Vec<Dot> = points
                 .iter()
                 .map(|(x, y, k)| Dot { latency_ns: *x, inferences_per_s: *y, kind: kinds[usize::from(*k)] })

@@ -1,12 +1,18 @@
-//! How text for people looks: colours, tables without rules, messages cut to their first words.
+//! The look of text for people: colours, tables without rules, and messages cut to their first words. Pure.
 
 use comfy_table::{ContentArrangement, Table};
 
+/// Red text from here on.
 pub const RED: &str = "\x1b[31m";
+/// Green text from here on.
 pub const GREEN: &str = "\x1b[32m";
+/// Yellow text from here on.
 pub const YELLOW: &str = "\x1b[33m";
+/// Bold text from here on.
 pub const BOLD: &str = "\x1b[1m";
+/// Faint text from here on.
 pub const DIM: &str = "\x1b[2m";
+/// Plain text from here on.
 pub const RESET: &str = "\x1b[0m";
 
 pub(super) fn paint(colour: &str, text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Results as criterion shows them: a block per case, then a table, worst first.
+//! Shows results for a terminal as criterion does: a block per case, then a table, the worst case first. Pure.
 
 mod capacity;
 mod case;

@@ -1,5 +1,5 @@
-//! The order of a calibration: one engine per case, then session after session over all cases, so that the sessions
-//! of a case are spread in time. Both arms of every pair are the same engine: whatever differs is noise.
+//! Runs a calibration: one engine per case, then session after session over all cases, so that the sessions of a case
+//! are spread over time. Both arms of every pair are the same engine, so every difference is noise.
 
 use super::Setup;
 use super::context::Session;
@@ -18,12 +18,13 @@ use std::time::{Duration, Instant};
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Amount {
+    /// How many sessions.
     pub sessions: usize,
-    /// Of each session.
+    /// Pairs of each session.
     pub pairs: usize,
     /// No further session is begun that would end after this.
     pub max_time: Option<Duration>,
-    /// Of the order of the arms.
+    /// The seed of the order of the arms.
     pub seed: u64,
 }
 
@@ -53,6 +54,7 @@ pub struct Calibrated {
     pub failed: BTreeMap<String, Failure>,
     /// How many sessions of every case are complete.
     pub sessions: usize,
+    /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
 }
 
@@ -63,7 +65,12 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
     let session = Session::open(setup, cases, Some(2 * pairs as u64))?;
     // What a later session measures at a pinned point must have been calibrated there.
     let (cases, _) = session.pinned(cases);
-    let mut run = Run { measured: BTreeMap::new(), failed: BTreeMap::new(), sessions: 0, interrupted: false };
+    let mut run = CalibrationRun {
+        measured: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        sessions: 0,
+        interrupted: false,
+    };
     let mut engines = BTreeMap::new();
     for (id, built) in build_all(&session, &cases) {
         match built {
@@ -75,14 +82,14 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
     Ok(run.finish(&session, &cases, clock))
 }
 
-struct Run {
+struct CalibrationRun {
     measured: BTreeMap<String, Vec<AaSession>>,
     failed: BTreeMap<String, Failure>,
     sessions: usize,
     interrupted: bool,
 }
 
-impl Run {
+impl CalibrationRun {
     fn fail(&mut self, session: &Session, id: &str, failure: Failure) {
         if failure.kind == FailureKind::Interrupted {
             self.interrupted = true;

@@ -1,5 +1,5 @@
-//! The order of a check: pair up the cases, build both arms, skip what has the same engine, measure pairs, correct
-//! for many cases, confirm what changed, fall back to stored numbers where an arm cannot be measured.
+//! Runs a check: pair up the cases, build both arms, skip cases with the same engine, measure pairs, correct for many
+//! cases, confirm what changed, and use stored numbers where an arm cannot be measured.
 
 pub mod accept;
 mod added;
@@ -36,13 +36,15 @@ pub enum OnMissing {
 
 /// How a check measures.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct CheckPlan {
+    /// How many pairs, and when to look at them.
     pub looks: Looks,
+    /// What to do with a case that the base does not have.
     pub on_missing: OnMissing,
 }
 
 /// Runs a check of `arms`.
-pub fn check(setup: &Setup, arms: &Arms, plan: Plan) -> Result<Checked> {
+pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     plan.looks.check()?;
     let cases = &arms.head.cases;
     case::check(cases)?;
@@ -83,7 +85,7 @@ fn pinned(session: &Session, arms: &Arms) -> (Arms, [Pins; 2]) {
 struct Check<'a> {
     session: &'a Session<'a>,
     arms: &'a Arms,
-    plan: Plan,
+    plan: CheckPlan,
     /// Of base and head.
     pins: [Pins; 2],
     rows: BTreeMap<String, Row>,

@@ -1,4 +1,4 @@
-//! What every session needs, made once: the lock, the sources, what was measured before, and who is told what happens.
+//! What every session needs, made once: the lock, the sources, what was measured before, and who is told about events.
 
 use super::history::History;
 use super::lock::{Lock, lock};
@@ -18,10 +18,13 @@ pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
 /// Where and when a session runs, and who is told what happens.
 #[derive(Clone, Copy)]
 pub struct Setup<'a> {
+    /// The package or workspace, with its configuration.
     pub project: &'a Project,
+    /// Where it runs.
     pub device: &'a Device,
     /// Seconds since 1970.
     pub now_s: i64,
+    /// Is told what happens.
     pub events: Events<'a>,
 }
 

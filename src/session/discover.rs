@@ -1,6 +1,6 @@
-//! The order of a discovery: the engines of a grid, then round after round of trials, then the winners' record.
+//! Runs a discovery: the engines of a grid, then round after round of trials, then the record of the winners.
 //!
-//! A cell that fails is a row; the others go on. Nothing is judged here: what survives is `crate::discover`'s to say.
+//! A cell that fails is a row of the result; the others go on. Which cells survive, `crate::discover` decides.
 
 use super::context::Session;
 use super::history::History;

@@ -1,4 +1,4 @@
-//! What was measured before: baselines to compare with, and sessions that tell how much sessions differ.
+//! Finds what was measured before: baselines to compare with, and sessions that tell how much sessions differ.
 
 use super::{Event, Events};
 use crate::baseline::{self, Candidate, Candidates, Store};

@@ -1,6 +1,6 @@
-//! Keeping a record for good: whether a baseline may be stored or a change accepted now, and storing a baseline.
+//! Decides whether a baseline may be stored or a change accepted now, and stores a baseline.
 //!
-//! What is kept belongs to a commit, so all of it asks the same of the repository.
+//! A stored baseline belongs to a commit, so both ask the same of the repository.
 
 use super::source::source;
 use crate::baseline::{self, Store, find_record, stores};

@@ -1,4 +1,5 @@
-//! One session at a time: per target folder, whose files two would mix up, and per GPU, whose numbers two would disturb.
+//! Lets only one session run at a time: per target folder, whose files two sessions would mix up, and per GPU, whose
+//! numbers they would disturb.
 
 use super::{Event, Events};
 use crate::config::Folders;

@@ -1,11 +1,11 @@
-//! Which machine a session's numbers belong to: the CPU's, or that of the one GPU that its cases run on.
+//! Finds the device that a session's numbers belong to: the CPU, or the one GPU that its cases run on.
 
 use super::{Event, Events};
 use crate::backend::tensorrt::sys::search::{Surroundings, search};
 use crate::case::{Case, Host, Target};
 use crate::device::{self, Device, Gpu};
 use crate::error::{Failure, FailureKind, Result};
-use crate::worker::protocol::{Job, Message};
+use crate::worker::protocol::{Job, WorkerMessage};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub fn machine_of(cases: &[Case]) -> Result<Device> {
 /// The GPUs the backend has, in its order. Asked in a worker, because the parent never opens the driver.
 fn gpus(target: &Target) -> Result<Vec<Gpu>> {
     match crate::worker::run(&Job::Gpus(target.clone()), LIMIT, &mut |_| {})? {
-        Message::Gpus(gpus) => Ok(gpus),
+        WorkerMessage::Gpus(gpus) => Ok(gpus),
         other => Err(Failure::new(FailureKind::Crash, format!("the worker answered {other:?}"))),
     }
 }

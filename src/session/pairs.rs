@@ -1,4 +1,5 @@
-//! Two arms of one case, measured as pairs of fresh processes in ABBA order with sequential looks.
+//! Measures two arms of one case as pairs of fresh processes, in ABBA order, and looks at the numbers between the
+//! pairs.
 //!
 //! Pair i is one process of each arm, back to back. Which arm goes first is drawn per two pairs from the seed and
 //! reversed in the second (Kalibera & Jones 2013; Bulej et al. 2020), so that slow drift cancels. Decisions are
@@ -25,7 +26,9 @@ const MAX_DISCARDED_FRAC: f64 = 0.2;
 pub(super) struct Arm<'a> {
     /// `base` or `head`.
     pub name: &'static str,
+    /// The case.
     pub case: &'a Case,
+    /// Its engine.
     pub built: &'a Built,
 }
 
@@ -38,8 +41,10 @@ pub struct Looks {
     pub max_time: Option<Duration>,
     /// Overall two-sided error rate.
     pub alpha: f64,
+    /// The seed of the order of the arms.
     pub seed: u64,
-    /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from there.
+    /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from
+    /// there.
     pub after: u64,
 }
 
@@ -82,10 +87,15 @@ impl Looks {
 /// A comparison by pairs, with both arms' records.
 #[derive(Clone, Debug)]
 pub(super) struct Paired {
+    /// Head against base.
     pub comparison: CaseComparison,
+    /// The base's processes.
     pub base: CaseRecord,
+    /// The head's processes.
     pub head: CaseRecord,
+    /// Pairs that were kept.
     pub pairs: usize,
+    /// Pairs that were thrown away.
     pub discarded: usize,
 }
 
@@ -102,7 +112,7 @@ pub(super) fn compare_pairs(
     samples: &Path,
 ) -> Result<Paired> {
     let start = Instant::now();
-    let mut run = Run {
+    let mut run = PairRun {
         arms: [base, head],
         summaries: [Vec::new(), Vec::new()],
         outputs: [BTreeMap::new(), BTreeMap::new()],
@@ -149,19 +159,19 @@ fn is_spoiled(discarded: usize, kept: usize) -> bool {
     discarded >= 2 && discarded as f64 > MAX_DISCARDED_FRAC * (discarded + kept) as f64
 }
 
-struct Run<'a> {
+struct PairRun<'a> {
     arms: [&'a Arm<'a>; 2],
     summaries: [Vec<Summary>; 2],
     outputs: [BTreeMap<String, String>; 2],
     /// Number of the last pair.
     done: u64,
     discarded: usize,
-    /// Of the last discarded pair.
+    /// Why the last discarded pair was discarded.
     why_discarded: Option<InvalidReason>,
     order: Order,
 }
 
-impl Run<'_> {
+impl PairRun<'_> {
     /// One more pair, kept or discarded whole.
     fn pair(&mut self, session: &Session, samples: &Path) -> Result<()> {
         self.done += 1;

@@ -1,4 +1,4 @@
-//! Pinned points: a case whose settings say nothing of its point is measured where a stored grid found it best.
+//! Applies pinned points: a case that sets no operating point is measured where a stored grid found it best.
 
 use super::history::History;
 use super::{Event, Events};
@@ -16,9 +16,11 @@ const MAX_OPENED: usize = 200;
 /// A point that a stored record pins.
 #[derive(Clone, Debug)]
 pub struct Pin {
+    /// The cell that won.
     pub cell: Cell,
+    /// How it was found.
     pub discovery: Discovery,
-    /// Of the record.
+    /// The record that it is from.
     pub path: PathBuf,
     /// It was found under the budget that the case has now.
     pub same_budget: bool,

@@ -1,4 +1,4 @@
-//! Which sources are measured: HEAD, and whether the work tree differs from it.
+//! Says which sources are measured: HEAD, and whether the work tree differs from it.
 
 use super::{Event, Events};
 use crate::config::Project;

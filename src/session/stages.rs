@@ -1,4 +1,4 @@
-//! One stage each: an engine, one measuring process, the record of a case.
+//! The single stages of a session: build an engine, run one measuring process, make the record of a case.
 
 use super::Event;
 use super::context::Session;
@@ -12,7 +12,7 @@ use crate::measure::{MeasureJob, Measured, OpenJob, Pass};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
-use crate::worker::protocol::{Job, Message};
+use crate::worker::protocol::{Job, WorkerMessage};
 use crate::worker::run as run_worker;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -88,7 +88,7 @@ pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
     let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
         .map_err(|f| with_config_location(case, f))?;
     match reply {
-        Message::Built(built) => Ok(*built),
+        WorkerMessage::Built(built) => Ok(*built),
         other => Err(Failure::new(FailureKind::Crash, format!("the build worker answered {other:?}"))),
     }
 }
@@ -106,15 +106,15 @@ fn with_config_location(case: &Case, failure: Failure) -> Failure {
     if failure.kind == FailureKind::Usage { failure.context(&case.place) } else { failure }
 }
 
-fn stage(session: &Session, case: &Case, process: u64, message: &Message) {
+fn stage(session: &Session, case: &Case, process: u64, message: &WorkerMessage) {
     match message {
-        Message::Stage { stage, expected_ns } => session.tell(Event::Stage {
+        WorkerMessage::Stage { stage, expected_ns } => session.tell(Event::Stage {
             id: &case.id,
             process,
             stage: *stage,
             expected: Duration::from_nanos(*expected_ns),
         }),
-        Message::Progress { doing, step, steps } => {
+        WorkerMessage::Progress { doing, step, steps } => {
             session.tell(Event::Progress { id: &case.id, doing, step: *step, steps: *steps });
         }
         _ => {}
@@ -198,7 +198,7 @@ fn measure_once(
         gpu_samples: gpu_file.to_owned(),
     });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, process, m))? {
-        Message::Measured(measured) => Ok(*measured),
+        WorkerMessage::Measured(measured) => Ok(*measured),
         other => Err(Failure::new(FailureKind::Crash, format!("the measure worker answered {other:?}"))),
     }
 }

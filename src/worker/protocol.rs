@@ -1,5 +1,5 @@
-//! What parent and worker say to each other: one job on the worker's standard input, then one JSON message a
-//! line on its duplicated standard output. Raw samples travel as files, never through the pipe.
+//! What parent and worker send to each other: one job on the worker's standard input, then one JSON message a line on
+//! its duplicated standard output. Raw samples travel as files, not through the pipe.
 
 use crate::backend::tensorrt::Looked;
 use crate::build::{BuildJob, Built};
@@ -15,13 +15,16 @@ use std::path::PathBuf;
 pub const PROTOCOL: u32 = 1;
 
 // There is one per process, so its size does not matter.
+/// What a worker is to do; it does one job and exits.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
     /// Which GPUs the backend has here.
     Gpus(Target),
+    /// Build an engine, or find it in the cache.
     Build(BuildJob),
+    /// Measure an engine.
     Measure(MeasureJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
     Probe(Option<PathBuf>),
@@ -30,6 +33,7 @@ pub enum Job {
 /// Where TensorRT was looked for, and what was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
+    /// Every place, in order.
     pub looked: Vec<Looked>,
     /// The library that would be used, with its version, or why there is none.
     pub library: Result<String, Failure>,
@@ -38,26 +42,38 @@ pub struct Probed {
 /// One line from the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Message {
+pub enum WorkerMessage {
+    /// The first message.
     Hello {
+        /// The worker's [`PROTOCOL`].
         protocol: u32,
+        /// The worker's process id.
         pid: u32,
     },
     /// A stage begins; `expected_ns` is how long it will take at least, 0 where nobody knows.
     Stage {
+        /// The stage that begins.
         stage: Stage,
+        /// How long it takes at least, in nanoseconds.
         expected_ns: u64,
     },
     /// In the backend's order, which is CUDA's.
     Gpus(Vec<Gpu>),
+    /// The answer to [`Job::Build`].
     Built(Box<Built>),
+    /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).
     Progress {
+        /// What is being done.
         doing: String,
+        /// Steps done.
         step: u32,
+        /// Steps in all.
         steps: u32,
     },
+    /// The answer to [`Job::Probe`].
     Probed(Probed),
+    /// The job failed.
     Failed(Failure),
 }

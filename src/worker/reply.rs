@@ -1,6 +1,6 @@
-//! A worker's messages to its parent: on what was standard output, which nothing else writes to.
+//! Sends a worker's messages to its parent, on what was standard output; nothing else writes there.
 
-use super::protocol::Message;
+use super::protocol::WorkerMessage;
 use crate::error::{Failure, Result};
 use crate::progress::{Progress, Stage, Tell};
 use std::fs::File;
@@ -19,7 +19,7 @@ impl Reply {
     }
 
     /// A parent that is gone reads nothing; the worker is about to be killed anyway, so errors are dropped.
-    pub fn send(&mut self, message: &Message) {
+    pub fn send(&mut self, message: &WorkerMessage) {
         if let Ok(mut line) = serde_json::to_vec(message) {
             line.push(b'\n');
             let _ = self.0.write_all(&line);
@@ -29,10 +29,10 @@ impl Reply {
 
 impl Tell for Reply {
     fn stage(&mut self, stage: Stage, expected_ns: u64) {
-        self.send(&Message::Stage { stage, expected_ns });
+        self.send(&WorkerMessage::Stage { stage, expected_ns });
     }
 
     fn progress(&mut self, Progress { doing, step, steps }: Progress) {
-        self.send(&Message::Progress { doing, step, steps });
+        self.send(&WorkerMessage::Progress { doing, step, steps });
     }
 }

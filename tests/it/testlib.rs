@@ -10,7 +10,7 @@ use crate::support::{Ran, Sandbox, sample};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use trt_perf::backend::tensorrt::sys::abi::{Family, Object};
+use trt_perf::backend::tensorrt::sys::abi::{Family, ObjectPointer};
 use trt_perf::backend::tensorrt::sys::library::{self, Need};
 use trt_perf::backend::tensorrt::sys::tables::{v_builder, v_builder_config};
 
@@ -289,10 +289,10 @@ fn without_a_driver_running_is_one_clear_error() {
 ///
 /// # Safety
 /// As for a virtual call without arguments: the object is alive, and has that slot.
-unsafe fn call_slot(object: Object, slot: usize) {
+unsafe fn call_slot(object: ObjectPointer, slot: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        let table = *object.cast::<*const extern "C" fn(Object)>();
+        let table = *object.cast::<*const extern "C" fn(ObjectPointer)>();
         (*table.add(slot))(object);
     }
 }
@@ -308,7 +308,7 @@ fn misuse() {
     // SAFETY: a builder's function, called on it.
     let config = unsafe { create(this) };
     // SAFETY: a wrapper is two pointers.
-    let implementation = unsafe { *config.cast::<Object>().add(1) };
+    let implementation = unsafe { *config.cast::<ObjectPointer>().add(1) };
     // SAFETY: it is not, and that is what the library is to tell.
     unsafe {
         match what.as_str() {

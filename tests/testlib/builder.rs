@@ -9,7 +9,7 @@ use crate::told::{fault, release, violation};
 use std::ffi::CStr;
 use std::sync::Mutex;
 use std::time::Duration;
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
     i_plugin_registry, v_builder as v, v_optimization_profile as profile,
 };

@@ -3,7 +3,7 @@
 use crate::told::{release, tell, violation};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Method, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Method, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{i_gpu_allocator, i_logger, i_profiler, i_progress_monitor};
 
 /// `ILogger::Severity`, the same in every family.

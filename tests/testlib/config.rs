@@ -7,7 +7,7 @@ use crate::told::release;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Family, Object as Pointer, Texts, This};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Family, ObjectPointer as Pointer, Texts, This};
 use trt_perf::backend::tensorrt::sys::tables::{v_builder_config as v, v_host_memory, v_timing_cache};
 
 pub static CONFIG: Class = Class { name: "config", slots: v::COUNTS, owned: true };

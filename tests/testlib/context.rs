@@ -12,7 +12,9 @@ use crate::told::{fault, fault_after, release, violation, work_bytes};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Stream, Text, This};
+use trt_perf::backend::tensorrt::sys::abi::{
+    Bytes, Dims, ObjectPointer as Pointer, StreamHandle, Text, This,
+};
 use trt_perf::backend::tensorrt::sys::tables::{
     execution_context_allocation_strategy as strategy, v_execution_context as v, v_runtime_cache,
     v_runtime_config,
@@ -161,12 +163,12 @@ extern "C" fn set_memory(this: This, _memory: Bytes, bytes: i64) {
     Object::of(this).told(&format!("setDeviceMemoryV2({bytes})"));
 }
 
-extern "C" fn set_profile(this: This, profile: i32, _stream: Stream) -> bool {
+extern "C" fn set_profile(this: This, profile: i32, _stream: StreamHandle) -> bool {
     Object::of(this).told(&format!("setOptimizationProfileAsync({profile})"));
     usize::try_from(profile).is_ok_and(|p| p < context(this).engine().plan.profiles.len().max(1))
 }
 
-extern "C" fn set_aux_streams(this: This, _streams: *mut Stream, count: i32) {
+extern "C" fn set_aux_streams(this: This, _streams: *mut StreamHandle, count: i32) {
     Object::of(this).told(&format!("setAuxStreams({count})"));
 }
 
@@ -174,7 +176,7 @@ extern "C" fn memory_for_shapes(_: This) -> usize {
     work_bytes()
 }
 
-extern "C" fn is_capturable(_: This, _stream: Stream) -> bool {
+extern "C" fn is_capturable(_: This, _stream: StreamHandle) -> bool {
     true
 }
 
@@ -247,7 +249,7 @@ extern "C" fn set_address(this: This, name: Text, address: Bytes) -> bool {
     true
 }
 
-extern "C" fn enqueue(this: This, stream: Stream) -> bool {
+extern "C" fn enqueue(this: This, stream: StreamHandle) -> bool {
     let (object, context) = (Object::of(this), context(this));
     let before = context.enqueued.fetch_add(1, Ordering::SeqCst);
     if before == 0 {
@@ -285,7 +287,7 @@ fn accidents(before: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn work(context: &Context, stream: Stream) -> Result<(), String> {
+fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
     let engine = context.engine();
     let current = cuda::current()?;
     if current != engine.context {

@@ -7,7 +7,7 @@ use cudarc::driver::{DriverError, result, sys};
 use std::ffi::c_void;
 use std::ptr::with_exposed_provenance_mut;
 use std::sync::OnceLock;
-use trt_perf::backend::tensorrt::sys::abi::{Object as Pointer, Stream};
+use trt_perf::backend::tensorrt::sys::abi::{ObjectPointer as Pointer, StreamHandle};
 
 /// Memory of one object.
 pub struct Memory {
@@ -90,7 +90,7 @@ fn host(address: u64) -> *mut u8 {
 ///
 /// # Safety
 /// There are `bytes` bytes at `address` until the work has run, and the stream is live.
-pub unsafe fn fill(address: u64, bytes: usize, stream: Stream) -> Result<(), String> {
+pub unsafe fn fill(address: u64, bytes: usize, stream: StreamHandle) -> Result<(), String> {
     if on_host() {
         // SAFETY: the caller's promise.
         unsafe { host(address).write_bytes(0, bytes) };
@@ -104,7 +104,7 @@ pub unsafe fn fill(address: u64, bytes: usize, stream: Stream) -> Result<(), Str
 ///
 /// # Safety
 /// As for [`fill`], of both places.
-pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: Stream) -> Result<(), String> {
+pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: StreamHandle) -> Result<(), String> {
     if on_host() {
         // SAFETY: the caller's promise.
         unsafe { host(from).copy_to(host(to), bytes) };
@@ -118,7 +118,7 @@ pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: Stream) -> Result<(
 ///
 /// # Safety
 /// The stream is live.
-pub unsafe fn wait(stream: Stream) -> Result<(), String> {
+pub unsafe fn wait(stream: StreamHandle) -> Result<(), String> {
     if on_host() {
         return Ok(());
     }

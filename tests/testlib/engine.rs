@@ -11,7 +11,7 @@ use crate::told::{fault, release};
 use std::ffi::{CStr, CString};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
     data_type as types, tensor_io_mode, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime,
     v_serialization_config,

@@ -35,7 +35,7 @@ mod object;
 mod told;
 
 use told::{fault, release, tell};
-use trt_perf::backend::tensorrt::sys::abi::Object as Pointer;
+use trt_perf::backend::tensorrt::sys::abi::ObjectPointer as Pointer;
 
 fn number(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(0)

@@ -7,7 +7,7 @@ use crate::told::{fault, violation};
 use rten_onnx::onnx::ModelProto;
 use std::ffi::CStr;
 use std::sync::Mutex;
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, Object as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
     i_parser, i_parser_error, v_network_definition as v, v_tensor,
 };

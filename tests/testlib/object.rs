@@ -9,7 +9,7 @@ use std::any::Any;
 use std::mem::size_of;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use trt_perf::backend::tensorrt::sys::abi::{Family, Method, Object as Pointer, This};
+use trt_perf::backend::tensorrt::sys::abi::{Family, Method, ObjectPointer as Pointer, This};
 
 /// A word of a table.
 pub type Word = *const ();

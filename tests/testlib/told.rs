@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use trt_perf::backend::tensorrt::sys::abi::{Family, Release, TEST_LIBRARY_BUILD, Version};
+use trt_perf::backend::tensorrt::sys::abi::{Family, LibraryVersion, Release, TEST_LIBRARY_BUILD};
 
 /// Everything that can be made to go wrong. A number after a colon says how many times it goes well before.
 const FAULTS: [&str; 25] = [
@@ -157,5 +157,9 @@ fn parse(name: &str) -> Option<Release> {
         ("libtensorrt_rtx", 1) => Family::Rtx1,
         _ => return None,
     };
-    Some(Release { family, version: Version { major, minor, patch, build: TEST_LIBRARY_BUILD }, lean: false })
+    Some(Release {
+        family,
+        version: LibraryVersion { major, minor, patch, build: TEST_LIBRARY_BUILD },
+        lean: false,
+    })
 }

@@ -1,4 +1,4 @@
-//! The driver's library, the GPUs it shows, and a context on one of them.
+//! Opens the CUDA driver's library, lists the GPUs it shows, and makes a context on one of them.
 
 use crate::config::Wait;
 use crate::device;
@@ -32,7 +32,9 @@ pub fn gpus() -> Result<Vec<device::Gpu>> {
 
 /// A GPU as the driver describes it, without a context on it.
 pub(crate) struct Described {
+    /// The product name, such as `NVIDIA H100`.
     pub name: String,
+    /// Major and minor number, such as `9.0`.
     pub compute_capability: String,
     memory_bytes: u64,
     /// NVML writes `GPU-` before it, and `MIG-` before that of an instance of a split GPU.
@@ -88,16 +90,18 @@ pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
 }
 
 /// A context on one GPU.
-pub(crate) struct Gpu {
+pub(crate) struct GpuContext {
+    /// The driver's context.
     pub context: Arc<CudaContext>,
     /// Its UUID, without what NVML writes before it.
     pub id: String,
     /// The highest clock of the multiprocessors, in kHz.
     pub max_khz: u64,
+    /// How many multiprocessors the GPU has.
     pub multiprocessors: u32,
 }
 
-impl Gpu {
+impl GpuContext {
     /// Opens GPU `index` (CUDA's number), with the way the host is going to wait for it.
     pub fn open(index: u32, wait: Wait) -> Result<Self> {
         need_driver()?;
@@ -119,6 +123,7 @@ impl Gpu {
         Ok(Self { id, max_khz, multiprocessors: u32::try_from(count).unwrap_or(1), context })
     }
 
+    /// A new CUDA stream of this context.
     pub fn stream(&self) -> Result<Arc<CudaStream>> {
         self.context.new_stream().map_err(|e| failed("make a stream", &e))
     }

@@ -1,8 +1,9 @@
-//! A gate in front of a request: the GPU waits there until the host has submitted all of it. Between events that stand
-//! behind the gate lies what the GPU does and nothing of the host's launching, which for short kernels is most of it
-//! (NVBench's blocking kernel is the same idea).
+//! A gate in front of a request: the GPU waits at it until the host has submitted the whole request.
+//!
+//! Events behind the gate therefore measure only what the GPU does. Without it, they would also measure how fast the
+//! host launches kernels, which for short kernels is most of the time (NVBench's blocking kernel is the same idea).
 
-use super::driver::{Gpu, failed};
+use super::driver::{GpuContext, failed};
 use super::kernel::Kernels;
 use crate::error::Result;
 use cudarc::driver::result::launch_kernel;
@@ -28,7 +29,8 @@ pub(super) struct Gate {
 unsafe impl Send for Gate {}
 
 impl Gate {
-    pub fn new(gpu: &Gpu, kernels: &Arc<Kernels>) -> Result<Self> {
+    /// A closed gate. Fails where the GPU gives no memory for it.
+    pub fn new(gpu: &GpuContext, kernels: &Arc<Kernels>) -> Result<Self> {
         // SAFETY: written below, before anything reads it.
         let memory = unsafe { gpu.context.alloc_pinned_with_flags::<u64>(1, sys::CU_MEMHOSTALLOC_DEVICEMAP) };
         let mut opened = memory.map_err(|e| failed("allocate pinned memory", &e))?;

@@ -1,7 +1,9 @@
-//! The calibration kernel and how it is launched. It is PTX text that the driver compiles, so that no CUDA toolkit is
-//! needed anywhere. A kernel lasts a number of clock cycles, as a real one does: at a lower clock it takes longer.
+//! The calibration kernel: loads it on a GPU and launches it.
+//!
+//! It is PTX text that the driver compiles, so no CUDA toolkit is needed. A kernel lasts a number of clock cycles, as a
+//! real one does: at a lower clock it takes longer.
 
-use super::driver::{Gpu, failed};
+use super::driver::{GpuContext, failed};
 use crate::error::Result;
 use cudarc::driver::result::{self, launch_kernel};
 use cudarc::driver::{CudaSlice, CudaStream, sys};
@@ -29,7 +31,8 @@ unsafe impl Send for Kernels {}
 unsafe impl Sync for Kernels {}
 
 impl Kernels {
-    pub fn load(gpu: &Gpu) -> Result<Self> {
+    /// Compiles the kernels for the GPU. Fails where the driver does not accept them.
+    pub fn load(gpu: &GpuContext) -> Result<Self> {
         let bind = gpu.context.bind_to_thread();
         bind.map_err(|e| failed("use the GPU's context", &e))?;
         // SAFETY: PTX is text that ends in a zero byte, which is how the driver tells its end.
@@ -47,13 +50,21 @@ impl Kernels {
 /// The arguments of one launch, as addresses on the GPU.
 #[derive(Clone, Copy)]
 pub(super) struct Launch {
+    /// Blocks of the grid.
     pub blocks: u32,
+    /// Threads of each block.
     pub threads: u32,
+    /// How long each block runs, in clock cycles.
     pub cycles: u64,
+    /// Address of memory that the kernel moves while it runs.
     pub scratch: u64,
+    /// How much of it.
     pub scratch_units: u64,
+    /// Address of the input.
     pub input: u64,
+    /// Address of the output.
     pub output: u64,
+    /// How many words are copied from input to output.
     pub words: u64,
     /// Room for four 64-bit numbers.
     pub stamps: u64,

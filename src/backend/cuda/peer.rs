@@ -1,11 +1,11 @@
-//! What the harness is measured against: the same work, launched back to back in one loop with nothing around it.
+//! A simple loop to compare our measurements with: it launches the same work back to back, with nothing around it.
 
-use super::driver::Gpu;
+use super::driver::GpuContext;
 use super::kernel::Kernels;
 use super::spin::Spin;
 use super::stream::{Buffers, GpuStream};
 use super::workload::Workload;
-use crate::backend::Setup;
+use crate::backend::LoadSetup;
 use crate::error::Result;
 use crate::tensor::Tensor;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub struct BackToBack {
 }
 
 /// Runs `requests` of a workload on GPU `gpu`: without transfers, as a graph where `setup` says so.
-pub fn back_to_back(gpu: u32, workload: &Workload, setup: &Setup, requests: u64) -> Result<BackToBack> {
-    let gpu = Gpu::open(gpu, setup.mode.wait)?;
+pub fn back_to_back(gpu: u32, workload: &Workload, setup: &LoadSetup, requests: u64) -> Result<BackToBack> {
+    let gpu = GpuContext::open(gpu, setup.mode.wait)?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
     let cuda_stream = gpu.stream()?;
     let words = usize::try_from(workload.tensor_bytes / 4).unwrap_or(1);

@@ -1,7 +1,8 @@
-//! What is asked of the GPU around the measured phase: its state, its clock by its own measure, its energy; and the
-//! marks by which profilers know the phase. Never while requests are timed.
+//! Asks the GPU for its state, its clock and its energy around the measured phase, and marks the phase for profilers.
+//!
+//! Nothing here is called while requests are timed.
 
-use super::driver::{Gpu, failed};
+use super::driver::{GpuContext, failed};
 use super::kernel::{Kernels, Launch, address, read_stamps};
 use crate::device::{GpuConditions, Monitor};
 use crate::error::Result;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 /// every microsecond.
 const CLOCK_MS: u64 = 1;
 
-pub struct Probe {
+/// Asks one GPU about itself, and marks the measured phase for profilers.
+pub struct GpuProbe {
     kernels: Arc<Kernels>,
     stream: Arc<CudaStream>,
     stamps: CudaSlice<u8>,
@@ -21,8 +23,8 @@ pub struct Probe {
     monitor: Option<Monitor>,
 }
 
-impl Probe {
-    pub(crate) fn new(gpu: &Gpu, kernels: &Arc<Kernels>) -> Result<Self> {
+impl GpuProbe {
+    pub(crate) fn new(gpu: &GpuContext, kernels: &Arc<Kernels>) -> Result<Self> {
         let stream = gpu.stream()?;
         let stamps = stream.alloc_zeros::<u8>(32).map_err(|e| failed("allocate memory on the GPU", &e))?;
         stream.synchronize().map_err(|e| failed("wait for the GPU", &e))?;
@@ -52,6 +54,7 @@ impl Probe {
         profiler_start().map_err(|e| failed("tell profilers that the measured phase begins", &e))
     }
 
+    /// Tells profilers that the measured phase has ended.
     pub fn stop_profilers(&self) -> Result<()> {
         profiler_stop().map_err(|e| failed("tell profilers that the measured phase ends", &e))
     }

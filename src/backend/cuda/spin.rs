@@ -1,6 +1,6 @@
-//! The work of the `cuda` backend: the calibration kernels of a workload.
+//! The work of one `cuda` request: it launches the calibration kernels of a workload.
 
-use super::driver::{Gpu, failed};
+use super::driver::{GpuContext, failed};
 use super::kernel::{Kernels, Launch, THREADS, address, read_stamps};
 use super::stream::{Buffers, Work};
 use super::workload::Workload;
@@ -20,8 +20,9 @@ pub(super) struct Spin {
 }
 
 impl Spin {
+    /// The work of one stream on this GPU.
     pub fn new(
-        gpu: &Gpu,
+        gpu: &GpuContext,
         kernels: &Arc<Kernels>,
         workload: &Workload,
         stream: &Arc<CudaStream>,

@@ -1,10 +1,12 @@
-//! One stream of requests on a GPU: pinned host buffers, device buffers, and a ring of requests in flight. What a request
-//! computes is a [`Work`]; when and how it is timed is decided here, the same for every backend.
+//! One stream of requests on a GPU: pinned host buffers, device buffers, and a ring of requests in flight.
+//!
+//! What a request computes is a [`Work`]. When it is submitted and how it is timed is decided here, in the same way for
+//! every backend.
 
-use super::driver::{Gpu, failed};
+use super::driver::{GpuContext, failed};
 use super::gate::Gate;
 use super::kernel::{Kernels, address};
-use crate::backend::{GpuTimes, Setup, Stream};
+use crate::backend::{GpuTimes, LoadSetup, Stream};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
@@ -37,7 +39,7 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// Inputs are filled and copied to the GPU once; `outputs` say type and shape.
     pub fn new(
-        gpu: &Gpu,
+        gpu: &GpuContext,
         stream: &Arc<CudaStream>,
         inputs: &[(String, Tensor)],
         outputs: &[Tensor],
@@ -59,17 +61,19 @@ impl Buffers {
         self.inputs.iter().map(|b| b.address).collect()
     }
 
+    /// The addresses of the outputs on the GPU, in order.
     pub fn outputs(&self) -> Vec<u64> {
         self.outputs.iter().map(|b| b.address).collect()
     }
 
+    /// Bytes of all inputs.
     pub fn input_bytes(&self) -> u64 {
         self.inputs.iter().map(|b| b.tensor.data.len() as u64).sum()
     }
 }
 
 impl Buffer {
-    fn new(gpu: &Gpu, stream: &Arc<CudaStream>, tensor: &Tensor) -> Result<Self> {
+    fn new(gpu: &GpuContext, stream: &Arc<CudaStream>, tensor: &Tensor) -> Result<Self> {
         let bytes = tensor.data.len().max(1);
         // SAFETY: the memory is filled below before anything reads it. No flags: write-combined memory, which cudarc
         // takes by default, is slow to read, and outputs are read.
@@ -85,8 +89,8 @@ impl Buffer {
 
     fn upload(&self, stream: &CudaStream) -> Result<()> {
         let host = self.host.as_slice().map_err(|e| failed("use pinned memory", &e))?;
-        // SAFETY: both are as long as the host's, live as long as the stream of requests, and that waits for the GPU before
-        // either is changed or freed.
+        // SAFETY: both are as long as the host's, live as long as the stream of requests, and that waits for the GPU
+        // before either is changed or freed.
         unsafe { result::memcpy_htod_async(self.address, host, stream.cu_stream()) }
             .map_err(|e| failed("copy an input to the GPU", &e))
     }
@@ -101,8 +105,8 @@ impl Buffer {
 
 /// A captured graph.
 struct Graph(CudaGraph);
-// SAFETY: a graph may not be used by two threads at once; it belongs to one stream of requests, which one thread uses at a
-// time.
+// SAFETY: a graph may not be used by two threads at once; it belongs to one stream of requests, which one thread uses
+// at a time.
 unsafe impl Send for Graph {}
 
 /// A stream of requests on a CUDA stream of its own.
@@ -126,12 +130,12 @@ pub(crate) struct GpuStream<W> {
 impl<W: Work> GpuStream<W> {
     /// Runs the work once, so that what is loaded lazily is loaded before anything is captured or measured.
     pub fn new(
-        gpu: &Gpu,
+        gpu: &GpuContext,
         kernels: &Arc<Kernels>,
         cuda: Arc<CudaStream>,
         buffers: Buffers,
         work: W,
-        setup: &Setup,
+        setup: &LoadSetup,
     ) -> Result<Self> {
         let event = |flags| gpu.context.new_event(Some(flags)).map_err(|e| failed("make an event", &e));
         let untimed = match setup.mode.wait {
@@ -188,6 +192,7 @@ impl<W: Work> GpuStream<W> {
         Ok(start.elapsed().as_nanos() as f64 / requests.max(1) as f64)
     }
 
+    /// What each request computes.
     pub fn work(&self) -> &W {
         &self.work
     }

@@ -1,4 +1,5 @@
-//! A workload file: what the calibration kernel is to do, in TOML. It takes the place of a model.
+//! Reads a workload file, which says in TOML what the calibration kernel does. The `cuda` backend has it in place of a
+//! model.
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};
@@ -18,7 +19,7 @@ const MAX_TENSOR: u64 = 1 << 30;
 /// What each request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// Of one kernel at the GPU's highest clock.
+    /// How long one kernel lasts at the GPU's highest clock.
     pub duration: Nanos,
     /// Kernels per request, one after the other.
     pub launches: u64,
@@ -30,7 +31,7 @@ pub struct Workload {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
+struct WorkloadFile {
     duration: String,
     #[serde(default = "one")]
     launches: u64,
@@ -52,7 +53,8 @@ impl Workload {
     /// Reads the text of a file, and says what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|_| "is not text".to_owned())?;
-        let file: File = toml::from_str(text).map_err(|e| format!("is no workload: {}", e.message()))?;
+        let file: WorkloadFile =
+            toml::from_str(text).map_err(|e| format!("is no workload: {}", e.message()))?;
         let duration: Nanos = file.duration.parse().map_err(|e| format!("has a bad duration: {e}"))?;
         let within = |what: &str, value: u64, limit: u64| {
             if value <= limit { Ok(value) } else { Err(format!("asks for {what} {value}; at most {limit}")) }

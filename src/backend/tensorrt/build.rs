@@ -1,4 +1,4 @@
-//! The build phase: a checked ONNX model becomes a serialised plan. Runs in build workers only.
+//! Builds a serialised plan from a checked ONNX model. Runs in build workers only.
 
 use super::sys::callbacks::{Phase, ProgressMonitor};
 use super::sys::library::Api;
@@ -121,7 +121,11 @@ pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<(
 }
 
 /// The bytes of an `IHostMemory` that is ours.
-pub(super) fn host_memory(api: &Arc<Api>, pointer: super::sys::abi::Object, what: &str) -> Result<Vec<u8>> {
+pub(super) fn host_memory(
+    api: &Arc<Api>,
+    pointer: super::sys::abi::ObjectPointer,
+    what: &str,
+) -> Result<Vec<u8>> {
     if is_nothing(pointer) {
         return Err(api.failed(FailureKind::Build, what));
     }

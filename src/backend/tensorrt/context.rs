@@ -1,10 +1,11 @@
-//! A context: one execution of an engine at a time, on a CUDA stream of the caller's.
+//! An execution context: it runs one inference of an engine at a time, on a CUDA stream that the caller owns.
 //!
-//! What takes addresses or streams is `unsafe` and says what the caller promises. Makes no CUDA call itself.
+//! Functions that take addresses or streams are `unsafe` and say what the caller promises. This file makes no CUDA
+//! calls of its own.
 
 use super::build::host_memory;
 use super::runtime::{Engine, as_measure_failure};
-use super::sys::abi::{Dims, EnumValue, Stream};
+use super::sys::abi::{Dims, EnumValue, StreamHandle};
 use super::sys::callbacks::Profiler;
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
@@ -32,10 +33,11 @@ pub enum Specialization {
 /// What a context of TensorRT-RTX is to be like.
 #[derive(Clone, Debug, Default)]
 pub struct RtxContext {
+    /// When kernels for the shapes are compiled.
     pub specialization: Specialization,
     /// The library captures CUDA graphs itself.
     pub cuda_graph: bool,
-    /// Memory is given with [`Context::set_device_memory`].
+    /// The context has no device memory of its own for activations.
     pub user_memory: bool,
     /// Compiled kernels of earlier processes; empty: none yet, but keep them. `None`: neither read nor kept.
     pub cache: Option<Vec<u8>>,
@@ -59,7 +61,7 @@ struct RtxParts {
 }
 
 impl Engine {
-    /// A context with device memory of its own, or (`user_memory`) with what [`Context::set_device_memory`] gives it.
+    /// A context with device memory of its own for activations, or (`user_memory`) without.
     pub fn context(self: &Arc<Self>, user_memory: bool) -> Result<Context> {
         let how = if user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
         let how = how.of(self.object().api().family()).unwrap_or(0);
@@ -145,12 +147,13 @@ impl Context {
     ///
     /// # Safety
     /// `stream` is a live CUDA stream of the current context.
-    pub unsafe fn set_profile(&mut self, profile: u32, stream: Stream) -> Result<()> {
+    pub unsafe fn set_profile(&mut self, profile: u32, stream: StreamHandle) -> Result<()> {
         let profile = i32::try_from(profile).unwrap_or(i32::MAX);
         let accepted = call!(self.object, context::SET_OPTIMIZATION_PROFILE_ASYNC, profile, stream);
         self.api().ensure_accepted(accepted, &format!("profile {profile} was not taken"))
     }
 
+    /// Sets the shape of one input. Fails where the profile does not allow it.
     pub fn set_input_shape(&mut self, name: &CStr, dims: &[i64]) -> Result<()> {
         let Some(c_dims) = Dims::new(dims) else {
             return Err(Failure::usage(format!("{dims:?} has more dimensions than TensorRT")));
@@ -169,25 +172,6 @@ impl Context {
         Ok(call!(self.object, context::GET_TENSOR_SHAPE, name.as_ptr()).as_slice().to_vec())
     }
 
-    /// The most bytes an output may take, where its shape depends on values.
-    pub fn max_output_bytes(&self, name: &CStr) -> Result<u64> {
-        Ok(u64::try_from(call!(self.object, context::GET_MAX_OUTPUT_SIZE, name.as_ptr())).unwrap_or(0))
-    }
-
-    /// Device memory needed for the shapes that are set.
-    pub fn device_memory_for_shapes(&mut self) -> Result<u64> {
-        Ok(call!(self.object, context::UPDATE_DEVICE_MEMORY_SIZE_FOR_SHAPES) as u64)
-    }
-
-    /// Memory for a context made with `user_memory`.
-    ///
-    /// # Safety
-    /// `memory` is device memory of that many bytes, which nothing else uses while the context may execute.
-    pub unsafe fn set_device_memory(&mut self, memory: *mut c_void, bytes: u64) -> Result<()> {
-        call!(self.object, context::SET_DEVICE_MEMORY_V2, memory, i64::try_from(bytes).unwrap_or(i64::MAX));
-        Ok(())
-    }
-
     /// Where a tensor is.
     ///
     /// # Safety
@@ -198,34 +182,16 @@ impl Context {
         self.api().ensure_accepted(accepted, &format!("the address of {name:?} was not taken"))
     }
 
-    /// Streams for work beside the main stream.
-    ///
-    /// # Safety
-    /// Every stream is live, and stays so as long as the context may execute.
-    pub unsafe fn set_aux_streams(&mut self, streams: &mut [Stream]) -> Result<()> {
-        let count = i32::try_from(streams.len()).unwrap_or(i32::MAX);
-        call!(self.object, context::SET_AUX_STREAMS, streams.as_mut_ptr(), count);
-        Ok(())
-    }
-
     /// Enqueues one inference.
     ///
     /// # Safety
     /// `stream` is a live CUDA stream of the context that was current when the engine was loaded, every tensor has an
     /// address that is still valid, and no other execution of this context is going on.
-    pub unsafe fn enqueue(&mut self, stream: Stream) -> Result<()> {
+    pub unsafe fn enqueue(&mut self, stream: StreamHandle) -> Result<()> {
         if call!(self.object, context::ENQUEUE_V3, stream) {
             return Ok(());
         }
         Err(self.api().failed(FailureKind::Measure, "the inference was not enqueued"))
-    }
-
-    /// Whether the stream's work can become a CUDA graph; TensorRT-RTX only.
-    ///
-    /// # Safety
-    /// `stream` is a live CUDA stream.
-    pub unsafe fn is_capturable(&self, stream: Stream) -> Result<bool> {
-        Ok(call!(self.object, context::IS_STREAM_CAPTURABLE, stream))
     }
 
     /// Layer times go to `profiler` from now on: with each enqueue, or (`on_report`) when [`Self::report`] is called.

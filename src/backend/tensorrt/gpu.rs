@@ -1,4 +1,4 @@
-//! Which GPU an engine is built on, as part of its inputs.
+//! Names the GPU that an engine is built on, because it is part of the engine's inputs.
 
 use crate::backend::cuda::{describe, driver_present};
 use crate::error::{Failure, FailureKind, Result};

@@ -1,4 +1,4 @@
-//! What an engine says about its layers.
+//! Reads what an engine says about its layers.
 
 use super::context::Context;
 use super::runtime::{Engine, as_measure_failure};

@@ -1,4 +1,4 @@
-//! A network from an ONNX model, and the optimisation profiles of its dynamic inputs.
+//! Makes a TensorRT network from an ONNX model, with optimisation profiles for its dynamic inputs.
 //!
 //! A model that the parser does not accept is a failure that names the nodes. No shape is guessed.
 

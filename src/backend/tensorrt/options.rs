@@ -1,7 +1,7 @@
-//! Sets the builder's options, each of which either takes effect or is a failure that names it.
+//! Sets the builder's options. Each option either takes effect or is a failure that names it.
 //!
-//! An option that is not set leaves TensorRT's default alone. What the library logs while an option is set is the
-//! reason why it was not accepted.
+//! An option that is not set keeps TensorRT's default. Where the library refuses an option, what it logged is the
+//! reason that the failure gives.
 
 use super::sys::abi::{EnumValue, Family};
 use super::sys::library::Api;

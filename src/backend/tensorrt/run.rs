@@ -1,14 +1,15 @@
-//! The run phase: a plan → streams of requests. One context per stream, all of one engine, so weights are shared.
+//! Loads a plan and makes streams of requests from it. Each stream has a context of its own; all contexts are of one
+//! engine, so they share its weights.
 //!
-//! What is timed and when is not decided here but in `cuda::stream`, the same for every backend on a GPU.
+//! `cuda::stream` decides what is timed and when, in the same way for every backend on a GPU.
 
 use super::context::{Context, RtxContext, Specialization};
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
 use super::sys::library::Api;
 use crate::backend::cuda::stream::{Buffers, GpuStream, Work};
-use crate::backend::cuda::{Gpu, Kernels, Probe};
-use crate::backend::{Opened, Setup, Stream};
+use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
+use crate::backend::{LoadSetup, Opened, Stream};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
@@ -23,11 +24,11 @@ pub(super) fn open(
     device: u32,
     header: &EngineHeader,
     plan: &[u8],
-    setup: &Setup,
+    setup: &LoadSetup,
     inputs: &[(String, Tensor)],
 ) -> Result<Opened> {
     let mut steps = Steps::default();
-    let gpu = steps.time("CUDA context", || Gpu::open(device, setup.mode.wait))?;
+    let gpu = steps.time("CUDA context", || GpuContext::open(device, setup.mode.wait))?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
     let engine = steps.time("deserialise", || load(api, header, plan))?;
     let mut streams: Vec<Box<dyn Stream>> = Vec::new();
@@ -46,7 +47,7 @@ pub(super) fn open(
         steps.0.push(("graph capture".into(), capture_ns));
     }
     let load_ns = steps.0.iter().map(|(_, ns)| ns).sum();
-    let gpu = Some(Probe::new(&gpu, &kernels)?);
+    let gpu = Some(GpuProbe::new(&gpu, &kernels)?);
     Ok(Opened { streams, load_ns, steps: steps.0, gpu })
 }
 
@@ -95,12 +96,12 @@ fn context(api: &Arc<Api>, engine: &Arc<Engine>) -> Result<Context> {
 
 /// A context with every tensor in its place, on a CUDA stream of its own.
 fn stream(
-    gpu: &Gpu,
+    gpu: &GpuContext,
     kernels: &Arc<Kernels>,
     engine: &Engine,
     mut context: Context,
     header: &EngineHeader,
-    setup: &Setup,
+    setup: &LoadSetup,
     inputs: &[(String, Tensor)],
 ) -> Result<GpuStream<Inference>> {
     let tensors = engine.io_tensors()?;

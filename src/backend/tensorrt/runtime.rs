@@ -1,15 +1,15 @@
-//! The run phase's pieces: a runtime, and the engines it loads from plans. Contexts, which execute them, are in
-//! `context`; what an engine says about its layers is in `inspector`.
+//! A TensorRT runtime, and the engines that it loads from plans.
 //!
-//! Everything holds what it came from, so nothing is deleted too early. Measures nothing.
+//! Each object holds the object that it was made from, so nothing is deleted too early. Contexts, which run engines,
+//! are in `context`.
 
 use super::build::{host_memory, load_plugin};
 use super::sys::abi::{EnumValue, Family, name_of};
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
 use super::sys::tables::{
-    data_type, engine_stat, opt_profile_selector, tensor_format, tensor_io_mode, tensor_location,
-    v_cuda_engine as engine, v_runtime,
+    data_type, opt_profile_selector, tensor_format, tensor_io_mode, tensor_location, v_cuda_engine as engine,
+    v_runtime,
 };
 use super::sys::text::text;
 use crate::config::Shape;
@@ -25,6 +25,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    /// A runtime of the opened library.
     pub fn new(api: &Arc<Api>) -> Result<Self> {
         Ok(Self { object: api.runtime().map_err(as_measure_failure)? })
     }
@@ -36,6 +37,7 @@ impl Runtime {
         load_plugin(self.object.api(), &registry, path).map_err(as_measure_failure)
     }
 
+    /// Chooses the DLA core that engines run on.
     pub fn set_dla_core(&mut self, core: u32) -> Result<()> {
         call!(self.object, v_runtime::SET_DLA_CORE, i32::try_from(core).unwrap_or(i32::MAX));
         Ok(())
@@ -71,7 +73,9 @@ pub struct Engine {
 /// An input or an output of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoTensor {
+    /// The name in the model.
     pub name: CString,
+    /// Whether it is an input; otherwise an output.
     pub input: bool,
     /// As TensorRT names it, such as `kFLOAT`.
     pub type_name: &'static str,
@@ -94,20 +98,19 @@ impl Engine {
         self.object.api()
     }
 
+    /// The name that the engine was built with.
     pub fn name(&self) -> Result<String> {
         Ok(text(call!(self.object, engine::GET_NAME)))
     }
 
+    /// How many layers it has.
     pub fn layers(&self) -> Result<u32> {
         Ok(u32::try_from(call!(self.object, engine::GET_NB_LAYERS)).unwrap_or(0))
     }
 
+    /// How many optimisation profiles it has.
     pub fn profiles(&self) -> Result<u32> {
         Ok(u32::try_from(call!(self.object, engine::GET_NB_OPTIMIZATION_PROFILES)).unwrap_or(0))
-    }
-
-    pub fn aux_streams(&self) -> Result<u32> {
-        Ok(u32::try_from(call!(self.object, engine::GET_NB_AUX_STREAMS)).unwrap_or(0))
     }
 
     /// Inputs and outputs, in the engine's order.
@@ -160,18 +163,6 @@ impl Engine {
             Err(_) => i64::try_from(call!(self.object, engine::GET_DEVICE_MEMORY_SIZE)).unwrap_or(i64::MAX),
         };
         Ok(u64::try_from(bytes).unwrap_or(0))
-    }
-
-    /// Bytes of all weights; from TensorRT 10.14 on.
-    pub fn weight_bytes(&self) -> Result<u64> {
-        let stat = engine_stat::TOTAL_WEIGHTS_SIZE.of(self.api().family()).unwrap_or(0);
-        Ok(u64::try_from(call!(self.object, engine::GET_ENGINE_STAT, stat)).unwrap_or(0))
-    }
-
-    /// How much of the weights may stay on the device; before any context is made.
-    pub fn set_weight_streaming_budget(&mut self, bytes: i64) -> Result<()> {
-        let accepted = call!(self.object, engine::SET_WEIGHT_STREAMING_BUDGET_V2, bytes);
-        self.api().ensure_accepted(accepted, "the weight streaming budget was not taken")
     }
 
     /// The plan again, as the engine is now.

@@ -1,5 +1,5 @@
-//! TensorRT's libraries from below: where they are, how they are opened, and calls through their tables. It knows nothing
-//! of cases, and of building and measuring only how to ask the library for it.
+//! The lowest layer of the TensorRT backend: it finds the libraries, opens them, and calls functions through their
+//! tables. It knows nothing of cases.
 //!
 //! | file | what it has | which uses |
 //! |---|---|---|

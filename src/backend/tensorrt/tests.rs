@@ -5,7 +5,7 @@ mod calls;
 mod search;
 
 use super::options::by_word;
-use super::sys::abi::{EnumValue, Family, Release, Slot, Version};
+use super::sys::abi::{EnumValue, Family, LibraryVersion, Release, Slot};
 use super::sys::tables::{self, v_builder_config};
 use crate::config::tensorrt as words;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn last(name: &str) -> &str {
 }
 
 fn release(family: Family, major: u32, minor: u32) -> Release {
-    Release { family, version: Version { major, minor, patch: 0, build: 1 }, lean: false }
+    Release { family, version: LibraryVersion { major, minor, patch: 0, build: 1 }, lean: false }
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Runs the program to its end, and says how it ended. The only place that starts it.
+//! Starts trtexec, waits until it ends, and says how it ended. No other file starts it.
 //!
-//! What it prints goes to a file: a pipe that nobody empties would stop it. It dies with this worker, which the parent
-//! ends at the time limit; the kernel sees to the first process, and the parent to the rest of the group.
+//! Its output goes to a file, because a full pipe would stop it. It ends together with this worker, which the parent
+//! ends at the time limit: the kernel ends the first process, the parent the rest of the process group.
 
 use crate::error::{Failure, FailureKind, Result};
 use rustix::process::Signal;

@@ -1,4 +1,4 @@
-//! Where trtexec is. Looks at files only; starts nothing.
+//! Finds the trtexec program. It looks at files only and starts nothing.
 
 use crate::error::{Failure, FailureKind, Result};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Inputs in trtexec's words: shapes as options, values as raw files.
+//! Writes a case's inputs in the form that trtexec takes: shapes as options, values as raw files.
 
 use super::is_dynamic;
 use crate::engine::InputSpec;

@@ -1,8 +1,8 @@
-//! `cargo trt-perf compare FOLDER FOLDER`: measurements of any harness, a `.npy` file per process.
+//! Compares two folders of measurements by any other program, with one `.npy` file per process.
 
 use super::CompareArgs;
 use crate::case::Margins;
-use crate::cli::exit::{Exit, Gate};
+use crate::cli::exit::{Exit, ExitPolicy};
 use crate::cli::{note, out, out_message};
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 
 /// Error rate of the only look at these data.
 const ALPHA: f64 = 0.05;
-/// Of the sign flips, where there are too many pairs to try all: the same files always give the same answer.
+/// The seed of the sign flips, for where there are too many pairs to try all: the same files always give the same answer.
 const SEED: u64 = 1;
 
 /// One side: its processes in the order of their file names.
-struct Arm {
+struct SampleFolder {
     name: String,
     files: Vec<String>,
     processes: Vec<Steady>,
@@ -60,8 +60,9 @@ pub fn folders(args: &CompareArgs) -> Result<Option<(PathBuf, PathBuf)>> {
     Ok(None)
 }
 
+/// Compares the two folders.
 pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
-    let (base, head) = (Arm::read(base)?, Arm::read(head)?);
+    let (base, head) = (SampleFolder::read(base)?, SampleFolder::read(head)?);
     if args.paired && base.files.len() != head.files.len() {
         return Err(Failure::usage(format!(
             "--paired needs as many files on both sides: {} holds {}, {} holds {}",
@@ -100,11 +101,11 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
         }
         out_message(&Message::Comparison(json::compared_case(&c, None)));
     }
-    let gate = Gate { fail_on_regression: args.fail_on_regression, strict: args.strict };
+    let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_verdicts([&c.verdict])))
 }
 
-impl Arm {
+impl SampleFolder {
     fn read(folder: &Path) -> Result<Self> {
         let paths = sample_files(folder)?;
         if paths.is_empty() {
@@ -145,7 +146,7 @@ impl Arm {
 }
 
 /// What a reader should know beside the verdict.
-fn notes(base: &Arm, head: &Arm, paired: bool) -> Vec<String> {
+fn notes(base: &SampleFolder, head: &SampleFolder, paired: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let least = base.files.len().min(head.files.len());
     if least < MIN_UNITS {

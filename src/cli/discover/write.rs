@@ -1,4 +1,4 @@
-//! `--write`: which settings a winner changes, and where.
+//! Writes the winner's settings into the configuration, for `--write`.
 
 use crate::cli::shown;
 use crate::config::edit::{EditedTable, SettingChange, SettingValue, write as write_changes};
@@ -38,8 +38,8 @@ pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, 
     Ok(Some((written.manifest.clone(), format!("written to {table} in {file}: {}", said.join(", ")))))
 }
 
-/// What differs from what is configured. Streams are written whatever is usual: on a CPU that depends on the machine, and
-/// where nothing of the point is said, an older pin would take its place.
+/// What differs from what is configured. Streams are written whatever is usual: on a CPU that depends on the machine,
+/// and where nothing of the point is said, an older pin would take its place.
 fn changes(cell: Cell, configured: &Settings, batch_varied: bool, on_gpu: bool) -> Vec<SettingChange> {
     let p = cell.point;
     let usual_in_flight = if on_gpu { 2 } else { 1 };

@@ -1,13 +1,13 @@
-//! Which backends this machine has, for `doctor`. Makes [`Backend`]s from what is built in and from what a worker finds.
+//! Lists which backends this machine has, for `doctor`.
 //!
-//! Must never open a native library itself.
+//! Native libraries are opened in a worker, not here.
 
 use crate::backend::tensorrt::Looked;
 use crate::case::{BackendKind, Target};
 use crate::error::Result;
 use crate::units::plural;
 use crate::worker;
-use crate::worker::protocol::{Job, Message, Probed};
+use crate::worker::protocol::{Job, Probed, WorkerMessage};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,58 +16,61 @@ const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A backend: what it is where it can be used, or why it cannot, and the places where its library was looked for.
 #[derive(Clone, Debug)]
-pub struct Backend {
+pub struct KnownBackend {
+    /// Its name.
     pub name: String,
+    /// What it is, such as library and version; or why it does not work.
     pub state: Result<String, String>,
+    /// The places where its library was looked for.
     pub looked: Vec<Looked>,
 }
 
 /// Every backend; TensorRT's library is looked for in `folder`, or everywhere.
-pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<Backend> {
+pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<KnownBackend> {
     vec![cpu(), tensorrt(folder.clone(), no_gpu), trtexec(folder.as_deref()), cuda()]
 }
 
-fn cpu() -> Backend {
+fn cpu() -> KnownBackend {
     let state = Ok(format!("{} (embedded)", crate::backend::embedded()));
-    Backend { name: BackendKind::Cpu.word().to_owned(), state, looked: Vec::new() }
+    KnownBackend { name: BackendKind::Cpu.word().to_owned(), state, looked: Vec::new() }
 }
 
 /// Only whether its file is there: what version it is costs a start of it.
-fn trtexec(folder: Option<&Path>) -> Backend {
+fn trtexec(folder: Option<&Path>) -> KnownBackend {
     let state = crate::backend::trtexec_found(folder);
-    Backend { name: BackendKind::Trtexec.word().to_owned(), state, looked: Vec::new() }
+    KnownBackend { name: BackendKind::Trtexec.word().to_owned(), state, looked: Vec::new() }
 }
 
-fn cuda() -> Backend {
+fn cuda() -> KnownBackend {
     let name = BackendKind::Cuda.word().to_owned();
     let target = Target { kind: BackendKind::Cuda, tensorrt: None, gpu: 0 };
     let state = match worker::run(&Job::Gpus(target), PROBE_LIMIT, &mut |_| {}) {
-        Ok(Message::Gpus(gpus)) => Ok(format!(
+        Ok(WorkerMessage::Gpus(gpus)) => Ok(format!(
             "a calibration workload of kernels with a set duration, on {}; no models",
             plural(gpus.len(), "GPU")
         )),
         Ok(other) => Err(format!("the worker answered {other:?}")),
         Err(failure) => Err(failure.message),
     };
-    Backend { name, state, looked: Vec::new() }
+    KnownBackend { name, state, looked: Vec::new() }
 }
 
 /// Asks a worker, because a library that crashes when it is opened must only be an answer.
-fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Backend {
+fn tensorrt(folder: Option<PathBuf>, no_gpu: Option<&String>) -> KnownBackend {
     let name = BackendKind::Tensorrt.word().to_owned();
     let folder = folder.map(|f| std::path::absolute(&f).unwrap_or(f));
     match worker::run(&Job::Probe(folder), PROBE_LIMIT, &mut |_| {}) {
-        Ok(Message::Probed(Probed { looked, library })) => {
+        Ok(WorkerMessage::Probed(Probed { looked, library })) => {
             let state = match (library, no_gpu) {
                 (Ok(library), None) => Ok(library),
                 (Ok(library), Some(_)) => Ok(format!("{library}; no GPU to run them on")),
                 (Err(failure), _) => Err(failure.to_string().replace("\n  next: ", "; ")),
             };
-            Backend { name, state, looked }
+            KnownBackend { name, state, looked }
         }
         Ok(other) => {
-            Backend { name, state: Err(format!("the worker answered {other:?}")), looked: Vec::new() }
+            KnownBackend { name, state: Err(format!("the worker answered {other:?}")), looked: Vec::new() }
         }
-        Err(failure) => Backend { name, state: Err(failure.message), looked: Vec::new() },
+        Err(failure) => KnownBackend { name, state: Err(failure.message), looked: Vec::new() },
     }
 }

@@ -1,4 +1,4 @@
-//! The files of a trtexec session, found by what they hold. Makes [`Found`] from paths; never writes.
+//! Finds the files of a trtexec session by what they contain. It only reads.
 
 use super::TrtexecArgs;
 use crate::case::sha256_hex;
@@ -9,24 +9,28 @@ use std::path::{Path, PathBuf};
 
 /// Everything that was found.
 #[derive(Default)]
-pub struct Found {
+pub struct FoundExports {
     /// Name and text, in natural order of the names.
     pub times: Vec<(String, String)>,
+    /// What the program printed.
     pub output: TrtexecOutput,
+    /// Its layers; empty without that file.
     pub layers: Vec<Layer>,
+    /// The hash of that file.
     pub layers_sha256: Option<String>,
+    /// The plan's hash and size in bytes.
     pub plan: Option<(String, u64)>,
 }
 
 /// A file with its text.
-struct File {
+struct ImportFile {
     name: String,
     text: String,
 }
 
 /// Reads what the options name.
-pub fn find(args: &TrtexecArgs) -> Result<Found> {
-    let mut all: Vec<(TrtexecFile, File)> = Vec::new();
+pub fn find(args: &TrtexecArgs) -> Result<FoundExports> {
+    let mut all: Vec<(TrtexecFile, ImportFile)> = Vec::new();
     for path in &args.paths {
         if path.is_dir() {
             folder(path, &mut all)?;
@@ -63,7 +67,7 @@ pub fn find(args: &TrtexecArgs) -> Result<Found> {
 }
 
 /// The files of a folder that are trtexec's; others may lie beside them.
-fn folder(dir: &Path, all: &mut Vec<(TrtexecFile, File)>) -> Result<()> {
+fn folder(dir: &Path, all: &mut Vec<(TrtexecFile, ImportFile)>) -> Result<()> {
     let entries = std::fs::read_dir(dir).map_err(|e| Failure::io("read the folder", dir, &e))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
     // 2 before 10: the order in which people number runs.
@@ -90,9 +94,9 @@ fn folder(dir: &Path, all: &mut Vec<(TrtexecFile, File)>) -> Result<()> {
     Ok(())
 }
 
-fn put_together(all: Vec<(TrtexecFile, File)>) -> Result<Found> {
-    let mut found = Found::default();
-    let (mut profile, mut info): (Option<File>, Option<File>) = (None, None);
+fn put_together(all: Vec<(TrtexecFile, ImportFile)>) -> Result<FoundExports> {
+    let mut found = FoundExports::default();
+    let (mut profile, mut info): (Option<ImportFile>, Option<ImportFile>) = (None, None);
     for (kind, file) in all {
         match kind {
             TrtexecFile::Times => found.times.push((file.name, file.text)),
@@ -129,11 +133,11 @@ fn differs(a: &TrtexecOutput, b: &TrtexecOutput, name: &str) -> Result<()> {
     }
 }
 
-fn read(path: &Path) -> Result<File> {
+fn read(path: &Path) -> Result<ImportFile> {
     let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
     let name = path.display().to_string();
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(File { name, text }),
+        Ok(text) => Ok(ImportFile { name, text }),
         Err(_) => Err(other(&name, "is not text, so it is no export of trtexec")),
     }
 }

@@ -1,4 +1,4 @@
-//! Packages in temporary folders, before and after.
+//! Tests `init` on packages in temporary folders.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;

@@ -1,3 +1,5 @@
+//! Tests the open loop with streams that take a known time.
+
 use super::*;
 use crate::error::FailureKind;
 use crate::tensor::Tensor;

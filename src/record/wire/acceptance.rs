@@ -1,4 +1,4 @@
-//! The part of a record file that an acceptance adds.
+//! The part of a record file that says which change was accepted.
 
 use crate::record::{Acceptance, ChangeKind};
 use crate::stats::Interval;
@@ -52,6 +52,7 @@ pub fn changes_to_wire(changes: &BTreeMap<String, Interval>) -> BTreeMap<String,
     changes.iter().filter(|(_, i)| finite(i)).map(|(m, i)| (m.clone(), (*i).into())).collect()
 }
 
+/// Reads the accepted changes, by metric. Fails on a metric or a number that makes no sense.
 pub fn changes_from_wire(
     changes: BTreeMap<String, IntervalV1>,
 ) -> Result<BTreeMap<String, Interval>, String> {

@@ -1,4 +1,4 @@
-//! What an open loop found, as it stands in records.
+//! The result of an open loop, as it is written in records.
 
 use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
 use crate::units::round5;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Rates are inferences per second.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct CapacityV1 {
-    /// Of a closed loop at the same operating point.
+    /// Measured in a closed loop at the same operating point.
     closed_per_s: f64,
     closed_p50_ns: f64,
     points: Vec<PointV1>,

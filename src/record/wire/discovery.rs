@@ -1,4 +1,5 @@
-//! How the point of a case was chosen, as it stands in files. What is usual is left out: a grid has many cells.
+//! How the operating point of a case was chosen, as it is written in files. Usual values are left out, because a grid
+//! has many cells.
 
 use crate::case::OperatingPoint;
 use crate::discover::{Axes, Cell, Discovery, Tried, TriedScore};
@@ -57,6 +58,7 @@ fn is_false(b: &bool) -> bool {
     !*b
 }
 
+/// As it is written.
 pub fn to_wire(d: &Discovery) -> DiscoveryV1 {
     let a = d.axes.clone();
     DiscoveryV1 {

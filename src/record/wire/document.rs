@@ -1,8 +1,8 @@
-//! The form that all our versioned files have: one JSON object with `schema` and `id`, sorted keys, a line per case.
-//! One reader and one writer for records, calibrations and results of checks. Pure.
+//! Reads and writes the form that all our versioned files have: one JSON object with `schema` and `id`, sorted keys,
+//! and a line per case. Pure.
 //!
-//! Invariant: a file whose text matches its id is never called damaged. What this version does not know in it is
-//! named and passed over.
+//! Invariant: a file whose text matches its id is not called damaged. What this version does not know in it is named
+//! and skipped.
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};
@@ -43,6 +43,7 @@ pub struct FileKind {
     too_large: &'static str,
 }
 
+/// Record files.
 pub const RECORD: FileKind = FileKind {
     name: "record",
     noun: "record",
@@ -55,6 +56,7 @@ pub const RECORD: FileKind = FileKind {
 
 const CALIBRATE: &str = "restore it from git, or measure it anew: cargo trt-perf calibrate";
 
+/// Calibration files.
 pub const CALIBRATION: FileKind = FileKind {
     name: "calibration",
     noun: "calibration",
@@ -129,6 +131,7 @@ impl FileKind {
 /// What a file holds.
 #[derive(Debug)]
 pub struct Contents<T> {
+    /// The rest of the document.
     pub body: T,
     /// Fields that this version does not know, such as `cases.engine.tensorrt.refit`; each once, in order.
     pub unknown: Vec<String>,

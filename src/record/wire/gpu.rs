@@ -1,4 +1,4 @@
-//! What a GPU said of a process, as it stands in records.
+//! What a GPU reported about a process, as it is written in records.
 
 use crate::backend::GpuTimes;
 use crate::summarize::{Compute, GpuSummary, InvalidReason};

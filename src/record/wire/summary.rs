@@ -1,4 +1,4 @@
-//! One process, as it stands in records.
+//! One measured process, as it is written in records.
 
 use super::{capacity, gpu};
 use crate::stats::QUANTILES;

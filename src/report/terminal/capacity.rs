@@ -1,4 +1,5 @@
-//! What an open loop found, line by line: a rate for each budget, the run that confirmed it, and the closed loop beside it.
+//! Shows the result of an open loop: a rate for each budget, the probe that confirmed it, and the closed loop beside
+//! it.
 
 use super::case::figure_line;
 use crate::case::Budget;

@@ -1,4 +1,4 @@
-//! What one measured case says about itself, line by line, before it is compared with anything.
+//! Shows one measured case, before it is compared with anything.
 
 use crate::config::Wait;
 use crate::outcome::{BudgetResult, Figure, Figures, GpuFigures};
@@ -169,7 +169,7 @@ fn process_line(number: usize, s: &Summary) -> String {
     )
 }
 
-/// Loud, because such a number must never be mistaken for a result.
+/// Loud, so that nobody takes such a number for a result.
 fn no_result_line(case: &CaseRecord) -> Option<String> {
     let e = &case.engine;
     let why = match e.unreal()? {

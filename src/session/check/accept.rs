@@ -1,4 +1,4 @@
-//! Accepting a change: what a check measured is kept per source tree, and becomes a baseline that says why.
+//! Keeps what a check measured for its source tree, and accepts a change: makes a baseline that says why.
 
 use crate::acceptance::measured::{self, MeasuredCase};
 use crate::baseline::{self, Store, file};
@@ -14,8 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What is to be accepted.
-pub struct Request<'a> {
+pub struct AcceptRequest<'a> {
+    /// The case's id.
     pub case: &'a str,
+    /// Why the change is accepted.
     pub reason: &'a str,
     /// The revision it must have been measured against; any, if `None`.
     pub base: Option<&'a str>,
@@ -49,7 +51,7 @@ pub(super) fn keep(
 }
 
 /// Writes a baseline of HEAD with the case's numbers and the acceptance. Returns its path and the record.
-pub fn accept(project: &Project, request: &Request) -> Result<(PathBuf, Record)> {
+pub fn accept(project: &Project, request: &AcceptRequest) -> Result<(PathBuf, Record)> {
     let reason = request.reason.trim();
     if reason.is_empty() {
         return Err(Failure::usage("an acceptance without a reason tells nobody anything")
@@ -89,7 +91,7 @@ fn measured_case(
     project: &Project,
     repo: &Repo,
     head: &Source,
-    request: &Request,
+    request: &AcceptRequest,
 ) -> Result<(String, MeasuredCase)> {
     let path = project.folders.check_of(&head.src_tree);
     let found = file::open_if_there(&path, &CHECK, measured::read)?;

@@ -1,6 +1,6 @@
-//! What head adds to the baselines, and which of its acceptances cover a regression.
+//! Reads the baselines that head adds, and finds which of its acceptances cover a regression.
 //!
-//! Whatever a pull request adds is shown, readable or not; none of it is ever compared with.
+//! Everything that a pull request adds is shown, readable or not. Nothing is compared with it.
 
 use crate::acceptance::{AcceptanceStatus, UnderTest, acceptance_status};
 use crate::baseline::{self, Entry, Store};

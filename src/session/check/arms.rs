@@ -1,6 +1,6 @@
-//! The two arms of a check: two commits, two settings of one work tree, or two engine files.
+//! Finds the two arms of a check: two commits, two settings of one work tree, or two engine files.
 //!
-//! The base's sources are extracted below the target folder; the work tree is never touched.
+//! The base's sources are written below the target folder; the work tree is not touched.
 
 use super::prepare::prepare;
 use super::trees::extract;
@@ -20,32 +20,55 @@ use std::path::{Path, PathBuf};
 pub struct Asked<'a> {
     /// Cases whose id contains one of these, or is one of them.
     pub filters: &'a [String],
+    /// Whether a filter is a whole id.
     pub exact: bool,
     /// All, if none is named.
     pub packages: &'a [String],
+    /// What is compared with what.
     pub between: Between<'a>,
 }
 
 /// What is compared with what.
 pub enum Between<'a> {
     /// This work tree with a commit: the named one, or the one that CI, the branches or the records mean.
-    Commits { base: Option<&'a str>, overrides: Overrides },
+    Commits {
+        /// The revision that somebody named.
+        base: Option<&'a str>,
+        /// Settings of the command line, for both arms.
+        overrides: Overrides,
+    },
     /// This work tree with itself under other settings.
-    Settings { base: Named<Overrides>, head: Named<Overrides> },
+    Settings {
+        /// The base's settings.
+        base: Named<Overrides>,
+        /// The head's settings.
+        head: Named<Overrides>,
+    },
     /// Two engine files, as they are.
-    Engines { base: Named<&'a Path>, head: Named<&'a Path>, overrides: Overrides },
+    Engines {
+        /// The base's file.
+        base: Named<&'a Path>,
+        /// The head's file.
+        head: Named<&'a Path>,
+        /// Settings of the command line, for both arms.
+        overrides: Overrides,
+    },
 }
 
 /// Something, and what a report calls it.
 pub struct Named<T> {
+    /// What a report calls it.
     pub name: String,
+    /// The thing itself.
     pub what: T,
 }
 
 /// Both arms of a check.
 #[derive(Clone)]
 pub struct Arms {
+    /// What is compared with.
     pub base: BaseArm,
+    /// What is judged.
     pub head: HeadArm,
 }
 
@@ -54,6 +77,7 @@ pub struct Arms {
 pub struct BaseArm {
     /// What a report calls it.
     pub name: String,
+    /// Its commit and source tree; `None` where it has none.
     pub source: Option<Source>,
     /// Its cases, or why there are none.
     pub cases: Result<Vec<Case>>,
@@ -66,7 +90,9 @@ pub struct BaseArm {
 pub struct HeadArm {
     /// What a report calls it.
     pub name: String,
+    /// Its commit and source tree; `None` where it has none.
     pub source: Option<Source>,
+    /// Its cases.
     pub cases: Vec<Case>,
 }
 

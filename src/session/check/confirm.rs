@@ -1,4 +1,4 @@
-//! What keeps a check from crying wolf: the correction for many cases, and a second set of pairs for every change.
+//! Prevents false alarms of a check: corrects for many cases, and measures a second set of pairs for every change.
 
 use super::Check;
 use super::measure::Both;

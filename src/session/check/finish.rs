@@ -1,4 +1,4 @@
-//! The end of a check: its records are written, acceptances and drift are looked for, and everything is put together.
+//! Ends a check: writes its records, looks for acceptances and drift, and puts the result together.
 
 use super::{Check, Checked, accept, added};
 use crate::baseline::Store;

@@ -1,4 +1,4 @@
-//! The measuring of a check: pairs where both arms have an engine, stored numbers or none where the base has not.
+//! Measures the cases of a check: as pairs where both arms have an engine, otherwise against stored numbers, if any.
 
 use super::{Check, OnMissing};
 use crate::build::Built;

@@ -1,4 +1,4 @@
-//! The command that a project wants to be run in a tree before its models are there.
+//! Runs the command that a project wants to be run in a source tree before its models are there.
 
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};

@@ -1,4 +1,4 @@
-//! The sources of the base, taken out of git into a folder below the target folder.
+//! Writes the sources of the base from git into a folder below the target folder.
 
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use trt_perf::git::{Change, Dirty};
+use trt_perf::git::{Dirty, PathChange};
 
 use crate::support::Sandbox;
 
@@ -21,45 +21,49 @@ fn dirty(sandbox: &Sandbox) -> Dirty {
     sandbox.open("repo").dirty(Path::new("baselines")).expect("readable")
 }
 
-fn seen(sandbox: &Sandbox) -> Vec<(String, Change)> {
+fn seen(sandbox: &Sandbox) -> Vec<(String, PathChange)> {
     let found = dirty(sandbox);
     assert_eq!(found.is_clean(), found.count == 0);
     found.examples.into_iter().map(|e| (e.path.display().to_string(), e.change)).collect()
 }
 
-fn one(path: &str, change: Change) -> Vec<(String, Change)> {
+fn one(path: &str, change: PathChange) -> Vec<(String, PathChange)> {
     vec![(path.to_owned(), change)]
 }
 
 #[test]
 fn each_kind_of_change_is_told_apart() {
-    type Case = (&'static str, fn(&Sandbox), Vec<(String, Change)>);
+    type Case = (&'static str, fn(&Sandbox), Vec<(String, PathChange)>);
     let cases: [Case; 11] = [
         ("nothing", |_| {}, vec![]),
-        ("changed", |s| s.write("repo/src/lib.rs", "pub fn two() {}\n"), one("src/lib.rs", Change::Modified)),
+        (
+            "changed",
+            |s| s.write("repo/src/lib.rs", "pub fn two() {}\n"),
+            one("src/lib.rs", PathChange::Modified),
+        ),
         (
             "staged",
             |s| {
                 s.write("repo/src/lib.rs", "pub fn two() {}\n");
                 s.git("repo", &["add", "--all"]);
             },
-            one("src/lib.rs", Change::Staged),
+            one("src/lib.rs", PathChange::Staged),
         ),
         (
             "untracked",
             |s| s.write("repo/new dir/ünïcode.rs", ""),
-            one("new dir/ünïcode.rs", Change::Untracked),
+            one("new dir/ünïcode.rs", PathChange::Untracked),
         ),
         (
             "deleted",
             |s| fs::remove_file(s.path("repo/src/lib.rs")).expect("deleted"),
-            one("src/lib.rs", Change::Deleted),
+            one("src/lib.rs", PathChange::Deleted),
         ),
         ("ignored", |s| s.write("repo/target/x", ""), vec![]),
         ("ignored by pattern", |s| s.write("repo/src/a.log", ""), vec![]),
         ("new baseline", |s| s.write("repo/baselines/gpu/new.json", "{}"), vec![]),
         ("changed baseline", |s| s.write("repo/baselines/gpu/old.json", "{ }"), vec![]),
-        ("namesake", |s| s.write("repo/src/baselines/x", ""), one("src/baselines/x", Change::Untracked)),
+        ("namesake", |s| s.write("repo/src/baselines/x", ""), one("src/baselines/x", PathChange::Untracked)),
         (
             "same bytes, newer",
             |s| {
@@ -117,7 +121,10 @@ fn a_repository_without_commits_has_all_its_files_dirty() {
     sandbox.write("repo/a", "");
     sandbox.write("repo/b", "");
     sandbox.git("repo", &["add", "a"]);
-    assert_eq!(seen(&sandbox), [("a".to_owned(), Change::Staged), ("b".to_owned(), Change::Untracked)]);
+    assert_eq!(
+        seen(&sandbox),
+        [("a".to_owned(), PathChange::Staged), ("b".to_owned(), PathChange::Untracked)]
+    );
 }
 
 #[test]
@@ -130,7 +137,7 @@ fn conflicts_are_dirty() {
     sandbox.write("repo/src/lib.rs", "main\n");
     sandbox.commit("repo", "main");
     assert_ne!(sandbox.try_git("repo", &["merge", "side"]).code, Some(0));
-    assert_eq!(seen(&sandbox), one("src/lib.rs", Change::Conflicted));
+    assert_eq!(seen(&sandbox), one("src/lib.rs", PathChange::Conflicted));
 }
 
 #[test]
@@ -143,9 +150,9 @@ fn submodules_count_as_in_git_status() {
     sandbox.commit("repo", "with a submodule");
     assert_eq!(seen(&sandbox), []);
     sandbox.write("repo/vendor/file", "2");
-    assert_eq!(seen(&sandbox), one("vendor", Change::Modified), "changed inside");
+    assert_eq!(seen(&sandbox), one("vendor", PathChange::Modified), "changed inside");
     sandbox.commit("repo/vendor", "second");
-    assert_eq!(seen(&sandbox), one("vendor", Change::Modified), "other commit");
+    assert_eq!(seen(&sandbox), one("vendor", PathChange::Modified), "other commit");
 }
 
 #[test]
@@ -170,13 +177,13 @@ fn a_large_file_that_stands_for_its_pointer_is_clean() {
     assert_eq!(seen(&sandbox), []);
     let model = sandbox.path("repo/model.onnx");
     fs::set_permissions(&model, fs::Permissions::from_mode(0o755)).expect("executable");
-    assert_eq!(seen(&sandbox), one("model.onnx", Change::Modified), "another mode");
+    assert_eq!(seen(&sandbox), one("model.onnx", PathChange::Modified), "another mode");
     fs::rename(&model, sandbox.path("elsewhere")).expect("moved");
     symlink("../elsewhere", &model).expect("a link");
-    assert_eq!(seen(&sandbox), one("model.onnx", Change::Modified), "a link to it");
+    assert_eq!(seen(&sandbox), one("model.onnx", PathChange::Modified), "a link to it");
     fs::remove_file(&model).expect("removed");
     sandbox.write("repo/model.onnx", "jello\n");
-    assert_eq!(seen(&sandbox), one("model.onnx", Change::Modified));
+    assert_eq!(seen(&sandbox), one("model.onnx", PathChange::Modified));
 }
 
 #[test]

@@ -14,24 +14,28 @@ use std::marker::PhantomData;
 /// The object a method is called on.
 pub type This = *mut c_void;
 /// Another object of the library, or one of ours that it calls.
-pub type Object = *mut c_void;
+pub type ObjectPointer = *mut c_void;
 /// Memory, on the host or the device.
 pub type Bytes = *mut c_void;
 /// A text that ends in a zero byte.
 pub type Text = *const c_char;
+/// Several texts.
 pub type Texts = *const Text;
 /// A `cudaStream_t` or a `cudaEvent_t`.
-pub type Stream = *mut c_void;
+pub type StreamHandle = *mut c_void;
 
 /// `nvinfer1::Dims64`, which is passed by address and returned by value.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dims {
+    /// How many dimensions there are; -1 where there is no such tensor.
     pub count: i32,
+    /// The extents; only the first `count` are used.
     pub extents: [i64; Dims::MAX],
 }
 
 impl Dims {
+    /// The most dimensions that TensorRT has.
     pub const MAX: usize = 8;
 
     /// `None` where there are more dimensions than TensorRT has.
@@ -51,20 +55,27 @@ impl Dims {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct InterfaceInfo {
+    /// The name of the interface.
     pub kind: Text,
+    /// Its major version.
     pub major: i32,
+    /// Its minor version.
     pub minor: i32,
 }
 
 /// Releases that share their tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
+    /// TensorRT 10.
     Trt10,
+    /// TensorRT 11.
     Trt11,
+    /// TensorRT-RTX 1.
     Rtx1,
 }
 
 impl Family {
+    /// Every family, in the order of the tables.
     pub const ALL: [Self; 3] = [Self::Trt10, Self::Trt11, Self::Rtx1];
 
     /// As NVIDIA calls it.
@@ -102,14 +113,18 @@ impl Family {
 
 /// A version as the library says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct LibraryVersion {
+    /// The first number.
     pub major: u32,
+    /// The second number.
     pub minor: u32,
+    /// The third number.
     pub patch: u32,
+    /// The build number; 0 where the library does not tell it.
     pub build: u32,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for LibraryVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}.{}", self.major, self.minor, self.patch, self.build)
     }
@@ -123,8 +138,10 @@ pub const TEST_LIBRARY: &str = "test library";
 /// What was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Release {
+    /// Whose tables it has.
     pub family: Family,
-    pub version: Version,
+    /// The version that the library gave.
+    pub version: LibraryVersion,
     /// The lean runtime: it loads version-compatible plans and has no builder.
     pub lean: bool,
 }
@@ -133,7 +150,7 @@ impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lean = if self.lean { " lean runtime" } else { "" };
         if self.is_test_library() {
-            let Version { major, minor, patch, .. } = self.version;
+            let LibraryVersion { major, minor, patch, .. } = self.version;
             let product = self.family.product();
             return write!(f, "{TEST_LIBRARY} in the shape of {product}{lean} {major}.{minor}.{patch}");
         }
@@ -147,7 +164,8 @@ impl Release {
         (self.version.major, self.version.minor) >= since
     }
 
-    /// Whether it only imitates TensorRT, for our own tests. Its engines compute nothing, so no number of theirs counts.
+    /// Whether it only imitates TensorRT, for our own tests. Its engines compute nothing, so no number of theirs
+    /// counts.
     pub fn is_test_library(&self) -> bool {
         self.version.build == TEST_LIBRARY_BUILD
     }
@@ -156,6 +174,7 @@ impl Release {
 /// A place in a family's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
+    /// The position in the table, from 0.
     pub index: usize,
     /// The release that brought it; (0, 0) where the family always had it.
     pub since: (u32, u32),
@@ -170,6 +189,7 @@ pub struct Method<F> {
 }
 
 impl<F> Method<F> {
+    /// A function with its slot in each family, in the order of [`Family::ALL`].
     pub const fn new(interface: &'static str, name: &'static str, slots: [Option<Slot>; 3]) -> Self {
         Self { interface, name, slots, signature: PhantomData }
     }
@@ -210,16 +230,20 @@ impl<F> Method<F> {
 /// A value of an enumeration, which may differ between families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EnumValue {
+    /// The enumeration, such as `TensorFormat`.
     pub kind: &'static str,
+    /// The value's name, such as `kLINEAR`.
     pub name: &'static str,
     values: [Option<i32>; 3],
 }
 
 impl EnumValue {
+    /// A value with its number in each family, in the order of [`Family::ALL`].
     pub const fn new(kind: &'static str, name: &'static str, values: [Option<i32>; 3]) -> Self {
         Self { kind, name, values }
     }
 
+    /// Its number in this family; `None` where the family does not have it.
     pub fn of(&self, family: Family) -> Option<i32> {
         self.values[family.column()]
     }
@@ -232,10 +256,14 @@ pub fn name_of(all: &[EnumValue], family: Family, value: i32) -> Option<&'static
 
 /// A method as the tests see it.
 #[cfg(test)]
-pub struct Row {
+pub struct TableRow {
+    /// The interface it belongs to.
     pub interface: &'static str,
+    /// Its name in C++.
     pub name: &'static str,
+    /// Its slot in each family.
     pub slots: [Option<Slot>; 3],
+    /// How many slots the table of each family has.
     pub counts: [usize; 3],
 }
 
@@ -266,7 +294,7 @@ macro_rules! methods {
         #[doc = concat!("`", $interface, "`")]
         pub mod $module {
             #[allow(unused_imports)]
-            use super::super::abi::{Bytes, Dims, InterfaceInfo, Method, Object, Slot, Stream, Text, Texts, This, slot};
+            use super::super::abi::{Bytes, Dims, InterfaceInfo, Method, ObjectPointer, Slot, StreamHandle, Text, Texts, This, slot};
             $(
                 #[doc = concat!("`", $name, "`")]
                 pub const $constant: Method<unsafe extern "C" fn(This $(, $arg)*) $(-> $returns)?> =
@@ -274,8 +302,9 @@ macro_rules! methods {
             )*
             /// How many slots each family's table has.
             pub const COUNTS: [usize; 3] = [$($count),*];
+            /// Every function of the interface.
             #[cfg(test)]
-            pub const ROWS: &[super::super::abi::Row] = &[$(super::super::abi::Row {
+            pub const ROWS: &[super::super::abi::TableRow] = &[$(super::super::abi::TableRow {
                 interface: $interface, name: $name, slots: [$(slot!($slot)),*], counts: COUNTS,
             }),*];
         }
@@ -291,6 +320,7 @@ macro_rules! enums {
                 #[doc = concat!("`", $name, "`")]
                 pub const $constant: EnumValue = EnumValue::new($kind, $name, [$(value!($value)),*]);
             )*
+            /// Every value of the enumeration.
             pub const ALL: &[EnumValue] = &[$($constant),*];
         }
     };

@@ -1,10 +1,11 @@
-//! Objects that TensorRT calls back: the logger and the progress monitor, with the tables a C++ compiler would make.
+//! Our objects that TensorRT calls: the logger, the progress monitor and the profiler, with the function tables that a
+//! C++ compiler would make for them.
 //!
-//! A table has two words before the address the object points to (offset to top 0, no type information), then the
-//! functions. A panic in a function of ours does not unwind into C++: Rust ends the process at that border, and a worker
-//! that ends is only a message to the parent.
+//! A table has two words before the address that the object points to (offset to top 0, no type information), then
+//! the functions. A panic in one of our functions does not unwind into C++: Rust ends the process there, and the
+//! parent sees that the worker ended.
 
-use super::abi::{Family, InterfaceInfo, Object, Text, This};
+use super::abi::{Family, InterfaceInfo, ObjectPointer, Text, This};
 use super::tables::{i_logger, i_profiler, i_progress_monitor, i_versioned_interface};
 use super::text::text;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +28,8 @@ struct Implemented<T> {
 /// An object with a table of ours. It stays where it is until it is dropped.
 pub struct Implementation<T> {
     object: *mut Implemented<T>,
-    /// What `table` points into. A raw pointer like the other, because a box that is moved is the only way to its memory.
+    /// What `table` points into. A raw pointer like the other, because a box that is moved is the only way to its
+    /// memory.
     words: *mut [Word],
 }
 
@@ -60,7 +62,7 @@ impl<T: Sync> Implementation<T> {
     }
 
     /// What the library is given. It must forget the object before this is dropped.
-    pub fn pointer(&self) -> Object {
+    pub fn pointer(&self) -> ObjectPointer {
         self.object.cast()
     }
 
@@ -98,7 +100,9 @@ extern "C" fn language(_: This) -> i32 {
 /// A message of the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
+    /// Whether it is an error; otherwise a warning.
     pub error: bool,
+    /// The message.
     pub text: String,
 }
 
@@ -107,6 +111,7 @@ pub struct Logged {
 pub struct Logger(Implementation<Mutex<Vec<Logged>>>);
 
 impl Logger {
+    /// A logger for the libraries of one family.
     pub fn new(family: Family) -> Self {
         // In TensorRT 10 the logger is no versioned interface yet; a wrong table is a crash.
         let functions = [
@@ -118,7 +123,8 @@ impl Logger {
         Self(Implementation::new(slots, &functions, Mutex::default()))
     }
 
-    pub fn pointer(&self) -> Object {
+    /// What the library is given.
+    pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
 
@@ -151,8 +157,11 @@ extern "C" fn log(this: This, severity: i32, message: Text) {
 /// A phase of the build that is going on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
+    /// What the library calls it.
     pub name: String,
+    /// How many steps are done.
     pub step: u32,
+    /// How many there are.
     pub steps: u32,
 }
 
@@ -176,6 +185,7 @@ impl Phases<'_> {
 pub struct ProgressMonitor<'a>(Implementation<Phases<'a>>);
 
 impl<'a> ProgressMonitor<'a> {
+    /// A monitor that calls `tell` at every step.
     pub fn new(family: Family, tell: OnProgress<'a>) -> Self {
         let functions = [
             (i_versioned_interface::GET_API_LANGUAGE.index(family), language as Word),
@@ -188,7 +198,8 @@ impl<'a> ProgressMonitor<'a> {
         Self(Implementation::new(slots, &functions, Phases { active: Mutex::default(), tell }))
     }
 
-    pub fn pointer(&self) -> Object {
+    /// What the library is given.
+    pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
 }
@@ -229,6 +240,7 @@ extern "C" fn phase_finish(this: This, name: Text) {
 pub struct Profiler(Implementation<Mutex<Vec<(String, f32)>>>);
 
 impl Profiler {
+    /// A profiler for the libraries of one family.
     pub fn new(family: Family) -> Self {
         // In TensorRT 10 the profiler is no versioned interface yet.
         let functions = [
@@ -240,7 +252,8 @@ impl Profiler {
         Self(Implementation::new(slots, &functions, Mutex::default()))
     }
 
-    pub fn pointer(&self) -> Object {
+    /// What the library is given.
+    pub fn pointer(&self) -> ObjectPointer {
         self.0.pointer()
     }
 

@@ -1,10 +1,10 @@
 //! An opened TensorRT library: its release, its logger, and the functions it exports by name.
 //!
-//! Opening a native library runs its code: only workers do it.
+//! To open a native library is to run its code, so only workers do it.
 
-use super::abi::{Family, Object as Pointer, Release, Version};
+use super::abi::{Family, LibraryVersion, ObjectPointer, Release};
 use super::callbacks::{Logged, Logger};
-use super::search::{Candidate, Search, Surroundings, search};
+use super::search::{LibraryCandidate, LibrarySearch, Surroundings, search};
 use crate::error::{Failure, FailureKind, Result};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::mem::ManuallyDrop;
@@ -12,15 +12,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// `create…_INTERNAL(logger, version)`.
-type Create = unsafe extern "C" fn(Pointer, i32) -> Pointer;
+type Create = unsafe extern "C" fn(ObjectPointer, i32) -> ObjectPointer;
 /// `createNvOnnxParser_INTERNAL(network, logger, version)`.
-type CreateParser = unsafe extern "C" fn(Pointer, Pointer, i32) -> Pointer;
-type Number = unsafe extern "C" fn() -> i32;
+type CreateParser = unsafe extern "C" fn(ObjectPointer, ObjectPointer, i32) -> ObjectPointer;
+type VersionFunction = unsafe extern "C" fn() -> i32;
 
 /// The functions a library exports by name.
 #[derive(Clone, Copy, Default)]
 pub struct Exports {
+    /// Makes a builder; a lean runtime has none.
     pub builder: Option<Create>,
+    /// Makes a runtime.
     pub runtime: Option<Create>,
     /// With the parser's own version.
     pub parser: Option<(CreateParser, i32)>,
@@ -28,6 +30,7 @@ pub struct Exports {
 
 /// The opened library. Everything it makes holds it, so that its code stays in memory.
 pub struct Api {
+    /// What was opened.
     pub release: Release,
     /// Where it is.
     pub path: PathBuf,
@@ -42,6 +45,7 @@ pub struct Api {
 /// What the library is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// To build engines, which a lean runtime cannot do.
     Build,
     /// A lean runtime will do.
     Run,
@@ -68,12 +72,12 @@ pub fn open(asked: Option<&Path>, need: Need) -> Result<Arc<Api>> {
 }
 
 /// Every place that is looked at for `asked`.
-pub fn look(asked: Option<&Path>) -> Search {
+pub fn look(asked: Option<&Path>) -> LibrarySearch {
     search(asked, &Surroundings::here(by_name))
 }
 
 /// Opens one library, and its parser from the same place. `named`: somebody said where it is.
-pub fn open_candidate(candidate: &Candidate, named: bool) -> Result<Arc<Api>> {
+pub fn open_candidate(candidate: &LibraryCandidate, named: bool) -> Result<Arc<Api>> {
     let path = candidate.path();
     let library = load(&path)?;
     let version = version(&library, &path)?;
@@ -99,7 +103,7 @@ pub fn open_candidate(candidate: &Candidate, named: bool) -> Result<Arc<Api>> {
     {
         let library = load(&parser)?;
         // SAFETY: the function takes nothing and returns an int.
-        let version = symbol::<Number>(&library, "getNvOnnxParserVersion").map(|f| unsafe { f() });
+        let version = symbol::<VersionFunction>(&library, "getNvOnnxParserVersion").map(|f| unsafe { f() });
         exports.parser = symbol(&library, "createNvOnnxParser_INTERNAL").zip(version);
         libraries.push(library);
     }
@@ -120,6 +124,7 @@ impl Api {
         }
     }
 
+    /// The family whose tables it has.
     pub fn family(&self) -> Family {
         self.release.family
     }
@@ -178,17 +183,17 @@ impl Api {
         if accepted { Ok(()) } else { Err(self.failed(FailureKind::Measure, what)) }
     }
 
-    pub(super) fn new_builder(&self) -> Result<Pointer> {
+    pub(super) fn new_builder(&self) -> Result<ObjectPointer> {
         self.create(self.exports.builder, "builder")
     }
 
-    pub(super) fn new_runtime(&self) -> Result<Pointer> {
+    pub(super) fn new_runtime(&self) -> Result<ObjectPointer> {
         self.create(self.exports.runtime, "runtime")
     }
 
     /// # Safety
     /// `network` is a live network of this library.
-    pub(super) unsafe fn new_parser(&self, network: Pointer) -> Result<Pointer> {
+    pub(super) unsafe fn new_parser(&self, network: ObjectPointer) -> Result<ObjectPointer> {
         let Some((create, version)) = self.exports.parser else {
             return Err(Failure::new(
                 FailureKind::Build,
@@ -200,7 +205,7 @@ impl Api {
         Ok(unsafe { create(network, self.logger.pointer(), version) })
     }
 
-    fn create(&self, create: Option<Create>, what: &str) -> Result<Pointer> {
+    fn create(&self, create: Option<Create>, what: &str) -> Result<ObjectPointer> {
         let Some(create) = create else {
             return Err(Failure::new(FailureKind::Build, format!("{} has no {what}", self.path.display())));
         };
@@ -211,8 +216,8 @@ impl Api {
     }
 }
 
-/// A message without the lines that TensorRT adds to every error where there is no driver, and to some messages where no
-/// build is going on.
+/// A message without the lines that TensorRT adds to every error where there is no driver, and to some messages where
+/// no build is going on.
 pub fn without_noise(message: &str) -> String {
     let noise = |line: &str| {
         line.contains("checkMacros.cpp::catchCudaError")
@@ -251,10 +256,10 @@ fn symbol<F: Copy>(library: &Library, name: &str) -> Option<F> {
 }
 
 /// The version that the library says it has.
-fn version(library: &Library, path: &Path) -> Result<Version> {
+fn version(library: &Library, path: &Path) -> Result<LibraryVersion> {
     let number = |name| {
         // SAFETY: the function takes nothing and returns an int.
-        symbol::<Number>(library, name).map(|f| unsafe { f() }).and_then(|n| u32::try_from(n).ok())
+        symbol::<VersionFunction>(library, name).map(|f| unsafe { f() }).and_then(|n| u32::try_from(n).ok())
     };
     let whole = number("getInferLibVersion").ok_or_else(|| {
         Failure::new(
@@ -265,7 +270,7 @@ fn version(library: &Library, path: &Path) -> Result<Version> {
     // Before version 10 a thousand stood for the major version.
     let (major, rest) =
         if whole < 10_000 { (whole / 1000, whole % 1000) } else { (whole / 10_000, whole % 10_000) };
-    Ok(Version {
+    Ok(LibraryVersion {
         major: number("getInferLibMajorVersion").unwrap_or(major),
         minor: number("getInferLibMinorVersion").unwrap_or(rest / 100),
         patch: number("getInferLibPatchVersion").unwrap_or(rest % 100),

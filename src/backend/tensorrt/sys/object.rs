@@ -1,5 +1,7 @@
-//! Objects of the opened library, and calls on them. An [`Object`] keeps the library loaded, calls only functions that
-//! the library has, and deletes what is ours to delete.
+//! Objects of the opened library, and calls on them.
+//!
+//! An [`Object`] keeps the library loaded, calls only functions that the library has, and deletes the objects that we
+//! own.
 //!
 //! Invariant: a pointer to an object is used only while its [`Object`] lives.
 
@@ -11,8 +13,8 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// No object is below this address. The lean runtimes of TensorRT 10.16 and 11.4 give `null + 0x228` where they fail: the
-/// null pointer of another class, moved to where its base class would be.
+/// No object is below this address. The lean runtimes of TensorRT 10.16 and 11.4 give `null + 0x228` where they fail:
+/// the null pointer of another class, moved to where its base class would be.
 const FIRST_PAGE: usize = 4096;
 
 /// How an object leads to its functions.
@@ -62,6 +64,7 @@ impl Object {
         self.pointer.as_ptr()
     }
 
+    /// The library that made it.
     pub fn api(&self) -> &Arc<Api> {
         &self.api
     }
@@ -112,10 +115,12 @@ impl Drop for Object {
 
 /// The objects that everything else begins with.
 impl Api {
+    /// A new builder. Fails where the library has none.
     pub fn builder(self: &Arc<Self>) -> Result<Object> {
         Object::owned(self, self.new_builder()?, Layout::Wrapper, "createInferBuilder")
     }
 
+    /// A new runtime. Fails where the library makes none.
     pub fn runtime(self: &Arc<Self>) -> Result<Object> {
         Object::owned(self, self.new_runtime()?, Layout::Wrapper, "createInferRuntime")
     }

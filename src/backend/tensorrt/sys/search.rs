@@ -1,6 +1,7 @@
-//! Where TensorRT's libraries are: every place that is looked at, in order, and what is there.
+//! Searches for TensorRT's libraries: the places to look at, in order, and what each of them has.
 //!
-//! Looks at file names only; the one exception is the loader's own search, which cannot be asked without opening.
+//! It looks at file names only. The one exception is the system loader's own search, which can be asked only by opening
+//! the library.
 
 use super::abi::Family;
 use crate::error::{Failure, Result};
@@ -9,36 +10,39 @@ use std::path::{Path, PathBuf};
 
 /// A library we know how to call, by its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct LibraryKind {
+    /// Whose tables it has.
     pub family: Family,
+    /// Whether it is a lean runtime, which cannot build.
     pub lean: bool,
+    /// The name of its file.
     pub file: &'static str,
     /// Makes networks from ONNX; none beside a lean runtime.
     pub parser: Option<&'static str>,
 }
 
 /// In the order in which they are taken from one place.
-pub const KINDS: [Kind; 5] = [
-    Kind {
+pub const KINDS: [LibraryKind; 5] = [
+    LibraryKind {
         family: Family::Trt11,
         lean: false,
         file: "libnvinfer.so.11",
         parser: Some("libnvonnxparser.so.11"),
     },
-    Kind {
+    LibraryKind {
         family: Family::Trt10,
         lean: false,
         file: "libnvinfer.so.10",
         parser: Some("libnvonnxparser.so.10"),
     },
-    Kind {
+    LibraryKind {
         family: Family::Rtx1,
         lean: false,
         file: "libtensorrt_rtx.so.1",
         parser: Some("libtensorrt_onnxparser_rtx.so.1"),
     },
-    Kind { family: Family::Trt11, lean: true, file: "libnvinfer_lean.so.11", parser: None },
-    Kind { family: Family::Trt10, lean: true, file: "libnvinfer_lean.so.10", parser: None },
+    LibraryKind { family: Family::Trt11, lean: true, file: "libnvinfer_lean.so.11", parser: None },
+    LibraryKind { family: Family::Trt10, lean: true, file: "libnvinfer_lean.so.10", parser: None },
 ];
 /// Files of libraries of any version.
 const NAMES: [(&str, &str); 3] = [
@@ -51,13 +55,14 @@ const PACKAGES: [&str; 3] = ["tensorrt_libs", "tensorrt_rtx_libs", "tensorrt_lea
 
 /// A library that may be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    pub kind: Kind,
+pub struct LibraryCandidate {
+    /// Which library it is.
+    pub kind: LibraryKind,
     /// `None`: by name, through the loader's own search.
     pub folder: Option<PathBuf>,
 }
 
-impl Candidate {
+impl LibraryCandidate {
     /// What `dlopen` is given.
     pub fn path(&self) -> PathBuf {
         self.folder.as_deref().map_or_else(|| self.kind.file.into(), |f| f.join(self.kind.file))
@@ -67,16 +72,19 @@ impl Candidate {
 /// A place that was looked at, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looked {
+    /// The folder, or how the loader was asked.
     pub place: String,
+    /// What is there.
     pub found: String,
 }
 
 /// What a search came to.
 #[derive(Debug, Default)]
-pub struct Search {
+pub struct LibrarySearch {
+    /// Every place, in order.
     pub looked: Vec<Looked>,
     /// In order of preference.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<LibraryCandidate>,
     /// Libraries of versions that do not work.
     pub refused: Vec<String>,
 }
@@ -86,6 +94,7 @@ pub struct Search {
 pub struct Surroundings {
     /// `VIRTUAL_ENV` and `CONDA_PREFIX`, and the folder above that of the first python3 on the path.
     pub python: Vec<PathBuf>,
+    /// The user's home folder.
     pub home: Option<PathBuf>,
     /// Before absolute paths; `/` but in tests.
     pub root: PathBuf,
@@ -94,6 +103,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// The surroundings of this process.
     pub fn here(loader: fn(&str) -> Option<PathBuf>) -> Self {
         let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let mut python: Vec<PathBuf> =
@@ -107,8 +117,8 @@ impl Surroundings {
 }
 
 /// Looks in `asked` alone, where it is given; otherwise everywhere.
-pub fn search(asked: Option<&Path>, around: &Surroundings) -> Search {
-    let mut search = Search::default();
+pub fn search(asked: Option<&Path>, around: &Surroundings) -> LibrarySearch {
+    let mut search = LibrarySearch::default();
     if let Some(asked) = asked {
         // A file in the folder is as good a name for it.
         let folder = if asked.is_file() { asked.parent().unwrap_or(asked) } else { asked };
@@ -145,7 +155,7 @@ pub fn search(asked: Option<&Path>, around: &Surroundings) -> Search {
     search
 }
 
-impl Search {
+impl LibrarySearch {
     /// The failure where nothing can be opened.
     pub fn nothing(&self, asked: Option<&Path>) -> Failure {
         let place = asked.map_or_else(|| "on this machine".to_owned(), |p| format!("in {}", p.display()));
@@ -163,7 +173,7 @@ impl Search {
     }
 
     /// The first candidate, or the failure.
-    pub fn first(&self, asked: Option<&Path>) -> Result<&Candidate> {
+    pub fn first(&self, asked: Option<&Path>) -> Result<&LibraryCandidate> {
         self.candidates.first().ok_or_else(|| self.nothing(asked))
     }
 
@@ -172,7 +182,7 @@ impl Search {
         let mut found = Vec::new();
         for kind in KINDS.into_iter().filter(|k| names.iter().any(|n| n == k.file)) {
             found.push(kind.file.to_owned());
-            self.candidates.push(Candidate { kind, folder: Some(folder.to_owned()) });
+            self.candidates.push(LibraryCandidate { kind, folder: Some(folder.to_owned()) });
         }
         for name in &names {
             let other =
@@ -199,7 +209,7 @@ impl Search {
         // One is enough: each that is opened stays in memory.
         let found = KINDS.into_iter().find_map(|kind| Some((kind, open(kind.file)?)));
         if let Some((kind, _)) = &found {
-            self.candidates.push(Candidate { kind: *kind, folder: None });
+            self.candidates.push(LibraryCandidate { kind: *kind, folder: None });
         }
         let found =
             found.map_or_else(|| "no TensorRT library".to_owned(), |(_, path)| path.display().to_string());

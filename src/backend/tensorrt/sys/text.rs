@@ -1,4 +1,4 @@
-//! Texts from the library and texts for it.
+//! Converts texts that come from the library, and texts that go to it.
 
 use super::abi::Text;
 use crate::error::{Failure, Result};

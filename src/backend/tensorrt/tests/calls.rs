@@ -1,8 +1,8 @@
-//! Calls in both directions through tables, with objects made of Rust: small enough for Miri, which cannot load the test
-//! library that the other tests of this backend use.
+//! Calls in both directions through tables, with objects made of Rust: small enough for Miri, which cannot load the
+//! test library that the other tests of this backend use.
 
 use super::super::build::progress;
-use super::super::sys::abi::{Family, Method, Object as Pointer, Text, This};
+use super::super::sys::abi::{Family, Method, ObjectPointer, Text, This};
 use super::super::sys::callbacks::{
     Implementation, Logged, Logger, Phase, Profiler, ProgressMonitor, Word, nothing, state,
 };
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 ///
 /// # Safety
 /// The object is alive and of the class that has the method.
-unsafe fn function<F: Copy>(object: Pointer, method: &Method<F>, family: Family) -> F {
+unsafe fn function<F: Copy>(object: ObjectPointer, method: &Method<F>, family: Family) -> F {
     let slot = method.index(family).expect("a slot");
     // SAFETY: the caller's promise; a table holds function pointers, which is what `F` is.
     unsafe {
@@ -93,11 +93,11 @@ unsafe impl Sync for Wrapper {}
 
 thread_local! {
     /// What `create` gives: exported functions have no object to find it by.
-    static BUILDER: Cell<Pointer> = const { Cell::new(std::ptr::null_mut()) };
+    static BUILDER: Cell<ObjectPointer> = const { Cell::new(std::ptr::null_mut()) };
     static DELETED: Cell<u32> = const { Cell::new(0) };
 }
 
-extern "C" fn create(_logger: Pointer, _version: i32) -> Pointer {
+extern "C" fn create(_logger: ObjectPointer, _version: i32) -> ObjectPointer {
     BUILDER.get()
 }
 

@@ -1,4 +1,4 @@
-//! Files that other versions of the tool wrote, and files of another kind.
+//! Tests files that other versions of the tool wrote, and files of another kind.
 
 use super::*;
 use crate::acceptance::measured;
