@@ -115,7 +115,7 @@ fn criterion_child() {
         })
         .collect();
     let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, tensorrt: None, gpu: 0 };
-    let backend = trt_perf::backend::backend(&target);
+    let backend = trt_perf::backend::backend(&target).expect("it is built in");
     let loaded = backend.load(&header, parts, &setup, &feeds).expect("it loads");
     let trt_perf::backend::Loaded::Streams(mut opened) = loaded else {
         panic!("the cpu backend has streams")

@@ -4,16 +4,32 @@
 //! [`backend`] is the only place that turns a [`BackendKind`] into a backend. [`Backend::build`] and [`Backend::load`]
 //! run in workers only: the parent does not open a native inference library.
 
+#[cfg(not(feature = "tensorrt"))]
+mod absent;
+#[cfg(feature = "cpu")]
 mod cpu;
+#[cfg(feature = "tensorrt")]
 pub mod cuda;
+#[cfg(feature = "tensorrt")]
 pub mod tensorrt;
+#[cfg(feature = "tensorrt")]
 mod trtexec;
+
+#[cfg(not(feature = "tensorrt"))]
+use absent as cuda;
+#[cfg(not(feature = "tensorrt"))]
+pub use absent::{probe_tensorrt, tensorrt_is_here, trtexec_found};
+#[cfg(feature = "tensorrt")]
+pub use tensorrt::{is_here as tensorrt_is_here, probe as probe_tensorrt};
+#[cfg(feature = "tensorrt")]
+pub use trtexec::found as trtexec_found;
 
 use crate::case::{BackendKind, Mode, OperatingPoint, Target};
 use crate::config::BuildOptions;
 use crate::device::Gpu;
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, Result};
+use crate::measured::GpuTimes;
 use crate::onnx::{self, ModelFile};
 use crate::progress::Progress;
 use crate::tensor::Tensor;
@@ -171,33 +187,47 @@ pub fn infer(stream: &mut dyn Stream) -> Result<()> {
     stream.complete()
 }
 
-/// The parts of one request, in nanoseconds. All but `enqueue_ns` are differences of two events on the GPU, which
-/// resolves about half a microsecond. What it takes to hand over from copying to computing is in none of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GpuTimes {
-    /// Host time of handing the request to the driver.
-    pub enqueue_ns: u64,
-    /// Copying the inputs to the GPU.
-    pub h2d_ns: u64,
-    /// Computing on the GPU.
-    pub compute_ns: u64,
-    /// Copying the outputs back.
-    pub d2h_ns: u64,
-    /// Whether all of the request was submitted before the GPU began it. Otherwise the parts hold the host's launching.
-    pub isolated: bool,
+/// The facts of a built engine that hold what the builder warned of have this name.
+pub const WARNINGS: &str = "warnings";
+
+/// A place that was looked at, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// The folder, or how the loader was asked.
+    pub place: String,
+    /// What is there.
+    pub found: String,
 }
 
-/// The backend of a target.
-pub fn backend(target: &Target) -> Box<dyn Backend> {
+/// The backend of a target. Fails where this program was built without it.
+pub fn backend(target: &Target) -> Result<Box<dyn Backend>> {
     match target.kind {
-        BackendKind::Cpu => Box::new(cpu::Cpu),
-        BackendKind::Cuda => Box::new(cuda::Cuda { gpu: target.gpu }),
-        BackendKind::Tensorrt => Box::new(tensorrt::Tensorrt::new(target)),
-        BackendKind::Trtexec => Box::new(trtexec::Trtexec::new(target)),
+        #[cfg(feature = "cpu")]
+        BackendKind::Cpu => Ok(Box::new(cpu::Cpu)),
+        #[cfg(feature = "tensorrt")]
+        BackendKind::Cuda => Ok(Box::new(cuda::Cuda { gpu: target.gpu })),
+        #[cfg(feature = "tensorrt")]
+        BackendKind::Tensorrt => Ok(Box::new(tensorrt::Tensorrt::new(target))),
+        #[cfg(feature = "tensorrt")]
+        BackendKind::Trtexec => Ok(Box::new(trtexec::Trtexec::new(target))),
+        #[cfg(not(all(feature = "cpu", feature = "tensorrt")))]
+        other => Err(not_in_this_build(other)),
     }
 }
 
+/// The failure of a backend that the features of this program leave out.
+#[cfg(not(all(feature = "cpu", feature = "tensorrt")))]
+fn not_in_this_build(kind: BackendKind) -> Failure {
+    let feature = if kind == BackendKind::Cpu { "cpu" } else { "tensorrt" };
+    Failure::usage(format!(
+        "the {} backend is not in this program: it was built without the feature `{feature}`",
+        kind.word()
+    ))
+    .next(format!("install it with `cargo install cargo-trt-perf --features {feature}`"))
+}
+
 /// Options of the build that only another backend has are never dropped silently.
+#[cfg(any(feature = "cpu", feature = "tensorrt"))]
 fn refuse_options_of_others(backend: BackendKind, options: &BuildOptions) -> Result<()> {
     let tensorrt = options.tensorrt.keys().first().copied().map(|key| (key, BackendKind::Tensorrt));
     let trtexec = (!options.trtexec_args.is_empty()).then_some(("trtexec-args", BackendKind::Trtexec));
@@ -210,12 +240,10 @@ fn refuse_options_of_others(backend: BackendKind, options: &BuildOptions) -> Res
     }
 }
 
-/// For `doctor`: the trtexec that would be used, or why none.
-pub fn trtexec_found(folder: Option<&Path>) -> std::result::Result<String, String> {
-    trtexec::found(folder)
-}
-
-/// The embedded library and its version; opens nothing.
-pub fn embedded() -> String {
-    cpu::LIBRARY.to_owned()
+/// For `doctor`: the embedded library and its version; opens nothing.
+pub fn embedded() -> std::result::Result<String, String> {
+    #[cfg(feature = "cpu")]
+    return Ok(format!("{} (embedded)", cpu::LIBRARY));
+    #[cfg(not(feature = "cpu"))]
+    return Err(not_in_this_build(BackendKind::Cpu).message);
 }

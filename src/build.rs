@@ -4,7 +4,7 @@
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::case::{Target, sha256_hex};
 use crate::config::{BuildOptions, Shape, dims_text};
-use crate::engine::{self, EngineHeader, EngineInputs, InputSpec};
+use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
@@ -41,22 +41,9 @@ pub struct BuildJob {
     pub engines: PathBuf,
 }
 
-/// The engine of a case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Built {
-    /// The engine's file in the cache.
-    pub engine: PathBuf,
-    /// Size of the payload, in bytes.
-    pub engine_bytes: u64,
-    /// The engine's header.
-    pub header: EngineHeader,
-    /// Whether it was in the cache already.
-    pub cached: bool,
-}
-
 /// Finds the engine in the cache or builds it.
 pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
-    let backend = backend(&job.target);
+    let backend = backend(&job.target)?;
     let model = backend.read(&job.model)?;
     let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
     let made_from = EngineInputs {

@@ -1,6 +1,6 @@
 //! The worker's side: reads one job, does it, sends messages, and exits. No other process runs inference libraries.
 
-use crate::backend::{backend, tensorrt};
+use crate::backend::{backend, probe_tensorrt};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, PROTOCOL, Probed, WorkerMessage};
 use crate::worker::reply::Reply;
@@ -23,7 +23,7 @@ pub fn run(parent: Option<u32>) -> Result<()> {
             .next("workers are started by `cargo trt-perf run`, not by hand")
     })?;
     let outcome = match &job {
-        Job::Gpus(target) => backend(target).gpus().map(WorkerMessage::Gpus),
+        Job::Gpus(target) => backend(target).and_then(|b| b.gpus()).map(WorkerMessage::Gpus),
         Job::Build(job) => build::run(job, &mut reply).map(|b| WorkerMessage::Built(Box::new(b))),
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| WorkerMessage::Measured(Box::new(m))),
         Job::Probe(folder) => Ok(WorkerMessage::Probed(probe(folder.as_deref()))),
@@ -34,7 +34,7 @@ pub fn run(parent: Option<u32>) -> Result<()> {
 
 /// A library that cannot be opened is an answer too; one that kills the process is one for the parent to tell.
 fn probe(folder: Option<&Path>) -> Probed {
-    let (looked, library) = tensorrt::probe(folder);
+    let (looked, library) = probe_tensorrt(folder);
     Probed { looked, library }
 }
 

@@ -4,6 +4,9 @@
 //! models are not opened and nothing else is run.
 
 mod build;
+#[cfg(feature = "cli")]
+mod cargo;
+#[cfg(feature = "cli")]
 pub mod edit;
 mod folders;
 mod part;
@@ -42,7 +45,27 @@ pub struct Project {
     /// The folders that sessions write to.
     pub folders: Folders,
     /// `None` where there is no Cargo project.
-    metadata: Option<cargo_metadata::Metadata>,
+    pub workspace: Option<Workspace>,
+}
+
+/// A Cargo workspace, as far as it is read.
+#[derive(Debug)]
+pub struct Workspace {
+    /// `[workspace.metadata]`.
+    pub metadata: Value,
+    /// Its packages.
+    pub members: Vec<Package>,
+}
+
+/// A package of a workspace, as far as it is read.
+#[derive(Debug)]
+pub struct Package {
+    /// As in its manifest.
+    pub name: String,
+    /// Its `Cargo.toml`.
+    pub manifest: PathBuf,
+    /// `[package.metadata]`.
+    pub metadata: Value,
 }
 
 /// What the command line adds to the configuration.
@@ -89,49 +112,11 @@ pub struct Variant {
 }
 
 impl Project {
-    /// The Cargo workspace around `manifest` (or the current folder); a bare folder where there is none.
-    pub fn find(manifest: Option<&Path>) -> Result<Self> {
-        let cwd =
-            std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;
-        let found = manifest.is_some() || cwd.ancestors().any(|d| d.join("Cargo.toml").is_file());
-        if !found {
-            return Ok(Self::bare(cwd));
-        }
-        let mut command = cargo_metadata::MetadataCommand::new();
-        command.no_deps();
-        if let Some(path) = manifest {
-            command.manifest_path(path);
-        }
-        let metadata = match command.exec() {
-            Ok(metadata) => metadata,
-            // A machine that only measures has no toolchain; models named on the command line need none.
-            Err(cargo_metadata::Error::Io(e))
-                if manifest.is_none() && e.kind() == std::io::ErrorKind::NotFound =>
-            {
-                return Ok(Self::bare(cwd));
-            }
-            Err(e) => {
-                return Err(Failure::usage(format!(
-                    "cargo cannot read this project: {}",
-                    e.to_string().trim()
-                ))
-                .next(
-                    "run `cargo metadata --no-deps` to see the same error, and mend the manifest it names",
-                ));
-            }
-        };
-        Ok(Self {
-            root: metadata.workspace_root.clone().into(),
-            folders: Folders::below(metadata.target_directory.join("trt-perf").into()),
-            metadata: Some(metadata),
-        })
-    }
-
     /// A folder without a Cargo project (or without cargo): only models named on the command line are measured.
-    fn bare(folder: PathBuf) -> Self {
+    pub fn bare(folder: PathBuf) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let folders = Folders::below(folder.join(target).join("trt-perf"));
-        Self { folders, root: folder, metadata: None }
+        Self { folders, root: folder, workspace: None }
     }
 
     /// The folder of committed baselines.
@@ -141,9 +126,9 @@ impl Project {
 
     /// The command that prepares a tree for measuring (exports models, say), as configured; run in its root.
     pub fn prepare(&self) -> Result<Option<Vec<String>>> {
-        let Some(metadata) = &self.metadata else { return Ok(None) };
-        let tables = std::iter::once(&metadata.workspace_metadata)
-            .chain(metadata.workspace_packages().into_iter().map(|p| &p.metadata));
+        let Some(workspace) = &self.workspace else { return Ok(None) };
+        let tables =
+            std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata));
         let Some(value) = tables.filter_map(|t| t.pointer("/trt-perf/prepare")).next() else {
             return Ok(None);
         };
@@ -152,16 +137,16 @@ impl Project {
 
     /// Every configured model, of `packages` only if any are named.
     pub fn models(&self, packages: &[String], overrides: &Overrides) -> Result<Vec<Model>> {
-        let Some(metadata) = &self.metadata else {
+        let Some(workspace) = &self.workspace else {
             return Err(Failure::new(
                 FailureKind::Nothing,
                 format!("no Cargo project (or no cargo) at {} or above it", self.root.display()),
             )
             .next("name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
         };
-        let members = metadata.workspace_packages();
+        let members = &workspace.members;
         for name in packages {
-            if !members.iter().any(|p| p.name.as_str() == name) {
+            if !members.iter().any(|p| p.name == *name) {
                 let failure = Failure::usage(format!("there is no package `{name}` in this workspace"));
                 let near = did_you_mean(name, members.iter().map(|p| p.name.as_str()));
                 return Err(failure.next(near.map_or_else(
@@ -174,11 +159,11 @@ impl Project {
         let top = command_line_layer(overrides, &mut problems);
         let place = Place {
             package: String::new(),
-            manifest: metadata.workspace_root.join("Cargo.toml").into(),
+            manifest: self.root.join("Cargo.toml"),
             table: "[workspace.metadata.trt-perf]".into(),
         };
-        let workspace = our_table(&metadata.workspace_metadata, &place, &mut problems);
-        let mut table = Table::new(workspace, place, &mut problems);
+        let map = our_table(&workspace.metadata, &place, &mut problems);
+        let mut table = Table::new(map, place, &mut problems);
         let defaults = SettingsLayer::read(&mut table);
         table.get("prepare", prepare_command);
         if table.raw("model").is_some() {
@@ -186,12 +171,10 @@ impl Project {
         }
         table.finish();
         let mut models = Vec::new();
-        for package in
-            members.iter().filter(|p| packages.is_empty() || packages.iter().any(|n| p.name.as_str() == n))
-        {
+        for package in members.iter().filter(|p| packages.is_empty() || packages.contains(&p.name)) {
             let place = Place {
-                package: package.name.to_string(),
-                manifest: package.manifest_path.clone().into(),
+                package: package.name.clone(),
+                manifest: package.manifest.clone(),
                 table: "[package.metadata.trt-perf]".into(),
             };
             let map = our_table(&package.metadata, &place, &mut problems);

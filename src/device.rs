@@ -12,13 +12,23 @@
 
 mod conditions;
 mod cpu;
+mod disturbance;
 mod gpu;
+#[cfg(feature = "tensorrt")]
 mod monitor;
+#[cfg(feature = "tensorrt")]
+mod nvml;
+#[cfg(not(feature = "tensorrt"))]
+#[path = "device/no_nvml.rs"]
+mod nvml;
 mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
-pub use gpu::{Gpu, GpuState, gpus, key as gpu_key};
-pub use monitor::{GpuConditions, GpuDisturbance, Monitor};
+pub use disturbance::{GpuConditions, GpuDisturbance};
+pub use gpu::{Gpu, GpuState, key as gpu_key};
+#[cfg(feature = "tensorrt")]
+pub use monitor::Monitor;
+pub use nvml::gpus;
 pub use timer::{Timer, measure_timer};
 
 use serde::{Deserialize, Serialize};

@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"TRTPERF\n";
 /// Changes whenever the layout or the header does; part of the engine inputs hash, so old files are just not found.
 const FORMAT: u32 = 1;
+/// How the library of our own tests, which computes nothing, begins its name in [`EngineInputs::library`].
+pub const TEST_LIBRARY: &str = "test library";
 /// A header larger than this is not ours.
 const MAX_HEADER: usize = 16 << 20;
 
@@ -90,6 +92,19 @@ pub struct EngineHeader {
     /// What else was found out while building, in words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+}
+
+/// The engine of a case, in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Built {
+    /// The engine's file in the cache.
+    pub engine: PathBuf,
+    /// Size of the payload, in bytes.
+    pub engine_bytes: u64,
+    /// The engine's header.
+    pub header: EngineHeader,
+    /// Whether it was in the cache already.
+    pub cached: bool,
 }
 
 /// Where the engine with these inputs is, or would be.

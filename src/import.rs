@@ -3,12 +3,11 @@
 //! The device, the settings and the engine are what the files say they were; nothing is taken from this machine. What
 //! is asked is hashed from the settings that were in force, so that numbers with different meanings do not compare.
 
-use crate::backend::GpuTimes;
 use crate::case::{BackendKind, MEASURING_PROTOCOL, Mode, OperatingPoint, sha256_hex, sha256_json};
 use crate::config::{BuildOptions, MARGIN_FRAC, Scenario, Wait};
 use crate::device::{GpuConditions, gpu_key};
 use crate::error::{Failure, FailureKind, Result};
-use crate::measure::{Measured, MeasuredGpu};
+use crate::measured::{GpuTimes, Measured, MeasuredGpu};
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::steady;
 use crate::summarize::{InvalidReason, Summary, summarize};

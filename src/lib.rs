@@ -24,55 +24,99 @@
 //! ```
 //! The build worker and the measure worker are different processes, always.
 //!
-//! # Map, in the order in which files may use each other
-//! | file | makes | from |
-//! |---|---|---|
-//! | [`error`] | failures with a next step | – |
-//! | [`units`] | durations, rates, percent | – |
-//! | [`rng`] | seeded numbers | a seed |
-//! | [`stats`] | estimates, tests, decisions | numbers |
-//! | [`steady`] | warm-up truncation, trend | samples |
-//! | [`capacity`] | the highest rate within a budget | probes that a caller runs |
-//! | [`tensor`] | tensors and `.npy` | bytes |
-//! | [`config`] | models and settings | Cargo manifests |
-//! | [`case`] | cases | configuration |
-//! | [`inputs`] | the tensors a case feeds | seed, `.npy` |
-//! | [`engine`] | the engine file | bytes |
-//! | [`onnx`] | a checked model | an ONNX file; in the build worker |
-//! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text |
-//! | [`device`] | device key, facts, warnings | this machine |
-//! | [`progress`] | what a worker tells while it works | – |
-//! | [`backend`] | engines, and streams that answer requests | models, engines; in workers |
-//! | [`build`] | an engine | a model; in the build worker |
-//! | [`measure`] | samples, pass by pass | an engine; in the measure worker |
-//! | [`worker`] | a fresh process and its messages | a job |
-//! | [`child`] | the worker's side of a job | a job; builds or measures |
-//! | [`summarize`] | a summary | samples |
-//! | [`discover`] | operating points to try, and which wins | models, summaries |
-//! | [`record`] | records and their files' text | summaries |
-//! | [`import`] | a record of other programs' measurements | their files |
-//! | [`compare`] | THE verdict | two records, or two arms of samples |
-//! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions |
-//! | [`history`] | one case over time | records, commit order |
-//! | [`acceptance`] | whether a regression is accepted | an acceptance, a comparison |
-//! | [`git`] | revisions, trees | the repository |
-//! | [`baseline`] | record and calibration files; the record that a text means | `baselines/`, git |
-//! | [`base`] | the commit to compare with | git, the CI event |
-//! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons |
-//! | [`message`] | the lines of `--message-format json` | outcomes |
-//! | [`session`] | the order of the stages | all of the above |
-//! | [`report`] | text for people and machines | outcomes |
-//! | [`cli`] | verbs, the only place that prints | all of the above |
+//! # Map
+//! In the order in which files may use each other, and in which to read them. Rooms that are *pure* open no file, no
+//! socket and no clock, start nothing and print nothing: the same arguments always give the same answer. Rooms of the
+//! feature `cli` are not in the bare library. `tests/it/tidy.rs` reads this table and holds the sources to it.
+//!
+//! | module | makes | from | pure | feature |
+//! |---|---|---|---|---|
+//! | [`error`] | failures with a next step | – | pure | |
+//! | [`units`] | durations, rates, percent | – | pure | |
+//! | [`rng`] | seeded numbers | a seed | pure | |
+//! | [`stats`] | estimates, tests, decisions | numbers | pure | |
+//! | [`steady`] | warm-up truncation, trend | samples | pure | |
+//! | [`capacity`] | the highest rate within a budget | probes that a caller runs | pure | |
+//! | [`tensor`] | tensors and `.npy` | bytes | | |
+//! | [`config`] | models and settings | Cargo manifests | | |
+//! | [`case`] | cases | configuration | | |
+//! | [`inputs`] | the tensors a case feeds | seed, `.npy` | | |
+//! | [`engine`] | the engine file | bytes | | |
+//! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text | pure | |
+//! | [`device`] | device key, facts, warnings | this machine | | |
+//! | [`progress`] | what a worker tells while it works | – | pure | |
+//! | [`measured`] | what a measuring process found | – | pure | |
+//! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
+//! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
+//! | `build` | an engine | a model; in the build worker | | `cli` |
+//! | `measure` | samples, pass by pass | an engine; in the measure worker | | `cli` |
+//! | `worker` | a fresh process and its messages | a job | | `cli` |
+//! | `child` | the worker's side of a job | a job; builds or measures | | `cli` |
+//! | [`summarize`] | a summary | samples | pure | |
+//! | [`discover`] | operating points to try, and which wins | models, summaries | pure | |
+//! | [`record`] | records and their files' text | summaries | pure | |
+//! | [`import`] | a record of other programs' measurements | their files' text | pure | |
+//! | [`compare`] | THE verdict | two records, or two arms of samples | pure | |
+//! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions | pure | |
+//! | [`history`] | one case over time | records, commit order | pure | |
+//! | [`acceptance`] | whether a regression is accepted | an acceptance, a comparison | pure | |
+//! | `git` | revisions, trees | the repository | | `cli` |
+//! | `baseline` | record and calibration files; the record that a text means | `baselines/`, git | | `cli` |
+//! | `base` | the commit to compare with | git, the CI event | | `cli` |
+//! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons | pure | |
+//! | [`message`] | the lines of `--message-format json` | outcomes | pure | |
+//! | `session` | the order of the stages | all of the above | | `cli` |
+//! | `report` | text for people and machines | outcomes | pure | `cli` |
+//! | `cli` | verbs, the only place that prints | all of the above | | `cli` |
+//!
+//! # Features
+//! - none: the rooms without a feature above read, compare and judge measurements. No git, no native code, no command
+//!   line: `cargo-trt-perf = { version = "0.1", default-features = false }`.
+//! - `cli`: the program, its sessions and workers, git, reports. Without a backend it compares what others measured.
+//! - `cpu`: the program with the embedded backend.
+//! - `tensorrt`: the program with the backends for NVIDIA GPUs: `tensorrt`, `trtexec`, `cuda`.
+//!
+//! All three are on unless they are switched off. The last two bring `cli` with them.
+//!
+//! # A model's path through `run`
+//! 1. `cli::run` finds the [`config::Project`]; `Project::models` reads the manifests, [`case::cases`] makes the cases.
+//! 2. `session::machine_of` asks a worker for the GPUs, where the backend has any: the device that numbers belong to.
+//! 3. `session::run` opens a session: the lock, the sources, the baselines. A stored pin sets a case's operating point.
+//! 4. `build_all` sends each case to a build worker: `worker::run` starts it, `child::run` there calls `build::run`.
+//! 5. `build::run` checks the model (`onnx::read`), and writes an engine file, or finds it in the cache.
+//! 6. `measure_case` starts a fresh measure worker per process. `measure::run` there loads the engine and warms it up.
+//! 7. Its passes offer requests; latencies go to a `.npy` file, everything else comes back as [`measured::Measured`].
+//! 8. [`summarize::summarize`] makes a [`summarize::Summary`] of each process; `case_record` puts a case's together.
+//! 9. `History::compare` takes the newest baseline that fits and asks [`compare`] for the verdict.
+//! 10. `Store::save` writes the [`record::Record`]; `report::terminal` renders the outcome, `cli` prints it and exits.
+//!
+//! # A pull request's path through `check`
+//! 1. `cli::check` finds the project, and plans looks at so many pairs (`session::pairs::Looks`).
+//! 2. `find_arms` asks `base::find` for the base: the commit named, or the one the CI event, the branches or records mean.
+//! 3. The base's tree is extracted from git below the target folder; `prepare` runs in both trees; both have cases.
+//! 4. `session::check::check` begins a session and pins both arms to the stored operating points.
+//! 5. `Check::measure` builds both arms. The same engine in both arms is `Unchanged`, and nothing is measured.
+//! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
+//! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
+//! 8. `Check::correct` corrects for many cases; `Check::confirm` measures what changed once more, with other pairs.
+//! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
+//! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `Gate::exit` is the exit code.
 
 pub mod acceptance;
+#[cfg(feature = "cli")]
 pub mod backend;
+#[cfg(feature = "cli")]
 pub mod base;
+#[cfg(feature = "cli")]
 pub mod baseline;
+#[cfg(feature = "cli")]
 pub mod build;
 pub mod calibration;
 pub mod capacity;
 pub mod case;
+#[cfg(feature = "cli")]
 pub mod child;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod config;
@@ -80,18 +124,24 @@ pub mod device;
 pub mod discover;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "cli")]
 pub mod git;
 pub mod history;
 pub mod import;
 pub mod inputs;
+#[cfg(feature = "cli")]
 pub mod measure;
+pub mod measured;
 pub mod message;
+#[cfg(feature = "cli")]
 pub mod onnx;
 pub mod outcome;
 pub mod progress;
 pub mod record;
+#[cfg(feature = "cli")]
 pub mod report;
 pub mod rng;
+#[cfg(feature = "cli")]
 pub mod session;
 pub mod stats;
 pub mod steady;
@@ -99,4 +149,5 @@ pub mod summarize;
 pub mod tensor;
 pub mod trtexec;
 pub mod units;
+#[cfg(feature = "cli")]
 pub mod worker;

@@ -14,12 +14,13 @@ mod tensors;
 mod warm_up;
 mod watch;
 
-pub use job::{MeasureJob, Measured, MeasuredGpu, OpenJob, OutputFact, Pass};
+pub use job::{MeasureJob, OpenJob, Pass};
 
 use crate::backend::{LoadSetup, Loaded, Opened, Stream, backend, infer};
 use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
+use crate::measured::{Measured, MeasuredGpu};
 use crate::progress::{Stage, Tell};
 use crate::tensor::write_samples;
 use crate::units::nanos;
@@ -42,7 +43,7 @@ pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
     let feeds = feeds(job, &header)?;
     tell.stage(Stage::Load, 0);
     let setup = LoadSetup { point: job.point, mode: job.mode };
-    match backend(&job.target).load(&header, parts, &setup, &feeds)? {
+    match backend(&job.target)?.load(&header, parts, &setup, &feeds)? {
         Loaded::Program(program) => program::measure(program.as_ref(), job, &header, tell),
         Loaded::Streams(opened) => measure(*opened, job, &header, tell),
     }

@@ -119,7 +119,7 @@ pub struct EngineRecord {
 impl EngineRecord {
     /// Whether the library of our own tests made it, which computes nothing: no number of it is a result.
     pub fn of_test_library(&self) -> bool {
-        self.library.starts_with(crate::backend::tensorrt::sys::abi::TEST_LIBRARY)
+        self.library.starts_with(crate::engine::TEST_LIBRARY)
     }
 
     /// Why its numbers say nothing about a model.

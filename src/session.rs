@@ -20,8 +20,8 @@ pub use machine::{host, machine_of};
 pub use source::source_of_revision;
 
 use crate::baseline::Store;
-use crate::build::Built;
 use crate::case::Case;
+use crate::engine::Built;
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Event, RunOutcome};
 use context::Session;

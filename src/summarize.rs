@@ -1,11 +1,10 @@
 //! Makes a [`Summary`] from samples: what one measuring process says about a case. Pure.
 
-use crate::backend::GpuTimes;
 use crate::capacity::{Curve, LateGenerator};
 use crate::case::Budget;
 use crate::device::{GpuConditions, GpuDisturbance};
 use crate::error::{Failure, FailureKind, Result};
-use crate::measure::{Measured, MeasuredGpu};
+use crate::measured::{GpuTimes, Measured, MeasuredGpu};
 use crate::stats::{self, Description, QUANTILES};
 use crate::steady;
 use crate::trtexec::TooCoarse;

@@ -24,10 +24,7 @@ pub mod sys;
 #[cfg(test)]
 mod tests;
 
-pub use build::WARNINGS;
-pub use sys::search::Looked;
-
-use super::{Backend, BuildRequest, LoadSetup, Loaded, Payload};
+use super::{Backend, BuildRequest, LoadSetup, Loaded, Looked, Payload};
 use crate::case::Target;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
@@ -39,6 +36,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use sys::abi::Family;
 use sys::library::{self, Api, Need};
+use sys::search::{Surroundings, search};
 
 /// The backend: a folder to look in, and the library once it is opened.
 pub struct Tensorrt {
@@ -128,4 +126,15 @@ pub fn probe(folder: Option<&Path>) -> (Vec<Looked>, Result<String>) {
             format!("{} ({}); {does}", api.release, api.path.display())
         });
     (search.looked, library)
+}
+
+/// Whether a library is in one of the usual places, for `auto`. Only files are looked at: nothing is opened.
+pub fn is_here() -> bool {
+    search(None, &Surroundings::here(beside_loader)).first(None).is_ok()
+}
+
+/// Where the loader would find a library that the environment points at, without opening it.
+fn beside_loader(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("LD_LIBRARY_PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }

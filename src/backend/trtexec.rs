@@ -13,7 +13,7 @@ mod find;
 mod inputs;
 
 use super::{
-    Backend, BuildRequest, GpuTimes, LoadSetup, Loaded, Payload, Program, ProgramMeasured, ProgramRun, cuda,
+    Backend, BuildRequest, LoadSetup, Loaded, Payload, Program, ProgramMeasured, ProgramRun, cuda,
     refuse_options_of_others,
 };
 use crate::case::{BackendKind, Target};
@@ -21,6 +21,7 @@ use crate::config::{BuildOptions, MARGIN_FRAC, Wait};
 use crate::device::{Gpu, gpu_key};
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, FailureKind, Result};
+use crate::measured::GpuTimes;
 use crate::onnx::{ModelDim, ModelInput};
 use crate::tensor::Tensor;
 use crate::trtexec::{self, RunSettings, TrtexecOutput, TrtexecVersion};

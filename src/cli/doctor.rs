@@ -10,7 +10,7 @@ pub use backends::KnownBackend;
 use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
 use super::out;
-use crate::backend::tensorrt::Looked;
+use crate::backend::Looked;
 use crate::baseline::load_calibration;
 use crate::config::Project;
 use crate::device::{self, Device, Gpu, Timer, Warning};

@@ -4,7 +4,7 @@
 //!
 //! Invariant: what was not read gives no warning (`a_quiet_machine_and_a_silent_one_give_no_warning`).
 
-use super::{Device, GpuState, cpu, gpu, read};
+use super::{Device, GpuState, cpu, nvml, read};
 use crate::units;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -91,7 +91,7 @@ impl Conditions {
             available_bytes: cpu::kib_field(&meminfo, "MemAvailable"),
             hypervisor: cpu::hypervisor(&proc("cpuinfo")),
             steal_frac: cpu::steal_frac(&proc("stat")),
-            gpus: gpu::states(),
+            gpus: nvml::states(),
         }
     }
 }

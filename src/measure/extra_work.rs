@@ -4,8 +4,9 @@
 //! time that a request waits for a busy machine is not its own. The number is found once per process, so the noise of
 //! single requests does not change it.
 
-use crate::backend::{GpuTimes, Stream, infer};
+use crate::backend::{Stream, infer};
 use crate::error::Result;
+use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use std::hint::black_box;
 use std::time::Instant;

@@ -2,8 +2,9 @@
 
 use super::host::{MIN_REQUESTS, first};
 use super::job::MeasureJob;
-use crate::backend::{GpuTimes, Stream};
+use crate::backend::Stream;
 use crate::error::{Failure, Result};
+use crate::measured::GpuTimes;
 use crate::stats::median_by;
 use crate::tensor::write_samples;
 use std::time::{Duration, Instant};

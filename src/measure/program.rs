@@ -1,11 +1,12 @@
 //! Measures a backend that is a program and times its own requests.
 
 use super::gpu::write_gpu_samples;
-use super::job::{MeasureJob, Measured, MeasuredGpu};
+use super::job::MeasureJob;
 use crate::backend::{Program, ProgramRun};
 use crate::device::{self, GpuConditions};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, Result};
+use crate::measured::{Measured, MeasuredGpu};
 use crate::progress::{Stage, Tell};
 use crate::steady;
 use crate::tensor::write_samples;

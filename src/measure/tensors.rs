@@ -1,9 +1,10 @@
 //! Makes the inputs of a case, and checks its outputs.
 
-use super::job::{MeasureJob, OutputFact};
+use super::job::MeasureJob;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
+use crate::measured::OutputFact;
 use crate::tensor::{Tensor, read_npy};
 
 /// The input tensors of the case.

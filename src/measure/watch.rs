@@ -1,9 +1,9 @@
 //! Reads the GPU's state before and after the pass by the host's clock, and the energy used in between.
 
-use super::job::MeasuredGpu;
 use crate::backend::Opened;
 use crate::device::GpuConditions;
 use crate::error::{Failure, FailureKind, Result};
+use crate::measured::MeasuredGpu;
 
 /// Looks at the GPU around the measured phase, never during it, and tells profilers where the phase is.
 pub(super) struct Watch {

@@ -1,10 +1,10 @@
 //! The events of a session while it runs, in the order in which they happen.
 
 use super::Compared;
-use crate::build::Built;
 use crate::case::Case;
 use crate::device::Device;
 use crate::discover::Cell;
+use crate::engine::Built;
 use crate::error::Failure;
 use crate::progress::Stage;
 use crate::record::CaseRecord;

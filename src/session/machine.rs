@@ -1,12 +1,12 @@
 //! Finds the device that a session's numbers belong to: the CPU, or the one GPU that its cases run on.
 
 use super::{Event, Events};
-use crate::backend::tensorrt::sys::search::{Surroundings, search};
+use crate::backend::tensorrt_is_here;
 use crate::case::{Case, Host, Target};
 use crate::device::{self, Device, Gpu};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, WorkerMessage};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// What `auto` is decided by. Only files are looked at: nothing is opened.
@@ -15,14 +15,8 @@ pub fn host() -> Host {
     Host {
         cpus: device::usable_cpus(),
         gpu: nodes.iter().any(|node| Path::new(node).exists()),
-        tensorrt: search(None, &Surroundings::here(beside_loader)).first(None).is_ok(),
+        tensorrt: tensorrt_is_here(),
     }
-}
-
-/// Where the loader would find a library that the environment points at, without opening it.
-fn beside_loader(name: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("LD_LIBRARY_PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// Opening the driver takes seconds where it has to wake GPUs up first.

@@ -7,9 +7,9 @@
 
 use super::context::Session;
 use super::stages::{case_record, measure_process};
-use crate::build::Built;
 use crate::case::Case;
 use crate::compare::{CalibratedPrior, CaseComparison, Design, Invalid, Metric, Verdict, compare_case};
+use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::record::CaseRecord;
 use crate::rng::Rng;

@@ -2,13 +2,15 @@
 
 use super::Event;
 use super::context::Session;
-use crate::build::{BuildJob, Built};
+use crate::build::BuildJob;
 use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
 use crate::config::Scenario;
 use crate::device::Device;
 use crate::engine;
+use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
-use crate::measure::{MeasureJob, Measured, OpenJob, Pass};
+use crate::measure::{MeasureJob, OpenJob, Pass};
+use crate::measured::Measured;
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;

@@ -1,12 +1,14 @@
 //! What parent and worker send to each other: one job on the worker's standard input, then one JSON message a line on
 //! its duplicated standard output. Raw samples travel as files, not through the pipe.
 
-use crate::backend::tensorrt::Looked;
-use crate::build::{BuildJob, Built};
+use crate::backend::Looked;
+use crate::build::BuildJob;
 use crate::case::Target;
 use crate::device::Gpu;
+use crate::engine::Built;
 use crate::error::Failure;
-use crate::measure::{MeasureJob, Measured};
+use crate::measure::MeasureJob;
+use crate::measured::Measured;
 use crate::progress::Stage;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -20,5 +20,6 @@ mod statistics;
 mod support;
 mod tensorrt;
 mod testlib;
+mod tidy;
 mod trtexec;
 mod verdicts;

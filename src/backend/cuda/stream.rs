@@ -6,9 +6,10 @@
 use super::driver::{GpuContext, failed};
 use super::gate::Gate;
 use super::kernel::{Kernels, address};
-use crate::backend::{GpuTimes, LoadSetup, Stream};
+use crate::backend::{LoadSetup, Stream};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
+use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};

@@ -8,7 +8,7 @@ use super::sys::tables::{
 };
 use super::sys::text::c_text;
 use super::{network, options};
-use crate::backend::{BuildRequest, Payload};
+use crate::backend::{BuildRequest, Payload, WARNINGS};
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
@@ -20,9 +20,6 @@ use std::sync::Arc;
 
 /// The name of the plan among the engine's parts.
 pub const PLAN: &str = "engine.plan";
-
-/// The fact that holds what TensorRT warned about.
-pub const WARNINGS: &str = "warnings";
 
 /// The facts that hold where the plugin libraries are begin with this.
 const PLUGIN: &str = "plugin ";

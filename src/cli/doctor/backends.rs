@@ -2,7 +2,7 @@
 //!
 //! Native libraries are opened in a worker, not here.
 
-use crate::backend::tensorrt::Looked;
+use crate::backend::Looked;
 use crate::case::{BackendKind, Target};
 use crate::error::Result;
 use crate::units::plural;
@@ -31,7 +31,7 @@ pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<KnownBacke
 }
 
 fn cpu() -> KnownBackend {
-    let state = Ok(format!("{} (embedded)", crate::backend::embedded()));
+    let state = crate::backend::embedded();
     KnownBackend { name: BackendKind::Cpu.word().to_owned(), state, looked: Vec::new() }
 }
 

@@ -1,6 +1,6 @@
 //! What a GPU reported about a process, as it is written in records.
 
-use crate::backend::GpuTimes;
+use crate::measured::GpuTimes;
 use crate::summarize::{Compute, GpuSummary, InvalidReason};
 use crate::units::round5;
 use schemars::JsonSchema;

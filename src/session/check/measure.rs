@@ -1,9 +1,9 @@
 //! Measures the cases of a check: as pairs where both arms have an engine, otherwise against stored numbers, if any.
 
 use super::{Check, OnMissing};
-use crate::build::Built;
 use crate::case::Case;
 use crate::compare::{self, CaseComparison, NotComparable, Verdict};
+use crate::engine::Built;
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Row, RowOrigin};
 use crate::record::{CaseRecord, Unreal};

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a slot's number comes from [`Method::slot`] alone, which refuses what the opened library does not have.
 
+use crate::engine::TEST_LIBRARY;
 use crate::error::{Failure, FailureKind, Result};
 use std::ffi::{c_char, c_void};
 use std::fmt;
@@ -132,8 +133,6 @@ impl fmt::Display for LibraryVersion {
 
 /// The build number by which the library of our own tests says what it is. NVIDIA's count from 1 with each release.
 pub const TEST_LIBRARY_BUILD: u32 = 1_952_805_748;
-/// How that library is named wherever TensorRT would be.
-pub const TEST_LIBRARY: &str = "test library";
 
 /// What was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

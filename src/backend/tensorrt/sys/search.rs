@@ -4,8 +4,8 @@
 //! the library.
 
 use super::abi::Family;
+use crate::backend::Looked;
 use crate::error::{Failure, Result};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A library we know how to call, by its file.
@@ -67,15 +67,6 @@ impl LibraryCandidate {
     pub fn path(&self) -> PathBuf {
         self.folder.as_deref().map_or_else(|| self.kind.file.into(), |f| f.join(self.kind.file))
     }
-}
-
-/// A place that was looked at, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Looked {
-    /// The folder, or how the loader was asked.
-    pub place: String,
-    /// What is there.
-    pub found: String,
 }
 
 /// What a search came to.
