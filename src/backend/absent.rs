@@ -7,9 +7,9 @@ use crate::error::Result;
 use std::path::Path;
 
 /// No GPU is measured on without these backends, so there is no value of this type.
-pub enum Probe {}
+pub enum GpuProbe {}
 
-impl Probe {
+impl GpuProbe {
     /// The state now.
     pub fn conditions(&mut self) -> Result<GpuConditions> {
         match *self {}

@@ -2,8 +2,8 @@
 
 use super::args::MessageFormat;
 use super::{note, out, out_message, shown};
-use crate::build::Built;
 use crate::discover::ROUNDS;
+use crate::engine::Built;
 use crate::outcome::Event;
 use crate::report::json;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};

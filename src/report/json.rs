@@ -2,8 +2,8 @@
 //! Pure.
 
 use crate::acceptance::AcceptanceStatus;
-use crate::build::Built;
 use crate::compare::{CaseComparison, MetricComparison};
+use crate::engine::Built;
 use crate::message::{
     AcceptanceSaid, AddedAcceptance, AddedBaseline, BudgetNumbers, CapacityNumbers, CapacityPointNumbers,
     CaseFailed, CaseFinished, CheckedCase, ComparedBase, ComparedCase, ComparedMetric, Drift, EngineReady,
