@@ -126,7 +126,7 @@ fn criterion_child() {
         .measurement_time(Duration::from_secs(1))
         .sample_size(50);
     criterion.bench_function("inference", |b| {
-        b.iter(|| trt_perf::backend::infer(stream.as_mut()).expect("it answers"))
+        b.iter(|| trt_perf::backend::infer(stream.as_mut()).expect("it answers"));
     });
     criterion.final_summary();
 }

@@ -44,7 +44,7 @@ fn die_with(parent: Option<u32>) -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| fail(&format!("cannot tie itself to its parent: {e}")))?;
     // The parent may have died before the line above took effect.
-    let now = rustix::process::getppid().map(|p| p.as_raw_pid());
+    let now = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
     if parent.is_some() && now != parent.and_then(|p| i32::try_from(p).ok()) {
         return Err(fail("lost its parent"));
     }

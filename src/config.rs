@@ -127,9 +127,9 @@ impl Project {
     /// The command that prepares a tree for measuring (exports models, say), as configured; run in its root.
     pub fn prepare(&self) -> Result<Option<Vec<String>>> {
         let Some(workspace) = &self.workspace else { return Ok(None) };
-        let tables =
+        let mut tables =
             std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata));
-        let Some(value) = tables.filter_map(|t| t.pointer("/trt-perf/prepare")).next() else {
+        let Some(value) = tables.find_map(|t| t.pointer("/trt-perf/prepare")) else {
             return Ok(None);
         };
         prepare_command(value).map(Some).map_err(|e| Failure::usage(format!("key `prepare` {e}")))

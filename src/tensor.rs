@@ -169,9 +169,8 @@ fn parse_header(header: &str) -> Result<(DType, Vec<usize>), String> {
     let descr = after("descr")?.strip_prefix('\'').and_then(|d| d.split('\'').next()).unwrap_or_default();
     let (order, kind) = descr.split_at(descr.chars().next().map_or(0, char::len_utf8));
     let dtype = DType::ALL.iter().find(|(_, k, _)| *k == kind).map(|(d, ..)| *d);
-    let dtype = match (order, dtype) {
-        ("<" | "|" | "=", Some(d)) => d,
-        _ => return Err(format!("its element type `{descr}` is not supported")),
+    let ("<" | "|" | "=", Some(dtype)) = (order, dtype) else {
+        return Err(format!("its element type `{descr}` is not supported"));
     };
     if !after("fortran_order")?.starts_with("False") {
         return Err("it is in Fortran order".into());

@@ -63,7 +63,7 @@ pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
     let amount = Amount {
         sessions: args.sessions,
         pairs: args.pairs,
-        max_time: args.max_time.map(|n| n.duration()),
+        max_time: args.max_time.map(crate::units::Nanos::duration),
         seed: args.order_seed.unwrap_or_else(clock_seed),
     };
     amount.check()?;

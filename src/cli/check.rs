@@ -89,7 +89,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let looks = Looks {
         pairs: args.pairs,
-        max_time: args.max_time.map(|n| n.duration()),
+        max_time: args.max_time.map(crate::units::Nanos::duration),
         alpha: args.alpha,
         seed: args.order_seed.unwrap_or_else(clock_seed),
         after: 0,

@@ -61,7 +61,7 @@ impl Show {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
             }
             Event::Stage { id, process, stage, expected } => {
-                self.stage(id, *process, stage.word(), *expected)
+                self.stage(id, *process, stage.word(), *expected);
             }
             Event::Progress { id, doing, step, steps } => {
                 if let Some(bar) = &self.bar {
@@ -87,7 +87,7 @@ impl Show {
                 }
             }
             Event::Failed { id, failure } => {
-                self.print(&format!("{}\n", terminal::failure_block(id, failure)))
+                self.print(&format!("{}\n", terminal::failure_block(id, failure)));
             }
             Event::Note { text } => self.say(&format!("{YELLOW}note{RESET}: {text}")),
         }

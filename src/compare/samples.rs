@@ -40,9 +40,8 @@ fn value(metric: Metric, d: &Description) -> Option<f64> {
         Metric::Mean => Some(d.mean_ns),
         Metric::Median => d.quantile_ns(0.5),
         Metric::Tail => d.quantile_ns(0.99).filter(|_| is_judged(d.n, 0.99)),
-        Metric::Compute => None,
         Metric::Throughput => Some(1e9 / d.mean_ns),
-        Metric::Capacity | Metric::CapacityAt(_) => None,
+        Metric::Compute | Metric::Capacity | Metric::CapacityAt(_) => None,
     }
 }
 

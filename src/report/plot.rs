@@ -249,7 +249,7 @@ mod tests {
 
     fn step() -> Vec<Mark> {
         (0..8)
-            .map(|i| mark(if i < 4 { 100.0 } else { 110.0 }, 1.0, &format!("{}", i).repeat(7), i == 4))
+            .map(|i| mark(if i < 4 { 100.0 } else { 110.0 }, 1.0, &i.to_string().repeat(7), i == 4))
             .collect()
     }
 

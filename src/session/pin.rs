@@ -47,8 +47,8 @@ impl History {
             let same_budget = record.budget == case.budget;
             Some(Pin { cell: record.cell(), discovery, path: path.to_owned(), same_budget })
         };
-        let stored = self.candidates.iter().take(MAX_OPENED);
-        stored.filter_map(|c| of_case(c.record.cases.get(&id)?, c.path)).next()
+        let mut stored = self.candidates.iter().take(MAX_OPENED);
+        stored.find_map(|c| of_case(c.record.cases.get(&id)?, c.path))
     }
 }
 

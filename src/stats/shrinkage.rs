@@ -78,9 +78,8 @@ pub fn moderate(estimate: &Estimate, prior: &Prior) -> Estimate {
         return *estimate;
     }
     let ratio = (estimate.sd / prior.sd).powi(2);
-    let unexplained = FisherSnedecor::new(estimate.df, prior.df)
-        .map(|f| 1.0 - f.cdf(ratio) < OUTSIDE_HISTORY_P)
-        .unwrap_or(true);
+    let unexplained =
+        FisherSnedecor::new(estimate.df, prior.df).map_or(true, |f| 1.0 - f.cdf(ratio) < OUTSIDE_HISTORY_P);
     if unexplained {
         return *estimate;
     }

@@ -61,7 +61,7 @@ impl Monitor {
         if !self.0.is_null() {
             // SAFETY: the monitor that the configuration was given must live while the engine is built.
             unsafe {
-                function(self.0, &i_progress_monitor::PHASE_START)(self.0, phase.as_ptr(), parent, steps)
+                function(self.0, &i_progress_monitor::PHASE_START)(self.0, phase.as_ptr(), parent, steps);
             };
         }
     }

@@ -214,7 +214,7 @@ extern "C" fn set_cache(this: This, cache: Pointer, _ignore_mismatch: bool) -> b
 
 extern "C" fn get_cache(this: This) -> Pointer {
     let cache = *kept(this).cache.lock().expect("no panic while it is held");
-    cache.map_or(std::ptr::null_mut(), |c| c.wrapper())
+    cache.map_or(std::ptr::null_mut(), Object::wrapper)
 }
 
 struct Memory {

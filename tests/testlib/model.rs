@@ -63,7 +63,7 @@ impl Plan {
         let text = text.ok_or("the magic tag does not match")?;
         let plan: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let (built, here) = (&plan.release, release().to_string());
-        if *built != here { Err(format!("the plan is of {built}, this is {here}")) } else { Ok(plan) }
+        if *built == here { Ok(plan) } else { Err(format!("the plan is of {built}, this is {here}")) }
     }
 }
 

@@ -45,9 +45,9 @@ impl Package {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    folders.push(path)
+                    folders.push(path);
                 } else {
-                    out.push((path.clone(), fs::read(path).unwrap()))
+                    out.push((path.clone(), fs::read(path).unwrap()));
                 }
             }
         }

@@ -44,7 +44,7 @@ pub fn differences(lib: &Source) -> Vec<String> {
         match rooms.iter().find(|room| room.name == *name) {
             None => found.push(format!("`{name}` is not in the map")),
             Some(room) if room.cli != *cli => {
-                found.push(format!("the map is wrong on the feature of `{name}`"))
+                found.push(format!("the map is wrong on the feature of `{name}`"));
             }
             Some(_) => {}
         }

@@ -34,7 +34,7 @@ fn the_logger_keeps_errors_and_warnings_of_every_family() {
         for (severity, text) in [(1, c"an error"), (2, c"a warning"), (3, c"nobody needs to know")] {
             // SAFETY: the logger is alive.
             unsafe {
-                function(logger.pointer(), &i_logger::LOG, family)(logger.pointer(), severity, text.as_ptr())
+                function(logger.pointer(), &i_logger::LOG, family)(logger.pointer(), severity, text.as_ptr());
             };
         }
         let kept = |error, text: &str| Logged { error, text: text.into() };
