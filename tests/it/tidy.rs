@@ -6,6 +6,7 @@ mod source;
 
 use map::Room;
 use source::{Source, below};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn root() -> &'static Path {
@@ -74,4 +75,26 @@ fn files_and_functions_are_short() {
     nothing_found(&everything(), rules::short);
     // A test may be one long table.
     nothing_found(&below(root(), &["src", "benches"]), rules::short_functions);
+}
+
+#[test]
+fn headers_and_comments_say_it_plainly() {
+    nothing_found(&everything(), rules::header);
+    nothing_found(&everything(), rules::words_of_comments);
+}
+
+#[test]
+fn a_type_name_is_used_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in shipped() {
+        for name in rules::types(&source) {
+            places.entry(name).or_default().push(source.path.clone());
+        }
+    }
+    let twice: Vec<String> = places
+        .into_iter()
+        .filter(|(_, paths)| paths.len() > 1)
+        .map(|(name, paths)| format!("{name}: {}", paths.join(", ")))
+        .collect();
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
 }

@@ -46,31 +46,37 @@ fn whole_version() -> i32 {
     number(v.major * 10_000 + v.minor * 100 + v.patch)
 }
 
+/// The version in one number, as NVIDIA writes it.
 #[unsafe(no_mangle)]
 pub extern "C" fn getInferLibVersion() -> i32 {
     if fault("wrong-version") { 120_000 } else { whole_version() }
 }
 
+/// The first part of the version.
 #[unsafe(no_mangle)]
 pub extern "C" fn getInferLibMajorVersion() -> i32 {
     if fault("wrong-version") { 12 } else { number(release().version.major) }
 }
 
+/// The second part of the version.
 #[unsafe(no_mangle)]
 pub extern "C" fn getInferLibMinorVersion() -> i32 {
     number(release().version.minor)
 }
 
+/// The third part of the version.
 #[unsafe(no_mangle)]
 pub extern "C" fn getInferLibPatchVersion() -> i32 {
     number(release().version.patch)
 }
 
+/// The build: the number by which this library says that it is ours.
 #[unsafe(no_mangle)]
 pub extern "C" fn getInferLibBuildVersion() -> i32 {
     number(release().version.build)
 }
 
+/// The parser's version in one number.
 #[unsafe(no_mangle)]
 pub extern "C" fn getNvOnnxParserVersion() -> i32 {
     whole_version()
