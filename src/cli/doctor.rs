@@ -1,7 +1,6 @@
 //! The `doctor` verb: says whether this machine can measure, and what would disturb the measurements.
 //!
-//! Text and JSON show the same [`DoctorReport`]. It changes nothing on the machine; it only names the commands that
-//! would.
+//! Text and JSON show the same [`DoctorReport`]. It changes nothing on the machine.
 
 mod backends;
 
@@ -111,13 +110,8 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
         MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &calibration, &warnings)),
         MessageFormat::Json => {
             let json = render_json(&device, &gpus, &backends, timer, &calibration, &warnings);
-            out(&format!(
-                "{}\n",
-                json.map_err(|e| Failure::new(
-                    FailureKind::Io,
-                    format!("cannot write the report as JSON: {e}")
-                ))?
-            ));
+            let failed = |e| Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}"));
+            out(&format!("{}\n", json.map_err(failed)?));
         }
     }
     Ok(Exit::Ok)
