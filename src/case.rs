@@ -1,4 +1,4 @@
-//! Makes cases from the configuration: model × shapes × scenario, each with an id and a definition hash. Pure.
+//! Turns the configuration into cases: model × shapes × scenario, each with an id and a definition hash. Pure.
 //!
 //! The *definition hash* covers what is asked; two measurements compare when it is the same. What answers (model bytes,
 //! build options, backend, library) is hashed as *engine inputs* when the engine is built.

@@ -1,4 +1,4 @@
-//! Makes a [`Record`] from another program's measurements: the files of `trtexec`. Pure.
+//! Turns another program's measurements into a [`Record`]: the files of `trtexec`. Pure.
 //!
 //! The device, the settings and the engine are what the files say they were; nothing is taken from this machine. What
 //! is asked is hashed from the settings that were in force, so that numbers with different meanings do not compare.

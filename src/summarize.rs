@@ -1,4 +1,4 @@
-//! Makes a [`Summary`] from samples: what one measuring process says about a case. Pure.
+//! Sums samples up as a [`Summary`]: what one measuring process says about a case. Pure.
 
 use crate::capacity::{Curve, LateGenerator};
 use crate::case::Budget;

@@ -27,8 +27,7 @@ const NARROW: i32 = 5;
 /// looks like no slope.
 const OFFSETS: [i32; 5] = [0, 1, -1, 2, -2];
 
-/// ln(share) changes by about this from one of them to the next. Less, and the slope drowns in noise; more, and the
-/// line bends.
+/// ln(share) changes by about this between two of them. Less, and noise drowns the slope; more, and the line bends.
 const LN_SHARE_APART: f64 = 0.35;
 
 /// They are not further apart than this either, 5 % in rate, for the same reason.

@@ -1,4 +1,4 @@
-//! Makes the inputs of a case, and checks its outputs.
+//! Prepares the inputs of a case, and checks its outputs.
 
 use super::job::MeasureJob;
 use crate::engine::EngineHeader;

@@ -83,11 +83,14 @@ fn headers_and_comments_say_it_plainly() {
     nothing_found(&everything(), rules::words_of_comments);
 }
 
+/// Has the names of what it stands for, in programs without that.
+const STAND_IN: &str = "src/backend/absent.rs";
+
 #[test]
 fn a_type_name_is_used_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for source in shipped() {
-        for name in rules::types(&source) {
+    for source in shipped().iter().filter(|source| source.path != STAND_IN) {
+        for name in rules::types(source) {
             places.entry(name).or_default().push(source.path.clone());
         }
     }

@@ -1,4 +1,4 @@
-//! Makes a TensorRT network from an ONNX model, with optimisation profiles for its dynamic inputs.
+//! Reads a TensorRT network from an ONNX model, with optimisation profiles for its dynamic inputs.
 //!
 //! A model that the parser does not accept is a failure that names the nodes. No shape is guessed.
 
