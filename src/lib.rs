@@ -31,7 +31,9 @@
 //!
 //! | module | makes | from | pure | feature |
 //! |---|---|---|---|---|
+//! | [`printable`] | text that may be shown | text from outside | pure | |
 //! | [`error`] | failures with a next step | – | pure | |
+//! | [`file`] | the bytes of a file | a path; regular and bounded | | |
 //! | [`units`] | durations, rates, percent | – | pure | |
 //! | [`rng`] | seeded numbers | a seed | pure | |
 //! | [`stats`] | estimates, tests, decisions | numbers | pure | |
@@ -124,6 +126,7 @@ pub mod device;
 pub mod discover;
 pub mod engine;
 pub mod error;
+pub mod file;
 #[cfg(feature = "cli")]
 pub mod git;
 pub mod history;
@@ -136,6 +139,7 @@ pub mod message;
 #[cfg(feature = "cli")]
 pub mod onnx;
 pub mod outcome;
+pub mod printable;
 pub mod progress;
 pub mod record;
 #[cfg(feature = "cli")]

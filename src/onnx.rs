@@ -5,12 +5,13 @@
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::tensor::DType;
 use rten_onnx::onnx::{
     DataLocation, DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// A dimension as the model declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct ModelFile {
 
 /// Reads and checks the model at `path`.
 pub fn read(path: &Path) -> Result<ModelFile> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    let bytes = file::read(path, &file::MODEL)?;
     let refuse = |what: String| {
         Failure::new(FailureKind::Build, format!("{} is not a usable ONNX model: {what}", path.display()))
     };
@@ -294,10 +295,15 @@ fn external_files(graph: &GraphProto, model: &Path) -> Result<BTreeMap<String, V
             .next("put the weight file beside the model and export again"));
         }
         let path = dir.join(&location);
-        let bytes = std::fs::read(&path).map_err(|e| {
-            Failure::io("read the external weights", &path, &e)
-                .next(format!("put {location} beside {}", model.display()))
-        })?;
+        let beside = format!("put {location} beside {}", model.display());
+        let inside = inside(dir, &path)
+            .map_err(|e| Failure::io("read the external weights", &path, &e).next(&*beside))?
+            .ok_or_else(|| {
+                let what =
+                    format!("its weights \"{location}\" are a link that leaves the model's own folder");
+                refuse(what).next(format!("{beside}, as a file of its own"))
+            })?;
+        let bytes = file::read(&inside, &file::WEIGHTS)?;
         for (offset, length, name) in tensors {
             if offset.checked_add(length).is_none_or(|end| end > bytes.len() as u64) {
                 return Err(refuse(format!(
@@ -310,6 +316,13 @@ fn external_files(graph: &GraphProto, model: &Path) -> Result<BTreeMap<String, V
         files.insert(location, bytes);
     }
     Ok(files)
+}
+
+/// Where the path leads, if that is below `dir`, links followed.
+fn inside(dir: &Path, path: &Path) -> std::io::Result<Option<PathBuf>> {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let (dir, path) = (dir.canonicalize()?, path.canonicalize()?);
+    Ok(path.starts_with(dir).then_some(path))
 }
 
 fn collect_tensors<'a>(graph: &'a GraphProto, into: &mut Vec<&'a TensorProto>) {
