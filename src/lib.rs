@@ -70,6 +70,7 @@
 //! | `session` | the order of the stages | all of the above | | `cli` |
 //! | `report` | text for people and machines | outcomes | pure | `cli` |
 //! | `cli` | verbs, the only place that prints | all of the above | | `cli` |
+//! | [`guide`] | chapters for users | – | pure | |
 //!
 //! # Features
 //! - none: the rooms without a feature above read, compare and judge measurements. No git, no native code, no command
@@ -129,6 +130,7 @@ pub mod error;
 pub mod file;
 #[cfg(feature = "cli")]
 pub mod git;
+pub mod guide;
 pub mod history;
 pub mod import;
 pub mod inputs;

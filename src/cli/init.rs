@@ -19,7 +19,7 @@ const TEMPLATE: &str = include_str!("init/template.toml");
 /// The further keys of a model, explained.
 const MODEL_KEYS: &str = include_str!("init/model.toml");
 /// Records are one per file and never merged; reviewers need not read them.
-const GITATTRIBUTES: &str = "* -merge linguist-generated=true\n";
+const GITATTRIBUTES: &str = "* -text -merge linguist-generated=true\n";
 /// How deep models are looked for, the file itself counted.
 const MODEL_DEPTH: usize = 4;
 /// More models than this are for the user to choose from.

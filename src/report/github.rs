@@ -67,7 +67,7 @@ fn annotation(level: &str, id: &str, text: &str, cases: &[Case], root: &Path) ->
 /// Text that can be shown, with the escapes of workflow commands: nothing from outside may end the command or begin
 /// another.
 fn data(text: &str) -> String {
-    printable::message(text).replace('%', "%25")
+    printable::message(text).replace("##[", "##\\u{5b}").replace('%', "%25")
 }
 
 fn property(text: &str) -> String {
