@@ -85,7 +85,7 @@ pub fn message(text: &str) -> String {
 
 /// A line that we made, with our colours in it.
 pub fn row(text: &str) -> String {
-    coloured(text, |between| escaped(between))
+    coloured(text, escaped)
 }
 
 /// Everything that is printed: our lines, our colours, and nothing at the beginning of a line that GitHub would take
