@@ -111,7 +111,7 @@ fn criterion_child() {
         .iter()
         .map(|i| {
             let shape = i.shape.opt.iter().map(|d| *d as usize).collect();
-            (i.name.clone(), trt_perf::inputs::seeded(&i.name, i.dtype, shape, i.range, 1))
+            (i.name.clone(), trt_perf::inputs::seeded(&i.name, i.dtype, shape, i.range, 1).expect("room"))
         })
         .collect();
     let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, tensorrt: None, gpu: 0 };

@@ -124,6 +124,7 @@ fn record(seed: u64, cases: usize, processes: usize) -> Record {
         acceptance: None,
         failed: BTreeMap::new(),
         unknown: Vec::new(),
+        crlf: false,
     }
 }
 

@@ -212,7 +212,7 @@ impl StoredFile {
 /// What there is to say of a file that was read.
 fn note(path: &Path, record: Result<&Record, &Failure>) -> Option<String> {
     match record {
-        Ok(record) => record.unknown_note().map(|text| format!("{} {text}", path.display())),
+        Ok(record) => record.file_note().map(|text| format!("{} {text}", path.display())),
         Err(failure) => Some(format!("skipped: {failure}")),
     }
 }

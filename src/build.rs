@@ -6,6 +6,7 @@ use crate::case::{Target, sha256_hex};
 use crate::config::{BuildOptions, Shape, dims_text};
 use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::file;
 use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::progress::{Progress, Stage, Tell};
@@ -123,7 +124,7 @@ fn pass_on(last: &Mutex<(&mut dyn Tell, Option<Instant>)>, progress: Progress) {
 /// at the same path does not.
 fn by_content(options: &BuildOptions) -> Result<BuildOptions> {
     let name = |path: &Path| -> Result<PathBuf> {
-        let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+        let bytes = file::read(path, &file::PLUGIN)?;
         Ok(PathBuf::from(sha256_hex(&bytes)))
     };
     let mut options = options.clone();

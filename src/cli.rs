@@ -16,9 +16,11 @@ pub mod init;
 mod keep;
 mod run;
 mod show;
+mod stopped;
 
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
+use crate::printable::{self, BOLD_RED, RESET};
 use crate::{child, worker};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Exit;
@@ -26,6 +28,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use stopped::Stream;
 
 /// Did this commit make inference slower?
 ///
@@ -85,7 +88,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Doctor(args) => doctor::run(&args, manifest),
         Verb::Init(args) => init::run(&args, manifest),
     };
-    outcome.unwrap_or_else(|f| report_failure(&f)).into()
+    let exit = outcome.unwrap_or_else(|f| report_failure(&f));
+    stopped::end();
+    exit.into()
 }
 
 /// The worker's side of the executable.
@@ -93,6 +98,7 @@ pub fn worker(parent: Option<u32>) -> ExitCode {
     match child::run(parent) {
         Ok(()) => ExitCode::SUCCESS,
         Err(f) => {
+            // The parent reads it.
             eprintln!("{f}");
             ExitCode::FAILURE
         }
@@ -110,25 +116,39 @@ fn handle_signals() -> Result<()> {
 }
 
 fn report_failure(f: &Failure) -> Exit {
-    anstream::eprintln!("{}error{}: {f}", show::BOLD_RED, crate::report::style::RESET);
+    err(&format!("{BOLD_RED}error{RESET}: {f}"));
     Exit::of(f.kind)
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
+/// Prints text for people to standard output; a reader that went away (`| head`) is no error.
 fn out(text: &str) {
     use std::io::Write;
-    let _ = write!(anstream::stdout(), "{text}");
+    stopped::at(Stream::Out);
+    let _ = write!(anstream::stdout(), "{}", printable::page(text));
 }
 
 /// Prints a message for machines to standard output.
 fn out_message(message: &Message) {
-    out(&format!("{}\n", message.line()));
+    out_json(&message.line());
 }
 
-/// Prints a line to standard error.
-fn note(text: &str) {
+/// Prints a line for machines to standard output.
+fn out_json(line: &str) {
     use std::io::Write;
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a remark to standard error: a line, and what belongs to it on indented ones.
+fn note(text: &str) {
+    let lines: Vec<String> = text.split("\n  ").map(printable::row).collect();
+    err(&lines.join("\n  "));
+}
+
+/// Prints lines to standard error.
+fn err(text: &str) {
+    use std::io::Write;
+    stopped::at(Stream::Err);
+    let _ = writeln!(anstream::stderr(), "{}", printable::page(text));
 }
 
 /// The time of a session: seconds since 1970.
@@ -140,7 +160,8 @@ fn now_s() -> i64 {
 fn shown(path: &Path) -> String {
     let cwd = std::env::current_dir().ok();
     let below = cwd.as_deref().and_then(|c| path.strip_prefix(c).ok());
-    below.filter(|p| !p.as_os_str().is_empty()).unwrap_or(path).display().to_string()
+    let path = below.filter(|p| !p.as_os_str().is_empty()).unwrap_or(path);
+    printable::line(&path.display().to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape};
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::inputs::ValueRange;
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
@@ -136,7 +137,7 @@ pub fn write(path: &Path, header: &EngineHeader, payload: &[&[u8]]) -> Result<()
 
 /// Reads an engine file and checks both hashes. Returns the header and the parts of the payload.
 pub fn read(path: &Path) -> Result<(EngineHeader, Vec<Vec<u8>>)> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read the engine", path, &e))?;
+    let bytes = file::read(path, &file::ENGINE)?;
     parse(&bytes).map_err(|why| {
         Failure::new(FailureKind::Format, format!("the engine {} {why}", path.display()))
             .next("delete that file; the next run builds it again")

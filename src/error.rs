@@ -3,6 +3,7 @@
 //! One type serves the whole product, because a failure travels: from the worker through the pipe to the parent, into
 //! the report as a row, and to the one place that chooses the exit code (`cli::exit`).
 
+use crate::printable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -61,6 +62,9 @@ pub struct Failure {
     pub kind: FailureKind,
     /// Names the file, case or key, and says what is wrong with it.
     pub message: String,
+    /// What belongs to the message, one thing each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// The next step for the reader; empty where the message says it all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub next: String,
@@ -69,7 +73,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without a next step; [`Failure::next`] adds one.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), next: String::new() }
+        Self { kind, message: message.into(), parts: Vec::new(), next: String::new() }
     }
 
     /// The command line or the configuration asks for something that makes no sense.
@@ -98,6 +102,13 @@ impl Failure {
         self
     }
 
+    /// The same failure with `parts`, each of which gets a line of its own.
+    #[must_use]
+    pub fn parts(mut self, parts: Vec<String>) -> Self {
+        self.parts = parts;
+        self
+    }
+
     /// The same failure with `prefix: ` before its message.
     #[must_use]
     pub fn context(mut self, prefix: impl fmt::Display) -> Self {
@@ -106,11 +117,15 @@ impl Failure {
     }
 }
 
+/// What people read: whatever it names is made printable, so that only our own lines are lines.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        f.write_str(&printable::message(&self.message))?;
+        for part in &self.parts {
+            write!(f, "\n  {}", printable::message(part))?;
+        }
         if !self.next.is_empty() {
-            write!(f, "\n  next: {}", self.next)?;
+            write!(f, "\n  next: {}", printable::message(&self.next))?;
         }
         Ok(())
     }
@@ -137,6 +152,17 @@ mod tests {
         let f = Failure::usage("no such case").next("list them with --list");
         assert_eq!(f.to_string(), "no such case\n  next: list them with --list");
         assert_eq!(Failure::usage("x").context("key `a`").to_string(), "key `a`: x");
+        let parts = Failure::usage("two:").parts(vec!["a".into(), "b".into()]).next("c");
+        assert_eq!(parts.to_string(), "two:\n  a\n  b\n  next: c");
+    }
+
+    #[test]
+    fn what_a_failure_names_cannot_make_lines_of_its_own() {
+        let f = Failure::usage("node `a\n::error::b\x1b]0;c\x07\u{202e}`").next("d\ne");
+        assert_eq!(
+            f.to_string(),
+            r"node `a\n::error::b\u{1b}]0;c\u{7}\u{202e}`".to_owned() + "\n  next: d\\ne"
+        );
     }
 
     #[test]

@@ -272,6 +272,7 @@ mod tests {
             acceptance: None,
             failed: BTreeMap::new(),
             unknown: Vec::new(),
+            crlf: false,
         }
     }
 

@@ -95,6 +95,7 @@ pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
         cases: BTreeMap::from([(runs.case.clone(), case)]),
         failed: BTreeMap::new(),
         unknown: Vec::new(),
+        crlf: false,
     };
     Ok((record, notes))
 }

@@ -40,20 +40,26 @@ pub fn sensible_range(name: &str, dtype: DType, index_bound: Option<u64>) -> Val
     }
 }
 
-/// A seeded tensor. The stream depends on `seed` and on the input's `name`, not on the order of inputs.
-pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, seed: u64) -> Tensor {
+/// A seeded tensor; fails where it has no room. The stream depends on `seed` and on the input's `name`, not on the order of inputs.
+pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, seed: u64) -> Result<Tensor> {
     let mut stream = seed;
     for byte in name.bytes() {
         // FNV-1a: two inputs of one model must not get the same numbers.
         stream = (stream ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     let mut rng = Rng::new(stream);
-    let count: usize = shape.iter().product();
-    let mut data = Vec::with_capacity(count * dtype.size());
+    let too_large = || {
+        Failure::usage(format!("input `{name}`: a {dtype} tensor of shape {shape:?} has no room in memory"))
+            .next("give it a smaller shape, or a smaller batch")
+    };
+    let count = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).ok_or_else(too_large)?;
+    let mut data = Vec::new();
+    let size = count.checked_mul(dtype.size()).ok_or_else(too_large)?;
+    data.try_reserve_exact(size).map_err(|_| too_large())?;
     for _ in 0..count {
         push(&mut data, dtype, range, &mut rng);
     }
-    Tensor { dtype, shape, data }
+    Ok(Tensor { dtype, shape, data })
 }
 
 fn push(data: &mut Vec<u8>, dtype: DType, range: ValueRange, rng: &mut Rng) {
@@ -148,7 +154,8 @@ mod tests {
 
     #[test]
     fn seeded_inputs_repeat_and_differ_by_name_and_seed() {
-        let make = |name: &str, seed| seeded(name, DType::F32, vec![4, 4], ValueRange::UnitFloat, seed);
+        let make =
+            |name: &str, seed| seeded(name, DType::F32, vec![4, 4], ValueRange::UnitFloat, seed).unwrap();
         assert_eq!(make("a", 1), make("a", 1));
         assert_ne!(make("a", 1), make("b", 1));
         assert_ne!(make("a", 1), make("a", 2));
@@ -160,12 +167,23 @@ mod tests {
         assert_eq!(sensible_range("input_ids", DType::I64, Some(100)), ValueRange::Below(100));
         assert_eq!(sensible_range("attention_mask", DType::I64, None), ValueRange::Ones);
         assert_eq!(sensible_range("flags", DType::Bool, None), ValueRange::Below(2));
-        let ids = seeded("ids", DType::I64, vec![1000], ValueRange::Below(7), 1);
+        let ids = seeded("ids", DType::I64, vec![1000], ValueRange::Below(7), 1).unwrap();
         let values: Vec<f64> = ids.values().collect();
         assert!(values.iter().all(|v| (0.0..7.0).contains(v)) && values.contains(&6.0));
-        assert!(seeded("m", DType::Bool, vec![9], ValueRange::Ones, 1).values().all(|v| v == 1.0));
-        let image = seeded("u", DType::U8, vec![4096], ValueRange::Full, 1);
+        let mask = seeded("m", DType::Bool, vec![9], ValueRange::Ones, 1).unwrap();
+        assert!(mask.values().all(|v| v == 1.0));
+        let image = seeded("u", DType::U8, vec![4096], ValueRange::Full, 1).unwrap();
         assert!(image.values().any(|v| v > 250.0) && image.values().any(|v| v < 5.0));
+    }
+
+    #[test]
+    fn a_tensor_without_room_is_refused_by_name() {
+        for shape in [vec![usize::MAX, 2], vec![1 << 62, 1 << 3], vec![1 << 62], vec![1 << 50, 1 << 9]] {
+            let refused = seeded("wide", DType::F64, shape, ValueRange::UnitFloat, 1).unwrap_err();
+            assert!(refused.message.starts_with("input `wide`: a f64 tensor of shape ["), "{refused}");
+        }
+        // Nothing in it: the other sizes do not matter.
+        assert!(seeded("none", DType::F64, vec![0, 1 << 62], ValueRange::UnitFloat, 1).is_ok());
     }
 
     #[test]

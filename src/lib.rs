@@ -31,7 +31,9 @@
 //!
 //! | module | makes | from | pure | feature |
 //! |---|---|---|---|---|
+//! | [`printable`] | text that may be shown | text from outside | pure | |
 //! | [`error`] | failures with a next step | – | pure | |
+//! | [`file`] | the bytes of a file | a path; regular and bounded | | |
 //! | [`units`] | durations, rates, percent | – | pure | |
 //! | [`rng`] | seeded numbers | a seed | pure | |
 //! | [`stats`] | estimates, tests, decisions | numbers | pure | |
@@ -68,6 +70,7 @@
 //! | `session` | the order of the stages | all of the above | | `cli` |
 //! | `report` | text for people and machines | outcomes | pure | `cli` |
 //! | `cli` | verbs, the only place that prints | all of the above | | `cli` |
+//! | [`guide`] | chapters for users | – | pure | |
 //!
 //! # Features
 //! - none: the rooms without a feature above read, compare and judge measurements. No git, no native code, no command
@@ -124,8 +127,10 @@ pub mod device;
 pub mod discover;
 pub mod engine;
 pub mod error;
+pub mod file;
 #[cfg(feature = "cli")]
 pub mod git;
+pub mod guide;
 pub mod history;
 pub mod import;
 pub mod inputs;
@@ -136,6 +141,7 @@ pub mod message;
 #[cfg(feature = "cli")]
 pub mod onnx;
 pub mod outcome;
+pub mod printable;
 pub mod progress;
 pub mod record;
 #[cfg(feature = "cli")]

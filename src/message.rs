@@ -2,7 +2,7 @@
 //!
 //! A line is one JSON object with a `reason`, which says what kind of message it is, and `"schema":
 //! "trt-perf/message@1"`. Fields are added within a version; none is renamed or removed. Times are nanoseconds, shares
-//! fractions of one. `null` stands where a number is not known, or where too few requests support it.
+//! fractions of one. Texts are exact data, also names that a terminal must not be shown as they are. `null` stands where a number is not known, or where too few requests support it.
 //!
 //! Invariant: `tests/message.schema.json` is the JSON Schema of these types.
 
@@ -31,6 +31,7 @@ pub use stored::{
     StoredCalibration, StoredCase, StoredMetric, StoredSpread,
 };
 
+use crate::printable;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
@@ -106,10 +107,12 @@ impl Message {
         Self::Note(Note { text: text.into() })
     }
 
-    /// The line, without its end. Keys are sorted.
+    /// The line, without its end. Keys are sorted. Texts are as they came, whoever wrote them: what could steer a terminal
+    /// or GitHub's log stands as `\u` escapes, which mean the same data.
     pub fn line(&self) -> String {
         // No map has a key that is not text, and no field can fail to be written.
-        serde_json::to_value(MessageLine { schema: SCHEMA, message: self }).unwrap_or_default().to_string()
+        let json = serde_json::to_value(MessageLine { schema: SCHEMA, message: self }).unwrap_or_default();
+        printable::json(&json.to_string())
     }
 }
 

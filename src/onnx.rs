@@ -3,14 +3,15 @@
 //! It runs in the build worker only: a damaged file may make any parser slow or greedy, and a worker has a time limit.
 //! The model is not run.
 
+mod external;
+
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::tensor::DType;
-use rten_onnx::onnx::{
-    DataLocation, DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
-};
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
 /// A dimension as the model declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct ModelFile {
 
 /// Reads and checks the model at `path`.
 pub fn read(path: &Path) -> Result<ModelFile> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    let bytes = file::read(path, &file::MODEL)?;
     let refuse = |what: String| {
         Failure::new(FailureKind::Build, format!("{} is not a usable ONNX model: {what}", path.display()))
     };
@@ -83,7 +84,7 @@ pub fn read(path: &Path) -> Result<ModelFile> {
         let what = if outputs.is_empty() { "outputs" } else { "inputs" };
         return Err(refuse(format!("it has no {what}, so there is nothing to measure")));
     }
-    let external = external_files(graph, path)?;
+    let external = external::files(graph, path)?;
     let mut operators = BTreeMap::new();
     count_operators(graph, &mut operators);
     Ok(ModelFile { sha256: sha256_hex(&bytes), bytes, external, inputs, outputs, operators })
@@ -264,62 +265,6 @@ fn dtype(elem: DataType) -> Option<DType> {
         DataType::BOOL => DType::Bool,
         _ => return None,
     })
-}
-
-/// The external weight files a graph names, subgraphs and constants included.
-fn external_files(graph: &GraphProto, model: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut tensors = Vec::new();
-    collect_tensors(graph, &mut tensors);
-    let mut ranges: BTreeMap<String, Vec<(u64, u64, String)>> = BTreeMap::new();
-    for tensor in tensors.into_iter().filter(|t| t.data_location == Some(DataLocation::EXTERNAL)) {
-        let entry = |key: &str| {
-            tensor.external_data.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.clone())
-        };
-        let number = |key: &str| entry(key).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
-        let name = tensor.name.clone().unwrap_or_default();
-        let location = entry("location").unwrap_or_default();
-        ranges.entry(location).or_default().push((number("offset"), number("length"), name));
-    }
-    let dir = model.parent().unwrap_or(Path::new(""));
-    let mut files = BTreeMap::new();
-    for (location, tensors) in ranges {
-        let refuse = |what: String| Failure::new(FailureKind::Build, format!("{}: {what}", model.display()));
-        // A model is data from elsewhere: it may not name files outside its own folder.
-        let plain =
-            Path::new(&location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-        if location.is_empty() || !plain {
-            return Err(refuse(format!(
-                "its weights point at \"{location}\", outside the model's own folder"
-            ))
-            .next("put the weight file beside the model and export again"));
-        }
-        let path = dir.join(&location);
-        let bytes = std::fs::read(&path).map_err(|e| {
-            Failure::io("read the external weights", &path, &e)
-                .next(format!("put {location} beside {}", model.display()))
-        })?;
-        for (offset, length, name) in tensors {
-            if offset.checked_add(length).is_none_or(|end| end > bytes.len() as u64) {
-                return Err(refuse(format!(
-                    "tensor `{name}` needs bytes {offset} to {} of {location}, which has {}",
-                    offset.saturating_add(length),
-                    bytes.len()
-                )));
-            }
-        }
-        files.insert(location, bytes);
-    }
-    Ok(files)
-}
-
-fn collect_tensors<'a>(graph: &'a GraphProto, into: &mut Vec<&'a TensorProto>) {
-    into.extend(&graph.initializer);
-    for attribute in graph.node.iter().flat_map(|n| &n.attribute) {
-        into.extend(&attribute.t);
-        if let Some(sub) = &attribute.g {
-            collect_tensors(sub, into);
-        }
-    }
 }
 
 fn count_operators(graph: &GraphProto, into: &mut BTreeMap<String, u64>) {

@@ -40,6 +40,8 @@ pub struct Record {
     pub failed: BTreeMap<String, Failure>,
     /// Fields of its file that this version does not know, and leaves out. Empty unless a newer version wrote it.
     pub unknown: Vec<String>,
+    /// The lines of its file end with CRLF: git changed them.
+    pub crlf: bool,
 }
 
 /// Which sources were measured.
@@ -187,15 +189,20 @@ impl Record {
         format!("{commit}{dirty} ({}, {cases})", date(self.created_s))
     }
 
-    /// What to say of a record that holds more than this version knows; continues the name of its file.
-    pub fn unknown_note(&self) -> Option<String> {
-        (!self.unknown.is_empty()).then(|| {
+    /// What there is to say of its file although it can be read; continues the file's name.
+    pub fn file_note(&self) -> Option<String> {
+        let unknown = (!self.unknown.is_empty()).then(|| {
             format!(
                 "holds what this version of the tool does not know and leaves out: {} (cargo-trt-perf {} wrote it; update with `cargo install cargo-trt-perf`)",
                 self.unknown.join(", "),
                 self.tool
             )
-        })
+        });
+        let crlf = self.crlf.then(|| {
+            "has CRLF line ends, which git made of it (core.autocrlf); it is read as it was written. To keep them out: write `* -text` into baselines/.gitattributes".to_owned()
+        });
+        let notes: Vec<String> = unknown.into_iter().chain(crlf).collect();
+        (!notes.is_empty()).then(|| notes.join("; it "))
     }
 }
 

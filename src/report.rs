@@ -16,6 +16,7 @@ pub mod terminal;
 
 use crate::acceptance::AcceptanceStatus;
 use crate::outcome::{Added, Checked, Row, RowOrigin};
+use crate::printable::{line, message};
 use crate::record::{Acceptance, short};
 use crate::units::change;
 
@@ -61,9 +62,9 @@ pub fn verdict(row: &Row) -> String {
     match &row.accepted {
         None => word.to_owned(),
         Some(AcceptanceStatus::Honoured { reason, by }) => {
-            format!("{word}, accepted: {} (by {})", one_line(reason), one_line(by))
+            format!("{word}, accepted: {} (by {})", line(reason), line(by))
         }
-        Some(AcceptanceStatus::Stale { why }) => format!("{word}, stale acceptance: {}", one_line(why)),
+        Some(AcceptanceStatus::Stale { why }) => format!("{word}, stale acceptance: {}", line(why)),
     }
 }
 
@@ -71,11 +72,11 @@ pub fn verdict(row: &Row) -> String {
 pub fn added(added: &Added) -> String {
     let file = added.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let text = match (&added.record, added.acceptance()) {
-        (Err(f), _) => format!("cannot be read: {}", f.message),
+        (Err(f), _) => format!("cannot be read: {}", message(&f.message)),
         (Ok(_), Some((_, acceptance))) => accepts(acceptance),
         (Ok(record), None) => format!("numbers of {}, accepts nothing", record.label()),
     };
-    one_line(&format!("{file}: {text}"))
+    message(&format!("{}: {text}", line(&file)))
 }
 
 /// What an acceptance says, in one line.
@@ -85,26 +86,15 @@ pub fn accepts(a: &Acceptance) -> String {
         .iter()
         .map(|(name, i)| format!("{name} {} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
         .collect();
-    one_line(&format!(
+    message(&format!(
         "accepts a {} of {} against {}: {}. {} (by {})",
         a.kind.word(),
         a.case,
         short(&a.base_commit),
         changes.join(", "),
-        a.reason,
-        a.by
+        line(&a.reason),
+        line(&a.by)
     ))
-}
-
-/// Text from outside on one line and of a bearable length: it must neither steer the terminal nor, on GitHub, begin
-/// a workflow command.
-pub fn one_line(text: &str) -> String {
-    const LONGEST: usize = 600;
-    let mut line: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 /// How a row came about, in words.

@@ -3,6 +3,7 @@
 //! This is the only file that knows the format (numpy.lib.format, versions 1.0 to 3.0, little-endian, C order).
 
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use half::f16;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -130,7 +131,7 @@ const NPY_MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Reads a `.npy` file.
 pub fn read_npy(path: &Path) -> Result<Tensor> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    let bytes = file::read(path, &file::NPY)?;
     parse_npy(&bytes).map_err(|why| {
         Failure::new(FailureKind::Format, format!("{} is not a usable .npy file: {why}", path.display()))
             .next("write it with numpy.save(), little-endian, C order, without pickled objects")

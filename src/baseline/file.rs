@@ -1,15 +1,15 @@
 //! Reads and writes one file of ours: a file that cannot be read is named, and one that is written is whole or not
 //! there.
 
-use crate::error::{Failure, FailureKind, Result};
-use crate::record::wire::document::{FileKind, MAX_READ_BYTES};
-use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Write};
+use crate::error::{Failure, Result};
+use crate::file;
+use crate::record::wire::document::FileKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// What a file holds, by `read` of its kind. Failures name the file.
 pub fn open<T>(path: &Path, kind: &FileKind, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
-    understand(path, kind, bytes(path), read)
+    understand(path, kind, file::read(path, &kind.file())?, read)
 }
 
 /// The same; `None` where there is no such file.
@@ -18,34 +18,17 @@ pub fn open_if_there<T>(
     kind: &FileKind,
     read: impl FnOnce(&str) -> Result<T>,
 ) -> Result<Option<T>> {
-    match bytes(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        found => understand(path, kind, found, read).map(Some),
-    }
-}
-
-/// At most one byte more than a file of ours may have: anything may stand at a path that somebody named.
-fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_READ_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let found = file::read_if_there(path, &kind.file())?;
+    found.map(|bytes| understand(path, kind, bytes, read)).transpose()
 }
 
 fn understand<T>(
     path: &Path,
     kind: &FileKind,
-    found: Result<Vec<u8>, Error>,
+    bytes: Vec<u8>,
     read: impl FnOnce(&str) -> Result<T>,
 ) -> Result<T> {
-    let bytes = found.map_err(|e| Failure::io(&format!("read the {}", kind.noun), path, &e))?;
-    let none = |why: &str| {
-        let what = format!("{} {why}, so it is no {}", path.display(), kind.noun);
-        Failure::new(FailureKind::Format, what)
-    };
-    if bytes.len() > MAX_READ_BYTES {
-        return Err(none(&format!("has more than {MAX_READ_BYTES} bytes")));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| none("is not text"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| file::not(path, "is not text", &kind.file()))?;
     read(text).map_err(|f| Failure { message: format!("{} {}", path.display(), f.message), ..f })
 }
 
@@ -77,6 +60,7 @@ pub fn write(path: &Path, kind: &FileKind, text: &str, replace: bool) -> Result<
 mod tests {
     use super::*;
     use crate::record::wire::{self, document::RECORD};
+    use std::fs::File;
 
     #[test]
     fn a_file_that_is_far_too_large_is_not_read_to_its_end() {
@@ -84,7 +68,7 @@ mod tests {
         let path = dir.path().join("large.json");
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
         let error = open(&path, &RECORD, wire::read).unwrap_err();
-        assert!(error.message.ends_with("has more than 16777216 bytes, so it is no record"), "{error}");
+        assert!(error.message.ends_with("has more than 262144 bytes, so it is no record"), "{error}");
         assert!(error.message.contains("large.json"), "{error}");
     }
 }

@@ -15,7 +15,8 @@ pub fn stores(project: &Project) -> [Store; 2] {
 /// A record by file, by id, or by the revision it belongs to.
 pub fn find_record(project: &Project, name: &str) -> Result<Record> {
     let path = Path::new(name);
-    if path.is_file() {
+    // Whatever else stands there, it is said by name.
+    if path.is_file() || name.ends_with(".json") && path.symlink_metadata().is_ok() {
         return load(path);
     }
     let stores = stores(project);

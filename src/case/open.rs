@@ -4,6 +4,7 @@ use super::{Case, sha256_hex};
 use crate::case::BackendKind;
 use crate::config::{ArrivalsChoice, Scenario, Wait};
 use crate::error::{Failure, Result};
+use crate::file;
 use serde::{Deserialize, Serialize};
 
 /// An open loop as configured.
@@ -36,9 +37,7 @@ impl OpenLoop {
         let arrivals = match &self.arrivals {
             ArrivalsChoice::Poisson => "poisson".to_owned(),
             ArrivalsChoice::Uniform => "uniform".to_owned(),
-            ArrivalsChoice::File(path) => {
-                sha256_hex(&std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?)
-            }
+            ArrivalsChoice::File(path) => sha256_hex(&file::read(path, &file::ARRIVALS)?),
         };
         Ok(OpenIdentity {
             arrivals,

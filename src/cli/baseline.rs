@@ -6,6 +6,7 @@ use super::{note, out, shown};
 use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
 use crate::error::Result;
+use crate::printable::line;
 use crate::report::{self, terminal};
 use crate::session::check::accept::{AcceptRequest, accept as accept_change};
 use crate::session::keep;
@@ -100,7 +101,7 @@ fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
 fn long_note(path: &Path) -> String {
     match baseline::load(path) {
         Ok(record) => record.acceptance.map_or_else(String::new, |a| format!("  {}", report::accepts(&a))),
-        Err(f) => format!("  {}", report::one_line(&f.message)),
+        Err(f) => format!("  {}", line(&f.message)),
     }
 }
 
@@ -125,7 +126,7 @@ fn list(project: &Project, device: Option<&str>, long: bool) -> Result<Exit> {
                 e.date.get(4..6).unwrap_or(""),
                 e.date.get(6..).unwrap_or(""),
                 e.commit12,
-                e.device_key,
+                line(&e.device_key),
                 if long { long_note(&e.path) } else { String::new() }
             )
         })
@@ -138,21 +139,21 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
     let record = find_record(project, name)?;
     out(&format!(
         "record {} of {}\ndevice {} ({})\nmeasured with cargo-trt-perf {}\n",
-        record.id,
-        record.label(),
-        record.device.key,
-        record.device.name,
-        record.tool
+        line(&record.id),
+        line(&record.label()),
+        line(&record.device.key),
+        line(&record.device.name),
+        line(&record.tool)
     ));
     for (key, value) in &record.device.soft {
-        out(&format!("{key} {value}\n"));
+        out(&format!("{} {}\n", line(key), line(value)));
     }
     record.acceptance.iter().for_each(|a| out(&format!("{}\n", report::accepts(a))));
     if !record.supersedes.is_empty() {
-        out(&format!("replaces {}\n", record.supersedes.join(", ")));
+        out(&format!("replaces {}\n", line(&record.supersedes.join(", "))));
     }
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
-    record.unknown_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
+    record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
     Ok(Exit::Ok)
 }
 

@@ -15,6 +15,7 @@ use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::{BuildFinished, CaseBuildOptions, Message};
 use crate::outcome::{Event, Tally};
+use crate::printable::row;
 use crate::report::{json, terminal};
 use crate::session::{self, Setup};
 use crate::units::{bytes, plain_time};
@@ -133,7 +134,7 @@ fn block(id: &str, built: &Built, verbose: bool) -> String {
                 .map(|(what, value)| format!("  {what}: {value}")),
         );
     }
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| row(line) + "\n").collect()
 }
 
 /// The options as they would be written, one a line, with the default ones left to the backend.
@@ -158,7 +159,7 @@ fn print_options(args: &BuildArgs, cases: &[Case]) -> Result<Exit> {
         // The embedded backend's own switches mean nothing to TensorRT.
         let own = own.filter(|_| case.target.kind == BackendKind::Cpu);
         lines.extend(own.chain(theirs).map(|(key, value)| format!("  build.{key} = {value}")));
-        out(&(lines.join("\n") + "\n"));
+        out(&lines.iter().map(|line| row(line) + "\n").collect::<String>());
     }
     Ok(Exit::Ok)
 }

@@ -4,7 +4,7 @@ use super::args::{self, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
-use super::{note, now_s, out, out_message, shown};
+use super::{note, now_s, out, out_message, shown, stopped};
 use crate::case::Case;
 use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
@@ -100,7 +100,8 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let arms = find_arms(&asked(args)?, &project, &events)?;
     let device = machine_of(&arms.head.cases)?;
     if args.message_format == MessageFormat::Human && !args.quiet {
-        note(&format!("base: {}\nhead: {}", arms.base.name, arms.head.name));
+        note(&format!("base: {}", arms.base.name));
+        note(&format!("head: {}", arms.head.name));
     }
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let checked = check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into() })?;
@@ -208,7 +209,7 @@ fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[C
         }
         // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
         if args.message_format == MessageFormat::Human {
-            out(&github::annotations(report, cases, &project.root));
+            stopped::commands(&github::annotations(report, cases, &project.root));
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
+use crate::printable::line;
 use crate::report::{json, terminal};
 use crate::session::sessions_for;
 use clap::Args;
@@ -88,7 +89,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     ordered.sort_by_key(|c| (c.verdict.rank(), c.id.clone()));
     let human = args.message_format == MessageFormat::Human;
     if human {
-        out(&format!("base: {}\nhead: {}\n\n", base.label(), head.label()));
+        out(&format!("base: {}\nhead: {}\n\n", line(&base.label()), line(&head.label())));
     }
     for c in ordered {
         if human {
@@ -98,7 +99,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         }
     }
     for (name, record) in [(&args.base, &base), (&args.head, &head)] {
-        record.unknown_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
+        record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
     }
     let soft = compare::soft_differences(&base, &head);
     if human && !soft.is_empty() {

@@ -15,6 +15,7 @@ use crate::discover::{AskedAxes, Cell, Grid, grids};
 use crate::error::{Failure, Result};
 use crate::message::{DiscoverFinished, Message};
 use crate::outcome::{Discovered, Event, Explored};
+use crate::printable;
 use crate::report::{self, json};
 use crate::session::discover::discover;
 use crate::session::keep::ensure_savable;
@@ -47,7 +48,7 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let (grids, known) = select(asked, &project)?;
     if asked.list {
-        let line = |c: &Case| format!("{} {}\n", c.id, Cell::of(c).words());
+        let line = |c: &Case| format!("{} {}\n", printable::line(&c.id), Cell::of(c).words());
         out(&grids.iter().flat_map(|g| &g.cells).map(line).collect::<String>());
         return Ok(Exit::Ok);
     }

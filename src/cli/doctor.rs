@@ -8,12 +8,13 @@ pub use backends::KnownBackend;
 
 use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
-use super::out;
+use super::{out, out_json};
 use crate::backend::Looked;
 use crate::baseline::load_calibration;
 use crate::config::Project;
 use crate::device::{self, Device, Gpu, Timer, Warning};
 use crate::error::{Failure, FailureKind, Result};
+use crate::printable;
 use crate::report::calibration::state;
 use crate::units;
 use serde::Serialize;
@@ -110,8 +111,9 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
         MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &calibration, &warnings)),
         MessageFormat::Json => {
             let json = render_json(&device, &gpus, &backends, timer, &calibration, &warnings);
-            let failed = |e| Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}"));
-            out(&format!("{}\n", json.map_err(failed)?));
+            out_json(&json.map_err(|e| {
+                Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}"))
+            })?);
         }
     }
     Ok(Exit::Ok)
@@ -153,7 +155,8 @@ pub fn render_json(
     calibration: &str,
     warnings: &[Warning],
 ) -> serde_json::Result<String> {
-    serde_json::to_string(&DoctorReport::new(device, gpus, backends, timer, calibration, warnings))
+    let report = DoctorReport::new(device, gpus, backends, timer, calibration, warnings);
+    serde_json::to_string(&report).map(|text| printable::json(&text))
 }
 
 fn machine(out: &mut String, device: &Device) {
@@ -219,7 +222,8 @@ fn advice(out: &mut String, warnings: &[Warning]) {
     }
     for (i, warning) in warnings.iter().enumerate() {
         let number = format!("{}.", i + 1);
-        let _ = writeln!(out, "  {number:<3} {}\n      {}", warning.what, warning.advice);
+        let [what, advice] = [&warning.what, &warning.advice].map(|text| printable::line(text));
+        let _ = writeln!(out, "  {number:<3} {what}\n      {advice}");
     }
 }
 
@@ -233,7 +237,7 @@ fn section(out: &mut String, title: &str) {
 
 fn line(out: &mut String, label: &str, value: &str) {
     // Writing into a String cannot fail.
-    let _ = writeln!(out, "  {label:<LABEL_WIDTH$} {value}");
+    let _ = writeln!(out, "  {label:<LABEL_WIDTH$} {}", printable::message(value));
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
 use crate::import::{self, Runs};
 use crate::message::{Message, SessionFinished};
+use crate::printable::line;
 use crate::record::Source;
 use crate::report::{json, terminal};
 use crate::session::source_of_revision;
@@ -180,12 +181,12 @@ fn named_gpu(
 fn layer_table(layers: &[Layer]) -> String {
     let mut text = String::new();
     for layer in layers.iter().take(SHOWN_LAYERS) {
-        let what = layer.what.as_ref().map_or(String::new(), |w| format!("  ({w})"));
+        let what = layer.what.as_ref().map_or(String::new(), |w| format!("  ({})", line(w)));
         text.push_str(&format!(
             "  {:>9} {:>6}  {}{what}\n",
             time(layer.median_ms * 1e6),
             share(layer.share_frac),
-            layer.name
+            line(&layer.name)
         ));
     }
     match layers.len() {

@@ -7,6 +7,8 @@ use super::exit::Exit;
 use super::out;
 use crate::config::{Project, SETTINGS, Setting};
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
+use crate::printable::line;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +19,7 @@ const TEMPLATE: &str = include_str!("init/template.toml");
 /// The further keys of a model, explained.
 const MODEL_KEYS: &str = include_str!("init/model.toml");
 /// Records are one per file and never merged; reviewers need not read them.
-const GITATTRIBUTES: &str = "* -merge linguist-generated=true\n";
+const GITATTRIBUTES: &str = "* -text -merge linguist-generated=true\n";
 /// How deep models are looked for, the file itself counted.
 const MODEL_DEPTH: usize = 4;
 /// More models than this are for the user to choose from.
@@ -39,7 +41,7 @@ pub fn run(_: &InitArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     let folder = manifest.parent().unwrap_or(Path::new("."));
     let done = write(&manifest, &project.root, &find_models(folder))?;
-    out(&done.iter().map(|line| format!("{line}\n")).collect::<String>());
+    out(&done.iter().map(|text| line(text) + "\n").collect::<String>());
     Ok(Exit::Ok)
 }
 
@@ -60,7 +62,7 @@ fn nearest_manifest() -> Result<PathBuf> {
 /// `Usage` where there is a configuration already or no package to write it for, `Format` where the manifest is not TOML
 /// that can be appended to, `Io` otherwise. After the first two nothing has changed.
 pub fn write(manifest: &Path, root: &Path, models: &[PathBuf]) -> Result<Vec<String>> {
-    let bytes = fs::read(manifest).map_err(|e| Failure::io("read", manifest, &e))?;
+    let bytes = file::read(manifest, &file::MANIFEST)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::new(FailureKind::Format, format!("{} is not UTF-8", manifest.display())))?;
     check(manifest, &text)?;
@@ -300,11 +302,7 @@ fn gitattributes(root: &Path) -> Result<String> {
 
 fn gitignore(root: &Path) -> Result<String> {
     let path = root.join(".gitignore");
-    let old = match fs::read(&path) {
-        Ok(old) => old,
-        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(Failure::io("read", &path, &e)),
-    };
+    let old = file::read_if_there(&path, &file::IGNORED)?.unwrap_or_default();
     if ignores_target(&String::from_utf8_lossy(&old)) {
         return Ok(format!("{}: ignores target already, left alone", path.display()));
     }

@@ -11,6 +11,7 @@ use crate::config::Project;
 use crate::error::{Failure, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
+use crate::printable::line;
 use crate::report::{json, terminal};
 use crate::session::keep::ensure_savable;
 use crate::session::{self, Setup};
@@ -51,7 +52,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = Project::find(manifest)?;
     let cases = asked.cases.select(&asked.settings, &project)?;
     if asked.list {
-        out(&cases.iter().map(|c| format!("{}\n", c.id)).collect::<String>());
+        out(&cases.iter().map(|c| line(&c.id) + "\n").collect::<String>());
         return Ok(Exit::Ok);
     }
     if asked.save_baseline {

@@ -5,6 +5,7 @@ use super::{note, out, out_message, shown};
 use crate::discover::ROUNDS;
 use crate::engine::Built;
 use crate::outcome::Event;
+use crate::printable::line;
 use crate::report::json;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
@@ -13,9 +14,6 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Bold red text from here on.
-pub const BOLD_RED: &str = "\x1b[1;31m";
 
 /// Shows events.
 pub struct Show {
@@ -66,7 +64,7 @@ impl Show {
             Event::Progress { id, doing, step, steps } => {
                 if let Some(bar) = &self.bar {
                     let of = if *steps > 0 { format!(" {step}/{steps}") } else { String::new() };
-                    bar.set_message(format!("{id}: {doing}{of}"));
+                    bar.set_message(line(&format!("{id}: {doing}{of}")));
                 }
             }
             Event::Round { grid, round, cells, processes, measure } => {
@@ -142,7 +140,7 @@ impl Show {
             let length =
                 if expected.is_zero() { String::new() } else { format!(" {:.1} s", expected.as_secs_f64()) };
             let cell = if process > 0 { &last.cell } else { "" };
-            bar.set_message(format!("{word}{length} {id}{cell}{of}"));
+            bar.set_message(line(&format!("{word}{length} {id}{cell}{of}")));
             return;
         }
         if process > 0 && !last.cell.is_empty() {
@@ -150,10 +148,10 @@ impl Show {
             return;
         }
         // Without a terminal: one line when a case begins to be built or measured, not one per process.
-        let line = if process == 0 { format!("{word} {id}") } else { format!("measuring {id}") };
-        if line != last.announced {
-            self.say(&format!("{DIM}{line}{RESET}"));
-            last.announced = line;
+        let begun = if process == 0 { format!("{word} {id}") } else { format!("measuring {id}") };
+        if begun != last.announced {
+            self.say(&format!("{DIM}{begun}{RESET}"));
+            last.announced = begun;
         }
     }
 

@@ -6,6 +6,7 @@
 //! by a second parser).
 
 use crate::error::{Failure, Result};
+use crate::file;
 use std::io::Write;
 use std::path::Path;
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
@@ -148,22 +149,22 @@ fn expected(text: &str, place: EditedTable, changes: &[SettingChange]) -> Result
 /// Makes the changes in the file `manifest`, at once or not at all.
 pub fn write(manifest: &Path, place: EditedTable, changes: &[SettingChange]) -> Result<()> {
     // A link stays one.
-    let file = manifest.canonicalize().map_err(|e| Failure::io("find", manifest, &e))?;
-    let text = std::fs::read_to_string(&file).map_err(|e| Failure::io("read", &file, &e))?;
+    let target = manifest.canonicalize().map_err(|e| Failure::io("find", manifest, &e))?;
+    let text = file::text(&target, &file::MANIFEST)?;
     let said: Vec<String> = changes.iter().map(SettingChange::to_string).collect();
     let new = edited(&text, place, changes).map_err(|why| {
         Failure::usage(format!("{} was not changed: {why}", manifest.display()))
             .next(format!("write it by hand: {}", said.join(", ")))
     })?;
     let replace = || -> std::io::Result<()> {
-        let dir = file.parent().unwrap_or(Path::new("."));
+        let dir = target.parent().unwrap_or(Path::new("."));
         let mut temporary = tempfile::Builder::new().prefix(".Cargo.toml").tempfile_in(dir)?;
         temporary.write_all(new.as_bytes())?;
-        temporary.as_file().set_permissions(std::fs::metadata(&file)?.permissions())?;
+        temporary.as_file().set_permissions(std::fs::metadata(&target)?.permissions())?;
         temporary.as_file().sync_all()?;
-        temporary.persist(&file).map(drop).map_err(|e| e.error)
+        temporary.persist(&target).map(drop).map_err(|e| e.error)
     };
-    replace().map_err(|e| Failure::io("write", &file, &e))
+    replace().map_err(|e| Failure::io("write", &target, &e))
 }
 
 #[cfg(test)]

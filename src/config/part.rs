@@ -126,8 +126,11 @@ pub(super) fn check_files(model: &Path, variants: &[&Variant], place: &Place, pr
     }
 }
 
-/// "; did you mean …?" from the files that are there.
+/// "; did you mean …?" from the files that are there, or that something else is.
 fn nearby(path: &Path) -> String {
+    if path.symlink_metadata().is_ok() {
+        return "; what is there is no regular file".into();
+    }
     let Some((dir, name)) = path.parent().zip(path.file_name()) else { return String::new() };
     let names: Vec<String> = std::fs::read_dir(dir)
         .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())

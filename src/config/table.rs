@@ -57,11 +57,10 @@ impl Problems {
         match self.0.as_slice() {
             [] => Ok(()),
             [one] => Err(Failure::usage(one.clone())),
-            many => Err(Failure::usage(format!(
-                "{} problems in the configuration:\n  {}",
-                many.len(),
-                many.join("\n  ")
-            ))),
+            many => {
+                Err(Failure::usage(format!("{} problems in the configuration:", many.len()))
+                    .parts(many.to_vec()))
+            }
         }
     }
 }

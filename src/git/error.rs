@@ -120,7 +120,10 @@ impl GitError {
 /// another revision, and a script sees the same exit code from every verb.
 impl From<GitError> for Failure {
     fn from(e: GitError) -> Self {
-        Failure::usage(e.to_string())
+        // Only what is our own has lines: git forbids line ends in the names of revisions.
+        let said = e.to_string();
+        let mut lines = said.lines().map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned());
+        Failure::usage(lines.next().unwrap_or_default()).parts(lines.collect())
     }
 }
 

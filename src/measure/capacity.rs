@@ -7,7 +7,8 @@ use super::open::{Batching, Offer, offer};
 use crate::backend::Stream;
 use crate::capacity::{Ask, Curve, Pattern, ProbeAnswer, SearchPlan, schedule, search};
 use crate::config::ArrivalsChoice;
-use crate::error::{Failure, Result};
+use crate::error::Result;
+use crate::file;
 use crate::progress::{Progress, Tell};
 use crate::stats::describe::quantile_sorted;
 use crate::units::five_digits;
@@ -92,7 +93,7 @@ fn pattern(arrivals: &ArrivalsChoice) -> Result<Pattern> {
         ArrivalsChoice::Poisson => Ok(Pattern::Poisson),
         ArrivalsChoice::Uniform => Ok(Pattern::Uniform),
         ArrivalsChoice::File(path) => {
-            let text = std::fs::read_to_string(path).map_err(|e| Failure::io("read", path, &e))?;
+            let text = file::text(path, &file::ARRIVALS)?;
             Pattern::recorded(&text, &path.display().to_string())
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn feeds(job: &MeasureJob, header: &EngineHeader) -> Result<Vec<(Stri
                 spec.shape.opt.iter().map(|d| usize::try_from(*d).unwrap_or(usize::MAX)).collect();
             let tensor = match job.inputs.get(&spec.name) {
                 Some(path) => inputs::from_file(&spec.name, path, spec.dtype, &shape)?,
-                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, job.seed),
+                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, job.seed)?,
             };
             Ok((spec.name.clone(), tensor))
         })

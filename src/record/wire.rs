@@ -152,7 +152,7 @@ pub fn write(record: &mut Record) -> String {
 /// The record in the text of a file.
 pub fn read(text: &str) -> Result<Record> {
     let contents = document::read(text, &document::RECORD, from_wire)?;
-    Ok(Record { unknown: contents.unknown, ..contents.body })
+    Ok(Record { unknown: contents.unknown, crlf: contents.crlf, ..contents.body })
 }
 
 fn to_wire(r: &Record) -> RecordV1 {
@@ -243,6 +243,7 @@ fn from_wire(w: RecordV1) -> Result<Record, String> {
         cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),
         failed: w.failed.into_iter().map(|(id, f)| (id, failure_from_wire(f))).collect(),
         unknown: Vec::new(),
+        crlf: false,
     })
 }
 
@@ -286,5 +287,5 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
 fn failure_from_wire(f: FailureV1) -> Failure {
     // A kind this version does not know still is a failure to measure.
     let kind = serde_json::from_value(Value::from(f.kind)).unwrap_or(FailureKind::Measure);
-    Failure { kind, message: f.message, next: f.next }
+    Failure { kind, message: f.message, parts: Vec::new(), next: f.next }
 }

@@ -3,20 +3,21 @@
 //! It also has the one line in which a comparison says what it took into account. Every spread is shown with the number
 //! of sessions behind it.
 
-use super::style::{BOLD, DIM, RESET, YELLOW, plain_table, table_text};
+use super::style::{BOLD, DIM, RESET, YELLOW, add_row, plain_table, table_text};
 use crate::calibration::advice::{self, percent};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
 use crate::compare::{Basis, CaseComparison, MetricComparison, Sessions};
 use crate::message::{
     Clock, FalseVerdicts, StoredCalibration, StoredCase, StoredMetric, StoredSpread, finite,
 };
+use crate::printable::line;
 use crate::record::date;
 use crate::units::{share, time};
 use std::fmt::Write;
 
 /// The whole calibration.
 pub fn terminal(c: &Calibration) -> String {
-    let mut out = format!("{BOLD}calibration of {}{RESET} ({})\n", c.device.key, c.device.name);
+    let mut out = format!("{BOLD}calibration of {}{RESET} ({})\n", line(&c.device.key), line(&c.device.name));
     let resolution = c.clock.resolution.map_or("too coarse to measure".to_owned(), |n| format!("{n} steps"));
     let _ = writeln!(out, "clock: {resolution}, a read takes {}", c.clock.median);
     for (id, case) in &c.cases {
@@ -24,8 +25,8 @@ pub fn terminal(c: &Calibration) -> String {
     }
     let wrong = c.false_verdicts();
     let _ = writeln!(out, "\n{BOLD}false verdicts{RESET} over all cases and sessions: {}", of(wrong));
-    for line in advice::machine(c) {
-        let _ = writeln!(out, "{YELLOW}warning{RESET}: {line}");
+    for text in advice::machine(c) {
+        let _ = writeln!(out, "{YELLOW}warning{RESET}: {}", line(&text));
     }
     out
 }
@@ -33,7 +34,8 @@ pub fn terminal(c: &Calibration) -> String {
 fn block(id: &str, c: &CaseCalibration) -> String {
     let discarded = if c.discarded > 0 { format!(", {} discarded", c.discarded) } else { String::new() };
     let mut out = format!(
-        "{BOLD}{id}{RESET}\n  {} sessions, {} pairs{discarded}, {} a pair; within a process ±{}, lag-1 {:.2}\n",
+        "{BOLD}{}{RESET}\n  {} sessions, {} pairs{discarded}, {} a pair; within a process ±{}, lag-1 {:.2}\n",
+        line(id),
         c.sessions,
         c.pairs,
         time(c.per_pair.0 as f64),
@@ -58,17 +60,20 @@ fn block(id: &str, c: &CaseCalibration) -> String {
     for m in &c.metrics {
         let spread = |sd: f64, df: f64| format!("{} (df {df:.0})", percent(sd));
         let [a, b, d] = MINUTES.map(|n| c.detectable(m, n).map_or_else(|| "not reachable".into(), percent));
-        table.add_row([
-            m.metric.name(c.budget),
-            typical(m),
-            spread(m.process.sd, m.process.df),
-            spread(m.pair.sd, m.pair.df),
-            spread(m.session.sd, m.session.df),
-            a,
-            b,
-            d,
-            of(m.false_verdicts),
-        ]);
+        add_row(
+            &mut table,
+            [
+                m.metric.name(c.budget),
+                typical(m),
+                spread(m.process.sd, m.process.df),
+                spread(m.pair.sd, m.pair.df),
+                spread(m.session.sd, m.session.df),
+                a,
+                b,
+                d,
+                of(m.false_verdicts),
+            ],
+        );
     }
     for line in table_text(&table).lines() {
         let _ = writeln!(out, "  {line}");

@@ -4,11 +4,12 @@
 
 use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, DotKind, legend, scatter};
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, clipped, paint, plain_table, table_text};
 use crate::case::tail_quantile;
 use crate::discover::{Axes, Cell, Out, ROUNDS, TrialEntry};
 use crate::message::{CellOut, GridBudget, GridCell, GridPoint, GridWinner, Message};
 use crate::outcome::Explored;
+use crate::printable::line;
 use crate::units::{change, plain_time, plural, rate, share, time};
 use comfy_table::CellAlignment;
 use std::fmt::Write;
@@ -38,7 +39,7 @@ fn heading(explored: &Explored) -> String {
     let Explored { grid, trials, .. } = explored;
     let mut out = format!(
         "{BOLD}{}{RESET}  {}: {}\n",
-        grid.name,
+        line(&grid.name),
         plural(trials.entries.len(), "cell"),
         axes_text(&grid.axes)
     );
@@ -140,7 +141,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
         }));
         row.extend(trials.budget.map(|_| number(&|| trials.over_frac(index).map(change))));
         row.push(remark(explored, index));
-        table.add_row(row);
+        add_row(&mut table, row);
     }
     for column in table.column_iter_mut().skip(1).take(columns.len() + 3) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -224,7 +225,7 @@ fn conclusion(explored: &Explored) -> String {
         ),
     };
     for (id, text) in &explored.moved {
-        let _ = writeln!(out, "{DIM}{id}: {text}{RESET}");
+        let _ = writeln!(out, "{DIM}{}: {}{RESET}", line(id), line(text));
     }
     out
 }

@@ -3,6 +3,7 @@
 use super::{CheckReport, how, verdict};
 use crate::case::Case;
 use crate::compare::Verdict;
+use crate::printable;
 use std::path::Path;
 
 /// GitHub drops a step's summary above 1 MiB.
@@ -63,9 +64,10 @@ fn annotation(level: &str, id: &str, text: &str, cases: &[Case], root: &Path) ->
     format!("::{level} {file}title={}::{}\n", property(id), data(text))
 }
 
-/// The escapes of workflow commands: nothing from outside may end the command or begin another.
+/// Text that can be shown, with the escapes of workflow commands: nothing from outside may end the command or begin
+/// another.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    printable::message(text).replace("##[", "##\\u{5b}").replace('%', "%25")
 }
 
 fn property(text: &str) -> String {
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn commands_cannot_be_injected() {
         let line = annotation("error", "a,b:c", "x\n::error::y", &[], Path::new("/"));
-        assert_eq!(line, "::error title=a%2Cb%3Ac::x%0A::error::y\n");
+        assert_eq!(line, "::error title=a%2Cb%3Ac::x\\n::error::y\n");
     }
 
     #[test]

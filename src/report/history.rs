@@ -3,9 +3,10 @@
 //! A change point is a hint and is not called a verdict.
 
 use super::plot::{Glyphs, Mark, Size, plot};
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, paint};
 use crate::history::{LeftOut, LevelChange, Point, SEED, Series};
 use crate::message::{CaseHistory, HistoryChange, HistoryLeftOut, HistoryPoint, finite};
+use crate::printable::line;
 use crate::record::{date, short};
 use crate::stats::changepoint::PERMUTATIONS;
 use crate::units;
@@ -16,9 +17,9 @@ pub fn text(series: &Series, size: Size, glyphs: Glyphs) -> String {
     let metric = series.metric.name(None);
     let mut out = format!(
         "{BOLD}{}{RESET}  {metric}\n{DIM}{} ({}), {}{RESET}\n",
-        series.id,
-        series.device_key,
-        series.device_name,
+        line(&series.id),
+        line(&series.device_key),
+        line(&series.device_name),
         counted(series.points.len(), "record")
     );
     out += &left_out(&series.left_out, &metric);
@@ -72,7 +73,7 @@ fn mark(series: &Series, i: usize, p: &Point) -> Mark {
     Mark {
         estimate: p.estimate,
         interval: p.interval.map(|i| (i.lo, i.hi)),
-        label: [format!("{commit}{dirty}"), date(p.created_s)],
+        label: [line(&format!("{commit}{dirty}")), date(p.created_s)],
         change: is_first(series, i).is_some(),
     }
 }
@@ -87,14 +88,17 @@ fn table(series: &Series) -> String {
             || "one process".to_owned(),
             |i| format!("[{} {}]", series.metric.shown(i.lo), series.metric.shown(i.hi)),
         );
-        table.add_row([
-            p.label(),
-            date(p.created_s),
-            series.metric.shown(p.estimate),
-            interval,
-            p.change.map_or_else(|| "–".to_owned(), units::change),
-            notes(series, i, p).join("; "),
-        ]);
+        add_row(
+            &mut table,
+            [
+                p.label(),
+                date(p.created_s),
+                series.metric.shown(p.estimate),
+                interval,
+                p.change.map_or_else(|| "–".to_owned(), units::change),
+                notes(series, i, p).join("; "),
+            ],
+        );
     }
     for column in table.column_iter_mut().skip(2).take(3) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -138,7 +142,7 @@ fn change(series: &Series, c: &LevelChange) -> String {
     let (colour, word, which) = if c.worse { (RED, "worse", "bad") } else { (GREEN, "better", "better") };
     let place = |p: &Point| {
         let record = p.record_id.get(..8).unwrap_or(&p.record_id);
-        format!("{} ({}, record {record})", p.label(), date(p.created_s))
+        line(&format!("{} ({}, record {record})", p.label(), date(p.created_s)))
     };
     let mut out = format!(
         "  {} (p = {:.3})\n    first {which}: {}\n    last before: {}\n",
@@ -152,7 +156,7 @@ fn change(series: &Series, c: &LevelChange) -> String {
             out += "    both are of the same commit: look at the machine and the engine, not at the code\n";
         }
         (Some(a), Some(b)) => {
-            out += &format!("    commits: git log --oneline {}..{}\n", short(a), short(b));
+            out += &format!("    commits: git log --oneline {}..{}\n", line(short(a)), line(short(b)));
         }
         _ => {}
     }

@@ -5,18 +5,18 @@ use super::{CheckReport, added, how, verdict};
 use crate::case::Budget;
 use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::outcome::{Row, RowOrigin};
+use crate::printable;
 use crate::units::change;
 use std::fmt::Write;
 
 /// Rows shown before the rest is folded.
 const OPEN_ROWS: usize = 20;
 
-/// Text that markdown and HTML leave alone, on one line: ids and messages come from configuration and tools.
+/// Text that can be shown, and that markdown and HTML leave alone, on one line: ids and messages come from configuration and tools.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable::message(text).chars() {
         match c {
-            '\n' | '\r' => out.push(' '),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
@@ -141,6 +141,7 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_can_break_out_of_its_cell() {
-        assert_eq!(escape("a|b\n<script>@me `x` [l](u)"), "a\\|b &lt;script&gt;\\@me \\`x\\` \\[l\\](u)");
+        let escaped = "a\\|b\\\\n&lt;script&gt;\\@me \\`x\\` \\[l\\](u)\\\\u{202e}";
+        assert_eq!(escape("a|b\n<script>@me `x` [l](u)\u{202e}"), escaped);
     }
 }

@@ -4,12 +4,13 @@ mod capacity;
 mod case;
 
 use super::CheckReport;
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint, plain_table, table_text};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, clipped, paint, plain_table, table_text};
 use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
 use crate::outcome::{Base, Compared, Figure, Figures, RunRow, worst_first};
+use crate::printable::{line, message, row as row_of};
 use crate::record::{CaseRecord, Record};
 use crate::units::{change, rate, share, time};
 use comfy_table::CellAlignment;
@@ -46,22 +47,24 @@ pub fn comparison_block(comparison: &CaseComparison) -> String {
 
 /// The block of one case that failed.
 pub fn failure_block(id: &str, failure: &Failure) -> String {
-    let mut lines = vec![paint(RED, &format!("{}: {}", failure.kind.word(), failure.message))];
+    let mut lines = vec![paint(RED, &format!("{}: {}", failure.kind.word(), message(&failure.message)))];
+    lines.extend(failure.parts.iter().map(|part| format!("  {}", message(part))));
     if !failure.next.is_empty() {
-        lines.push(format!("next: {}", failure.next));
+        lines.push(format!("next: {}", message(&failure.next)));
     }
     block(id, &lines)
 }
 
+/// A block whose lines stay lines, whatever they name.
 fn block(id: &str, lines: &[String]) -> String {
-    let mut out = String::new();
+    let (id, mut out) = (line(id), String::new());
     let mut lead = if id.chars().count() < ID_WIDTH {
         format!("{BOLD}{id}{RESET}{}", " ".repeat(ID_WIDTH - id.chars().count()))
     } else {
         format!("{BOLD}{id}{RESET}\n{}", " ".repeat(ID_WIDTH))
     };
     for line in lines {
-        let _ = writeln!(out, "{lead}{line}");
+        let _ = writeln!(out, "{lead}{}", row_of(line));
         lead = " ".repeat(ID_WIDTH);
     }
     out
@@ -160,13 +163,16 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
     let mut table =
         plain_table(["case", "change", "smallest detectable", "how", "verdict"].map(str::to_owned).into());
     for (id, failure) in &report.checked.failed {
-        table.add_row([
-            id.clone(),
-            String::new(),
-            String::new(),
-            clipped(&failure.message),
-            failure.kind.word().to_owned(),
-        ]);
+        add_row(
+            &mut table,
+            [
+                id.clone(),
+                String::new(),
+                String::new(),
+                clipped(&failure.message),
+                failure.kind.word().to_owned(),
+            ],
+        );
     }
     for row in rows {
         let first = row.comparison.metrics.first();
@@ -175,14 +181,17 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             .map_or_else(|| "–".into(), |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)));
         let mde =
             first.and_then(|m| m.ruling.as_ref().ok()).map_or_else(|| "–".into(), |r| change(r.mde.exp_m1()));
-        table.add_row([row.comparison.id.clone(), delta, mde, super::how(&row.origin), super::verdict(row)]);
+        add_row(
+            &mut table,
+            [row.comparison.id.clone(), delta, mde, super::how(&row.origin), super::verdict(row)],
+        );
     }
     out += &table_text(&table);
     for added in &report.checked.added {
         let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
     }
     for id in &report.checked.removed {
-        let _ = writeln!(out, "{DIM}{id} is gone: only the base has it{RESET}");
+        let _ = writeln!(out, "{DIM}{} is gone: only the base has it{RESET}", line(id));
     }
     for (id, (comparison, base)) in &report.checked.drifted {
         let delta = comparison
@@ -192,14 +201,16 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             .map_or_else(String::new, |i| format!(" by {}", change(i.est)));
         let _ = writeln!(
             out,
-            "{YELLOW}drift: {id} is slower{delta} than the oldest stored record, {base}; no single step was{RESET}"
+            "{YELLOW}drift: {} is slower{delta} than the oldest stored record, {}; no single step was{RESET}",
+            line(id),
+            line(base)
         );
     }
     let _ = writeln!(
         out,
         "{BOLD}{}{RESET} (base {}, order seed {})",
         report.headline(),
-        report.base,
+        line(report.base),
         report.seed
     );
     out
@@ -212,10 +223,10 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
     );
     for id in record.failed.keys() {
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
-        table.add_row([id.as_str(), "", "", "", "", "", word]);
+        add_row(&mut table, [id.as_str(), "", "", "", "", "", word]);
     }
     for r in worst_first(record, compared) {
-        table.add_row(row(&r));
+        add_row(&mut table, row(&r));
     }
     for column in table.column_iter_mut().skip(1).take(5) {
         column.set_cell_alignment(CellAlignment::Right);

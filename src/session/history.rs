@@ -177,6 +177,7 @@ mod tests {
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
             unknown: Vec::new(),
+            crlf: false,
         }
     }
 

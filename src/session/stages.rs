@@ -9,6 +9,7 @@ use crate::device::Device;
 use crate::engine;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::measure::{MeasureJob, OpenJob, Pass};
 use crate::measured::Measured;
 use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
@@ -53,6 +54,7 @@ pub(super) fn new_record(session: &Session, source: Option<Source>) -> Record {
         cases: BTreeMap::new(),
         failed: BTreeMap::new(),
         unknown: Vec::new(),
+        crlf: false,
     }
 }
 
@@ -217,7 +219,7 @@ pub(super) fn case_record(
         .iter()
         .map(|spec| {
             let source = match case.inputs.get(&spec.name) {
-                Some(path) => sha256_hex(&std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?),
+                Some(path) => sha256_hex(&file::read(path, &file::NPY)?),
                 None => "seeded".into(),
             };
             Ok(InputIdentity {

@@ -102,6 +102,7 @@ fn record(commit: &str, day: i64, id: &str, case: CaseRecord) -> Record {
         acceptance: None,
         failed: BTreeMap::new(),
         unknown: Vec::new(),
+        crlf: false,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::tensor::DType;
 use crate::units::Nanos;
@@ -74,7 +75,7 @@ impl Workload {
 
 /// The file at `path` in the shape of a model: input `x` and its copy, output `y`.
 pub fn read(path: &Path) -> Result<ModelFile> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    let bytes = file::read(path, &file::WORKLOAD)?;
     let workload = Workload::parse(&bytes).map_err(|why| {
         Failure::new(FailureKind::Build, format!("{} {why}", path.display()))
             .next("the cuda backend runs no models; a workload is a .toml file such as: duration = \"20us\"")

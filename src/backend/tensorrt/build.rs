@@ -12,6 +12,7 @@ use crate::backend::{BuildRequest, Payload, WARNINGS};
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::progress::Progress;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -149,10 +150,9 @@ impl TimingCache {
         facts: &mut BTreeMap<String, String>,
     ) -> Result<Self> {
         let Some(path) = &options.timing_cache else { return Ok(Self { config, _cache: None }) };
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && options.writes_timing_cache() => Vec::new(),
-            Err(e) => return Err(Failure::io("read the timing cache", path, &e)),
+        let bytes = match options.writes_timing_cache() {
+            true => file::read_if_there(path, &file::TIMING_CACHE)?.unwrap_or_default(),
+            false => file::read(path, &file::TIMING_CACHE)?,
         };
         let before = if bytes.is_empty() { "none".to_owned() } else { sha256_hex(&bytes) };
         facts.insert("timing cache before".into(), before);

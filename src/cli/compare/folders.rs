@@ -9,6 +9,7 @@ use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
+use crate::printable::line;
 use crate::report::{json, terminal};
 use crate::stats::decide::{MIN_CHECKED_UNITS, MIN_UNITS};
 use crate::stats::{Description, SessionSpread};
@@ -92,7 +93,7 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     let c = compare_samples(&id, &base.descriptions(), &head.descriptions(), Margins::default(), &design);
     let notes = notes(&base, &head, args.paired);
     if args.message_format == super::MessageFormat::Human {
-        out(&format!("base: {}\nhead: {}\njudged as {said}\n\n", base.label(), head.label()));
+        out(&format!("base: {}\nhead: {}\njudged as {said}\n\n", line(&base.label()), line(&head.label())));
         out(&format!("{}\n", terminal::comparison_block(&c)));
         notes.iter().for_each(|n| note(n));
     } else {

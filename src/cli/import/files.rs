@@ -4,6 +4,7 @@ use super::TrtexecArgs;
 use crate::case::sha256_hex;
 use crate::cli::compare::natural;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::trtexec::{self, Layer, TrtexecFile, TrtexecOutput};
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,7 @@ pub fn find(args: &TrtexecArgs) -> Result<FoundExports> {
     }
     let mut found = put_together(all)?;
     if let Some(path) = &args.engine {
-        let bytes = std::fs::read(path).map_err(|e| Failure::io("read the engine", path, &e))?;
+        let bytes = file::read(path, &file::ENGINE)?;
         found.plan = Some((sha256_hex(&bytes), bytes.len() as u64));
     }
     Ok(found)
@@ -134,7 +135,7 @@ fn differs(a: &TrtexecOutput, b: &TrtexecOutput, name: &str) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<ImportFile> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    let bytes = file::read(path, &file::EXPORT)?;
     let name = path.display().to_string();
     match String::from_utf8(bytes) {
         Ok(text) => Ok(ImportFile { name, text }),

@@ -71,7 +71,7 @@ fn a_package_without_models_gets_everything_commented() {
     assert!(package.text().starts_with(&format!("{PACKAGE}\n[package.metadata.trt-perf]\n")));
     assert!(configuration(&parse(&package.text()).unwrap()).unwrap().as_table().unwrap().is_empty());
     let attributes = fs::read_to_string(package.root().join("baselines/.gitattributes")).unwrap();
-    assert_eq!(attributes, "* -merge linguist-generated=true\n");
+    assert_eq!(attributes, "* -text -merge linguist-generated=true\n");
     assert_eq!(fs::read_to_string(package.root().join(".gitignore")).unwrap(), "/target\n");
     assert_eq!(package.everything().len(), 3, "no temporary file is left");
 }

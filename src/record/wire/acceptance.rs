@@ -107,6 +107,7 @@ mod tests {
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
             unknown: Vec::new(),
+            crlf: false,
         }
     }
 

@@ -6,18 +6,18 @@
 
 use crate::case::sha256_hex;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file::Expected;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_ignored::Path;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Hexadecimal digits of an id.
 const ID_DIGITS: usize = 16;
-/// A larger file is not stored: it would stay in the repository for good.
+/// A larger file is neither stored nor read: it would stay in the repository for good.
 const MAX_BYTES: usize = 256 << 10;
-/// A larger file is not read. More than is stored, because a later version may store more.
-pub const MAX_READ_BYTES: usize = 16 << 20;
 /// The next step where a newer version is needed.
 const UPDATE: &str = "update it: cargo install cargo-trt-perf";
 
@@ -86,6 +86,11 @@ impl FileKind {
         format!("trt-perf/{}@{}", self.name, self.version)
     }
 
+    /// What a file of this kind is on the disk.
+    pub fn file(&self) -> Expected {
+        Expected { noun: self.noun, most: MAX_BYTES as u64, next: self.damaged, links: false }
+    }
+
     /// Fails where the text is too large to be stored.
     pub fn ensure_storable(&self, text: &str) -> Result<()> {
         if text.len() <= MAX_BYTES {
@@ -135,6 +140,8 @@ pub struct Contents<T> {
     pub body: T,
     /// Fields that this version does not know, such as `cases.engine.tensorrt.refit`; each once, in order.
     pub unknown: Vec<String>,
+    /// Its lines end with CRLF, as git leaves them with `core.autocrlf`; we write LF.
+    pub crlf: bool,
 }
 
 /// What is read first: the rest of a newer version may be anything.
@@ -161,6 +168,9 @@ pub fn read<W: DeserializeOwned, T>(
     };
     kind.ensure_readable(head.schema.as_deref())?;
     // The hash is taken of the text, so that it covers also what this version does not know.
+    // Between fields a line end means nothing, and none can stand within a text.
+    let crlf = text.contains("\r\n");
+    let text = &*if crlf { Cow::from(text.replace("\r\n", "\n")) } else { Cow::from(text) };
     let intact = head.id.map(|id| id_of(text, &id) == id);
     // Whoever wrote an intact file knew what they wrote: it is this version that does not understand it.
     let bad = |what: String| match intact {
@@ -174,7 +184,7 @@ pub fn read<W: DeserializeOwned, T>(
         let what = "was changed after it was written: its text does not match its id";
         return Err(kind.refuse(what.into(), kind.edited));
     }
-    Ok(Contents { body: into(wire).map_err(bad)?, unknown: unknown.into_iter().collect() })
+    Ok(Contents { body: into(wire).map_err(bad)?, unknown: unknown.into_iter().collect(), crlf })
 }
 
 fn parse<W: DeserializeOwned>(text: &str) -> serde_json::Result<(W, BTreeSet<String>)> {

@@ -6,8 +6,10 @@ use crate::acceptance::{AcceptanceStatus, UnderTest, acceptance_status};
 use crate::baseline::{self, Entry, Store};
 use crate::compare::Verdict;
 use crate::error::Result;
+use crate::file;
 use crate::outcome::{Added, Row};
 use crate::record::Record;
+use crate::record::wire::document::RECORD;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +39,8 @@ pub(super) fn added(head: &Path, base: &Path) -> Result<Vec<Added>> {
 }
 
 fn same_bytes(a: &Path, b: &Path) -> bool {
-    std::fs::read(a).ok().zip(std::fs::read(b).ok()).is_some_and(|(a, b)| a == b)
+    let bytes = |path| file::read(path, &RECORD.file()).ok();
+    bytes(a).zip(bytes(b)).is_some_and(|(a, b)| a == b)
 }
 
 /// Notes at every row that would gate for a regression whether an added acceptance covers it. `head` is what this
@@ -81,6 +84,7 @@ mod tests {
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
             unknown: Vec::new(),
+            crlf: false,
         };
         Store::new(store.to_owned()).save(&mut record).expect("saved")
     }

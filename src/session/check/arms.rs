@@ -10,6 +10,7 @@ use crate::case::{self, BackendKind, Case};
 use crate::config::{Overrides, Project};
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::git::{Commit, Repo};
 use crate::record::{Source, short};
 use crate::session::source::{source, source_of};
@@ -250,7 +251,6 @@ fn ci_event() -> Result<Option<CiEvent>> {
     let (Some(name), Some(path)) = (var("GITHUB_EVENT_NAME"), var("GITHUB_EVENT_PATH")) else {
         return Ok(None);
     };
-    let payload =
-        std::fs::read_to_string(&path).map_err(|e| Failure::io("read the CI event", path.as_ref(), &e))?;
+    let payload = file::text(path.as_ref(), &file::CI_EVENT)?;
     Ok(Some(CiEvent { name, reference: var("GITHUB_REF").unwrap_or_default(), payload }))
 }

@@ -5,6 +5,7 @@ use crate::case::Case;
 use crate::compare::{self, CaseComparison, NotComparable, Verdict};
 use crate::engine::Built;
 use crate::error::{FailureKind, Result};
+use crate::file;
 use crate::outcome::{Row, RowOrigin};
 use crate::record::{CaseRecord, Unreal};
 use crate::session::pairs::{Arm, Looks, Paired, compare_pairs};
@@ -127,7 +128,7 @@ fn same_engine(base: &Built, head: &Built) -> bool {
 /// Whether two cases ask the same; their inputs' files are compared by content when they are measured.
 fn same_question(base: &Case, head: &Case) -> bool {
     let bytes = |c: &Case| -> Vec<(String, Option<Vec<u8>>)> {
-        c.inputs.iter().map(|(n, p)| (n.clone(), std::fs::read(p).ok())).collect()
+        c.inputs.iter().map(|(n, p)| (n.clone(), file::read(p, &file::NPY).ok())).collect()
     };
     base.point == head.point
         && base.mode == head.mode

@@ -258,6 +258,7 @@ prop_compose! {
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
             unknown: Vec::new(),
+ crlf: false,
         }
     }
 }
@@ -304,6 +305,7 @@ fn fixed_text() -> String {
         acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
         unknown: Vec::new(),
+        crlf: false,
     })
 }
 

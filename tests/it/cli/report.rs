@@ -130,6 +130,7 @@ fn record(cases: Vec<(&str, CaseRecord)>, failed: Vec<(&str, Failure)>) -> Recor
         acceptance: None,
         failed: failed.into_iter().map(|(id, f)| (id.to_owned(), f)).collect(),
         unknown: Vec::new(),
+        crlf: false,
     }
 }
 

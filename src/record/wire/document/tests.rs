@@ -20,6 +20,7 @@ fn record() -> Record {
         cases: BTreeMap::from([("p/a/v/latency".into(), case(1e6)), ("p/b/v/latency".into(), case(2e6))]),
         failed: BTreeMap::new(),
         unknown: Vec::new(),
+        crlf: false,
     }
 }
 
@@ -43,7 +44,7 @@ fn a_builder_option_that_is_not_known_is_named_and_the_record_is_read() {
     assert_eq!(read.unknown, ["cases.engine.defragment", "cases.engine.tensorrt.quantum-tactics"]);
     assert_eq!(read.cases["p/a/v/latency"].engine.build.tensorrt.refit, Some(true));
     assert_eq!(read.cases["p/a/v/latency"].processes, record().cases["p/a/v/latency"].processes);
-    let note = read.unknown_note().expect("something to say");
+    let note = read.file_note().expect("something to say");
     assert!(note.contains("tensorrt.quantum-tactics (cargo-trt-perf 0.1.0 wrote it; update"), "{note}");
 }
 
@@ -57,7 +58,7 @@ fn fields_elsewhere_are_named_too_and_the_id_covers_them() {
     let read = wire::read(&text).expect("a record with more than is known");
     assert_eq!(read.unknown, ["cases.processes.jitter_ns", "device.rack", "weather"]);
     let plain = wire::read(&wire::write(&mut record())).expect("readable");
-    assert_eq!((plain.unknown_note(), plain.unknown.len()), (None, 0));
+    assert_eq!((plain.file_note(), plain.unknown.len()), (None, 0));
     assert_eq!(Record { id: plain.id.clone(), unknown: Vec::new(), ..read }, plain);
     let edited = wire::read(&text.replace("b7", "b8")).expect_err("edited");
     assert!(edited.message.contains("does not match its id"), "{edited}");
