@@ -28,7 +28,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use stopped::Stream;
+use stopped::LogStream;
 
 /// Did this commit make inference slower?
 ///
@@ -123,7 +123,7 @@ fn report_failure(f: &Failure) -> Exit {
 /// Prints text for people to standard output; a reader that went away (`| head`) is no error.
 fn out(text: &str) {
     use std::io::Write;
-    stopped::at(Stream::Out);
+    stopped::at(LogStream::Out);
     let _ = write!(anstream::stdout(), "{}", printable::page(text));
 }
 
@@ -147,7 +147,7 @@ fn note(text: &str) {
 /// Prints lines to standard error.
 fn err(text: &str) {
     use std::io::Write;
-    stopped::at(Stream::Err);
+    stopped::at(LogStream::Err);
     let _ = writeln!(anstream::stderr(), "{}", printable::page(text));
 }
 

@@ -110,10 +110,9 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     match args.message_format {
         MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &calibration, &warnings)),
         MessageFormat::Json => {
-            let json = render_json(&device, &gpus, &backends, timer, &calibration, &warnings);
-            out_json(&json.map_err(|e| {
-                Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}"))
-            })?);
+            out_json(&render_json(&device, &gpus, &backends, timer, &calibration, &warnings).map_err(
+                |e| Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}")),
+            )?)
         }
     }
     Ok(Exit::Ok)

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 #[derive(Clone, Copy)]
-pub enum Stream {
+pub enum LogStream {
     Out,
     Err,
 }
@@ -31,7 +31,7 @@ fn token() -> Option<&'static str> {
 }
 
 /// Stops commands in `stream`, before text for people is printed there.
-pub fn at(stream: Stream) {
+pub fn at(stream: LogStream) {
     let Some(token) = token() else { return };
     let mut stopped = STOPPED.lock().unwrap_or_else(PoisonError::into_inner);
     if !std::mem::replace(&mut stopped[stream as usize], true) {
@@ -43,7 +43,7 @@ pub fn at(stream: Stream) {
 pub fn end() {
     let Some(token) = token() else { return };
     let mut stopped = STOPPED.lock().unwrap_or_else(PoisonError::into_inner);
-    for stream in [Stream::Out, Stream::Err] {
+    for stream in [LogStream::Out, LogStream::Err] {
         if std::mem::take(&mut stopped[stream as usize]) {
             say(stream, &format!("::{token}::\n"));
         }
@@ -53,13 +53,13 @@ pub fn end() {
 /// Prints our own commands.
 pub fn commands(text: &str) {
     end();
-    say(Stream::Out, text);
+    say(LogStream::Out, text);
 }
 
-fn say(stream: Stream, text: &str) {
+fn say(stream: LogStream, text: &str) {
     // A reader that went away wants no more.
     let _ = match stream {
-        Stream::Out => std::io::stdout().write_all(text.as_bytes()),
-        Stream::Err => std::io::stderr().write_all(text.as_bytes()),
+        LogStream::Out => std::io::stdout().write_all(text.as_bytes()),
+        LogStream::Err => std::io::stderr().write_all(text.as_bytes()),
     };
 }
