@@ -1,5 +1,5 @@
 //! Prints how far the capacity of simulated queues is off, and how far apart the answers of identical runs are: ours,
-//! and what bisection makes of as many requests. Takes a minute: `cargo bench --bench capacity`. Must never assert:
+//! and what bisection makes of as many requests. Takes a minute: `cargo bench --bench capacity`. Nothing is asserted:
 //! `tests/it/capacity.rs` does, on a smaller version.
 
 #[path = "../tests/it/support/queues.rs"]

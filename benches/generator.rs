@@ -6,7 +6,7 @@
 //! cargo bench --bench generator
 //! ```
 //!
-//! Late is what the generator itself adds, not the wait for a busy server. Must never assert: how busy the machine is
+//! Late is what the generator itself adds, not the wait for a busy server. Nothing is asserted: how busy the machine is
 //! decides too much.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};

@@ -1,6 +1,6 @@
 //! Prints the statistical acceptance table: how often our verdicts are false, how often they see a real
 //! change, and what criterion's rule, NVBench's rule and a Mann–Whitney test make of the very same simulated
-//! data. Takes a few minutes: `cargo bench --bench verdicts`. Must never assert: `tests/it/verdicts.rs` does, on
+//! data. Takes a few minutes: `cargo bench --bench verdicts`. Nothing is asserted here: `tests/it/verdicts.rs` does, on
 //! a smaller version.
 
 #[path = "../tests/it/support/simulate.rs"]

@@ -170,7 +170,7 @@ fn a_soft_difference_is_advisory() {
 fn strict_makes_doubt_an_exit_code() {
     let s = Sandbox::committed_mlp();
     s.run(".", &["run", "--save-baseline"]).says(0, &[]);
-    // Two processes are too few to judge by; that must never pass for "no change".
+    // Two processes are too few to judge by; that does not pass for "no change".
     let said = &["Inconclusive: ", "processes"];
     s.run(".", &["run"]).says(0, said);
     s.run(".", &["run", "--strict"]).says(102, said);

@@ -1,6 +1,6 @@
 //! Queues whose capacity is known: exact formulas, and a simulator on a virtual clock that answers probes as a
-//! server would. Shared by `tests/it/capacity.rs`, which asserts, and `benches/capacity.rs`, which prints. Must never
-//! contain a copy of our own rules.
+//! server would. Shared by `tests/it/capacity.rs`, which asserts, and `benches/capacity.rs`, which prints. It holds
+//! no copy of our own rules.
 
 #![allow(dead_code, reason = "the test and the benchmark use different parts")]
 

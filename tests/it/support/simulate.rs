@@ -3,7 +3,7 @@
 //! prints the full table.
 //!
 //! The model is the one of the design: processes differ by `between`, iterations inside a process are
-//! correlated. It must never contain a copy of our own rules: ours are called, theirs are written out here.
+//! correlated. It holds no copy of our own rules: ours are called, theirs are written out here.
 
 use trt_perf::rng::Rng;
 use trt_perf::stats::multiplicity::FALSE_DISCOVERY_RATE;
