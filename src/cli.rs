@@ -17,8 +17,10 @@ mod keep;
 mod run;
 mod show;
 
+use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
+use crate::ours::ensure_ours;
 use crate::{child, worker};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::Exit;
@@ -107,6 +109,13 @@ fn handle_signals() -> Result<()> {
         }
     })
     .map_err(|e| Failure::new(FailureKind::Io, format!("cannot listen for Ctrl-C: {e}")))
+}
+
+/// The project that a command is about; its folders are its own.
+fn project(manifest: Option<&Path>) -> Result<Project> {
+    let project = Project::find(manifest)?;
+    ensure_ours(&project)?;
+    Ok(project)
 }
 
 fn report_failure(f: &Failure) -> Exit {

@@ -15,6 +15,7 @@ mod folders;
 mod git;
 mod gpu;
 mod history;
+mod hostile;
 mod real_data;
 mod statistics;
 mod support;
