@@ -2,6 +2,7 @@
 //! worker.
 
 use crate::backend::{Backend, BuildRequest, backend};
+use crate::cache::Cache;
 use crate::case::{Target, sha256_hex};
 use crate::config::{BuildOptions, Shape, dims_text};
 use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec};
@@ -38,8 +39,10 @@ pub struct BuildJob {
     pub build: BuildOptions,
     /// Threads of the CPU backend.
     pub threads: u64,
-    /// The cache folder.
+    /// The folder of this session's engines.
     pub engines: PathBuf,
+    /// The folder of earlier checks' engines, if they may be used.
+    pub cache: Option<PathBuf>,
 }
 
 /// Finds the engine in the cache or builds it.
@@ -58,16 +61,44 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
         inputs,
         hardware: backend.hardware(&job.build)?,
     };
-    let path = engine::path(&job.engines, &made_from.hash());
-    // A cached file that is damaged is built again, not trusted and not complained about.
+    let hash = made_from.hash();
+    let path = engine::path(&job.engines, &hash);
+    // A file that is damaged is built again, not trusted and not complained about.
     if let Ok((header, parts)) = engine::read(&path) {
-        let engine_bytes = parts.iter().map(|p| p.len() as u64).sum();
-        return Ok(Built { engine: path, engine_bytes, header, cached: true });
+        let here = with_plugins_of(job, &header);
+        if here != header {
+            write(&path, &here, &parts)?;
+        }
+        return Ok(Built::new(path, here, true));
     }
+    let cache = job.cache.as_deref().map(Cache::open).transpose()?;
+    let mut cache_trouble = match cache.as_ref().map_or(Ok(None), |cache| cache.take(&hash)) {
+        Ok(Some((header, parts))) => {
+            let header = with_plugins_of(job, &header);
+            write(&path, &header, &parts)?;
+            return Ok(Built::new(path, header, true));
+        }
+        Ok(None) => None,
+        Err(why) => Some(why),
+    };
     tell.stage(Stage::Build, 0);
     let header = build(job, model, made_from, backend.as_ref(), &path, tell)?;
-    let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
-    Ok(Built { engine: path, engine_bytes, header, cached: false })
+    if let Some(Err(failure)) = cache.map(|cache| cache.keep(&hash, &path)) {
+        cache_trouble = Some(failure.message);
+    }
+    Ok(Built { cache_trouble, ..Built::new(path, header, false) })
+}
+
+fn write(path: &Path, header: &EngineHeader, parts: &[Vec<u8>]) -> Result<()> {
+    engine::write(path, header, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// Plugin libraries are named by their contents, so an engine that was there already may know them from another place.
+fn with_plugins_of(job: &BuildJob, header: &EngineHeader) -> EngineHeader {
+    let mut header = header.clone();
+    let plugins = job.build.tensorrt.plugins.as_deref().unwrap_or_default();
+    engine::set_plugins(&mut header.facts, plugins);
+    header
 }
 
 fn build(
@@ -91,6 +122,7 @@ fn build(
         progress: &progress,
     };
     let built = backend.build(request).map_err(|e| e.context(job.model.display()))?;
+    ensure_same_plugins(job, &made_from.build)?;
     let build_ns = nanos(start.elapsed());
     let parts = built.parts;
     let payload: Vec<&[u8]> = parts.iter().map(|(_, b)| b.as_slice()).collect();
@@ -108,6 +140,18 @@ fn build(
     };
     engine::write(path, &header, &payload)?;
     Ok(header)
+}
+
+/// What the libraries were named by must be what was loaded.
+fn ensure_same_plugins(job: &BuildJob, named: &BuildOptions) -> Result<()> {
+    let now = by_content(&job.build)?.tensorrt;
+    if now.plugins == named.tensorrt.plugins
+        && now.plugins_to_serialize == named.tensorrt.plugins_to_serialize
+    {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Build, "a plugin library was changed while the engine was built with it")
+        .next("end what writes to it, and run again"))
 }
 
 /// Tells progress, but not more often than anyone can read.

@@ -4,7 +4,7 @@ use crate::backend::{backend, probe_tensorrt};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, PROTOCOL, Probed, WorkerMessage};
 use crate::worker::reply::Reply;
-use crate::{build, measure};
+use crate::{build, measure, prepare};
 use rustix::process::Signal;
 use std::io::Read;
 use std::path::Path;
@@ -26,6 +26,7 @@ pub fn run(parent: Option<u32>) -> Result<()> {
         Job::Gpus(target) => backend(target).and_then(|b| b.gpus()).map(WorkerMessage::Gpus),
         Job::Build(job) => build::run(job, &mut reply).map(|b| WorkerMessage::Built(Box::new(b))),
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| WorkerMessage::Measured(Box::new(m))),
+        Job::Prepare(job) => prepare::run(job).map(|()| WorkerMessage::Prepared),
         Job::Probe(folder) => Ok(WorkerMessage::Probed(probe(folder.as_deref()))),
     };
     reply.send(&outcome.unwrap_or_else(WorkerMessage::Failed));

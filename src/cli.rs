@@ -18,8 +18,10 @@ mod run;
 mod show;
 mod stopped;
 
+use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
+use crate::ours::ensure_ours;
 use crate::printable::{self, BOLD_RED, RESET};
 use crate::{child, worker};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -113,6 +115,13 @@ fn handle_signals() -> Result<()> {
         }
     })
     .map_err(|e| Failure::new(FailureKind::Io, format!("cannot listen for Ctrl-C: {e}")))
+}
+
+/// The project that a command is about; its folders are its own.
+fn project(manifest: Option<&Path>) -> Result<Project> {
+    let project = Project::find(manifest)?;
+    ensure_ours(&project)?;
+    Ok(project)
 }
 
 fn report_failure(f: &Failure) -> Exit {

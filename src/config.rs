@@ -10,6 +10,7 @@ mod cargo;
 pub mod edit;
 mod folders;
 mod part;
+mod prepare;
 mod setting;
 mod settings;
 mod shape;
@@ -19,6 +20,7 @@ mod words;
 
 pub use build::BuildOptions;
 pub use folders::Folders;
+pub use prepare::Prepare;
 pub use setting::{Flag, Setting, Takes};
 pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
@@ -124,15 +126,12 @@ impl Project {
         self.root.join("baselines")
     }
 
-    /// The command that prepares a tree for measuring (exports models, say), as configured; run in its root.
-    pub fn prepare(&self) -> Result<Option<Vec<String>>> {
+    /// What prepares a tree for measuring (exports models, say), as configured; run in its root.
+    pub fn prepare(&self) -> Result<Option<Prepare>> {
         let Some(workspace) = &self.workspace else { return Ok(None) };
-        let mut tables =
+        let tables =
             std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata));
-        let Some(value) = tables.find_map(|t| t.pointer("/trt-perf/prepare")) else {
-            return Ok(None);
-        };
-        prepare_command(value).map(Some).map_err(|e| Failure::usage(format!("key `prepare` {e}")))
+        prepare::find(tables.filter_map(|table| table.get("trt-perf")))
     }
 
     /// Every configured model, of `packages` only if any are named.
@@ -165,7 +164,7 @@ impl Project {
         let map = our_table(&workspace.metadata, &place, &mut problems);
         let mut table = Table::new(map, place, &mut problems);
         let defaults = SettingsLayer::read(&mut table);
-        table.get("prepare", prepare_command);
+        prepare::read(&mut table);
         if table.raw("model").is_some() {
             table.problem("model", "models belong to packages; write [[package.metadata.trt-perf.model]]");
         }
@@ -206,17 +205,6 @@ impl Project {
     }
 }
 
-/// A program and its arguments, without a shell.
-fn prepare_command(value: &Value) -> Result<Vec<String>, String> {
-    match value {
-        Value::Array(_) => table::list(table::text)(value),
-        other => Err(format!(
-            "is {}, where a list is meant: prepare = [\"python\", \"export.py\"]",
-            table::describe(other)
-        )),
-    }
-}
-
 fn command_line_layer(overrides: &Overrides, problems: &mut Problems) -> SettingsLayer {
     let mut table = Table::new(overrides.settings.clone(), Place::command_line(), problems);
     let layer = SettingsLayer::read(&mut table);
@@ -247,7 +235,7 @@ fn package_models(
     let (below, top) = layers;
     let mut table = Table::new(map, place.clone(), problems);
     let package = SettingsLayer::read(&mut table).over(below);
-    table.get("prepare", prepare_command);
+    prepare::read(&mut table);
     let tables = table.subs("model");
     table.finish();
     let mut seen = BTreeSet::new();

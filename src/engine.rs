@@ -106,6 +106,33 @@ pub struct Built {
     pub header: EngineHeader,
     /// Whether it was in the cache already.
     pub cached: bool,
+    /// Why the cache of earlier checks was not used, or not added to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_trouble: Option<String>,
+}
+
+impl Built {
+    /// An engine in its file, with nothing to say about a cache.
+    pub fn new(engine: PathBuf, header: EngineHeader, cached: bool) -> Self {
+        let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
+        Self { engine, engine_bytes, header, cached, cache_trouble: None }
+    }
+}
+
+/// The facts that hold where the plugin libraries are begin with this.
+const PLUGIN: &str = "plugin ";
+
+/// The plugin libraries that an engine was built with, in the order they were loaded in.
+pub fn plugins(facts: &BTreeMap<String, String>) -> impl Iterator<Item = &Path> {
+    facts.iter().filter(|(name, _)| name.starts_with(PLUGIN)).map(|(_, path)| Path::new(path))
+}
+
+/// Notes where the plugin libraries are, which the run phase has to load too, in the order they are loaded in.
+pub fn set_plugins(facts: &mut BTreeMap<String, String>, paths: &[PathBuf]) {
+    facts.retain(|name, _| !name.starts_with(PLUGIN));
+    let named =
+        |(number, path): (usize, &PathBuf)| (format!("{PLUGIN}{number:03}"), path.display().to_string());
+    facts.extend(paths.iter().enumerate().map(named));
 }
 
 /// Where the engine with these inputs is, or would be.
@@ -144,7 +171,8 @@ pub fn read(path: &Path) -> Result<(EngineHeader, Vec<Vec<u8>>)> {
     })
 }
 
-fn parse(bytes: &[u8]) -> Result<(EngineHeader, Vec<Vec<u8>>), String> {
+/// The header and the parts of the payload of an engine file, or what is wrong with it.
+pub fn parse(bytes: &[u8]) -> Result<(EngineHeader, Vec<Vec<u8>>), String> {
     let rest = bytes.strip_prefix(MAGIC).ok_or("is not an engine file of this tool")?;
     let word = |at: usize| rest.get(at..at + 4).and_then(|w| w.try_into().ok()).map(u32::from_le_bytes);
     let (format, len) = word(0).zip(word(4)).ok_or("is cut off")?;

@@ -8,6 +8,7 @@
 mod error;
 mod extract;
 mod history;
+mod index;
 mod lfs;
 mod revision;
 mod status;

@@ -44,6 +44,7 @@
 //! | [`case`] | cases | configuration | | |
 //! | [`inputs`] | the tensors a case feeds | seed, `.npy` | | |
 //! | [`engine`] | the engine file | bytes | | |
+//! | `cache` | engines of earlier checks | files outside of the repository | | `cli` |
 //! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text | pure | |
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
@@ -52,6 +53,7 @@
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
 //! | `build` | an engine | a model; in the build worker | | `cli` |
 //! | `measure` | samples, pass by pass | an engine; in the measure worker | | `cli` |
+//! | `prepare` | models | a command of the project; in a worker | | `cli` |
 //! | `worker` | a fresh process and its messages | a job | | `cli` |
 //! | `child` | the worker's side of a job | a job; builds or measures | | `cli` |
 //! | [`summarize`] | a summary | samples | pure | |
@@ -63,6 +65,7 @@
 //! | [`history`] | one case over time | records, commit order | pure | |
 //! | [`acceptance`] | whether a regression is accepted | an acceptance, a comparison | pure | |
 //! | `git` | revisions, trees | the repository | | `cli` |
+//! | `ours` | a failure, where folders are not our own | git, the target folder | | `cli` |
 //! | `baseline` | record and calibration files; the record that a text means | `baselines/`, git | | `cli` |
 //! | `base` | the commit to compare with | git, the CI event | | `cli` |
 //! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons | pure | |
@@ -96,7 +99,7 @@
 //! # A pull request's path through `check`
 //! 1. `cli::check` finds the project, and plans looks at so many pairs (`session::pairs::Looks`).
 //! 2. `find_arms` asks `base::find` for the base: the commit named, or the one the CI event, the branches or records mean.
-//! 3. The base's tree is extracted from git below the target folder; `prepare` runs in both trees; both have cases.
+//! 3. The base's tree is extracted from git into a private folder; `prepare` runs in both trees; both have cases.
 //! 4. `session::check::check` begins a session and pins both arms to the stored operating points.
 //! 5. `Check::measure` builds both arms. The same engine in both arms is `Unchanged`, and nothing is measured.
 //! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
@@ -114,6 +117,8 @@ pub mod base;
 pub mod baseline;
 #[cfg(feature = "cli")]
 pub mod build;
+#[cfg(feature = "cli")]
+pub mod cache;
 pub mod calibration;
 pub mod capacity;
 pub mod case;
@@ -140,7 +145,11 @@ pub mod measured;
 pub mod message;
 #[cfg(feature = "cli")]
 pub mod onnx;
+#[cfg(feature = "cli")]
+pub mod ours;
 pub mod outcome;
+#[cfg(feature = "cli")]
+pub mod prepare;
 pub mod printable;
 pub mod progress;
 pub mod record;

@@ -6,7 +6,7 @@ pub mod reply;
 
 use crate::error::{Failure, FailureKind, Result};
 use protocol::{Job, PROTOCOL, WorkerMessage};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -39,21 +39,14 @@ pub fn check_interrupt() -> Result<()> {
 pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&WorkerMessage)) -> Result<WorkerMessage> {
     check_interrupt()?;
     let oom_before = oom_kills();
-    let mut child = spawn()?;
+    let mut child = spawn(job)?;
     let (messages, stderr) = (pump_stdout(&mut child), pump_stderr(&mut child));
     if let (Some(mut stdin), Ok(text)) = (child.stdin.take(), serde_json::to_vec(job)) {
         // A worker that is already dead cannot take its job; how it died is read off below.
         let _ = stdin.write_all(&text);
     }
     let waited = wait(&messages, limit, on_message);
-    if waited.is_err() {
-        // Ours to end: too slow, or the user asked; with every program it started, which are in its group. A worker
-        // that is gone already needs no signal.
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        }
-        let _ = child.kill();
-    }
+    end(&mut child, waited.is_err());
     let status = child.wait().map_err(|e| Failure::io("wait for", "the worker".as_ref(), &e))?;
     let tail = stderr.recv().unwrap_or_default();
     match waited? {
@@ -63,15 +56,34 @@ pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&WorkerMessage
     }
 }
 
-fn spawn() -> Result<Child> {
+/// Ends what is left of a worker, and every program it started, which are in its group. `now`: it was too slow, or the
+/// user asked; otherwise it comes to its own end first.
+fn end(child: &mut Child, now: bool) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        if !now {
+            // Not asked for its status yet, so that its number stays its own until the group is gone.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(group), options));
+        }
+        // Nothing is left where this fails.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+    if now {
+        let _ = child.kill();
+    }
+}
+
+fn spawn(job: &Job) -> Result<Child> {
     // /proc/self/exe stays right when the file on disk is replaced while a session runs.
     let exe = std::env::current_exe().map_err(|e| Failure::io("find", "this executable".as_ref(), &e))?;
+    // What a project's own command says is for the user.
+    let stderr = if matches!(job, Job::Prepare(_)) { Stdio::inherit() } else { Stdio::piped() };
     Command::new(&exe)
         .arg(WORKER_ARG)
         .arg(std::process::id().to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(stderr)
         // These would make the cpu backend print or choose its own threads.
         .env_remove("RTEN_TIMING")
         .env_remove("RTEN_NUM_THREADS")

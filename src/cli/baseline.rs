@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
-use super::{note, out, shown};
+use super::{note, out, project, shown};
 use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
 use crate::error::Result;
@@ -64,7 +64,7 @@ pub enum BaselineVerb {
 
 /// Runs the verb.
 pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     match verb {
         BaselineVerb::Save { record, allow_dirty } => save(&project, record.as_deref(), *allow_dirty),
         BaselineVerb::Accept { case, reason, base } => {

@@ -6,10 +6,9 @@ use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
-use super::{now_s, out, out_message, shown};
+use super::{now_s, out, out_message, project, shown};
 use crate::backend::WARNINGS;
 use crate::case::{BackendKind, Case};
-use crate::config::Project;
 use crate::device::Device;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -49,7 +48,7 @@ pub struct BuildArgs {
 
 /// Runs the verb.
 pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let cases = args.cases.select(&args.settings, &project)?;
     if args.print_options {
         return print_options(args, &cases);

@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, shown};
+use super::{note, now_s, out, out_message, project, shown};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
 use crate::config::Project;
@@ -58,7 +58,7 @@ pub struct CalibrateArgs {
 
 /// Runs the verb.
 pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let cases = args.cases.select(&args.settings, &project)?;
     let amount = Amount {
         sessions: args.sessions,

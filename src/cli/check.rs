@@ -4,7 +4,7 @@ use super::args::{self, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
-use super::{note, now_s, out, out_message, shown, stopped};
+use super::{note, now_s, out, out_message, project, shown, stopped};
 use crate::case::Case;
 use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
@@ -42,6 +42,9 @@ pub struct CheckArgs {
     /// An engine file as the head arm
     #[arg(long, value_name = "FILE", requires = "base_engine")]
     head_engine: Option<PathBuf>,
+    /// Build every engine, also those that an earlier check of yours built
+    #[arg(long)]
+    no_cache: bool,
     /// Exactly this many pairs per case, instead of looks at 5, 8, 12 and 20
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
@@ -86,7 +89,7 @@ enum Missing {
 
 /// Runs the verb.
 pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let looks = Looks {
         pairs: args.pairs,
         max_time: args.max_time.map(crate::units::Nanos::duration),
@@ -129,6 +132,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
             accepted: checked.counts().accepted,
             inconclusive: tally.inconclusive,
             invalid: tally.invalid,
+            prepare_differs: checked.prepare_differs.clone(),
             interrupted: tally.interrupted,
             exit_code: exit.code(),
         }));
@@ -161,7 +165,7 @@ fn asked(args: &CheckArgs) -> Result<Asked<'_>> {
         _ => Between::Commits { base: args.base.as_deref(), overrides: args.settings.overrides()? },
     };
     let CaseArgs { filters, exact, package } = &args.cases;
-    Ok(Asked { filters, exact: *exact, packages: package, between })
+    Ok(Asked { filters, exact: *exact, packages: package, between, use_cache: !args.no_cache })
 }
 
 /// This work tree with `extra` settings.

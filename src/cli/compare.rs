@@ -6,11 +6,10 @@ pub use folders::natural;
 
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
-use super::{note, out, out_message};
+use super::{note, out, out_message, project};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare;
-use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
@@ -55,7 +54,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if let Some((base, head)) = folders::folders(args)? {
         return folders::run(args, &base, &head);
     }
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let base = find_record(&project, &args.base)?;
     let head = find_record(&project, &args.head)?;
     if let Some(why) = compare::different_device(&base, &head) {

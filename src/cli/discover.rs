@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::history::{locale_glyphs, size};
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, shown};
+use super::{note, now_s, out, out_message, project, shown};
 use crate::case::{self, Case};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
@@ -45,7 +45,7 @@ pub fn run(args: &DiscoverArgs, manifest: Option<&Path>) -> Result<Exit> {
 
 /// What both ways to ask for a search come to.
 pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let (grids, known) = select(asked, &project)?;
     if asked.list {
         let line = |c: &Case| format!("{} {}\n", printable::line(&c.id), Cell::of(c).words());

@@ -8,10 +8,9 @@ pub use backends::KnownBackend;
 
 use super::args::{MessageFormat, tensorrt_folder};
 use super::exit::Exit;
-use super::{out, out_json};
+use super::{out, out_json, project};
 use crate::backend::Looked;
 use crate::baseline::load_calibration;
-use crate::config::Project;
 use crate::device::{self, Device, Gpu, Timer, Warning};
 use crate::error::{Failure, FailureKind, Result};
 use crate::printable;
@@ -105,7 +104,7 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let backends = backends::known(tensorrt_folder(args.tensorrt.as_deref()), gpus.as_ref().err());
     let timer = device::measure_timer();
     // A manifest that cannot be read is no reason to say nothing about the machine.
-    let found = Project::find(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
+    let found = project(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
     let calibration = state(&found.map_err(|f| f.message), jiff::Timestamp::now().as_second());
     match args.message_format {
         MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &calibration, &warnings)),

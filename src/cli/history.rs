@@ -2,10 +2,9 @@
 
 use super::args::MessageFormat;
 use super::exit::Exit;
-use super::{note, out, out_message};
+use super::{note, out, out_message, project};
 use crate::baseline::{self, stores};
 use crate::compare::Metric;
-use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::history::{self, Series};
@@ -69,7 +68,7 @@ impl MetricArg {
 
 /// Runs the verb.
 pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let mut notes = Vec::new();
     let records = baseline::all(&stores(&project), &mut notes)?;
     // The embedded backend measures on the CPU, and asking for a GPU can take a second.

@@ -4,7 +4,7 @@ mod files;
 
 use super::args::MessageFormat;
 use super::exit::Exit;
-use super::{keep, note, out, out_message, shown};
+use super::{keep, note, out, out_message, project, shown};
 use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
@@ -90,7 +90,7 @@ pub fn run(verb: &ImportVerb, manifest: Option<&Path>) -> Result<Exit> {
 }
 
 fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let (case, scenario) = case_of(&args.case)?;
     let source = source(args, &project)?;
     let found = files::find(args)?;

@@ -6,7 +6,7 @@ use super::discover;
 use super::exit::{Exit, ExitPolicy};
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, shown};
+use super::{note, now_s, out, out_message, project, shown};
 use crate::config::Project;
 use crate::error::{Failure, Result};
 use crate::message::{Message, SessionFinished};
@@ -49,7 +49,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
             .next("say `cargo trt-perf discover`, or add --discover"));
     }
     let asked = &args.session;
-    let project = Project::find(manifest)?;
+    let project = project(manifest)?;
     let cases = asked.cases.select(&asked.settings, &project)?;
     if asked.list {
         out(&cases.iter().map(|c| line(&c.id) + "\n").collect::<String>());

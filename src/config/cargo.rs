@@ -13,8 +13,17 @@ impl Project {
         if !found {
             return Ok(Self::bare(cwd));
         }
+        Self::read(manifest, &cwd)
+    }
+
+    /// The Cargo workspace around `manifest` as cargo sees it from there: no `.cargo/config.toml` of another folder counts.
+    pub fn at(manifest: &Path) -> Result<Self> {
+        Self::read(Some(manifest), manifest.parent().unwrap_or(Path::new(".")))
+    }
+
+    fn read(manifest: Option<&Path>, cwd: &Path) -> Result<Self> {
         let mut command = cargo_metadata::MetadataCommand::new();
-        command.no_deps();
+        command.no_deps().current_dir(cwd);
         if let Some(path) = manifest {
             command.manifest_path(path);
         }
@@ -24,7 +33,7 @@ impl Project {
             Err(cargo_metadata::Error::Io(e))
                 if manifest.is_none() && e.kind() == std::io::ErrorKind::NotFound =>
             {
-                return Ok(Self::bare(cwd));
+                return Ok(Self::bare(cwd.to_owned()));
             }
             Err(e) => {
                 return Err(Failure::usage(format!(

@@ -46,11 +46,15 @@ impl Folders {
 
     /// What checks of the sources with this tree hash measured.
     pub fn check_of(&self, src_tree: &str) -> PathBuf {
-        self.target.join("checks").join(format!("{src_tree}.json"))
+        self.checks().join(format!("{src_tree}.json"))
     }
 
-    /// The sources of bases that checks compared with.
-    pub fn trees(&self) -> PathBuf {
-        self.target.join("trees")
+    /// Every folder of ours directly below the target folder.
+    pub fn all(&self) -> [PathBuf; 4] {
+        [self.engines(), self.samples(), self.results(), self.checks()]
+    }
+
+    fn checks(&self) -> PathBuf {
+        self.target.join("checks")
     }
 }

@@ -203,7 +203,7 @@ fn budget(value: &Value) -> Result<Nanos, String> {
     positive_time(value).map_err(|why| format!("{why}; the budget is a time above zero such as \"5ms\""))
 }
 
-fn positive_time(value: &Value) -> Result<Nanos, String> {
+pub(super) fn positive_time(value: &Value) -> Result<Nanos, String> {
     match parsed::<Nanos>(value)? {
         Nanos(0) => Err(format!("`{}` must be above zero", text(value)?)),
         ns => Ok(ns),

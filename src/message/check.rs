@@ -163,6 +163,8 @@ pub struct CheckFinished {
     pub inconclusive: usize,
     /// Cases whose numbers cannot be trusted.
     pub invalid: usize,
+    /// How the commands that prepare the arms differ, in words.
+    pub prepare_differs: Option<String>,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
     /// The program's exit code.

@@ -52,7 +52,7 @@ pub struct StageProgress {
 pub struct EngineReady {
     /// The case's id.
     pub case: String,
-    /// The path of its file.
+    /// The path of its file; that of a check is gone afterwards.
     pub engine: String,
     /// SHA-256 over everything it was made from.
     pub inputs: String,

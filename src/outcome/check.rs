@@ -72,6 +72,8 @@ pub struct Checked {
     pub drifted: BTreeMap<String, (CaseComparison, String)>,
     /// What head adds to the baselines of the base.
     pub added: Vec<Added>,
+    /// How the commands that prepare the arms differ, in words.
+    pub prepare_differs: Option<String>,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
     /// The records of the arms that were measured.
@@ -164,6 +166,7 @@ mod tests {
             removed: Vec::new(),
             drifted: BTreeMap::new(),
             added: Vec::new(),
+            prepare_differs: None,
             interrupted: false,
             written: Vec::new(),
         }

@@ -66,6 +66,9 @@ pub fn check(report: &CheckReport) -> String {
     for file in &report.checked.added {
         let _ = writeln!(out, "- ✍️ added to the baselines: {}", escape(&added(file)));
     }
+    if let Some(text) = &report.checked.prepare_differs {
+        let _ = writeln!(out, "- ⚠️ {}", escape(text));
+    }
     for id in &report.checked.removed {
         let _ = writeln!(out, "- {} is gone: only the base has it", escape(id));
     }

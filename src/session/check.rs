@@ -8,6 +8,7 @@ mod confirm;
 mod finish;
 mod measure;
 mod prepare;
+mod private;
 mod trees;
 
 pub use arms::{Arms, Asked, Between, Named, find_arms};
@@ -50,7 +51,9 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     case::check(cases)?;
     let processes = plan.looks.pairs.map(|n| 2 * (n * cases.len()) as u64);
     let session = Session::begin(setup, cases, processes)?;
-    let session = session.knowing(arms.head.source.clone(), &arms.base.stored);
+    let session = session
+        .with_engines(arms.private.engines(), arms.private.cache())
+        .knowing(arms.head.source.clone(), &arms.base.stored);
     let (arms, pins) = pinned(&session, arms);
     let mut check = Check {
         session: &session,

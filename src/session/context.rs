@@ -33,6 +33,10 @@ pub(super) struct Session<'a> {
     pub(super) project: &'a Project,
     pub(super) device: &'a Device,
     pub(super) folders: &'a Folders,
+    /// Where its engines are.
+    pub(super) engines: PathBuf,
+    /// Where earlier checks' engines are, if they may be used.
+    pub(super) cache: Option<PathBuf>,
     /// What is measured; `None` without a commit.
     pub(super) source: Option<Source>,
     pub(super) history: History,
@@ -54,6 +58,8 @@ impl<'a> Session<'a> {
             project,
             device,
             folders: &project.folders,
+            engines: project.folders.engines(),
+            cache: None,
             source: None,
             history: History::default(),
             now_s,
@@ -74,6 +80,11 @@ impl<'a> Session<'a> {
     pub(super) fn knowing(self, source: Option<Source>, stored: &Path) -> Self {
         let history = History::open(self.project, stored, source.as_ref(), self.device, self.events);
         Self { source, history, ..self }
+    }
+
+    /// The same session with engines of its own instead of the work tree's.
+    pub(super) fn with_engines(self, engines: PathBuf, cache: Option<PathBuf>) -> Self {
+        Self { engines, cache, ..self }
     }
 
     /// The cases at the points that stored records pin, which is said.

@@ -6,8 +6,9 @@ use crate::config::Folders;
 use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::worker::check_interrupt;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,10 +40,14 @@ pub(super) fn lock(folders: &Folders, device: &Device, events: Events) -> Result
 
 /// Locks the file at `path`; says once that it waits, naming `shown`.
 fn acquire(path: &Path, shown: &Path, events: Events) -> Result<File> {
-    let create = File::options().create(true).truncate(false).write(true).open(path);
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = File::options();
+    let create = options.create(true).truncate(false).write(true).custom_flags(flags).open(path);
     let file = match create {
         // Another user's file: to lock it, reading is enough.
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => File::open(path),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            File::options().read(true).custom_flags(flags).open(path)
+        }
         other => other,
     };
     let file = file.map_err(|e| Failure::io("open the lock", path, &e))?;
@@ -63,22 +68,31 @@ fn acquire(path: &Path, shown: &Path, events: Events) -> Result<File> {
     }
 }
 
-/// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may.
+/// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may, and
+/// only names that a session gives.
 fn tidy(folders: &Folders) {
     let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
-    for leftover in
-        entries(&folders.engines()).filter(|e| e.file_name().to_string_lossy().starts_with(".tmp"))
-    {
+    let named = |entry: &DirEntry, fits: fn(&str) -> bool| entry.file_name().to_str().is_some_and(fits);
+    let leftover = |e: &DirEntry| named(e, |n| n.starts_with(".tmp")) && e.path().is_file();
+    for leftover in entries(&folders.engines()).filter(leftover) {
         // Only space is lost where this fails; the same below.
         let _ = std::fs::remove_file(leftover.path());
     }
+    let session = |e: &DirEntry| named(e, is_session) && e.file_type().is_ok_and(|t| t.is_dir());
     let mut sessions: Vec<_> = entries(&folders.samples())
+        .filter(session)
         .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
         .collect();
     sessions.sort();
     for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
         let _ = std::fs::remove_dir_all(old);
     }
+}
+
+/// As [`Folders::samples_since`] names the samples of a session.
+fn is_session(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    name.split_once('-').is_some_and(|(time, process)| number(time) && number(process))
 }
 
 #[cfg(test)]

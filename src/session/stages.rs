@@ -65,6 +65,7 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
         let built = build_case(session, case);
         if let Ok(built) = &built {
             session.tell(Event::Engine { id: &case.id, built });
+            built.cache_trouble.iter().for_each(|why| session.note(&format!("{}: {why}", case.id)));
         }
         let stop = built.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted);
         engines.insert(case.id.clone(), built);
@@ -87,7 +88,8 @@ pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
         batch_in_shapes: case.batch_in_shapes,
         build: case.build.clone(),
         threads: case.threads,
-        engines: session.folders.engines(),
+        engines: session.engines.clone(),
+        cache: session.cache.clone(),
     });
     let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
         .map_err(|f| with_config_location(case, f))?;
@@ -102,7 +104,7 @@ fn given_engine(path: &Path) -> Result<Built> {
     let (header, parts) =
         engine::read(path).map_err(|f| f.next("name a file below target/trt-perf/engines"))?;
     let engine_bytes = parts.iter().map(|p| p.len() as u64).sum();
-    Ok(Built { engine: path.to_owned(), engine_bytes, header, cached: true })
+    Ok(Built { engine: path.to_owned(), engine_bytes, header, cached: true, cache_trouble: None })
 }
 
 /// Mistakes in the configuration are shown with the table they are made in.

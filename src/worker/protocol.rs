@@ -9,6 +9,7 @@ use crate::engine::Built;
 use crate::error::Failure;
 use crate::measure::MeasureJob;
 use crate::measured::Measured;
+use crate::prepare::PrepareJob;
 use crate::progress::Stage;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub enum Job {
     Build(BuildJob),
     /// Measure an engine.
     Measure(MeasureJob),
+    /// Run a project's own command.
+    Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
     Probe(Option<PathBuf>),
 }
@@ -65,6 +68,8 @@ pub enum WorkerMessage {
     Built(Box<Built>),
     /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
+    /// The command came to its end.
+    Prepared,
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).
     Progress {
         /// What is being done.

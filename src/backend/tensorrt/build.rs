@@ -11,24 +11,17 @@ use super::{network, options};
 use crate::backend::{BuildRequest, Payload, WARNINGS};
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape, TensorrtOptions};
+use crate::engine::set_plugins;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::progress::Progress;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The name of the plan among the engine's parts.
 pub const PLAN: &str = "engine.plan";
-
-/// The facts that hold where the plugin libraries are begin with this.
-const PLUGIN: &str = "plugin ";
-
-/// The plugin libraries that an engine was built with, in the order they were loaded in.
-pub fn plugins(facts: &BTreeMap<String, String>) -> impl Iterator<Item = &Path> {
-    facts.iter().filter(|(name, _)| name.starts_with(PLUGIN)).map(|(_, path)| Path::new(path))
-}
 
 /// Builds the plan.
 pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
@@ -94,17 +87,14 @@ fn load_plugins(
     options: &TensorrtOptions,
     facts: &mut BTreeMap<String, String>,
 ) -> Result<()> {
-    let paths: Vec<&PathBuf> = options.plugins.iter().flatten().collect();
+    let paths = options.plugins.as_deref().unwrap_or_default();
     if paths.is_empty() {
         return Ok(());
     }
     let registry = call!(builder, v_builder::GET_PLUGIN_REGISTRY);
     let registry = Object::borrowed(api, registry, Layout::Interface, "getPluginRegistry")?;
-    for (number, path) in paths.into_iter().enumerate() {
-        load_plugin(api, &registry, path)?;
-        // The run phase has to load them too.
-        facts.insert(format!("{PLUGIN}{number:03}"), path.display().to_string());
-    }
+    paths.iter().try_for_each(|path| load_plugin(api, &registry, path))?;
+    set_plugins(facts, paths);
     Ok(())
 }
 

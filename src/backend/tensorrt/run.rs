@@ -10,11 +10,13 @@ use super::sys::library::Api;
 use crate::backend::cuda::stream::{Buffers, GpuStream, Work};
 use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
 use crate::backend::{LoadSetup, Opened, Stream};
-use crate::engine::EngineHeader;
+use crate::case::sha256_hex;
+use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::CudaStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -79,10 +81,23 @@ fn load(api: &Arc<Api>, header: &EngineHeader, plan: &[u8]) -> Result<Arc<Engine
         runtime.set_dla_core(u32::try_from(core).unwrap_or(u32::MAX))?;
     }
     // The options name plugins by their contents; where they were when the engine was built is a fact of the build.
-    for plugin in super::build::plugins(&header.facts) {
+    let mut built_with = options.plugins.iter().flatten();
+    for plugin in engine::plugins(&header.facts) {
+        ensure_same(plugin, built_with.next())?;
         runtime.load_plugin(plugin)?;
     }
     Ok(Arc::new(Arc::new(runtime).deserialize(plan)?))
+}
+
+/// A plugin library is code: the very file that the engine was built with is loaded, or none.
+fn ensure_same(plugin: &Path, built_with: Option<&PathBuf>) -> Result<()> {
+    let bytes = std::fs::read(plugin).map_err(|e| Failure::io("read the plugin library", plugin, &e))?;
+    if built_with.is_some_and(|hash| hash.as_os_str() == sha256_hex(&bytes).as_str()) {
+        return Ok(());
+    }
+    let what =
+        format!("the plugin library {} is not the one that the engine was built with", plugin.display());
+    Err(Failure::new(FailureKind::Measure, what).next("build the engine again: cargo trt-perf build"))
 }
 
 fn context(api: &Arc<Api>, engine: &Arc<Engine>) -> Result<Context> {
@@ -213,5 +228,28 @@ impl Work for Inference {
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
         // each enqueues on one CUDA stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_plugin_library_that_an_engine_was_built_with_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugin.so");
+        std::fs::write(&path, "code").unwrap();
+        let built_with = PathBuf::from(sha256_hex(b"code"));
+        ensure_same(&path, Some(&built_with)).unwrap();
+        let unknown = ensure_same(&path, None).unwrap_err();
+        std::fs::write(&path, "other code").unwrap();
+        let changed = ensure_same(&path, Some(&built_with)).unwrap_err();
+        for failure in [unknown, changed] {
+            assert!(
+                failure.message.ends_with("plugin.so is not the one that the engine was built with"),
+                "{failure}"
+            );
+        }
     }
 }

@@ -117,6 +117,7 @@ fn every_key_is_explained_with_its_default() {
         margin = '1%'
         tail-margin = '3%'
         prepare = ['python3', 'export.py']
+        prepare-time-limit = '10min'
         debug-extra-work = '2%'
     ";
     assert_eq!(found.as_table(), Some(&parse(expected).unwrap()));

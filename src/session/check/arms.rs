@@ -1,8 +1,9 @@
 //! Finds the two arms of a check: two commits, two settings of one work tree, or two engine files.
 //!
-//! The base's sources are written below the target folder; the work tree is not touched.
+//! The base's sources are written into a private folder; the work tree is not touched.
 
-use super::prepare::prepare;
+use super::prepare::{difference, prepare};
+use super::private::Private;
 use super::trees::extract;
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
@@ -14,8 +15,9 @@ use crate::file;
 use crate::git::{Commit, Repo};
 use crate::record::{Source, short};
 use crate::session::source::{source, source_of};
-use crate::session::{Events, host};
+use crate::session::{Event, Events, host};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What somebody wants to check.
 pub struct Asked<'a> {
@@ -27,6 +29,8 @@ pub struct Asked<'a> {
     pub packages: &'a [String],
     /// What is compared with what.
     pub between: Between<'a>,
+    /// Whether engines of earlier checks may be used.
+    pub use_cache: bool,
 }
 
 /// What is compared with what.
@@ -71,6 +75,10 @@ pub struct Arms {
     pub base: BaseArm,
     /// What is judged.
     pub head: HeadArm,
+    /// How the commands that prepare them differ, in words.
+    pub prepare_differs: Option<String>,
+    /// Where the base's sources and all engines are.
+    pub(super) private: Arc<Private>,
 }
 
 /// What is compared with.
@@ -116,50 +124,20 @@ impl HeadArm {
 
 /// Finds what is to be compared. The sources of a commit are extracted and prepared for that, which can take a while.
 pub fn find_arms(asked: &Asked, project: &Project, events: Events) -> Result<Arms> {
-    let finder = Finder { asked, project, events };
+    let private = Arc::new(Private::make(&project.root, asked.use_cache, events)?);
+    let finder = Finder { asked, project, private, events };
     match &asked.between {
         Between::Commits { base, overrides } => finder.of_commits(*base, overrides),
         Between::Settings { base, head } => finder.of_settings(base, head),
-        Between::Engines { base, head, overrides } => of_engines(base, head, overrides, project),
+        Between::Engines { base, head, overrides } => finder.of_engines(base, head, overrides),
     }
 }
 
 struct Finder<'a> {
     asked: &'a Asked<'a>,
     project: &'a Project,
+    private: Arc<Private>,
     events: Events<'a>,
-}
-
-fn of_engines(
-    base: &Named<&Path>,
-    head: &Named<&Path>,
-    overrides: &Overrides,
-    project: &Project,
-) -> Result<Arms> {
-    let stem = head.what.file_stem();
-    let name =
-        stem.map_or_else(|| "engine".into(), |s| s.to_string_lossy().chars().take(12).collect::<String>());
-    let cases = |path: &Path| -> Result<Vec<Case>> {
-        let mut model = project.ad_hoc(path, overrides)?;
-        // Both arms are one case, though their files have different names.
-        model.name.clone_from(&name);
-        let mut cases = case::cases(&[model], host());
-        let kind = built_by(path)?;
-        for case in &mut cases {
-            case.engine = Some(case.model.clone());
-            (case.target.kind, case.target_why) = (kind, "it built the engine");
-        }
-        Ok(cases)
-    };
-    Ok(Arms {
-        base: BaseArm {
-            name: base.name.clone(),
-            source: None,
-            cases: Ok(cases(base.what)?),
-            stored: project.baselines(),
-        },
-        head: HeadArm { name: head.name.clone(), source: None, cases: cases(head.what)? },
-    })
 }
 
 /// The backend that built an engine file.
@@ -173,6 +151,36 @@ fn built_by(path: &Path) -> Result<BackendKind> {
 }
 
 impl Finder<'_> {
+    fn of_engines(&self, base: &Named<&Path>, head: &Named<&Path>, overrides: &Overrides) -> Result<Arms> {
+        let stem = head.what.file_stem();
+        let name: String =
+            stem.map_or_else(|| "engine".into(), |s| s.to_string_lossy().chars().take(12).collect());
+        let cases = |path: &Path| -> Result<Vec<Case>> {
+            let mut model = self.project.ad_hoc(path, overrides)?;
+            // Both arms are one case, though their files have different names.
+            model.name.clone_from(&name);
+            let mut cases = case::cases(&[model], host());
+            let kind = built_by(path)?;
+            for case in &mut cases {
+                case.engine = Some(case.model.clone());
+                (case.target.kind, case.target_why) = (kind, "it built the engine");
+            }
+            Ok(cases)
+        };
+        let base = BaseArm {
+            name: base.name.clone(),
+            source: None,
+            cases: Ok(cases(base.what)?),
+            stored: self.project.baselines(),
+        };
+        let head = HeadArm { name: head.name.clone(), source: None, cases: cases(head.what)? };
+        Ok(self.arms(base, head, None))
+    }
+
+    fn arms(&self, base: BaseArm, head: HeadArm, prepare_differs: Option<String>) -> Arms {
+        Arms { base, head, prepare_differs, private: Arc::clone(&self.private) }
+    }
+
     fn of_settings(&self, base: &Named<Overrides>, head: &Named<Overrides>) -> Result<Arms> {
         let baselines = self.project.baselines();
         let source = match Repo::discover(&self.project.root)? {
@@ -180,15 +188,14 @@ impl Finder<'_> {
             None => None,
         };
         let cases = |overrides| self.select(self.all_cases(overrides, self.project)?);
-        Ok(Arms {
-            base: BaseArm {
-                name: base.name.clone(),
-                source: source.clone(),
-                cases: Ok(cases(&base.what)?),
-                stored: baselines,
-            },
-            head: HeadArm { name: head.name.clone(), source, cases: cases(&head.what)? },
-        })
+        let base = BaseArm {
+            name: base.name.clone(),
+            source: source.clone(),
+            cases: Ok(cases(&base.what)?),
+            stored: baselines,
+        };
+        let head = HeadArm { name: head.name.clone(), source, cases: cases(&head.what)? };
+        Ok(self.arms(base, head, None))
     }
 
     fn of_commits(&self, base: Option<&str>, overrides: &Overrides) -> Result<Arms> {
@@ -201,19 +208,26 @@ impl Finder<'_> {
         prepare(self.project, "head", self.events)?;
         let cases = self.select(self.all_cases(overrides, self.project)?)?;
         let changes = if dirty { " with changes beside it" } else { "" };
-        Ok(Arms {
-            base: self.base_of_commit(&repo, &base, overrides)?,
-            head: HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases },
-        })
+        let head = HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases };
+        let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides)?;
+        Ok(self.arms(base, head, prepare_differs))
     }
 
-    /// The base as it was committed. Where its sources or models are missing there may still be stored numbers.
-    fn base_of_commit(&self, repo: &Repo, base: &BaseCommit, overrides: &Overrides) -> Result<BaseArm> {
+    /// The base as it was committed, and how the command that prepares it differs from head's. Where its sources or models
+    /// are missing there may still be stored numbers.
+    fn base_of_commit(
+        &self,
+        repo: &Repo,
+        base: &BaseCommit,
+        overrides: &Overrides,
+    ) -> Result<(BaseArm, Option<String>)> {
         let commit = &base.commit.id;
-        let tree = self.project.folders.trees().join(short(commit));
-        let project = extract(repo, self.project, commit, &tree, self.events);
-        let stored = project.as_ref().map_or_else(|_| tree.join("baselines"), Project::baselines);
+        let (tree, root) = (self.private.base(), repo.relative(&self.project.root)?);
+        let project = extract(repo, &root, commit, &tree, self.events);
+        let stored = project.as_ref().map_or_else(|_| tree.join(root).join("baselines"), Project::baselines);
         let source = source_of(repo, commit.clone(), &self.project.baselines())?;
+        let differs = project.as_ref().ok().and_then(|base| difference(base, self.project));
+        differs.iter().for_each(|text| (self.events)(Event::Note { text }));
         let cases = project.and_then(|project| {
             prepare(&project, "base", self.events)?;
             let mut cases = self.all_cases(overrides, &project)?;
@@ -221,7 +235,12 @@ impl Finder<'_> {
             cases.retain(|c| c.matches(self.asked.filters, self.asked.exact));
             Ok(cases)
         });
-        Ok(BaseArm { name: base.label(), source: Some(source), cases, stored })
+        if let Err(f) = &cases
+            && f.kind == FailureKind::Interrupted
+        {
+            return Err(f.clone());
+        }
+        Ok((BaseArm { name: base.label(), source: Some(source), cases, stored }, differs))
     }
 
     /// The configured cases of a project.

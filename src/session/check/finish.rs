@@ -22,6 +22,7 @@ impl Check<'_> {
             failed: self.failed,
             drifted,
             added,
+            prepare_differs: self.arms.prepare_differs.clone(),
             interrupted: self.interrupted,
             written,
         })

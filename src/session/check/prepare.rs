@@ -1,27 +1,42 @@
 //! Runs the command that a project wants to be run in a source tree before its models are there.
 
-use crate::config::Project;
+use crate::config::{Prepare, Project};
 use crate::error::{Failure, FailureKind, Result};
+use crate::prepare::PrepareJob;
 use crate::session::{Event, Events};
-use std::process::{Command, Stdio};
+use crate::units::plain_time;
+use crate::worker;
+use crate::worker::protocol::Job;
 
 /// Runs the configured `prepare` command, if there is one, in the tree of `arm`; its output goes to standard error.
 pub(super) fn prepare(project: &Project, arm: &str, events: Events) -> Result<()> {
-    let Some(command) = project.prepare()? else { return Ok(()) };
-    let Some((program, rest)) = command.split_first() else { return Ok(()) };
+    let Some(Prepare { command, limit }) = project.prepare()? else { return Ok(()) };
     let shown = command.join(" ");
     events(Event::Note { text: &format!("preparing {arm}: {shown}") });
-    let fail = |what: String| {
-        Failure::new(FailureKind::Build, format!("the prepare command of {arm} ({shown}) {what}"))
-            .next(format!("run it by hand in {}", project.root.display()))
-    };
-    let status = Command::new(program)
-        .args(rest)
-        .current_dir(&project.root)
-        .env("TRT_PERF_ARM", arm)
-        .stdin(Stdio::null())
-        .stdout(std::io::stderr())
-        .status()
-        .map_err(|e| fail(format!("cannot be started: {e}")))?;
-    if status.success() { Ok(()) } else { Err(fail(format!("failed: {status}"))) }
+    let job = PrepareJob { command, folder: project.root.clone(), arm: arm.to_owned() };
+    let ran = worker::run(&Job::Prepare(job), limit.duration(), &mut |_| {});
+    ran.map(drop).map_err(|f| {
+        let said = |what: &str| {
+            Failure::new(f.kind, format!("the prepare command of {arm} ({shown}) {what}"))
+                .next(format!("run it by hand in {}", project.root.display()))
+        };
+        match f.kind {
+            FailureKind::Interrupted => f,
+            FailureKind::TimedOut => {
+                let time = plain_time(limit.duration().as_nanos() as f64);
+                said(&format!("did not finish within {time}"))
+                    .next("give it more with prepare-time-limit = \"30min\", or run it by hand")
+            }
+            _ => said(&f.message),
+        }
+    })
+}
+
+/// How the commands of the arms differ, in words; `None` where they do not, or one cannot be read.
+pub(super) fn difference(base: &Project, head: &Project) -> Option<String> {
+    let command = |project: &Project| Some(project.prepare().ok()?.map(|p| p.command));
+    let (base, head) = (command(base)?, command(head)?);
+    let shown = |command: Option<Vec<String>>| command.map_or("none".into(), |c| c.join(" "));
+    (base != head)
+        .then(|| format!("the prepare command differs: base: {}, head: {}", shown(base), shown(head)))
 }

@@ -1,4 +1,4 @@
-//! Writes the sources of the base from git into a folder below the target folder.
+//! Writes the sources of the base from git into the folder of the check.
 
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -7,23 +7,15 @@ use crate::session::{Event, Events};
 use crate::units::plural;
 use std::path::Path;
 
-/// Trees that are kept, because preparing them may have been costly.
-const KEPT_TREES: usize = 3;
-
-/// The project as it was at `commit`, in the folder `tree`. A tree that is there already is complete.
+/// The project as it was at `commit`, in the new folder `tree`. `root` is where it lies in the repository.
 pub(super) fn extract(
     repo: &Repo,
-    project: &Project,
+    root: &Path,
     commit: &str,
     tree: &Path,
     events: Events,
 ) -> Result<Project> {
-    if !tree.is_dir() {
-        sweep(&project.folders.trees());
-        let extracted = repo.extract_tree(commit, tree)?;
-        say_missing(&extracted, events);
-    }
-    let root = repo.relative(&project.root)?;
+    say_missing(&repo.extract_tree(commit, tree)?, events);
     let manifest = tree.join(root).join("Cargo.toml");
     if !manifest.is_file() {
         return Err(Failure::new(
@@ -31,7 +23,8 @@ pub(super) fn extract(
             "the base has no Cargo.toml where this project has one",
         ));
     }
-    Project::find(Some(&manifest))
+    // By its own settings of cargo, not by those of the work tree.
+    Project::at(&manifest)
 }
 
 /// Names what git alone could not give.
@@ -46,20 +39,5 @@ fn say_missing(extracted: &Extracted, events: Events) {
     }
     if !extracted.submodules.is_empty() {
         note(format!("the base's {} are not extracted", plural(extracted.submodules.len(), "submodule")));
-    }
-}
-
-/// Removes all but the newest trees, and what interrupted extractions left.
-fn sweep(trees: &Path) {
-    let entries = std::fs::read_dir(trees).into_iter().flatten().flatten();
-    let mut found: Vec<_> =
-        entries.filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect();
-    found.sort();
-    let hidden = |p: &Path| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-    let (unfinished, mut whole): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, p)| hidden(p));
-    whole.truncate(whole.len().saturating_sub(KEPT_TREES));
-    for (_, path) in unfinished.into_iter().chain(whole) {
-        // Only space is lost where this fails.
-        let _ = std::fs::remove_dir_all(path);
     }
 }

@@ -45,6 +45,8 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 
 pub struct Sandbox {
     dir: TempDir,
+    /// Where the program keeps what outlives a project.
+    caches: TempDir,
     /// Seconds since 1970; each command of git is a minute later, so that the order of commits is known.
     pub(super) clock: AtomicI64,
 }
@@ -53,7 +55,8 @@ impl Sandbox {
     /// An empty folder.
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Self { dir, clock: AtomicI64::new(1_700_000_000) }
+        let caches = tempfile::tempdir().expect("a temporary folder");
+        Self { dir, caches, clock: AtomicI64::new(1_700_000_000) }
     }
 
     /// A package `demo` in the folder itself, with the quick settings and the tables in `models`.
@@ -120,9 +123,15 @@ impl Sandbox {
         self.confine(command);
     }
 
-    /// Whatever repository the temporary folder may lie in is none of the test's.
+    /// The folder that the program is told to keep caches in.
+    pub fn caches(&self) -> &Path {
+        self.caches.path()
+    }
+
+    /// Whatever repository the temporary folder may lie in is none of the test's, and the user's caches are not.
     fn confine(&self, command: &mut Command) {
         command.env("GIT_CEILING_DIRECTORIES", self.path("").parent().expect("a parent"));
+        command.env("XDG_CACHE_HOME", self.caches.path());
     }
 
     /// Runs the program to its end.

@@ -154,3 +154,21 @@ fn an_input_without_a_shape_in_a_profile_is_named() {
     let (_, message, _) = failure(&with(&installed, &["profiles=[{other=[1,16]}]"], ""));
     assert!(message.contains("profile 1 has no shape for the dynamic input `x`"), "{message}");
 }
+
+#[test]
+fn an_engine_that_is_there_already_knows_its_plugin_libraries_where_they_are_now() {
+    let (installed, s) = (Installed::new(FIRST[0].0), Sandbox::new());
+    let build_with = |plugin: &str| {
+        s.write(plugin, "code");
+        let option = format!("plugins={}", s.path(plugin).display());
+        let more = [&SHAPE[..], &["--build", &option]].concat();
+        let message = build_in(&s, &installed, MODEL, &more, "").says(0, &[]).message("engine");
+        let (header, _) =
+            engine::read(&s.path(message["engine"].as_str().expect("a path"))).expect("an engine");
+        (message["cached"].as_bool(), header.facts["plugin 000"].clone())
+    };
+    let place = |plugin: &str| s.path(plugin).display().to_string();
+    assert_eq!(build_with("old/plugin.so"), (Some(false), place("old/plugin.so")));
+    std::fs::remove_file(s.path("old/plugin.so")).expect("removed");
+    assert_eq!(build_with("new/plugin.so"), (Some(true), place("new/plugin.so")));
+}
