@@ -71,6 +71,18 @@ pub struct Arms {
     pub base: BaseArm,
     /// What is judged.
     pub head: HeadArm,
+    /// Two commits, of which head is judged; otherwise an experiment.
+    pub of_commits: bool,
+}
+
+impl Arms {
+    /// The cases that say which machine is measured: the base's where head has none left.
+    pub fn cases(&self) -> &[Case] {
+        match self.head.cases.as_slice() {
+            [] => self.base.cases.as_deref().unwrap_or_default(),
+            cases => cases,
+        }
+    }
 }
 
 /// What is compared with.
@@ -98,19 +110,9 @@ pub struct HeadArm {
 }
 
 impl BaseArm {
-    pub(super) fn case(&self, id: &str) -> Option<&Case> {
-        self.cases.iter().flatten().find(|c| c.id == id)
-    }
-
     /// Why a case that only head has is not here.
     pub(super) fn why_not(&self) -> &str {
         self.cases.as_ref().err().map_or("the base has no such case", |f| f.message.as_str())
-    }
-}
-
-impl HeadArm {
-    pub(super) fn case(&self, id: &str) -> Option<&Case> {
-        self.cases.iter().find(|c| c.id == id)
     }
 }
 
@@ -159,6 +161,7 @@ fn of_engines(
             stored: project.baselines(),
         },
         head: HeadArm { name: head.name.clone(), source: None, cases: cases(head.what)? },
+        of_commits: false,
     })
 }
 
@@ -188,6 +191,7 @@ impl Finder<'_> {
                 stored: baselines,
             },
             head: HeadArm { name: head.name.clone(), source, cases: cases(&head.what)? },
+            of_commits: false,
         })
     }
 
@@ -199,11 +203,20 @@ impl Finder<'_> {
         let event = ci_event()?;
         let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
         prepare(self.project, "head", self.events)?;
-        let cases = self.select(self.all_cases(overrides, self.project)?)?;
+        let all = self.all_cases(overrides, self.project)?;
+        let base = self.base_of_commit(&repo, &base, overrides)?;
+        let cases = match self.select(all) {
+            // What head does not have any more must not hide that the base has it.
+            Err(f) if f.kind == FailureKind::Nothing && base.cases.iter().flatten().next().is_some() => {
+                Vec::new()
+            }
+            selected => selected?,
+        };
         let changes = if dirty { " with changes beside it" } else { "" };
         Ok(Arms {
-            base: self.base_of_commit(&repo, &base, overrides)?,
+            base,
             head: HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases },
+            of_commits: true,
         })
     }
 
