@@ -2,4 +2,5 @@
 //! `src/guide/trust.md`.
 
 mod files;
+mod pairing;
 mod text;
