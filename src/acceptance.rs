@@ -1,4 +1,4 @@
-//! Decides whether a change that somebody accepted earlier covers the regression that is measured now. Pure.
+//! Whether a change that somebody accepted covers the regression, or the gap, that is found now: THE rule. Pure.
 //!
 //! An acceptance is honoured when it is about the source tree under test, was measured on the same device and asks
 //! the same question, and no metric that regressed now is worse than was accepted. With all effects on the log
@@ -14,12 +14,15 @@
 //! usual, it is not the overlap of the intervals that decides. A regressed metric that has no accepted change, or one
 //! whose interval has no end, is not covered. Metrics that did not regress now need no cover.
 //!
-//! The rule looks at nothing but these two measurements: in particular an acceptance does not move the base.
+//! It must never look at anything but these two measurements: in particular an acceptance never moves the base.
+//!
+//! A gap (a case that is gone, asks something else, or does not compare) has no numbers to agree: its acceptance is
+//! honoured for the same source tree and device, if it is about the same gap in the same words.
 
 pub mod measured;
 
 use crate::compare::{CaseComparison, MetricComparison};
-use crate::record::{Acceptance, Record, short};
+use crate::record::{Acceptance, ChangeKind, Record, short};
 use crate::stats::{Decision, Interval, Orientation};
 use crate::units::change;
 
@@ -61,9 +64,40 @@ pub fn acceptance_status(record: &Record, acceptance: &Acceptance, now: &UnderTe
     }
 }
 
-/// Why the acceptance is not honoured, most telling reason first.
-fn objection(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Option<String> {
-    let Some(tree) = now.src_tree else {
+/// A gap of one case of a check.
+#[derive(Clone, Copy, Debug)]
+pub struct GapUnderTest<'a> {
+    /// As in [`UnderTest`].
+    pub src_tree: Option<&'a str>,
+    /// The device of the check.
+    pub device_key: &'a str,
+    /// A removal or a redefinition.
+    pub kind: ChangeKind,
+    /// As in [`Acceptance::redefined`].
+    pub redefined: &'a [String],
+}
+
+/// Whether `record`, which carries `acceptance`, covers a gap of the case that it is about.
+pub fn gap_status(record: &Record, acceptance: &Acceptance, now: &GapUnderTest) -> AcceptanceStatus {
+    let objection = other_place(record, now.src_tree, now.device_key).or_else(|| {
+        if acceptance.kind != now.kind {
+            let (accepted, found) = (acceptance.kind.word(), now.kind.word());
+            return Some(format!("it accepts a {accepted}, and this is a {found}"));
+        }
+        (acceptance.redefined != now.redefined).then(|| {
+            let [accepted, found] = [&acceptance.redefined[..], now.redefined].map(|all| all.join(", "));
+            format!("it accepts “{accepted}”, and now it is “{found}”")
+        })
+    });
+    match objection {
+        Some(why) => AcceptanceStatus::Stale { why },
+        None => AcceptanceStatus::Honoured { reason: acceptance.reason.clone(), by: acceptance.by.clone() },
+    }
+}
+
+/// Why the record is about other sources or another device.
+fn other_place(record: &Record, src_tree: Option<&str>, device_key: &str) -> Option<String> {
+    let Some(tree) = src_tree else {
         return Some("there are changes beside the commit".into());
     };
     let Some(source) = record.source.as_ref().filter(|s| !s.dirty) else {
@@ -72,8 +106,14 @@ fn objection(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Optio
     if source.src_tree != tree {
         return Some(format!("it is about other sources, those of commit {}", short(&source.commit)));
     }
-    if record.device.key != now.device_key {
-        return Some(format!("it was measured on {}, this is {}", record.device.key, now.device_key));
+    (record.device.key != device_key)
+        .then(|| format!("it was measured on {}, this is {device_key}", record.device.key))
+}
+
+/// Why the acceptance is not honoured, most telling reason first.
+fn objection(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Option<String> {
+    if let Some(why) = other_place(record, now.src_tree, now.device_key) {
+        return Some(why);
     }
     let Some(case) = record.cases.get(&acceptance.case).filter(|_| acceptance.case == now.comparison.id)
     else {

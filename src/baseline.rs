@@ -8,7 +8,7 @@ pub mod file;
 mod find;
 mod places;
 
-pub use calibrated::{load_calibration, save_calibration};
+pub use calibrated::{calibration_files, load_calibration, save_calibration};
 pub use find::{find_record, stores};
 pub use places::places;
 
@@ -187,11 +187,11 @@ impl Candidates {
         self.files.is_empty()
     }
 
-    /// Nearest first, then newest first, without those that cannot be read.
+    /// Nearest first, then those of the commit alone, then newest first; without those that cannot be read.
     pub fn iter(&self) -> impl Iterator<Item = Candidate<'_>> {
         self.files.chunk_by(|a, b| a.steps == b.steps).flat_map(|commit| {
             let mut found: Vec<Candidate> = commit.iter().filter_map(StoredFile::open).collect();
-            found.sort_by_key(|c| Reverse(c.record.created_s));
+            found.sort_by_key(|c| (c.record.is_tainted(), Reverse(c.record.created_s)));
             found
         })
     }

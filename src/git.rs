@@ -5,6 +5,7 @@
 //! writes into the repository (no objects, references, index or files, not even a refreshed index), and nothing runs a
 //! hook, a filter or a network operation.
 
+mod author;
 mod error;
 mod extract;
 mod history;
@@ -20,6 +21,7 @@ use std::path::{Component, Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
 
+pub use author::Author;
 pub use error::GitError;
 pub use extract::Extracted;
 pub use history::{Ancestor, Ancestors, MergeBase};

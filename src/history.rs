@@ -221,15 +221,22 @@ fn points(ordered: &[Placed], metric: Metric) -> Vec<Point> {
     points
 }
 
-/// Searches the logarithms, so that a change by a factor is the same at every level.
+/// Searches the logarithms, so that a change by a factor is the same at every level. Extra work for a test is no change
+/// of a commit: such points are shown and not searched.
 fn changes(points: &[Point], metric: Metric) -> Result<Vec<LevelChange>, StatError> {
-    let logs: Vec<f64> = points.iter().map(|p| p.estimate.ln()).collect();
+    let real: Vec<usize> = (0..points.len()).filter(|i| !points[*i].debug_extra_work).collect();
+    let logs: Vec<f64> = real.iter().map(|i| points[*i].estimate.ln()).collect();
     let found = change_points(&logs, SEED)?;
     let change = |c: &crate::stats::ChangePoint| {
         let step = c.after - c.before;
-        LevelChange { first: c.at, change: step.exp_m1(), worse: metric.is_worse(step), p: c.p }
+        Some(LevelChange {
+            first: *real.get(c.at)?,
+            change: step.exp_m1(),
+            worse: metric.is_worse(step),
+            p: c.p,
+        })
     };
-    Ok(found.iter().map(change).collect())
+    Ok(found.iter().filter_map(change).collect())
 }
 
 impl Point {

@@ -15,6 +15,8 @@
 //!   way: by the host's clock, by the GPU's.
 //! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
 //!   `baselines/`).
+//! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
+//!   can say that nothing regressed.
 //! - **device key**: what makes numbers comparable at all.
 //!
 //! # Flow
@@ -61,9 +63,10 @@
 //! | [`record`] | records and their files' text | summaries | pure | |
 //! | [`import`] | a record of other programs' measurements | their files' text | pure | |
 //! | [`compare`] | THE verdict | two records, or two arms of samples | pure | |
+//! | [`pairing`] | what both arms of a check are asked, what is gone or redefined | cases of two arms | pure | |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions | pure | |
 //! | [`history`] | one case over time | records, commit order | pure | |
-//! | [`acceptance`] | whether a regression is accepted | an acceptance, a comparison | pure | |
+//! | [`acceptance`] | whether a regression or a gap is accepted | an acceptance, a comparison | pure | |
 //! | `git` | revisions, trees | the repository | | `cli` |
 //! | `ours` | a failure, where folders are not our own | git, the target folder | | `cli` |
 //! | `baseline` | record and calibration files; the record that a text means | `baselines/`, git | | `cli` |
@@ -106,7 +109,7 @@
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
 //! 8. `Check::correct` corrects for many cases; `Check::confirm` measures what changed once more, with other pairs.
 //! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
-//! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `Gate::exit` is the exit code.
+//! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 
 pub mod acceptance;
 #[cfg(feature = "cli")]
@@ -148,6 +151,7 @@ pub mod onnx;
 #[cfg(feature = "cli")]
 pub mod ours;
 pub mod outcome;
+pub mod pairing;
 #[cfg(feature = "cli")]
 pub mod prepare;
 pub mod printable;

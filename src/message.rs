@@ -15,8 +15,8 @@ mod stored;
 
 pub use case::{BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFinished, GpuNumbers};
 pub use check::{
-    AcceptanceSaid, AddedAcceptance, AddedBaseline, CheckFinished, CheckedCase, ComparedBase, ComparedCase,
-    ComparedMetric, Drift,
+    AcceptanceSaid, AddedAcceptance, AddedBaseline, AddedByCommit, ChangedSetting, ChangedSettingOfCases,
+    CheckFinished, CheckedCase, ComparedBase, ComparedCase, ComparedMetric, Drift,
 };
 pub use grid::{
     CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
@@ -63,7 +63,7 @@ pub enum Message {
     Checked(Box<CheckedCase>),
     /// From `check`: a case is slower than the oldest stored record.
     Drift(Drift),
-    /// From `check`: a record that head adds to the baselines.
+    /// From `check`: a record or a calibration that head adds to the baselines.
     AddedBaseline(AddedBaseline),
     /// From `check`: once, last.
     CheckFinished(CheckFinished),

@@ -3,6 +3,7 @@
 //! Sessions fill it in, reports show it. Every number that is shown is computed here, once, so that no two formats can
 //! disagree.
 
+mod added;
 mod check;
 mod event;
 mod figures;
@@ -11,7 +12,8 @@ mod grid;
 mod run;
 mod tally;
 
-pub use check::{Added, Checked, Counts, Row, RowOrigin};
+pub use added::{Added, AddedBy, AddedWhat};
+pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
 pub use event::Event;
 pub use figures::{BudgetResult, CapacityFigures, CapacityPoint, Cliff, Figure, Figures, GpuFigures, NoRate};
 pub use grid::{Discovered, Dropped, Explored};

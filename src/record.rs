@@ -180,6 +180,34 @@ impl CaseRecord {
 }
 
 impl Record {
+    /// A record of nothing yet, made by this version of the tool.
+    pub fn empty(created_s: i64, device: RecordDevice) -> Self {
+        Self {
+            id: String::new(),
+            created_s,
+            tool: env!("CARGO_PKG_VERSION").into(),
+            source: None,
+            device,
+            supersedes: Vec::new(),
+            acceptance: None,
+            cases: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            unknown: Vec::new(),
+            crlf: false,
+        }
+    }
+
+    /// The case as a reference to compare with: extra work for a test makes it none.
+    pub fn reference(&self, id: &str) -> Option<&CaseRecord> {
+        self.cases.get(id).filter(|case| case.engine.build.debug_extra_work_frac.is_none())
+    }
+
+    /// Whether its numbers are no result of the commit alone: there were changes beside it, or extra work for a test.
+    pub fn is_tainted(&self) -> bool {
+        let extra_work = |case: &CaseRecord| case.engine.build.debug_extra_work_frac.is_some();
+        self.source.as_ref().is_some_and(|s| s.dirty) || self.cases.values().any(extra_work)
+    }
+
     /// What the record was made of, in one line: `41ab0c3d9e21 (2026-11-22, 4 cases)`.
     pub fn label(&self) -> String {
         let commit = self.source.as_ref().map_or("no commit", |s| short(&s.commit));

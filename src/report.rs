@@ -15,7 +15,7 @@ pub mod style;
 pub mod terminal;
 
 use crate::acceptance::AcceptanceStatus;
-use crate::outcome::{Added, Checked, Row, RowOrigin};
+use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Gap, Row, RowOrigin};
 use crate::printable::{line, message};
 use crate::record::{Acceptance, short};
 use crate::units::change;
@@ -43,40 +43,110 @@ impl CheckReport<'_> {
             (counts.accepted, "regressed but accepted"),
             (counts.failed, "failed"),
             (counts.invalid, "invalid"),
-            (counts.inconclusive, "inconclusive"),
+            (counts.removed, "removed"),
+            (counts.redefined, "redefined"),
             (counts.not_compared, "not compared"),
+            (counts.gaps_accepted, "removed, redefined or not compared but accepted"),
+            (counts.inconclusive, "inconclusive"),
+            (counts.new, "new"),
             (counts.improved, "improved"),
             (counts.unchanged, "unchanged"),
         ]
         .into_iter()
         .filter(|(n, _)| *n > 0)
         .map(|(n, word)| format!("{n} {word}"))
+        .chain(self.settings_changed())
         .collect();
         if parts.is_empty() { "nothing was checked".into() } else { parts.join(", ") }
     }
 }
 
-/// The verdict of a row, and whether somebody accepted it.
-pub fn verdict(row: &Row) -> String {
-    let word = row.comparison.verdict.word();
-    match &row.accepted {
-        None => word.to_owned(),
-        Some(AcceptanceStatus::Honoured { reason, by }) => {
-            format!("{word}, accepted: {} (by {})", line(reason), line(by))
-        }
-        Some(AcceptanceStatus::Stale { why }) => format!("{word}, stale acceptance: {}", line(why)),
+impl CheckReport<'_> {
+    /// By which settings head would be judged otherwise.
+    pub fn settings_changed(&self) -> Option<String> {
+        let found = self.checked.settings_changed();
+        let all: Vec<String> = found.iter().map(|s| line(&s.changed.to_string())).collect();
+        (!all.is_empty()).then(|| format!("settings changed: {}", all.join(", ")))
     }
 }
 
-/// A record that head adds to the baselines, in one line.
+/// The verdict of a row, what it misses, and whether somebody accepted either.
+pub fn verdict(row: &Row) -> String {
+    let word = match row.origin {
+        RowOrigin::Removed => "removed",
+        RowOrigin::New => "new",
+        _ => row.comparison.verdict.word(),
+    };
+    let verdict = format!("{word}{}", accepted(row.accepted.as_ref()));
+    let gap = accepted(row.gap_accepted.as_ref());
+    match redefined(row) {
+        Some(what) => format!("{verdict}; {what}{gap}"),
+        None => verdict + &gap,
+    }
+}
+
+/// What head asks otherwise.
+fn redefined(row: &Row) -> Option<String> {
+    let what: Vec<String> = row.redefined.iter().map(ToString::to_string).collect();
+    (!what.is_empty()).then(|| line(&format!("redefined: {}", what.join(", "))))
+}
+
+fn accepted(status: Option<&AcceptanceStatus>) -> String {
+    match status {
+        None => String::new(),
+        Some(AcceptanceStatus::Honoured { reason, by }) => {
+            format!(", accepted: {} (by {})", line(reason), line(by))
+        }
+        Some(AcceptanceStatus::Stale { why }) => format!(", stale acceptance: {}", line(why)),
+    }
+}
+
+/// Why a row has no answer, or no better one.
+pub fn reason(row: &Row) -> Option<String> {
+    let reason = row.comparison.verdict.reason();
+    match row.origin {
+        RowOrigin::Stored { .. } => {
+            Some([Some(how(&row.origin)), reason].into_iter().flatten().collect::<Vec<_>>().join("; "))
+        }
+        _ => reason,
+    }
+}
+
+/// What to do about a row that fails the check though nothing regressed.
+pub fn gap_next(row: &Row) -> Option<String> {
+    let accept = || {
+        let id = line(&row.comparison.id);
+        format!(
+            "if that is meant: `cargo trt-perf baseline accept --case {id} --reason \"…\"`, and commit it"
+        )
+    };
+    match row.open_gap()? {
+        Gap::Removed | Gap::Redefined | Gap::NotComparable => Some(accept()),
+        Gap::NoBase => Some("mend the base, or say --on-missing warn or measure".into()),
+    }
+}
+
+/// A file that head adds to the baselines, in one line.
 pub fn added(added: &Added) -> String {
     let file = added.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let text = match (&added.record, added.acceptance()) {
-        (Err(f), _) => format!("cannot be read: {}", message(&f.message)),
-        (Ok(_), Some((_, acceptance))) => accepts(acceptance),
-        (Ok(record), None) => format!("numbers of {}, accepts nothing", record.label()),
+    let text = match (&added.what, added.acceptance()) {
+        (AddedWhat::Calibration { device_key }, _) => {
+            format!("a calibration of {device_key}, which this check does not use")
+        }
+        (_, Some((_, acceptance))) => accepts(acceptance),
+        (AddedWhat::Record(record), None) => match &**record {
+            Err(f) => format!("cannot be read: {}", message(&f.message)),
+            Ok(record) => format!("numbers of {}, accepts nothing", record.label()),
+        },
     };
-    message(&format!("{}: {text}", line(&file)))
+    let who = match &added.by {
+        AddedBy::Commit { author, date, commit } => {
+            format!(", added by {} on {date} in {}", line(author), short(commit))
+        }
+        AddedBy::NotCommitted => ", not committed".into(),
+        AddedBy::Unknown => String::new(),
+    };
+    message(&format!("{}{who}: {text}", line(&file)))
 }
 
 /// What an acceptance says, in one line.
@@ -86,12 +156,13 @@ pub fn accepts(a: &Acceptance) -> String {
         .iter()
         .map(|(name, i)| format!("{name} {} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
         .collect();
+    let what = a.redefined.iter().cloned().chain(changes).collect::<Vec<_>>().join(", ");
+    let what = if what.is_empty() { String::new() } else { format!("{what}. ") };
     message(&format!(
-        "accepts a {} of {} against {}: {}. {} (by {})",
+        "accepts a {} of {} against {}: {what}{} (by {})",
         a.kind.word(),
         a.case,
         short(&a.base_commit),
-        changes.join(", "),
         line(&a.reason),
         line(&a.by)
     ))
@@ -115,6 +186,9 @@ pub fn how(origin: &RowOrigin) -> String {
         RowOrigin::Stored { why, base } => {
             format!("advisory, against stored numbers of {base}, because {why}")
         }
-        RowOrigin::NoBase { why, .. } => format!("no base: {why}"),
+        RowOrigin::NoBase { why } => format!("no base: {why}"),
+        RowOrigin::New => "the base has no such case".into(),
+        RowOrigin::Removed => "gone: only the base has it".into(),
+        RowOrigin::NotMeasured => "not measured".into(),
     }
 }

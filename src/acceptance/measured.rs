@@ -1,29 +1,39 @@
-//! Keeps what the last check of each source tree measured, case by case, so that `baseline accept` can accept it. Pure:
-//! from data to text and back.
+//! What checks of one source tree found last, per case: what `baseline accept` accepts. Pure: to text and back.
 //!
 //! The text goes to `checks/<source tree>.json` in the target folder, as `trt-perf/check@1` in the form of
 //! [`document`]. It is not committed, so fields that this version does not know are ignored without a message.
 
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::Result;
-use crate::record::ChangeKind;
 use crate::record::wire::acceptance::{IntervalV1, changes_from_wire, changes_to_wire};
-use crate::record::wire::document;
+use crate::record::wire::{self, DeviceV1, document};
+use crate::record::{ChangeKind, RecordDevice};
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One case, as the last check that measured it saw it.
+/// One case, as the last check of it saw it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasuredCase {
-    /// Full id of the commit that it was measured against.
+    /// Full id of the commit that it was compared with.
     pub base_commit: String,
-    /// Id of the record, in the folder of results, that holds the numbers of the head arm.
-    pub record: String,
-    /// Whether it became worse or better.
+    /// Where the numbers of the head arm are.
+    pub numbers: Numbers,
+    /// What there is to accept.
     pub kind: ChangeKind,
     /// As in [`crate::record::Acceptance`].
+    pub redefined: Vec<String>,
+    /// As in [`crate::record::Acceptance`].
     pub changes: BTreeMap<String, Interval>,
+}
+
+/// Where the numbers of the head arm are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numbers {
+    /// Id of the record, in the folder of results.
+    In(String),
+    /// There are none: the case is gone, or was not measured. The device of the check.
+    None(RecordDevice),
 }
 
 impl MeasuredCase {
@@ -42,8 +52,9 @@ impl MeasuredCase {
             comparison.metrics.iter().filter_map(|m| Some((name(m), m.change?))).collect();
         (!changes.is_empty()).then(|| Self {
             base_commit: base_commit.to_owned(),
-            record: record.to_owned(),
+            numbers: Numbers::In(record.to_owned()),
             kind,
+            redefined: Vec::new(),
             changes,
         })
     }
@@ -57,20 +68,20 @@ struct MeasuredV1 {
 #[derive(Serialize, Deserialize)]
 struct MeasuredCaseV1 {
     base_commit: String,
-    record: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    /// Where there is no record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceV1>,
     kind: ChangeKind,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    redefined: Vec<String>,
     changes: BTreeMap<String, IntervalV1>,
 }
 
 /// The text of the file; cases by id.
 pub fn write(cases: &BTreeMap<String, MeasuredCase>) -> String {
-    let case = |c: &MeasuredCase| MeasuredCaseV1 {
-        base_commit: c.base_commit.clone(),
-        record: c.record.clone(),
-        kind: c.kind,
-        changes: changes_to_wire(&c.changes),
-    };
-    let cases = cases.iter().map(|(id, c)| (id.clone(), case(c))).collect();
+    let cases = cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect();
     document::write(&document::CHECK, &MeasuredV1 { cases }).0
 }
 
@@ -79,12 +90,42 @@ pub fn read(text: &str) -> Result<BTreeMap<String, MeasuredCase>> {
     Ok(document::read(text, &document::CHECK, from_wire)?.body)
 }
 
+fn case_to_wire(c: &MeasuredCase) -> MeasuredCaseV1 {
+    let (record, device) = match &c.numbers {
+        Numbers::In(record) => (Some(record.clone()), None),
+        Numbers::None(device) => (None, Some(wire::device_to_wire(device))),
+    };
+    MeasuredCaseV1 {
+        base_commit: c.base_commit.clone(),
+        record,
+        device,
+        kind: c.kind,
+        redefined: c.redefined.clone(),
+        changes: changes_to_wire(&c.changes),
+    }
+}
+
 fn from_wire(wire: MeasuredV1) -> Result<BTreeMap<String, MeasuredCase>, String> {
     wire.cases
         .into_iter()
         .map(|(id, c)| {
-            let changes = changes_from_wire(c.changes).map_err(|e| format!("{id}: {e}"))?;
-            Ok((id, MeasuredCase { base_commit: c.base_commit, record: c.record, kind: c.kind, changes }))
+            let case = case_from_wire(c).map_err(|e| format!("{id}: {e}"))?;
+            Ok((id, case))
         })
         .collect()
+}
+
+fn case_from_wire(c: MeasuredCaseV1) -> Result<MeasuredCase, String> {
+    let numbers = match (c.record, c.device) {
+        (Some(record), _) => Numbers::In(record),
+        (None, Some(device)) => Numbers::None(wire::device_from_wire(device)?),
+        (None, None) => return Err("neither a record nor a device".into()),
+    };
+    Ok(MeasuredCase {
+        base_commit: c.base_commit,
+        numbers,
+        kind: c.kind,
+        redefined: c.redefined,
+        changes: changes_from_wire(c.changes)?,
+    })
 }

@@ -68,6 +68,7 @@ fn acceptance(changes: &[(&str, Interval)]) -> Acceptance {
         case: CASE.into(),
         kind: ChangeKind::Regression,
         reason: "more accurate".into(),
+        redefined: Vec::new(),
         changes: changes.iter().map(|(name, i)| ((*name).to_owned(), *i)).collect(),
         by: "Ada".into(),
         base_commit: "b".into(),
@@ -226,4 +227,30 @@ fn what_cannot_be_trusted_cannot_be_accepted() {
     let newer = measured::write(&BTreeMap::new()).replace("check@1", "check@2");
     assert!(measured::read(&newer).expect_err("newer").message.contains("newer version"));
     assert!(measured::read("{").expect_err("cut off").next.contains("cargo trt-perf check"));
+}
+
+#[test]
+fn a_gap_is_accepted_for_the_same_sources_and_device_in_the_same_words() {
+    let redefined = vec!["seed 1 → 2".to_owned()];
+    let accepted =
+        Acceptance { kind: ChangeKind::Redefinition, redefined: redefined.clone(), ..acceptance(&[]) };
+    let now = GapUnderTest {
+        src_tree: Some("tree"),
+        device_key: "cpu-x",
+        kind: ChangeKind::Redefinition,
+        redefined: &redefined,
+    };
+    let judge = |now: &GapUnderTest| stale(gap_status(&record("r", &[], false), &accepted, now));
+    assert_eq!(judge(&now), "honoured");
+    let removal = GapUnderTest { kind: ChangeKind::Removal, ..now };
+    for (now, expected) in [
+        (GapUnderTest { src_tree: None, ..now }, "changes beside the commit"),
+        (GapUnderTest { src_tree: Some("other"), ..now }, "other sources"),
+        (GapUnderTest { device_key: "cpu-y", ..now }, "measured on cpu-x, this is cpu-y"),
+        (removal, "it accepts a redefinition, and this is a removal"),
+        (GapUnderTest { redefined: &[], ..now }, "it accepts “seed 1 → 2”, and now it is “”"),
+    ] {
+        let why = judge(&now);
+        assert!(why.contains(expected), "{why} / {expected}");
+    }
 }

@@ -7,6 +7,7 @@ use super::file;
 use crate::calibration::{Calibration, wire};
 use crate::error::{Failure, FailureKind, Result};
 use crate::record::wire::document::CALIBRATION;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "calibration.json";
@@ -22,6 +23,16 @@ pub fn load_calibration(dir: &Path, device_key: &str) -> Result<Option<Calibrati
         return Err(Failure::new(FailureKind::Format, what).next(CALIBRATION.damaged));
     }
     Ok(Some(calibration))
+}
+
+/// The calibrations below `dir`, readable or not, by device key.
+pub fn calibration_files(dir: &Path) -> BTreeMap<String, PathBuf> {
+    let devices = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let of_device = |device: std::fs::DirEntry| {
+        let path = device.path().join(FILE);
+        path.is_file().then_some((device.file_name().into_string().ok()?, path))
+    };
+    devices.filter_map(of_device).collect()
 }
 
 /// Writes the calibration of its device below `dir`, in place of an older one, and returns its path. It gets its id.

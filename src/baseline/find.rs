@@ -46,7 +46,8 @@ fn file_stem(entry: &Entry) -> String {
     entry.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The newest record of the revision's commit, failing that of its source tree.
+/// The newest record of the revision's commit alone, failing that of its source tree; failing both, one that was made with
+/// changes beside the commit or with extra work.
 fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Record> {
     let fail = |what: String| {
         let near = did_you_mean(name, entries.iter().map(|e| e.record8.as_str()))
@@ -66,15 +67,18 @@ fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Recor
         false => in_git(e),
     })?;
     let commit12 = short(&commit.id);
-    if let Some(entry) = entries.iter().find(|e| e.commit12 == commit12) {
-        return load(&entry.path);
+    let of_commit: Vec<Result<Record>> =
+        entries.iter().filter(|e| e.commit12 == commit12).map(|e| load(&e.path)).collect();
+    if let Some(clean) = of_commit.iter().flatten().find(|r| !r.is_tainted()) {
+        return Ok(clean.clone());
     }
     let exclude = repo.relative(&project.baselines())?;
     let tree = repo.src_tree(&commit.id, &exclude)?;
     let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
-    entries
-        .iter()
-        .filter_map(|e| load(&e.path).ok())
-        .find(same)
-        .ok_or_else(|| fail(format!("there is no record of {name} (commit {commit12})")))
+    let of_tree: Vec<Record> = entries.iter().filter_map(|e| load(&e.path).ok()).filter(same).collect();
+    if let Some(clean) = of_tree.iter().find(|r| !r.is_tainted()) {
+        return Ok(clean.clone());
+    }
+    let tainted = of_commit.into_iter().next().or_else(|| of_tree.into_iter().next().map(Ok));
+    tainted.unwrap_or_else(|| Err(fail(format!("there is no record of {name} (commit {commit12})"))))
 }

@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
-use super::{note, out, project, shown};
+use super::{note, now_s, out, project, shown};
 use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
 use crate::error::Result;
@@ -25,7 +25,7 @@ pub enum BaselineVerb {
         #[arg(long)]
         allow_dirty: bool,
     },
-    /// Accept what `check` measured of a case: store it with the change, its interval and the reason
+    /// Accept what `check` found of a case: a change, with its interval, or that it is gone, redefined or not comparable
     Accept {
         /// The case's id, as `check` prints it
         #[arg(long, value_name = "ID")]
@@ -68,7 +68,7 @@ pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
     match verb {
         BaselineVerb::Save { record, allow_dirty } => save(&project, record.as_deref(), *allow_dirty),
         BaselineVerb::Accept { case, reason, base } => {
-            accept(&project, &AcceptRequest { case, reason, base: base.as_deref() })
+            accept(&project, &AcceptRequest { case, reason, base: base.as_deref(), now_s: now_s() })
         }
         BaselineVerb::List { device, long } => list(&project, device.as_deref(), *long),
         BaselineVerb::Show { record } => show(&project, record),
@@ -147,6 +147,17 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
     ));
     for (key, value) in &record.device.soft {
         out(&format!("{} {}\n", line(key), line(value)));
+    }
+    if record.source.as_ref().is_some_and(|s| s.dirty) {
+        out("not of the commit alone: there were changes beside it\n");
+    }
+    let unreal: BTreeMap<&str, &str> = record
+        .cases
+        .iter()
+        .filter_map(|(id, case)| Some((case.engine.unreal()?.words(), id.as_str())))
+        .collect();
+    for (words, id) in unreal {
+        out(&format!("not a real result: {words} ({id})\n"));
     }
     record.acceptance.iter().for_each(|a| out(&format!("{}\n", report::accepts(a))));
     if !record.supersedes.is_empty() {

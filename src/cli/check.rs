@@ -8,10 +8,10 @@ use super::{note, now_s, out, out_message, project, shown, stopped};
 use crate::case::Case;
 use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
-use crate::message::{CheckFinished, Message};
-use crate::outcome::{Checked, Event, Tally};
+use crate::message::Message;
+use crate::outcome::{Event, OnMissing, Tally};
 use crate::report::{CheckReport, github, json, markdown, terminal};
-use crate::session::check::{Asked, Between, CheckPlan, Named, OnMissing, check, find_arms};
+use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::pairs::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Both are measured as pairs of fresh processes. The base is --base, or what the CI event means, or the merge base
 /// with the default branch, or the previous commit with a record. Its sources come out of git; the work tree is not
-/// touched.
+/// touched. The base's definitions and settings judge both: a case that is gone, redefined or not comparable fails the
+/// check until it is accepted (`cargo trt-perf baseline accept`).
 #[derive(Args)]
 #[command(mut_arg("filters", |arg| arg.value_name("FILTER").help("Cases whose id contains one of these")))]
 pub struct CheckArgs {
@@ -48,7 +49,7 @@ pub struct CheckArgs {
     /// Exactly this many pairs per case, instead of looks at 5, 8, 12 and 20
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
-    /// Begin no further look of a case that would end after this
+    /// Begin no look of a case that would end after this, judged by its first pair
     #[arg(long, value_name = "TIME")]
     max_time: Option<crate::units::Nanos>,
     /// Two-sided error rate over all looks: 0.05 or 0.01
@@ -57,7 +58,7 @@ pub struct CheckArgs {
     /// Seed of the order of the arms (default: from the clock; it is printed)
     #[arg(long, value_name = "N")]
     order_seed: Option<u64>,
-    /// When the base can neither be measured nor has stored numbers
+    /// When something is missing to compare: the base cannot be measured, or a case is gone, redefined or not comparable
     #[arg(long, value_enum, default_value = "fail", value_name = "WHAT")]
     on_missing: Missing,
     /// Also exit with 102 when a case is inconclusive
@@ -76,14 +77,14 @@ pub struct CheckArgs {
     settings: SettingArgs,
 }
 
-/// What to do without a base.
+/// What to do where something is missing to compare.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Missing {
     /// Exit with 4
     Fail,
     /// Say so and go on
     Warn,
-    /// Measure head alone, so that its record can become a baseline
+    /// Where the base cannot be measured, measure head alone, so that its record can become a baseline, and go on
     Measure,
 }
 
@@ -101,7 +102,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let show = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show.event(&event);
     let arms = find_arms(&asked(args)?, &project, &events)?;
-    let device = machine_of(&arms.head.cases)?;
+    let device = machine_of(arms.cases())?;
     if args.message_format == MessageFormat::Human && !args.quiet {
         note(&format!("base: {}", arms.base.name));
         note(&format!("head: {}", arms.head.name));
@@ -120,22 +121,9 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         checked: &checked,
     };
     publish(args, &project, &report, &arms.head.cases)?;
-    let exit = match gate.exit(tally) {
-        Exit::Ok if missing(args, &checked) => Exit::Nothing,
-        exit => exit,
-    };
+    let exit = gate.exit(tally);
     if args.message_format == MessageFormat::Json {
-        out_message(&Message::CheckFinished(CheckFinished {
-            records: checked.written.iter().map(|p| json::path(p)).collect(),
-            failed: tally.failed,
-            regressed: tally.regressed,
-            accepted: checked.counts().accepted,
-            inconclusive: tally.inconclusive,
-            invalid: tally.invalid,
-            prepare_differs: checked.prepare_differs.clone(),
-            interrupted: tally.interrupted,
-            exit_code: exit.code(),
-        }));
+        out_message(&Message::CheckFinished(json::check_finished(&checked, tally, exit.code())));
     }
     Ok(exit)
 }
@@ -186,10 +174,6 @@ fn with_settings(args: &CheckArgs, extra: &[String]) -> Result<Named<Overrides>>
 /// A different order each time, unless it is asked for.
 pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
-}
-
-fn missing(args: &CheckArgs, checked: &Checked) -> bool {
-    matches!(args.on_missing, Missing::Fail) && checked.misses_base()
 }
 
 /// Text or JSON, markdown, and what GitHub shows.

@@ -33,7 +33,8 @@ pub const HELP: &str = "\
 Exit codes:
   0    nothing regressed
   2    usage: the command line or the configuration makes no sense
-  4    no case selected, nothing comparable to compare with, or (discover) no cell within the budget
+  4    no case selected, nothing comparable to compare with, or (discover) no cell within the budget;
+       in check also: a case of the base is gone, redefined or not comparable, and nobody accepted that
   100  regression (check; run and compare with --fail-on-regression)
   101  a case could not be built or measured
   102  inconclusive (with --strict)
@@ -95,6 +96,7 @@ impl ExitPolicy {
             t if t.regressed > 0 && self.fail_on_regression => Exit::Regression,
             t if t.failed > 0 => Exit::Failed,
             t if t.invalid > 0 && self.strict => Exit::Invalid,
+            t if t.gaps > 0 => Exit::Nothing,
             t if t.inconclusive > 0 && self.strict => Exit::Inconclusive,
             _ => Exit::Ok,
         }
@@ -132,7 +134,13 @@ mod tests {
         assert_eq!(gate.exit(t), Exit::Failed);
         assert_eq!(regression.exit(t), Exit::Regression);
         assert_eq!(gate.exit(Tally { failed: 0, ..t }), Exit::Ok);
-        assert_eq!(ExitPolicy { strict: true, ..gate }.exit(Tally { failed: 0, ..t }), Exit::Inconclusive);
+        let strict = ExitPolicy { strict: true, ..gate };
+        assert_eq!(strict.exit(Tally { failed: 0, ..t }), Exit::Inconclusive);
+        let gap = Tally { gaps: 1, ..t };
+        assert_eq!(regression.exit(gap), Exit::Regression);
+        assert_eq!(gate.exit(gap), Exit::Failed);
+        assert_eq!(strict.exit(Tally { failed: 0, invalid: 1, ..gap }), Exit::Invalid);
+        assert_eq!(strict.exit(Tally { failed: 0, ..gap }), Exit::Nothing);
         assert_eq!(regression.exit(Tally { interrupted: true, ..t }), Exit::Interrupted);
     }
 }

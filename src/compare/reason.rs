@@ -93,6 +93,9 @@ pub enum Inconclusive {
     SameEngine,
     #[error("a second, independent set of pairs did not confirm the change")]
     NotConfirmed,
+    /// `wanted`: pairs of the look that was not begun.
+    #[error("time ran out (--max-time): {pairs} of {wanted} pairs were measured")]
+    TimeRanOut { pairs: usize, wanted: usize },
 }
 
 /// What would make an uncertain metric certain.
@@ -132,6 +135,15 @@ pub enum NotComparable {
     /// With the reason, which may be the message of a failure.
     #[error("there is no base: {0}")]
     NoBase(String),
+    /// `likely`: the case of head that it may have become.
+    #[error("only the base has it{}", .likely.as_ref().map_or_else(String::new, |id| format!("; is it {id} now?")))]
+    Removed { likely: Option<String> },
+    /// Names, types and shapes.
+    #[error("the model takes other inputs: {head} instead of {base}")]
+    Inputs { base: String, head: String },
+    /// With the message of the failure.
+    #[error("head's model cannot be asked what the base asks: {0}")]
+    Unaskable(String),
 }
 
 /// What differs between two definitions of a case.
@@ -179,6 +191,8 @@ pub enum Invalid {
     Alone(InvalidReason),
     #[error("{discarded} of {of} pairs had to be discarded, the last because {last}")]
     PairsDiscarded { discarded: usize, of: usize, last: InvalidReason },
+    #[error("the base has debug-extra-work, so its numbers are no base")]
+    BaseDidExtraWork,
 }
 
 /// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds.

@@ -76,6 +76,18 @@ pub struct CheckedCase {
     pub case: String,
     /// Its verdict may fail the check.
     pub gates: bool,
+    /// How it came about: `pairs`, `same-engine`, `stored`, `no-base`, `new`, `removed` or `not-measured`.
+    pub origin: String,
+    /// What it misses before it can be said that nothing regressed: `removed`, `redefined`, `not-comparable` or `no-base`.
+    pub gap: Option<String>,
+    /// That gap fails the check.
+    pub gap_fails: bool,
+    /// Null without a gap that an added acceptance is about.
+    pub gap_acceptance: Option<AcceptanceSaid>,
+    /// What head asks otherwise; both arms were asked what the base asks.
+    pub redefined: Vec<ChangedSetting>,
+    /// How head would be judged otherwise; the base's settings judged.
+    pub settings_changed: Vec<ChangedSetting>,
     /// How it was measured, in words.
     pub how: String,
     /// Null unless it was measured as pairs.
@@ -90,7 +102,28 @@ pub struct CheckedCase {
     pub comparison: ComparedCase,
 }
 
-/// Whether an added acceptance covers a regression.
+/// A setting that differs between base and head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ChangedSetting {
+    /// The setting, as the configuration calls it.
+    pub setting: String,
+    /// What it is in the base, in words.
+    pub base: String,
+    /// What it is in head, in words.
+    pub head: String,
+}
+
+/// The same, with the cases that it concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ChangedSettingOfCases {
+    #[serde(flatten)]
+    /// The setting.
+    pub changed: ChangedSetting,
+    /// Ids of the cases that it concerns.
+    pub cases: Vec<String>,
+}
+
+/// Whether an added acceptance covers a regression or a gap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AcceptanceSaid {
     /// Whether it covers the regression.
@@ -114,11 +147,17 @@ pub struct Drift {
     pub comparison: ComparedCase,
 }
 
-/// A record that head adds to the baselines.
+/// A record or a calibration that head adds to the baselines.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AddedBaseline {
     /// Its file.
     pub path: String,
+    /// `record` or `calibration`.
+    pub kind: String,
+    /// Null where it is not committed, or git cannot tell.
+    pub added_by: Option<AddedByCommit>,
+    /// False: it is not committed.
+    pub committed: Option<bool>,
     /// Its id; null if it cannot be read.
     pub record: Option<String>,
     /// The device key.
@@ -129,6 +168,17 @@ pub struct AddedBaseline {
     pub acceptance: Option<AddedAcceptance>,
     /// Why it cannot be read.
     pub problem: Option<String>,
+}
+
+/// The commit that added a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AddedByCommit {
+    /// As git knows them.
+    pub author: String,
+    /// `2026-11-22`
+    pub date: String,
+    /// Full id.
+    pub commit: String,
 }
 
 /// A change that an added record accepts.
@@ -144,6 +194,8 @@ pub struct AddedAcceptance {
     pub by: String,
     /// The commit that it was compared with.
     pub base_commit: String,
+    /// Of a redefinition: what is asked otherwise, or why it does not compare, in words.
+    pub redefined: Vec<String>,
     /// By metric.
     pub changes: BTreeMap<String, Range>,
 }
@@ -165,6 +217,18 @@ pub struct CheckFinished {
     pub invalid: usize,
     /// How the commands that prepare the arms differ, in words.
     pub prepare_differs: Option<String>,
+    /// Cases that only the base has, without those that are accepted.
+    pub removed: usize,
+    /// Cases that head asks otherwise, without those that are accepted; they also count by their verdict.
+    pub redefined: usize,
+    /// Cases without an answer for another reason, without those that are accepted.
+    pub not_compared: usize,
+    /// Of the three before, those that are accepted.
+    pub gaps_accepted: usize,
+    /// Cases that only head has.
+    pub new: usize,
+    /// How head would be judged otherwise.
+    pub settings_changed: Vec<ChangedSettingOfCases>,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
     /// The program's exit code.

@@ -1,9 +1,10 @@
-//! The result of a check: a row per case, and notes beside the rows.
+//! What a check came to: a row per case of either arm, and what is to be known beside them.
 
+use super::Added;
 use crate::acceptance::AcceptanceStatus;
-use crate::compare::{CaseComparison, Verdict};
-use crate::error::{Failure, Result};
-use crate::record::{Acceptance, Record};
+use crate::compare::{CaseComparison, NotComparable, Verdict};
+use crate::error::Failure;
+use crate::pairing::Changed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -28,13 +29,69 @@ pub enum RowOrigin {
         /// The stored record, in words.
         base: String,
     },
-    /// There is no base of any kind. `new`: only head has the case, which is no fault.
+    /// The base has the case and cannot be measured, and there are no stored numbers.
     NoBase {
-        /// Why there is none.
+        /// Why the base could not be measured.
         why: String,
-        /// Whether only head has the case.
-        new: bool,
     },
+    /// Only head has the case, which is no fault.
+    New,
+    /// Only the base has the case.
+    Removed,
+    /// Both arms have the case, and it was clear beforehand that their numbers would not compare.
+    NotMeasured,
+}
+
+impl RowOrigin {
+    /// For machines.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::SameEngine => "same-engine",
+            Self::Pairs { .. } => "pairs",
+            Self::Stored { .. } => "stored",
+            Self::NoBase { .. } => "no-base",
+            Self::New => "new",
+            Self::Removed => "removed",
+            Self::NotMeasured => "not-measured",
+        }
+    }
+}
+
+/// What is missing before a row says that nothing regressed. A check does not pass with one unless it is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gap {
+    /// Head has not the case any more.
+    Removed,
+    /// The two numbers do not answer the same question.
+    NotComparable,
+    /// Head asks something else under the same name. What the base asks may have been measured all the same.
+    Redefined,
+    /// The base cannot be measured. Nobody can accept that: it is no change of head's.
+    NoBase,
+}
+
+impl Gap {
+    /// For machines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::NotComparable => "not-comparable",
+            Self::Redefined => "redefined",
+            Self::NoBase => "no-base",
+        }
+    }
+}
+
+/// What to do with a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMissing {
+    /// The check fails.
+    Fail,
+    /// It is said, and the check goes on.
+    Warn,
+    /// As `Fail`; but where the base cannot be measured, head is measured alone and recorded, so that there is something
+    /// to compare with next time, and the check goes on.
+    Measure,
 }
 
 /// One case of a check.
@@ -44,20 +101,71 @@ pub struct Row {
     pub comparison: CaseComparison,
     /// Where its numbers come from.
     pub origin: RowOrigin,
-    /// Whether a regression that head's baselines accept is covered.
+    /// What head asks otherwise.
+    pub redefined: Vec<Changed>,
+    /// How head would be judged otherwise.
+    pub settings: Vec<Changed>,
+    /// Of a regression that head's baselines say is accepted: whether it is.
     pub accepted: Option<AcceptanceStatus>,
+    /// The same of a gap.
+    pub gap_accepted: Option<AcceptanceStatus>,
 }
 
 impl Row {
+    /// A row that nothing else is known of yet.
+    pub fn new(comparison: CaseComparison, origin: RowOrigin) -> Self {
+        Self {
+            comparison,
+            origin,
+            redefined: Vec::new(),
+            settings: Vec::new(),
+            accepted: None,
+            gap_accepted: None,
+        }
+    }
+
     /// Whether its verdict may fail the check. Stored numbers alone never do, nor what was accepted.
     pub fn gates(&self) -> bool {
-        !matches!(self.origin, RowOrigin::Stored { .. } | RowOrigin::NoBase { .. }) && !self.is_accepted()
+        !matches!(self.origin, RowOrigin::Stored { .. } | RowOrigin::NoBase { .. } | RowOrigin::New)
+            && !self.is_accepted()
     }
 
     /// Whether an acceptance covers its regression.
     pub fn is_accepted(&self) -> bool {
-        matches!(self.accepted, Some(AcceptanceStatus::Honoured { .. }))
+        is_honoured(self.accepted.as_ref())
     }
+
+    /// What is missing, accepted or not.
+    pub fn gap(&self) -> Option<Gap> {
+        match (&self.origin, &self.comparison.verdict) {
+            (RowOrigin::New, _) => None,
+            (RowOrigin::Stored { .. } | RowOrigin::NoBase { .. }, _) => Some(Gap::NoBase),
+            (RowOrigin::Removed, _) => Some(Gap::Removed),
+            (_, Verdict::NotComparable(_)) => Some(Gap::NotComparable),
+            _ => (!self.redefined.is_empty()).then_some(Gap::Redefined),
+        }
+    }
+
+    /// The gap that no acceptance covers.
+    pub fn open_gap(&self) -> Option<Gap> {
+        self.gap().filter(|_| !is_honoured(self.gap_accepted.as_ref()))
+    }
+
+    /// What an acceptance of the gap has to name, so that it does not cover another one.
+    pub fn gap_words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.redefined.iter().map(ToString::to_string).collect();
+        match &self.comparison.verdict {
+            // What it may be called now is a guess.
+            Verdict::NotComparable(NotComparable::Removed { .. }) => {}
+            Verdict::NotComparable(why) => words.push(why.to_string()),
+            _ => {}
+        }
+        words
+    }
+}
+
+fn is_honoured(status: Option<&AcceptanceStatus>) -> bool {
+    matches!(status, Some(AcceptanceStatus::Honoured { .. }))
 }
 
 /// What a check leaves.
@@ -66,21 +174,21 @@ pub struct Checked {
     pub rows: BTreeMap<String, Row>,
     /// Cases of head that could not be built or measured.
     pub failed: BTreeMap<String, Failure>,
-    /// Cases that only the base has.
-    pub removed: Vec<String>,
     /// Cases that regressed against the oldest stored record, though not against the base: by id.
     pub drifted: BTreeMap<String, (CaseComparison, String)>,
     /// What head adds to the baselines of the base.
     pub added: Vec<Added>,
     /// How the commands that prepare the arms differ, in words.
     pub prepare_differs: Option<String>,
+    /// What to do with gaps.
+    pub on_missing: OnMissing,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
     /// The records of the arms that were measured.
     pub written: Vec<PathBuf>,
 }
 
-/// How many cases of a check came to what.
+/// How many cases of a check came to what. A redefined case also counts by its verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Regressions that fail the check.
@@ -91,21 +199,41 @@ pub struct Counts {
     pub failed: usize,
     /// Cases whose numbers cannot be trusted.
     pub invalid: usize,
+    /// Cases that only the base has.
+    pub removed: usize,
+    /// Cases that head asks otherwise.
+    pub redefined: usize,
+    /// For whatever reason but that it is removed or new.
+    pub not_compared: usize,
+    /// Of the three before, those that an acceptance covers; they are not counted there.
+    pub gaps_accepted: usize,
     /// Cases whose numbers do not decide.
     pub inconclusive: usize,
-    /// Cases without anything to compare with.
-    pub not_compared: usize,
+    /// Cases that only head has.
+    pub new: usize,
     /// Cases that became better.
     pub improved: usize,
     /// Those that changed within the margin too.
     pub unchanged: usize,
 }
 
+/// A setting by which head would be judged otherwise, and in which cases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingChanged<'a> {
+    /// The setting.
+    pub changed: &'a Changed,
+    /// Ids of the cases that it concerns.
+    pub cases: Vec<&'a str>,
+}
+
 impl Checked {
     /// The rows, the worst verdict first, among equals those that may fail the check, then by id.
     pub fn worst_first(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.values().collect();
-        rows.sort_by_key(|r| (r.comparison.verdict.rank(), !r.gates(), r.comparison.id.as_str()));
+        rows.sort_by_key(|r| {
+            let open = r.open_gap().is_some();
+            (r.comparison.verdict.rank(), !r.gates(), !open, r.comparison.id.as_str())
+        });
         rows
     }
 
@@ -114,11 +242,19 @@ impl Checked {
         let mut counts = Counts { failed: self.failed.len(), ..Counts::default() };
         for row in self.rows.values() {
             counts.accepted += usize::from(row.is_accepted());
+            let gap_accepted = row.gap().is_some() && row.open_gap().is_none();
+            counts.gaps_accepted += usize::from(gap_accepted);
+            counts.redefined += usize::from(row.open_gap() == Some(Gap::Redefined));
             match row.comparison.verdict {
                 Verdict::Regressed => counts.regressed += usize::from(row.gates()),
                 Verdict::Invalid(_) => counts.invalid += 1,
                 Verdict::Inconclusive(_) => counts.inconclusive += 1,
-                Verdict::NotComparable(_) => counts.not_compared += 1,
+                Verdict::NotComparable(_) if gap_accepted => {}
+                Verdict::NotComparable(_) => match row.origin {
+                    RowOrigin::New => counts.new += 1,
+                    RowOrigin::Removed => counts.removed += 1,
+                    _ => counts.not_compared += 1,
+                },
                 Verdict::Improved => counts.improved += 1,
                 Verdict::Unchanged | Verdict::ChangedWithinMargin => counts.unchanged += 1,
             }
@@ -126,76 +262,28 @@ impl Checked {
         counts
     }
 
-    /// Whether a case has no base of any kind, though base has the case too.
-    pub fn misses_base(&self) -> bool {
-        self.rows.values().any(|r| matches!(r.origin, RowOrigin::NoBase { new: false, .. }))
+    /// Whether a gap of this row fails the check.
+    pub fn fails_for_gap(&self, row: &Row) -> bool {
+        match (row.open_gap(), self.on_missing) {
+            (None, _) | (_, OnMissing::Warn) | (Some(Gap::NoBase), OnMissing::Measure) => false,
+            (Some(_), OnMissing::Fail | OnMissing::Measure) => true,
+        }
     }
-}
 
-/// A record file that head's baselines have and the base's have not.
-pub struct Added {
-    /// Its file.
-    pub path: PathBuf,
-    /// `Err`: why it cannot be read.
-    pub record: Result<Record>,
-}
-
-impl Added {
-    /// The change that it accepts, with the record that says so.
-    pub fn acceptance(&self) -> Option<(&Record, &Acceptance)> {
-        let record = self.record.as_ref().ok()?;
-        Some((record, record.acceptance.as_ref()?))
+    /// By which settings head would be judged otherwise: each change once.
+    pub fn settings_changed(&self) -> Vec<SettingChanged<'_>> {
+        let mut found: Vec<SettingChanged> = Vec::new();
+        for (id, row) in &self.rows {
+            for changed in &row.settings {
+                match found.iter_mut().find(|f| f.changed == changed) {
+                    Some(same) => same.cases.push(id),
+                    None => found.push(SettingChanged { changed, cases: vec![id] }),
+                }
+            }
+        }
+        found
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::case::Margins;
-    use crate::outcome::Tally;
-
-    /// A check with a row per verdict, in any order of ids.
-    fn checked(rows: Vec<(&str, Verdict, RowOrigin, Option<AcceptanceStatus>)>) -> Checked {
-        let row = |(id, verdict, origin, accepted)| {
-            let comparison = CaseComparison::bare(id, None, Margins::default(), None, verdict);
-            (id.to_owned(), Row { comparison, origin, accepted })
-        };
-        Checked {
-            rows: rows.into_iter().map(row).collect(),
-            failed: BTreeMap::new(),
-            removed: Vec::new(),
-            drifted: BTreeMap::new(),
-            added: Vec::new(),
-            prepare_differs: None,
-            interrupted: false,
-            written: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn only_what_gates_is_a_regression_of_the_check() {
-        let pairs = || RowOrigin::Pairs { pairs: 5, discarded: 0, confirmed: Some(true) };
-        let stored = RowOrigin::Stored { why: "x".into(), base: "y".into() };
-        let honoured = AcceptanceStatus::Honoured { reason: "r".into(), by: "b".into() };
-        let found = checked(vec![
-            ("a/unchanged", Verdict::Unchanged, RowOrigin::SameEngine, None),
-            ("b/advice", Verdict::Regressed, stored, None),
-            ("c/accepted", Verdict::Regressed, pairs(), Some(honoured)),
-            ("d/regressed", Verdict::Regressed, pairs(), None),
-            ("e/improved", Verdict::Improved, pairs(), None),
-        ]);
-        let expected = Counts { regressed: 1, accepted: 1, improved: 1, unchanged: 1, ..Counts::default() };
-        assert_eq!(found.counts(), expected);
-        assert_eq!(Tally::of_check(&found), Tally { regressed: 1, ..Tally::default() });
-        let order: Vec<&str> = found.worst_first().iter().map(|r| r.comparison.id.as_str()).collect();
-        assert_eq!(order, ["d/regressed", "b/advice", "c/accepted", "e/improved", "a/unchanged"]);
-        assert!(!found.misses_base());
-    }
-
-    #[test]
-    fn a_new_case_misses_no_base() {
-        let none = |new| RowOrigin::NoBase { why: "x".into(), new };
-        assert!(!checked(vec![("a", Verdict::Unchanged, none(true), None)]).misses_base());
-        assert!(checked(vec![("a", Verdict::Unchanged, none(false), None)]).misses_base());
-    }
-}
+mod tests;

@@ -16,6 +16,8 @@ pub struct Tally {
     pub inconclusive: usize,
     /// Cases whose numbers cannot be trusted.
     pub invalid: usize,
+    /// Cases of a check that miss something to compare with, of those that fail it.
+    pub gaps: usize,
     /// Whether Ctrl-C ended the session early.
     pub interrupted: bool,
 }
@@ -56,6 +58,7 @@ impl Tally {
         let gating = checked.rows.values().filter(|r| r.gates());
         Self {
             failed: checked.failed.len(),
+            gaps: checked.rows.values().filter(|r| checked.fails_for_gap(r)).count(),
             interrupted: checked.interrupted,
             ..Self::of_verdicts(gating.map(|r| &r.comparison.verdict))
         }

@@ -5,15 +5,17 @@ use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A measured change of one case that somebody accepted, with the reason.
+/// A change of one case that somebody accepted, with the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Acceptance {
-    /// The case's id; its numbers stand in the record.
+    /// The case's id; its numbers stand in the record, if there are any: a case that is gone has none.
     pub case: String,
     /// Whether the change is for the worse or for the better.
     pub kind: ChangeKind,
     /// Why it was accepted, in the words of the person who did.
     pub reason: String,
+    /// Of a redefinition: what is asked otherwise, or why it does not compare, in words.
+    pub redefined: Vec<String>,
     /// By metric name (`mean`, `p50`, `p99`, `throughput`): relative change of the value itself, with its interval
     /// at 95 %. +0.05 is 5 % more.
     pub changes: BTreeMap<String, Interval>,
@@ -36,6 +38,10 @@ pub enum ChangeKind {
     Improvement,
     /// The measurement decided neither.
     Change,
+    /// The case is gone.
+    Removal,
+    /// The case asks something else, or cannot be compared, under the same name; it may have been measured besides.
+    Redefinition,
 }
 
 impl ChangeKind {
@@ -45,6 +51,8 @@ impl ChangeKind {
             Self::Regression => "regression",
             Self::Improvement => "improvement",
             Self::Change => "change",
+            Self::Removal => "removal",
+            Self::Redefinition => "redefinition",
         }
     }
 }

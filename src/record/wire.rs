@@ -61,8 +61,9 @@ struct SourceV1 {
     dirty: bool,
 }
 
+/// A device as files hold it.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct DeviceV1 {
+pub struct DeviceV1 {
     /// Records compare only where it is the same.
     key: String,
     name: String,
@@ -167,16 +168,28 @@ fn to_wire(r: &Record) -> RecordV1 {
             src_tree: s.src_tree,
             dirty: s.dirty,
         }),
-        device: DeviceV1 {
-            key: r.device.key.clone(),
-            name: r.device.name.clone(),
-            soft: r.device.soft.clone(),
-        },
+        device: device_to_wire(&r.device),
         supersedes: r.supersedes.clone(),
         acceptance: r.acceptance.as_ref().map(acceptance::to_wire),
         cases: r.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect(),
         failed: r.failed.iter().map(|(id, f)| (id.clone(), failure_to_wire(f))).collect(),
     }
+}
+
+/// A device as files hold it.
+pub fn device_to_wire(d: &RecordDevice) -> DeviceV1 {
+    DeviceV1 { key: d.key.clone(), name: d.name.clone(), soft: d.soft.clone() }
+}
+
+/// The device that a file holds; refuses a key that cannot be the name of a folder.
+pub fn device_from_wire(d: DeviceV1) -> Result<RecordDevice, String> {
+    let key_ok =
+        !d.key.is_empty() && d.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !key_ok {
+        // The key becomes a folder name.
+        return Err(format!("device key {:?}", d.key));
+    }
+    Ok(RecordDevice { key: d.key, name: d.name, soft: d.soft })
 }
 
 fn case_to_wire(c: &CaseRecord) -> CaseV1 {
@@ -221,12 +234,6 @@ fn failure_to_wire(f: &Failure) -> FailureV1 {
 
 fn from_wire(w: RecordV1) -> Result<Record, String> {
     let created: jiff::Timestamp = w.created.parse().map_err(|e| format!("created: {e}"))?;
-    let key_ok = !w.device.key.is_empty()
-        && w.device.key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !key_ok {
-        // The key becomes a folder name.
-        return Err(format!("device key {:?}", w.device.key));
-    }
     Ok(Record {
         id: w.id,
         created_s: created.as_second(),
@@ -237,7 +244,7 @@ fn from_wire(w: RecordV1) -> Result<Record, String> {
             src_tree: s.src_tree,
             dirty: s.dirty,
         }),
-        device: RecordDevice { key: w.device.key, name: w.device.name, soft: w.device.soft },
+        device: device_from_wire(w.device)?,
         supersedes: w.supersedes,
         acceptance: w.acceptance.map(acceptance::from_wire).transpose()?,
         cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),

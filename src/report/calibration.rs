@@ -171,7 +171,9 @@ pub fn metric_basis(m: &MetricComparison) -> Option<String> {
             if used {
                 format!("pairs are expected to differ by {expected}")
             } else {
-                format!("pairs differ by more than the expected {expected}, which was not used")
+                format!(
+                    "pairs vary more than the calibration explains, so it was not used; it expects {expected}"
+                )
             }
         }
     })

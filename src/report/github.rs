@@ -1,6 +1,6 @@
 //! Shows a check in GitHub Actions: the job summary, and at most ten annotations. Pure.
 
-use super::{CheckReport, how, verdict};
+use super::{CheckReport, how, reason, verdict};
 use crate::case::Case;
 use crate::compare::Verdict;
 use crate::printable;
@@ -31,11 +31,18 @@ pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String 
         let c = &row.comparison;
         let level = match &c.verdict {
             Verdict::Regressed | Verdict::Invalid(_) if row.gates() => "error",
+            _ if report.checked.fails_for_gap(row) => "error",
             Verdict::Regressed | Verdict::Inconclusive(_) | Verdict::NotComparable(_) => "warning",
+            _ if row.gap().is_some() || !row.settings.is_empty() => "warning",
             _ => continue,
         };
-        let reason = c.verdict.reason().unwrap_or_else(|| how(&row.origin));
-        found.push((level, &c.id, format!("{}: {reason}", verdict(row))));
+        let reason = reason(row).unwrap_or_else(|| how(&row.origin));
+        let settings: Vec<String> = row.settings.iter().map(ToString::to_string).collect();
+        let settings = match settings.as_slice() {
+            [] => String::new(),
+            all => format!("; settings changed: {}", all.join(", ")),
+        };
+        found.push((level, &c.id, format!("{}: {reason}{settings}", verdict(row))));
     }
     found.extend(
         report

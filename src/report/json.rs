@@ -1,20 +1,21 @@
 //! Turns events and results of sessions into messages for machines; [`crate::message`] says what each message holds.
 //! Pure.
 
-use crate::acceptance::AcceptanceStatus;
+mod check;
+
+pub use check::{check_finished, checked};
+
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::engine::Built;
 use crate::message::{
-    AcceptanceSaid, AddedAcceptance, AddedBaseline, BudgetNumbers, CapacityNumbers, CapacityPointNumbers,
-    CaseFailed, CaseFinished, CheckedCase, ComparedBase, ComparedCase, ComparedMetric, Drift, EngineReady,
-    GpuNumbers, Message, Number, ProcessEnded, RoundBegun, SessionStarted, StageBegun, StageProgress,
-    TrialBegun, finite,
+    BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFailed, CaseFinished, ComparedBase,
+    ComparedCase, ComparedMetric, EngineReady, GpuNumbers, Message, Number, ProcessEnded, RoundBegun,
+    SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
 };
 use crate::outcome::{
-    Added, Base, BudgetResult, CapacityFigures, CapacityPoint, Checked, Compared, Event, Figures, GpuFigures,
-    Row, RowOrigin,
+    Base, BudgetResult, CapacityFigures, CapacityPoint, Compared, Event, Figures, GpuFigures,
 };
-use crate::record::{Acceptance, CaseRecord, Unreal};
+use crate::record::{CaseRecord, Unreal};
 use crate::summarize::Summary;
 use crate::units::nanos;
 use std::path::Path;
@@ -152,68 +153,6 @@ fn capacity_numbers(found: &CapacityFigures) -> CapacityNumbers {
         closed_per_s: found.closed_per_s.map(Number::from),
         closed_p50_ns: found.closed_p50_ns.map(Number::from),
         late_frac: found.late_frac,
-    }
-}
-
-/// What a check came to, but for its last message: its rows, what head adds to the baselines, what drifted.
-pub fn checked(checked: &Checked) -> Vec<Message> {
-    let rows = checked.rows.values().map(|row| Message::Checked(Box::new(checked_case(row))));
-    let added = checked.added.iter().map(|file| Message::AddedBaseline(added_baseline(file)));
-    let drifted = checked.drifted.iter().map(|(id, (comparison, base))| {
-        Message::Drift(Drift {
-            case: id.clone(),
-            base: base.clone(),
-            comparison: compared_case(comparison, None),
-        })
-    });
-    rows.chain(added).chain(drifted).collect()
-}
-
-fn checked_case(row: &Row) -> CheckedCase {
-    let (pairs, discarded, confirmed) = match &row.origin {
-        RowOrigin::Pairs { pairs, discarded, confirmed } => (Some(*pairs), Some(*discarded), *confirmed),
-        RowOrigin::SameEngine | RowOrigin::Stored { .. } | RowOrigin::NoBase { .. } => (None, None, None),
-    };
-    CheckedCase {
-        case: row.comparison.id.clone(),
-        gates: row.gates(),
-        how: super::how(&row.origin),
-        pairs,
-        discarded,
-        confirmed,
-        acceptance: row.accepted.as_ref().map(acceptance_said),
-        comparison: compared_case(&row.comparison, None),
-    }
-}
-
-fn acceptance_said(status: &AcceptanceStatus) -> AcceptanceSaid {
-    let (reason, by, why) = match status {
-        AcceptanceStatus::Honoured { reason, by } => (Some(reason), Some(by), None),
-        AcceptanceStatus::Stale { why } => (None, None, Some(why)),
-    };
-    AcceptanceSaid { honoured: why.is_none(), reason: reason.cloned(), by: by.cloned(), why: why.cloned() }
-}
-
-fn added_baseline(added: &Added) -> AddedBaseline {
-    let record = added.record.as_ref().ok();
-    AddedBaseline {
-        path: path(&added.path),
-        record: record.map(|r| r.id.clone()),
-        device: record.map(|r| r.device.key.clone()),
-        cases: record.map(|r| r.cases.keys().cloned().collect()),
-        acceptance: added.acceptance().map(|(_, a)| added_acceptance(a)),
-        problem: added.record.as_ref().err().map(|f| f.message.clone()),
-    }
-}
-
-fn added_acceptance(a: &Acceptance) -> AddedAcceptance {
-    AddedAcceptance {
-        case: a.case.clone(),
-        kind: a.kind,
-        reason: a.reason.clone(),
-        by: a.by.clone(),
-        base_commit: a.base_commit.clone(),
-        changes: a.changes.iter().map(|(name, i)| (name.clone(), (*i).into())).collect(),
     }
 }
 

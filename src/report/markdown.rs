@@ -1,7 +1,7 @@
 //! Shows a check as GitHub-flavoured markdown: the answer, a table with the worst case first, then notes; the rest is
 //! folded. Pure.
 
-use super::{CheckReport, added, how, verdict};
+use super::{CheckReport, added, gap_next, how, reason, verdict};
 use crate::case::Budget;
 use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::outcome::{Row, RowOrigin};
@@ -41,7 +41,7 @@ fn sign(verdict: &Verdict) -> &'static str {
 
 /// The whole report.
 pub fn check(report: &CheckReport) -> String {
-    let mut out = format!("## Inference performance: {}\n\n", report.headline());
+    let mut out = format!("## Inference performance: {}\n\n", escape(&report.headline()));
     let _ = writeln!(
         out,
         "base {} · head {} · {} · order seed {}\n",
@@ -69,8 +69,22 @@ pub fn check(report: &CheckReport) -> String {
     if let Some(text) = &report.checked.prepare_differs {
         let _ = writeln!(out, "- ⚠️ {}", escape(text));
     }
-    for id in &report.checked.removed {
-        let _ = writeln!(out, "- {} is gone: only the base has it", escape(id));
+    for found in report.checked.settings_changed() {
+        let changed = escape(&found.changed.to_string());
+        let cases: Vec<String> = found.cases.iter().map(|id| escape(id)).collect();
+        let _ = writeln!(out, "- ⚠️ setting changed, the base's judges: {changed} ({})", cases.join(", "));
+    }
+    for row in report.checked.worst_first() {
+        if let Some(next) = gap_next(row) {
+            let _ = writeln!(
+                out,
+                "- {} **{}** {}. {}",
+                gap_sign(report, row),
+                escape(&row.comparison.id),
+                said(row),
+                escape(&next)
+            );
+        }
     }
     if !out.ends_with("\n\n") {
         out.push('\n');
@@ -95,7 +109,12 @@ fn table(rows: &[&Row]) -> String {
     );
     for row in rows {
         let c = &row.comparison;
-        let sign = if c.verdict == Verdict::Regressed && !row.gates() { "⚠️" } else { sign(&c.verdict) };
+        let sign = match row.open_gap() {
+            Some(_) if c.verdict != Verdict::Regressed => "⚠️",
+            _ if c.verdict == Verdict::Regressed && !row.gates() => "⚠️",
+            None if row.gap().is_some() && matches!(c.verdict, Verdict::NotComparable(_)) => "✅",
+            _ => sign(&c.verdict),
+        };
         let mut metrics = c.metrics.iter().map(|m| numbers(m, c.budget));
         let first = metrics.next().unwrap_or_else(|| " | | |".into());
         let _ = writeln!(out, "| {sign} | {} | {first} | {} |", escape(&c.id), verdict_cell(row));
@@ -106,18 +125,36 @@ fn table(rows: &[&Row]) -> String {
     out
 }
 
+/// The verdict with its reason, where it has one.
+fn said(row: &Row) -> String {
+    let reason = reason(row).map_or_else(String::new, |why| format!(": {}", escape(&why)));
+    format!("{}{reason}", escape(&verdict(row)))
+}
+
+fn gap_sign(report: &CheckReport, row: &Row) -> &'static str {
+    if report.checked.fails_for_gap(row) { "❌" } else { "⚠️" }
+}
+
 fn verdict_cell(row: &Row) -> String {
     let c = &row.comparison;
-    let verdict = match (c.verdict.reason(), &row.origin) {
-        (Some(reason), _) => format!("{}: {}", c.verdict.word(), escape(&reason)),
-        (None, h) => format!("{} ({})", escape(&verdict(row)), escape(&how(h))),
-    };
-    let test = c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
-    let broken =
-        c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(&why.to_string())));
-    let moved = c.moved.map_or_else(String::new, |moved| format!(" ({})", escape(&moved.to_string())));
-    let advisory = if matches!(row.origin, RowOrigin::Stored { .. }) { " (advisory)" } else { "" };
-    format!("{verdict}{broken}{test}{moved}{advisory}")
+    let mut cell = said(row);
+    if reason(row).is_none() {
+        cell += &format!(" ({})", escape(&how(&row.origin)));
+    }
+    cell +=
+        &c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(&why.to_string())));
+    if !c.engine_changes.is_empty() {
+        cell += &format!("; what changed: {}", escape(&c.engine_changes.join(", ")));
+    }
+    if c.outputs_changed {
+        cell += "; outputs differ";
+    }
+    cell += &c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
+    cell += &c.moved.map_or_else(String::new, |moved| format!(" ({})", escape(&moved.to_string())));
+    if matches!(row.origin, RowOrigin::Stored { .. }) {
+        cell += " (advisory)";
+    }
+    cell
 }
 
 /// Metric, base, head and change: four cells without the outer bars.

@@ -155,7 +155,8 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
     if !quiet {
         for row in rows.iter().filter(|r| !r.comparison.metrics.is_empty()).rev() {
             let mut lines = comparison_lines(&row.comparison, None);
-            lines.extend(row.accepted.is_some().then(|| paint(YELLOW, &super::verdict(row))));
+            let more = row.accepted.is_some() || row.gap().is_some();
+            lines.extend(more.then(|| paint(YELLOW, &super::verdict(row))));
             lines.push(paint(DIM, &super::how(&row.origin)));
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
@@ -190,9 +191,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
     for added in &report.checked.added {
         let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
     }
-    for id in &report.checked.removed {
-        let _ = writeln!(out, "{DIM}{} is gone: only the base has it{RESET}", line(id));
-    }
+    out += &gaps(report);
     for (id, (comparison, base)) in &report.checked.drifted {
         let delta = comparison
             .metrics
@@ -213,6 +212,22 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
         line(report.base),
         report.seed
     );
+    out
+}
+
+/// What is missing before anyone can say that nothing regressed, and what to do about it.
+fn gaps(report: &CheckReport) -> String {
+    let mut out = String::new();
+    for row in report.checked.worst_first() {
+        let Some(next) = super::gap_next(row) else { continue };
+        let colour = if report.checked.fails_for_gap(row) { RED } else { YELLOW };
+        let reason = super::reason(row).map_or_else(String::new, |why| format!(": {why}"));
+        let text = line(&format!("{}: {}{reason}", row.comparison.id, super::verdict(row)));
+        let _ = writeln!(out, "{colour}{text}{RESET}\n  next: {next}");
+    }
+    if let Some(changed) = report.settings_changed() {
+        let _ = writeln!(out, "{YELLOW}{changed}; the base's judge{RESET}");
+    }
     out
 }
 

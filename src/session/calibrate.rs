@@ -3,7 +3,7 @@
 
 use super::Setup;
 use super::context::Session;
-use super::pairs::{Arm, Looks, compare_pairs};
+use super::pairs::{Arm, Looks, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
 use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::Case;
@@ -183,7 +183,8 @@ fn one(session: &Session, case: &Case, built: &Built, amount: Amount, number: us
     let arm = |name| Arm { name, case, built };
     let start = Instant::now();
     let folder = session.samples().join(format!("session-{number}"));
-    let paired = compare_pairs(session, &arm("base"), &arm("head"), looks, &|_, _| None, &folder)?;
+    let paired = compare_pairs(session, &arm("base"), &arm("head"), looks, &|_, _| None, &folder)
+        .map_err(PairFailure::any)?;
     Ok(AaSession {
         base: paired.base,
         head: paired.head,

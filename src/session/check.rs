@@ -1,5 +1,6 @@
-//! Runs a check: pair up the cases, build both arms, skip cases with the same engine, measure pairs, correct for many
-//! cases, confirm what changed, and use stored numbers where an arm cannot be measured.
+//! The order of a check: pair up the cases, say what is gone or redefined, build both arms, skip what has the same engine,
+//! measure pairs, correct for many cases, confirm what changed, fall back to stored numbers where the base cannot be
+//! measured.
 
 pub mod accept;
 mod added;
@@ -9,6 +10,7 @@ mod finish;
 mod measure;
 mod prepare;
 mod private;
+mod settle;
 mod trees;
 
 pub use arms::{Arms, Asked, Between, Named, find_arms};
@@ -20,20 +22,10 @@ use super::pin::Pins;
 use super::stages::new_record;
 use crate::case;
 use crate::error::{Failure, Result};
-use crate::outcome::{Checked, Row};
+use crate::outcome::{Checked, OnMissing, Row};
+use crate::pairing::{Both, Pairing, pair};
 use crate::record::Record;
 use std::collections::BTreeMap;
-
-/// What to do with a case whose base cannot be measured and has no stored numbers either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnMissing {
-    /// The check fails.
-    Fail,
-    /// It is said, and the check goes on.
-    Warn,
-    /// Head is measured alone and recorded, so that there is something to compare with next time.
-    Measure,
-}
 
 /// How a check measures.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +46,11 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     let session = session
         .with_engines(arms.private.engines(), arms.private.cache())
         .knowing(arms.head.source.clone(), &arms.base.stored);
-    let (arms, pins) = pinned(&session, arms);
+    let (pairings, pins) = paired(&session, arms);
     let mut check = Check {
         session: &session,
-        arms: &arms,
+        arms,
+        pairings: &pairings,
         plan,
         pins,
         rows: BTreeMap::new(),
@@ -66,28 +59,28 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
         head: new_record(&session, arms.head.source.clone()),
         interrupted: false,
     };
+    check.settle();
     check.measure();
     check.correct();
     check.confirm();
     check.finish()
 }
 
-/// Both arms at the points that the stored records pin.
-fn pinned(session: &Session, arms: &Arms) -> (Arms, [Pins; 2]) {
-    let mut arms = arms.clone();
-    let mut pins = [Pins::new(), Pins::new()];
-    (arms.head.cases, pins[1]) = session.pinned(&arms.head.cases);
-    if let Ok(cases) = &mut arms.base.cases {
-        // The same points as head's: said once.
-        (*cases, pins[0]) = pin::pinned(cases, &session.history, &|_| {});
-    }
-    (arms, pins)
+/// The cases of both arms, paired up at the points that the base's records pin. Without a base all are head's alone.
+fn paired(session: &Session, arms: &Arms) -> (Vec<Pairing>, [Pins; 2]) {
+    let (head, head_pins) = session.pinned(&arms.head.cases);
+    // The same points as head's: said once.
+    let base = arms.base.cases.as_deref().unwrap_or_default();
+    let (base, base_pins) = pin::pinned(base, &session.history, &|_| {});
+    let contents = |path: &std::path::Path| std::fs::read(path).ok().map(|bytes| case::sha256_hex(&bytes));
+    (pair(&base, &head, &contents), [base_pins, head_pins])
 }
 
 /// A check that runs.
 struct Check<'a> {
     session: &'a Session<'a>,
     arms: &'a Arms,
+    pairings: &'a [Pairing],
     plan: CheckPlan,
     /// Of base and head.
     pins: [Pins; 2],
@@ -99,9 +92,21 @@ struct Check<'a> {
     interrupted: bool,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     fn fail(&mut self, id: &str, failure: Failure) {
         self.session.failed(id, &failure);
         self.failed.insert(id.to_owned(), failure);
+    }
+
+    /// The cases that both arms have.
+    fn in_both(&self) -> impl Iterator<Item = &'a Both> + use<'a> {
+        self.pairings.iter().filter_map(|p| match p {
+            Pairing::Both(both) => Some(&**both),
+            Pairing::Removed { .. } | Pairing::New(_) => None,
+        })
+    }
+
+    fn of_both(&self, id: &str) -> Option<&'a Both> {
+        self.in_both().find(|both| both.head.id == id)
     }
 }

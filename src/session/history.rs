@@ -67,7 +67,7 @@ impl History {
     /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
     pub(super) fn compare(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
-        let holding = || self.candidates.iter().filter_map(|c| Some((c, c.record.cases.get(id)?)));
+        let holding = || self.candidates.iter().filter_map(|c| Some((c, c.record.reference(id)?)));
         let (candidate, _) = holding()
             .find(|(_, b)| b.definition_hash == case.definition_hash)
             .or_else(|| holding().next())?;
@@ -89,9 +89,9 @@ impl History {
         Some(Compared { comparison, base: base_of(candidate, head) })
     }
 
-    /// Whether any stored record holds the case.
+    /// Whether any stored record holds the case and can be compared with.
     pub(super) fn holds(&self, id: &str) -> bool {
-        self.candidates.iter().any(|c| c.record.cases.contains_key(id))
+        self.candidates.iter().any(|c| c.record.reference(id).is_some())
     }
 
     /// Against the oldest record that holds the case with the same definition and that no acceptance replaced.
@@ -120,7 +120,7 @@ impl History {
 /// The oldest record of the case's present epoch: an acceptance begins a new one, whatever it is worth today.
 fn oldest<'a>(candidates: &[Candidate<'a>], id: &str, definition: &str) -> Option<Candidate<'a>> {
     let replaced = superseded(candidates.iter().map(|c| c.record), id);
-    let of_case = |c: &&Candidate| c.record.cases.get(id).is_some_and(|b| b.definition_hash == definition);
+    let of_case = |c: &&Candidate| c.record.reference(id).is_some_and(|b| b.definition_hash == definition);
     let present = candidates.iter().filter(of_case).filter(|c| !replaced.contains(c.record.id.as_str()));
     present.min_by_key(|c| c.record.created_s).copied()
 }

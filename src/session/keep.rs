@@ -3,7 +3,7 @@
 //! A stored baseline belongs to a commit, so both ask the same of the repository.
 
 use super::source::source;
-use crate::baseline::{self, Store, find_record, stores};
+use crate::baseline::{self, Entry, Store, find_record, stores};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::{Commit, Dirty, Repo};
@@ -64,7 +64,7 @@ pub(super) fn clean_head(project: &Project) -> Result<(Repo, Source)> {
 pub fn save(project: &Project, name: Option<&str>, allow_dirty: bool) -> Result<(PathBuf, Record)> {
     let mut record = match name {
         Some(name) => find_record(project, name)?,
-        None => newest_of_head(project)?,
+        None => newest_of_head(project, allow_dirty)?,
     };
     ensure_whole(&record, allow_dirty)?;
     let path = Store::new(project.baselines()).save_baseline(&mut record)?;
@@ -92,13 +92,19 @@ fn ensure_whole(record: &Record, allow_dirty: bool) -> Result<()> {
     Ok(())
 }
 
-fn newest_of_head(project: &Project) -> Result<Record> {
+/// The newest result of HEAD; one of HEAD alone, where there is one, unless changes beside it are allowed.
+fn newest_of_head(project: &Project, allow_dirty: bool) -> Result<Record> {
     let (_, head) = repo_and_head(project, INIT_TO_SAVE).map_err(|f| f.context(CANNOT_SAVE))?;
     let commit = short(&head.id);
     let [_, results] = stores(project);
-    let entry = results.list()?.into_iter().find(|e| e.commit12 == commit).ok_or_else(|| {
+    let entries: Vec<Entry> = results.list()?.into_iter().filter(|e| e.commit12 == commit).collect();
+    let newest = entries.first().ok_or_else(|| {
         Failure::new(FailureKind::Nothing, format!("there is no result of HEAD ({commit}) yet"))
             .next("measure it: `cargo trt-perf run --save-baseline`")
     })?;
-    baseline::load(&entry.path)
+    let mut readable = entries.iter().filter_map(|e| baseline::load(&e.path).ok());
+    match readable.find(|r| !r.is_tainted()).filter(|_| !allow_dirty) {
+        Some(clean) => Ok(clean),
+        None => baseline::load(&newest.path),
+    }
 }

@@ -8,7 +8,9 @@
 use super::context::Session;
 use super::stages::{case_record, measure_process};
 use crate::case::Case;
-use crate::compare::{CalibratedPrior, CaseComparison, Design, Invalid, Metric, Verdict, compare_case};
+use crate::compare::{
+    CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
+};
 use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::record::CaseRecord;
@@ -19,6 +21,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Fewer pairs decide nothing.
+const MIN_PAIRS: usize = 3;
 /// More than this share of pairs discarded makes the comparison invalid.
 const MAX_DISCARDED_FRAC: f64 = 0.2;
 
@@ -32,12 +36,28 @@ pub(super) struct Arm<'a> {
     pub built: &'a Built,
 }
 
+/// Why no comparison came of it: the failure of the arm that could not be measured.
+#[derive(Clone, Debug)]
+pub(super) enum PairFailure {
+    Base(Failure),
+    Head(Failure),
+}
+
+impl PairFailure {
+    /// The failure, whichever arm's it is.
+    pub fn any(self) -> Failure {
+        match self {
+            Self::Base(f) | Self::Head(f) => f,
+        }
+    }
+}
+
 /// How many pairs, and how sure.
 #[derive(Clone, Copy, Debug)]
 pub struct Looks {
     /// A fixed number of pairs instead of sequential looks.
     pub pairs: Option<usize>,
-    /// No further look is begun that would end after this.
+    /// No look is begun that would end after this, judged by the pairs so far; the first one by its first pair.
     pub max_time: Option<Duration>,
     /// Overall two-sided error rate.
     pub alpha: f64,
@@ -56,7 +76,7 @@ impl Looks {
                 Err(Failure::usage(e.to_string())
                     .next("use --alpha 0.05 or 0.01, or a fixed number of --pairs"))
             }
-            (Some(n), _) if n < 3 => Err(Failure::usage(format!("{n} pairs decide nothing"))
+            (Some(n), _) if n < MIN_PAIRS => Err(Failure::usage(format!("{n} pairs decide nothing"))
                 .next("measure at least 3 --pairs, better 5")),
             _ if !(self.alpha > 0.0 && self.alpha < 0.5) => {
                 Err(Failure::usage("--alpha is an error rate, such as 0.05"))
@@ -71,6 +91,19 @@ impl Looks {
             Some(fixed) => (pairs < fixed).then_some((fixed, self.alpha)),
             None => next_look(pairs).zip(look_alpha(self.alpha).ok()),
         }
+    }
+
+    /// How many pairs of a look of `until` there is time for, where `tried` pairs took `elapsed` and `kept` of them
+    /// count; `None`: not enough to be worth beginning. Only the first look is made smaller.
+    fn in_time(&self, until: usize, tried: usize, kept: usize, elapsed: Duration) -> Option<usize> {
+        let Some(limit) = self.max_time.filter(|_| tried > 0) else { return Some(until) };
+        let a_pair = elapsed.div_f64(tried as f64);
+        let left = limit.saturating_sub(elapsed);
+        if a_pair.mul_f64((until - kept.min(until)) as f64) <= left {
+            return Some(until);
+        }
+        let fitting = kept + (left.as_secs_f64() / a_pair.as_secs_f64().max(1e-9)) as usize;
+        (tried == 1 && fitting >= MIN_PAIRS).then_some(fitting.min(until))
     }
 
     /// Pairs at the last look.
@@ -110,7 +143,7 @@ pub(super) fn compare_pairs(
     looks: Looks,
     expect: &Expect,
     samples: &Path,
-) -> Result<Paired> {
+) -> Result<Paired, PairFailure> {
     let start = Instant::now();
     let mut run = PairRun {
         arms: [base, head],
@@ -123,15 +156,19 @@ pub(super) fn compare_pairs(
     };
     let mut paired = None;
     while let Some((until, alpha)) = looks.next(run.summaries[0].len()) {
-        let have = run.summaries[0].len();
-        let projected = start.elapsed().mul_f64(until as f64 / have.max(1) as f64);
-        if have > 0 && looks.max_time.is_some_and(|limit| projected > limit) {
-            break;
+        if run.tried() == 0 && looks.max_time.is_some() {
+            run.pair(session, samples)?;
         }
+        let Some(until) = looks.in_time(until, run.tried(), run.summaries[0].len(), start.elapsed()) else {
+            if paired.is_none() {
+                paired = Some(run.out_of_time(until, looks, expect)?);
+            }
+            break;
+        };
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(session, samples)?;
         }
-        let now = run.judge(alpha, looks.seed, expect)?;
+        let now = run.judge(alpha, looks.seed, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
         let open = undecided(&now.comparison) || run.is_spoiled();
         paired = Some(now);
@@ -141,7 +178,7 @@ pub(super) fn compare_pairs(
     }
     match paired {
         Some(p) => Ok(p),
-        None => run.judge(looks.alpha, looks.seed, expect),
+        None => run.judge(looks.alpha, looks.seed, expect).map_err(PairFailure::Head),
     }
 }
 
@@ -173,14 +210,16 @@ struct PairRun<'a> {
 
 impl PairRun<'_> {
     /// One more pair, kept or discarded whole.
-    fn pair(&mut self, session: &Session, samples: &Path) -> Result<()> {
+    fn pair(&mut self, session: &Session, samples: &Path) -> Result<(), PairFailure> {
         self.done += 1;
         let first = self.order.next();
         let mut found: [Option<Summary>; 2] = [None, None];
         for arm in [first, 1 - first] {
             let side = self.arms[arm];
             let folder = samples.join(side.case.id.replace('/', "__")).join(side.name);
-            let (summary, outputs) = measure_process(session, side.case, side.built, self.done, &folder)?;
+            let measured = measure_process(session, side.case, side.built, self.done, &folder);
+            let (summary, outputs) =
+                measured.map_err(if arm == 0 { PairFailure::Base } else { PairFailure::Head })?;
             if self.outputs[arm].is_empty() {
                 self.outputs[arm] = outputs;
             }
@@ -209,6 +248,14 @@ impl PairRun<'_> {
     /// So many pairs were discarded that the comparison is invalid, even if all others up to the last look are kept.
     fn hopeless(&self, most: usize) -> bool {
         is_spoiled(self.discarded, most)
+    }
+
+    /// There was no time for a look of `wanted` pairs.
+    fn out_of_time(&self, wanted: usize, looks: Looks, expect: &Expect) -> Result<Paired, PairFailure> {
+        let mut paired = self.judge(looks.alpha, looks.seed, expect).map_err(PairFailure::Head)?;
+        let pairs = self.summaries[0].len();
+        paired.comparison.verdict = Verdict::Inconclusive(Inconclusive::TimeRanOut { pairs, wanted });
+        Ok(paired)
     }
 
     fn judge(&self, alpha: f64, seed: u64, expect: &Expect) -> Result<Paired> {
@@ -275,6 +322,27 @@ mod tests {
         assert!(is_spoiled(2, 5) && !is_spoiled(2, 8) && !is_spoiled(2, 20));
         assert!(!is_spoiled(5, 20) && is_spoiled(6, 20), "beyond a fifth no further pair helps");
         assert!(!is_spoiled(1, 0) && !is_spoiled(0, 0), "one alone is an accident");
+    }
+
+    #[test]
+    fn a_look_is_begun_only_if_it_can_end_in_time_and_the_first_may_be_smaller() {
+        let limit = |seconds| Looks {
+            pairs: None,
+            max_time: Some(Duration::from_secs(seconds)),
+            alpha: 0.05,
+            seed: 1,
+            after: 0,
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(limit(10).in_time(5, 1, 1, second), Some(5));
+        assert_eq!(limit(4).in_time(5, 1, 1, second), Some(4));
+        assert_eq!(limit(3).in_time(5, 1, 1, second), Some(3));
+        assert_eq!(limit(2).in_time(5, 1, 1, second), None);
+        assert_eq!(limit(2).in_time(5, 1, 1, 3 * second), None, "the first pair took it all");
+        assert_eq!(limit(7).in_time(8, 5, 5, 5 * second), None, "a later look is whole or not begun");
+        assert_eq!(limit(8).in_time(8, 5, 5, 5 * second), Some(8));
+        let unlimited = Looks { max_time: None, ..limit(0) };
+        assert_eq!(unlimited.in_time(5, 1, 1, second), Some(5));
     }
 
     #[test]

@@ -43,19 +43,7 @@ pub(super) fn record_device(device: &Device) -> RecordDevice {
 
 /// A record of `source` with nothing measured yet.
 pub(super) fn new_record(session: &Session, source: Option<Source>) -> Record {
-    Record {
-        id: String::new(),
-        created_s: session.now_s,
-        tool: env!("CARGO_PKG_VERSION").into(),
-        source,
-        device: record_device(session.device),
-        supersedes: Vec::new(),
-        acceptance: None,
-        cases: BTreeMap::new(),
-        failed: BTreeMap::new(),
-        unknown: Vec::new(),
-        crlf: false,
-    }
+    Record { source, ..Record::empty(session.now_s, record_device(session.device)) }
 }
 
 /// The build phase: every engine, before anything is measured.

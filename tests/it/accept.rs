@@ -60,7 +60,7 @@ impl Demo {
     /// Makes a branch that is a little slower, on top of whatever is checked out.
     fn slightly_slow(&self, branch: &str) {
         self.sandbox.git("repo", &["checkout", "--quiet", "-b", branch]);
-        self.settings("debug-extra-work = \"10%\"\n");
+        self.settings("build = { optimize = false }\n");
         self.sandbox.commit("repo", "a more accurate head");
     }
 

@@ -2,5 +2,6 @@
 //! `src/guide/trust.md`.
 
 mod files;
+mod pairing;
 mod places;
 mod text;

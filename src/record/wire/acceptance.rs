@@ -13,6 +13,9 @@ pub(super) struct AcceptanceV1 {
     case: String,
     kind: ChangeKind,
     reason: String,
+    /// Of a redefinition: what is asked otherwise, or why it does not compare, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    redefined: Vec<String>,
     /// By metric: relative change of the value, with its interval at 95 %.
     changes: BTreeMap<String, IntervalV1>,
     /// Name of who accepted, or `unknown`.
@@ -70,6 +73,7 @@ pub(super) fn to_wire(a: &Acceptance) -> AcceptanceV1 {
         case: a.case.clone(),
         kind: a.kind,
         reason: a.reason.clone(),
+        redefined: a.redefined.clone(),
         changes: changes_to_wire(&a.changes),
         by: a.by.clone(),
         base_commit: a.base_commit.clone(),
@@ -82,6 +86,7 @@ pub(super) fn from_wire(w: AcceptanceV1) -> Result<Acceptance, String> {
         case: w.case,
         kind: w.kind,
         reason: w.reason,
+        redefined: w.redefined,
         by: w.by,
         base_commit: w.base_commit,
     })
@@ -117,6 +122,7 @@ mod tests {
             case: "p/m/default/latency".into(),
             kind: ChangeKind::Regression,
             reason: "more accurate; \"id\": \"0000000000000000\"".into(),
+            redefined: Vec::new(),
             changes: BTreeMap::from([("mean".into(), change)]),
             by: "Ada".into(),
             base_commit: "41ab".into(),
@@ -142,6 +148,20 @@ mod tests {
         for (from, to) in [("Ada", "Bob"), ("0.041", "0.031"), ("0123456789abcdef", "fedcba9876543210")] {
             assert!(text.contains(from) && wire::read(&text.replace(from, to)).is_err(), "{from}");
         }
+    }
+
+    #[test]
+    fn what_was_redefined_survives_its_file_and_a_removal_holds_no_case() {
+        let mut record = accepted();
+        let acceptance = record.acceptance.as_mut().expect("there");
+        (acceptance.kind, acceptance.redefined) = (ChangeKind::Redefinition, vec!["seed 1 → 2".into()]);
+        let text = wire::write(&mut record);
+        assert_eq!(wire::read(&text).expect("readable"), record);
+        let acceptance = record.acceptance.as_mut().expect("there");
+        acceptance.changes.clear();
+        (acceptance.kind, acceptance.redefined) = (ChangeKind::Removal, Vec::new());
+        let text = wire::write(&mut record);
+        assert_eq!(wire::read(&text).expect("readable"), record);
     }
 
     #[test]

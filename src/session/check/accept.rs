@@ -1,6 +1,7 @@
-//! Keeps what a check measured for its source tree, and accepts a change: makes a baseline that says why.
+//! Accepting a change: what a check found is kept per source tree, and becomes a baseline that says why.
 
-use crate::acceptance::measured::{self, MeasuredCase};
+use super::added::gap_kind;
+use crate::acceptance::measured::{self, MeasuredCase, Numbers};
 use crate::baseline::{self, Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
@@ -21,10 +22,12 @@ pub struct AcceptRequest<'a> {
     pub reason: &'a str,
     /// The revision it must have been measured against; any, if `None`.
     pub base: Option<&'a str>,
+    /// Seconds since 1970.
+    pub now_s: i64,
 }
 
-/// Keeps what was measured as pairs of two commits, so that it can be accepted. Cases that an earlier check of these
-/// sources measured stay, because a check may be of some cases only; an unreadable file is replaced.
+/// Keeps what was measured as pairs of two commits, and what is missing, so that it can be accepted. Cases that an
+/// earlier check of these sources found stay, because a check may be of some cases only; an unreadable file is replaced.
 pub(super) fn keep(
     session: &Session,
     rows: &BTreeMap<String, Row>,
@@ -34,12 +37,8 @@ pub(super) fn keep(
     let Some((base, tree)) = base.source.as_ref().zip(head.source.as_ref()) else {
         return Ok(());
     };
-    let measured = |row: &Row| match row.origin {
-        RowOrigin::Pairs { .. } => MeasuredCase::of(&row.comparison, &base.commit, &head.id),
-        _ => None,
-    };
     let cases: BTreeMap<String, MeasuredCase> =
-        rows.iter().filter_map(|(id, row)| Some((id.clone(), measured(row)?))).collect();
+        rows.iter().filter_map(|(id, row)| Some((id.clone(), found(row, &base.commit, head)?))).collect();
     // A tree with changes has no name, and two settings of one tree are no change of it.
     if cases.is_empty() || tree.dirty || base.src_tree == tree.src_tree {
         return Ok(());
@@ -50,7 +49,24 @@ pub(super) fn keep(
     file::write(&path, &CHECK, &measured::write(&all), true)
 }
 
-/// Writes a baseline of HEAD with the case's numbers and the acceptance. Returns its path and the record.
+/// What there is to accept of a row.
+fn found(row: &Row, base_commit: &str, head: &Record) -> Option<MeasuredCase> {
+    let numbers = match row.origin {
+        RowOrigin::Pairs { .. } => MeasuredCase::of(&row.comparison, base_commit, &head.id),
+        _ => None,
+    };
+    let Some(kind) = gap_kind(row) else { return numbers };
+    let without_numbers = || MeasuredCase {
+        base_commit: base_commit.to_owned(),
+        numbers: Numbers::None(head.device.clone()),
+        kind,
+        redefined: Vec::new(),
+        changes: BTreeMap::new(),
+    };
+    Some(MeasuredCase { kind, redefined: row.gap_words(), ..numbers.unwrap_or_else(without_numbers) })
+}
+
+/// Writes a baseline of HEAD with the case's numbers, if it has any, and the acceptance. Returns its path and the record.
 pub fn accept(project: &Project, request: &AcceptRequest) -> Result<(PathBuf, Record)> {
     let reason = request.reason.trim();
     if reason.is_empty() {
@@ -59,20 +75,21 @@ pub fn accept(project: &Project, request: &AcceptRequest) -> Result<(PathBuf, Re
     }
     let (repo, head) = clean_head(project).map_err(|f| f.context("cannot accept a change"))?;
     let (id, case) = measured_case(project, &repo, &head, request)?;
-    let mut record = head_record(project, &case.record)?;
-    record.cases.retain(|found, _| *found == id);
-    if record.cases.is_empty() {
-        return Err(no_result(&format!("the record of {id} does not hold it any more")));
-    }
     let store = Store::new(project.baselines());
-    record.supersedes = replaced(&store, &record.device.key, &id)?;
-    record.failed.clear();
+    let mut record = match &case.numbers {
+        Numbers::In(record) => {
+            let record = with_numbers(project, record, &id)?;
+            Record { supersedes: replaced(&store, &record.device.key, &id)?, ..record }
+        }
+        Numbers::None(device) => Record::empty(request.now_s, device.clone()),
+    };
     // The same source tree, though perhaps amended since it was measured.
     record.source = Some(head);
     record.acceptance = Some(Acceptance {
         case: id,
         kind: case.kind,
         reason: reason.to_owned(),
+        redefined: case.redefined,
         changes: case.changes,
         by: repo.user_name().unwrap_or_else(|| UNKNOWN.to_owned()),
         base_commit: case.base_commit,
@@ -104,7 +121,7 @@ fn measured_case(
     let Some(case) = cases.remove(request.case) else {
         let near = did_you_mean(request.case, cases.keys().map(String::as_str));
         let known: Vec<&str> = cases.keys().map(String::as_str).collect();
-        let message = format!("no check of these sources measured a case `{}`", request.case);
+        let message = format!("no check of these sources measured a case `{}` or missed it", request.case);
         return Err(Failure::usage(message).next(match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => {
@@ -124,6 +141,17 @@ fn measured_case(
         }
     }
     Ok((request.case.to_owned(), case))
+}
+
+/// The record of the head arm, with this case alone.
+fn with_numbers(project: &Project, record: &str, id: &str) -> Result<Record> {
+    let mut record = head_record(project, record)?;
+    record.cases.retain(|found, _| *found == *id);
+    if record.cases.is_empty() {
+        return Err(no_result(&format!("the record of {id} does not hold it any more")));
+    }
+    record.failed.clear();
+    Ok(record)
 }
 
 /// The record of the head arm, as the check wrote it.

@@ -2,22 +2,52 @@
 //!
 //! Everything that a pull request adds is shown, readable or not. Nothing is compared with it.
 
-use crate::acceptance::{AcceptanceStatus, UnderTest, acceptance_status};
-use crate::baseline::{self, Entry, Store};
+use crate::acceptance::{AcceptanceStatus, GapUnderTest, UnderTest, acceptance_status, gap_status};
+use crate::baseline::{self, Entry, Store, calibration_files};
 use crate::compare::Verdict;
+use crate::config::Project;
 use crate::error::Result;
 use crate::file;
-use crate::outcome::{Added, Row};
-use crate::record::Record;
+use crate::git::{GitError, Repo};
+use crate::outcome::{Added, AddedBy, AddedWhat, Gap, Row};
 use crate::record::wire::document::RECORD;
+use crate::record::{Acceptance, ChangeKind, Record, date};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The record files in `head` whose record, by its id, is not in `base`; newest first.
-pub(super) fn added(head: &Path, base: &Path) -> Result<Vec<Added>> {
+/// What head's baselines have and those in `base` have not: records newest first, then calibrations.
+pub(super) fn added(project: &Project, base: &Path) -> Result<Vec<Added>> {
+    let head = project.baselines();
     if head == base {
         return Ok(Vec::new());
     }
+    let mut found = records(&head, base)?;
+    found.extend(calibrations(&head, base));
+    let repo = Repo::discover(&project.root).ok().flatten();
+    let who = |path: &Path| repo.as_ref().map_or(AddedBy::Unknown, |repo| added_by(repo, path));
+    Ok(found.into_iter().map(|(path, what)| Added { by: who(&path), path, what }).collect())
+}
+
+fn added_by(repo: &Repo, path: &Path) -> AddedBy {
+    let find = || -> Result<_, GitError> { repo.who_added(&repo.relative(path)?) };
+    match find() {
+        Ok(Some(who)) => AddedBy::Commit { author: who.author, date: date(who.time), commit: who.commit },
+        Ok(None) => AddedBy::NotCommitted,
+        Err(_) => AddedBy::Unknown,
+    }
+}
+
+/// The calibrations in `head` that `base` has not, or not the same.
+fn calibrations(head: &Path, base: &Path) -> Vec<(PathBuf, AddedWhat)> {
+    let known = calibration_files(base);
+    let new = calibration_files(head).into_iter();
+    new.filter(|(key, path)| !known.get(key).is_some_and(|twin| same_bytes(twin, path)))
+        .map(|(device_key, path)| (path, AddedWhat::Calibration { device_key }))
+        .collect()
+}
+
+/// The record files in `head` whose record, by its id, is not in `base`; newest first.
+fn records(head: &Path, base: &Path) -> Result<Vec<(PathBuf, AddedWhat)>> {
     let key = |e: &Entry| (e.device_key.clone(), e.record8.clone());
     let known: BTreeMap<_, PathBuf> =
         Store::new(base.to_owned()).list()?.into_iter().map(|e| (key(&e), e.path)).collect();
@@ -32,7 +62,7 @@ pub(super) fn added(head: &Path, base: &Path) -> Result<Vec<Added>> {
         let twin = twin.and_then(|path| baseline::load(path).ok());
         let known = record.as_ref().is_ok_and(|r| twin.is_some_and(|t| t.id == r.id));
         if !known {
-            found.push(Added { path: entry.path, record });
+            found.push((entry.path, AddedWhat::Record(Box::new(record))));
         }
     }
     Ok(found)
@@ -43,28 +73,46 @@ fn same_bytes(a: &Path, b: &Path) -> bool {
     bytes(a).zip(bytes(b)).is_some_and(|(a, b)| a == b)
 }
 
-/// Notes at every row that would gate for a regression whether an added acceptance covers it. `head` is what this
-/// check measured. Of several acceptances one that is honoured wins, otherwise the newest tells why not.
+/// Notes at every row that would fail the check, for a regression or for a gap, whether an added acceptance covers it.
+/// `head` is what this check measured. Of several acceptances one that is honoured wins, otherwise the newest tells why
+/// not.
 pub(super) fn judge(rows: &mut BTreeMap<String, Row>, added: &[Added], head: &Record) {
     let src_tree = head.source.as_ref().filter(|s| !s.dirty).map(|s| s.src_tree.as_str());
-    for (id, row) in rows.iter_mut().filter(|(_, r)| r.gates() && r.comparison.verdict == Verdict::Regressed)
-    {
-        let Some(case) = head.cases.get(id) else { continue };
-        let now = UnderTest {
-            src_tree,
-            device_key: &head.device.key,
-            definition_hash: &case.definition_hash,
-            comparison: &row.comparison,
-        };
-        let mut found: Vec<AcceptanceStatus> = added
-            .iter()
-            .filter_map(Added::acceptance)
-            .filter(|(_, acceptance)| acceptance.case == *id)
-            .map(|(record, acceptance)| acceptance_status(record, acceptance, &now))
-            .collect();
-        found.sort_by_key(|s| matches!(s, AcceptanceStatus::Stale { .. }));
-        row.accepted = found.into_iter().next();
+    for (id, row) in rows.iter_mut() {
+        let about: Vec<(&Record, &Acceptance)> =
+            added.iter().filter_map(Added::acceptance).filter(|(_, a)| a.case == *id).collect();
+        let case = head.cases.get(id).filter(|_| row.gates() && row.comparison.verdict == Verdict::Regressed);
+        row.accepted = case.and_then(|case| {
+            let now = UnderTest {
+                src_tree,
+                device_key: &head.device.key,
+                definition_hash: &case.definition_hash,
+                comparison: &row.comparison,
+            };
+            let with_numbers = about.iter().filter(|(_, a)| !a.changes.is_empty());
+            best(with_numbers.map(|(record, acceptance)| acceptance_status(record, acceptance, &now)))
+        });
+        row.gap_accepted = gap_kind(row).and_then(|kind| {
+            let words = row.gap_words();
+            let now = GapUnderTest { src_tree, device_key: &head.device.key, kind, redefined: &words };
+            best(about.iter().map(|(record, acceptance)| gap_status(record, acceptance, &now)))
+        });
     }
+}
+
+/// What an acceptance of the row's gap is called; `None` where there is no gap that anybody can accept.
+pub(super) fn gap_kind(row: &Row) -> Option<ChangeKind> {
+    match row.gap()? {
+        Gap::Removed => Some(ChangeKind::Removal),
+        Gap::Redefined | Gap::NotComparable => Some(ChangeKind::Redefinition),
+        Gap::NoBase => None,
+    }
+}
+
+fn best(statuses: impl Iterator<Item = AcceptanceStatus>) -> Option<AcceptanceStatus> {
+    let mut found: Vec<AcceptanceStatus> = statuses.collect();
+    found.sort_by_key(|s| matches!(s, AcceptanceStatus::Stale { .. }));
+    found.into_iter().next()
 }
 
 #[cfg(test)]
@@ -73,19 +121,8 @@ mod tests {
     use crate::record::RecordDevice;
 
     fn save(store: &Path, tool: &str) -> PathBuf {
-        let mut record = Record {
-            id: String::new(),
-            created_s: 1_795_305_600,
-            tool: tool.into(),
-            source: None,
-            device: RecordDevice { key: "cpu-x".into(), name: "x".into(), soft: BTreeMap::new() },
-            supersedes: Vec::new(),
-            acceptance: None,
-            cases: BTreeMap::new(),
-            failed: BTreeMap::new(),
-            unknown: Vec::new(),
-            crlf: false,
-        };
+        let device = RecordDevice { key: "cpu-x".into(), name: "x".into(), soft: BTreeMap::new() };
+        let mut record = Record { tool: tool.into(), ..Record::empty(1_795_305_600, device) };
         Store::new(store.to_owned()).save(&mut record).expect("saved")
     }
 
@@ -103,10 +140,12 @@ mod tests {
             .join("cpu-x")
             .join(same.file_name().expect("a name").to_string_lossy().replace("2026", "2027"));
         std::fs::copy(&same, &renamed).expect("copied");
-        let paths = |found: Vec<Added>| found.into_iter().map(|a| a.path).collect::<Vec<_>>();
-        assert_eq!(paths(added(&head, &base).expect("readable")), [new]);
-        assert!(added(&head, &head).expect("readable").is_empty());
-        assert_eq!(added(&head, &dir.path().join("none")).expect("readable").len(), 3);
+        let paths = |base: &Path| -> Vec<PathBuf> {
+            records(&head, base).expect("readable").into_iter().map(|(path, _)| path).collect()
+        };
+        assert_eq!(paths(&base), [new]);
+        assert!(paths(&head).is_empty());
+        assert_eq!(paths(&dir.path().join("none")).len(), 3);
     }
 
     #[test]
@@ -117,7 +156,21 @@ mod tests {
         let path = save(&head, "x");
         let text = std::fs::read_to_string(&path).expect("text");
         std::fs::write(&path, text.replace("\"x\"", "\"y\"")).expect("written");
-        let found = added(&head, &base).expect("readable");
-        assert!(matches!(found.as_slice(), [Added { record: Err(_), .. }]));
+        let found = records(&head, &base).expect("readable");
+        assert!(matches!(found.as_slice(), [(_, AddedWhat::Record(record))] if record.is_err()));
+    }
+
+    #[test]
+    fn a_calibration_that_the_base_has_not_the_same_is_added() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (base, head) = (dir.path().join("base"), dir.path().join("head"));
+        for (store, key, text) in [(&base, "cpu-x", "a"), (&head, "cpu-x", "a"), (&head, "cpu-y", "b")] {
+            std::fs::create_dir_all(store.join(key)).expect("folders");
+            std::fs::write(store.join(key).join("calibration.json"), text).expect("written");
+        }
+        let devices = || -> Vec<PathBuf> { calibrations(&head, &base).into_iter().map(|(p, _)| p).collect() };
+        assert_eq!(devices(), [head.join("cpu-y/calibration.json")]);
+        std::fs::write(head.join("cpu-x/calibration.json"), "changed").expect("written");
+        assert_eq!(devices().len(), 2);
     }
 }

@@ -75,10 +75,22 @@ pub struct Arms {
     pub base: BaseArm,
     /// What is judged.
     pub head: HeadArm,
+    /// Two commits, of which head is judged; otherwise an experiment.
+    pub of_commits: bool,
     /// How the commands that prepare them differ, in words.
     pub prepare_differs: Option<String>,
     /// Where the base's sources and all engines are.
     pub(super) private: Arc<Private>,
+}
+
+impl Arms {
+    /// The cases that say which machine is measured: the base's where head has none left.
+    pub fn cases(&self) -> &[Case] {
+        match self.head.cases.as_slice() {
+            [] => self.base.cases.as_deref().unwrap_or_default(),
+            cases => cases,
+        }
+    }
 }
 
 /// What is compared with.
@@ -106,19 +118,9 @@ pub struct HeadArm {
 }
 
 impl BaseArm {
-    pub(super) fn case(&self, id: &str) -> Option<&Case> {
-        self.cases.iter().flatten().find(|c| c.id == id)
-    }
-
     /// Why a case that only head has is not here.
     pub(super) fn why_not(&self) -> &str {
         self.cases.as_ref().err().map_or("the base has no such case", |f| f.message.as_str())
-    }
-}
-
-impl HeadArm {
-    pub(super) fn case(&self, id: &str) -> Option<&Case> {
-        self.cases.iter().find(|c| c.id == id)
     }
 }
 
@@ -178,7 +180,8 @@ impl Finder<'_> {
     }
 
     fn arms(&self, base: BaseArm, head: HeadArm, prepare_differs: Option<String>) -> Arms {
-        Arms { base, head, prepare_differs, private: Arc::clone(&self.private) }
+        let of_commits = matches!(self.asked.between, Between::Commits { .. });
+        Arms { base, head, of_commits, prepare_differs, private: Arc::clone(&self.private) }
     }
 
     fn of_settings(&self, base: &Named<Overrides>, head: &Named<Overrides>) -> Result<Arms> {
@@ -206,10 +209,17 @@ impl Finder<'_> {
         let event = ci_event()?;
         let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
         prepare(self.project, "head", self.events)?;
-        let cases = self.select(self.all_cases(overrides, self.project)?)?;
+        let all = self.all_cases(overrides, self.project)?;
+        let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides)?;
+        let cases = match self.select(all) {
+            // What head does not have any more must not hide that the base has it.
+            Err(f) if f.kind == FailureKind::Nothing && base.cases.iter().flatten().next().is_some() => {
+                Vec::new()
+            }
+            selected => selected?,
+        };
         let changes = if dirty { " with changes beside it" } else { "" };
         let head = HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases };
-        let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides)?;
         Ok(self.arms(base, head, prepare_differs))
     }
 

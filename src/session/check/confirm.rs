@@ -1,11 +1,11 @@
 //! Prevents false alarms of a check: corrects for many cases, and measures a second set of pairs for every change.
 
 use super::Check;
-use super::measure::Both;
+use super::measure::Engined;
 use crate::compare::{self, Inconclusive, Verdict};
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Row, RowOrigin};
-use crate::session::pairs::{Looks, Paired};
+use crate::session::pairs::{Looks, PairFailure, Paired};
 use crate::session::stages::build_case;
 use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
 
@@ -23,7 +23,13 @@ impl Check<'_> {
         }
         rulings.iter_mut().zip(values).for_each(|(r, v)| **r = v);
         for row in self.rows.values_mut().filter(|r| matches!(r.origin, RowOrigin::Pairs { .. })) {
-            if !matches!(row.comparison.verdict, Verdict::Invalid(_) | Verdict::NotComparable(_)) {
+            let stays = matches!(
+                row.comparison.verdict,
+                Verdict::Invalid(_)
+                    | Verdict::NotComparable(_)
+                    | Verdict::Inconclusive(Inconclusive::TimeRanOut { .. })
+            );
+            if !stays {
                 let c = &mut row.comparison;
                 c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_ref());
             }
@@ -62,16 +68,15 @@ impl Check<'_> {
 
     /// A second set of pairs; `measured` pairs are behind it.
     fn again(&self, id: &str, measured: usize) -> Result<Option<Paired>> {
-        let Some((base, head)) = self.arms.base.case(id).zip(self.arms.head.case(id)) else {
-            return Ok(None);
-        };
-        let both = Both {
-            base: (base, build_case(self.session, base)?),
-            head: (head, build_case(self.session, head)?),
+        let Some(both) = self.of_both(id) else { return Ok(None) };
+        let engined = Engined {
+            both,
+            base: build_case(self.session, &both.base)?,
+            head: build_case(self.session, &both.head)?,
         };
         let first = self.plan.looks;
         let looks = Looks { seed: first.seed.wrapping_add(1), after: measured as u64, ..first };
-        self.pairs(&both, looks, "confirm").map(Some)
+        self.pairs(&engined, looks, "confirm").map(Some).map_err(PairFailure::any)
     }
 
     fn confirmed(&mut self, id: &str, second: &Paired) {

@@ -12,17 +12,17 @@ impl Check<'_> {
         self.head.failed.clone_from(&self.failed);
         let written = self.write()?;
         accept::keep(self.session, &self.rows, &self.base, &self.head)?;
-        let added = added::added(&self.session.project.baselines(), &self.arms.base.stored)?;
+        let added = added::added(self.session.project, &self.arms.base.stored)?;
         added::judge(&mut self.rows, &added, &self.head);
         let drifted = self.drift();
         self.session.say_unreadable();
         Ok(Checked {
-            removed: self.removed(),
             rows: self.rows,
             failed: self.failed,
             drifted,
             added,
             prepare_differs: self.arms.prepare_differs.clone(),
+            on_missing: self.plan.on_missing,
             interrupted: self.interrupted,
             written,
         })
@@ -35,16 +35,12 @@ impl Check<'_> {
         measured.map(|record| store.save(record)).collect()
     }
 
-    /// Cases that only the base has.
-    fn removed(&self) -> Vec<String> {
-        let base = self.arms.base.cases.iter().flatten().map(|c| &c.id);
-        base.filter(|id| self.arms.head.cases.iter().all(|c| c.id != **id)).cloned().collect()
-    }
-
-    /// Many small steps that each stay within the margin add up; the oldest stored record shows the sum.
+    /// Many small steps that each stay within the margin add up; the oldest stored record shows the sum. An experiment
+    /// with settings is no step.
     fn drift(&self) -> BTreeMap<String, (CaseComparison, String)> {
         let mut drifted = BTreeMap::new();
-        for case in &self.arms.head.cases {
+        for both in self.in_both().filter(|_| self.arms.of_commits) {
+            let case = &both.head;
             let regressed =
                 self.rows.get(&case.id).is_some_and(|r| r.comparison.verdict == Verdict::Regressed);
             if let Some(compared) = self.session.history.compare_oldest(&case.id, &self.head, case.margins)

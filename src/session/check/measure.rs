@@ -1,38 +1,37 @@
 //! Measures the cases of a check: as pairs where both arms have an engine, otherwise against stored numbers, if any.
 
-use super::{Check, OnMissing};
+use super::Check;
+use super::settle::unmeasured;
 use crate::case::Case;
-use crate::compare::{self, CaseComparison, NotComparable, Verdict};
+use crate::compare::{self, NotComparable, Verdict};
 use crate::engine::Built;
-use crate::error::{FailureKind, Result};
-use crate::file;
-use crate::outcome::{Row, RowOrigin};
-use crate::record::{CaseRecord, Unreal};
-use crate::session::pairs::{Arm, Looks, Paired, compare_pairs};
-use crate::session::stages::{build_all, measure_case, new_record};
+use crate::error::{Failure, FailureKind, Result};
+use crate::outcome::{OnMissing, Row, RowOrigin};
+use crate::pairing::{Both, Pairing};
+use crate::record::CaseRecord;
+use crate::session::pairs::{Arm, Looks, PairFailure, Paired, compare_pairs};
+use crate::session::stages::{Engines, build_all, measure_case, new_record};
 use crate::worker::interrupted;
 
 /// Both arms of one case, built.
-pub(super) struct Both<'a> {
-    pub(super) base: (&'a Case, Built),
-    pub(super) head: (&'a Case, Built),
+pub(super) struct Engined<'a> {
+    pub(super) both: &'a Both,
+    pub(super) base: Built,
+    pub(super) head: Built,
 }
 
 impl Check<'_> {
     /// Builds both arms, then measures every case that has something to measure.
     pub(super) fn measure(&mut self) {
-        let arms = self.arms;
-        let of_both = |c: &&Case| arms.head.cases.iter().any(|head| head.id == c.id);
-        let base_cases: Vec<Case> = arms.base.cases.iter().flatten().filter(of_both).cloned().collect();
+        let settled = |id: &String| self.rows.contains_key(id);
+        let open: Vec<&Both> = self.in_both().filter(|both| !settled(&both.head.id)).collect();
+        let base_cases: Vec<Case> = open.iter().map(|both| both.base.clone()).collect();
+        let head_cases: Vec<Case> =
+            self.pairings.iter().filter_map(of_head).filter(|c| !settled(&c.id)).cloned().collect();
         let mut base_built = build_all(self.session, &base_cases);
-        let mut head_built = build_all(self.session, &arms.head.cases);
-        for case in &arms.head.cases {
-            let done = match head_built.remove(&case.id) {
-                Some(Ok(head)) => self.one(case, head, base_built.remove(&case.id)),
-                Some(Err(failure)) => Err(failure),
-                None => Err(interrupted()),
-            };
-            match done {
+        let mut head_built = build_all(self.session, &head_cases);
+        for case in &head_cases {
+            match self.one(case, &mut base_built, &mut head_built) {
                 Ok(()) => {}
                 Err(f) if f.kind == FailureKind::Interrupted => {
                     self.interrupted = true;
@@ -44,29 +43,56 @@ impl Check<'_> {
     }
 
     /// A case of head: pairs if the base has an engine of it, too.
-    fn one(&mut self, case: &Case, head: Built, base: Option<Result<Built>>) -> Result<()> {
-        let why = match (self.arms.base.case(&case.id), base) {
-            (Some(base_case), Some(Ok(base))) => {
-                return self.both(&Both { base: (base_case, base), head: (case, head) });
-            }
-            (_, Some(Err(failure))) => failure.message,
-            _ => self.arms.base.why_not().to_owned(),
+    fn one(&mut self, case: &Case, base_built: &mut Engines, head_built: &mut Engines) -> Result<()> {
+        let both = self.of_both(&case.id);
+        let head = match head_built.remove(&case.id).unwrap_or_else(|| Err(interrupted())) {
+            Ok(head) => head,
+            Err(f) => return self.head_not_built(both, f),
         };
-        self.without_base(case, &head, why)
+        let Some(both) = both else { return self.without_base(case, None, &head) };
+        match base_built.remove(&case.id).unwrap_or_else(|| Err(interrupted())) {
+            Ok(base) => self.both(&Engined { both, base, head }),
+            Err(f) if f.kind == FailureKind::Interrupted => Err(f),
+            Err(f) => self.without_base(case, Some((both, f.message)), &head),
+        }
+    }
+
+    /// Where head has other shapes its model may not take the base's: that is no failure of head.
+    fn head_not_built(&mut self, both: Option<&Both>, failure: Failure) -> Result<()> {
+        match both.filter(|both| failure.kind == FailureKind::Usage && !both.redefined.is_empty()) {
+            Some(both) => {
+                let why = NotComparable::Unaskable(failure.message);
+                self.not_measured(both, Verdict::NotComparable(why));
+                Ok(())
+            }
+            None => Err(failure),
+        }
     }
 
     /// A case both arms have: nothing to do, or pairs.
-    fn both(&mut self, both: &Both) -> Result<()> {
-        let id = &both.head.0.id;
-        if same_engine(&both.base.1, &both.head.1) && same_question(both.base.0, both.head.0) {
-            let comparison = unmeasured(both.head.0, Verdict::Unchanged);
-            self.session.note(&format!("{id}: same engine in both arms, nothing to measure"));
-            self.rows.insert(id.clone(), Row { comparison, origin: RowOrigin::SameEngine, accepted: None });
+    fn both(&mut self, engined: &Engined) -> Result<()> {
+        let Engined { both, base, head } = engined;
+        let id = &both.head.id;
+        if let Some(why) = other_inputs(base, head) {
+            self.not_measured(both, Verdict::NotComparable(why));
             return Ok(());
         }
-        let Paired { comparison, base, head, pairs, discarded } = self.pairs(both, self.plan.looks, "")?;
+        if same_engine(base, head) {
+            let comparison = unmeasured(&both.head, Verdict::Unchanged);
+            self.session.note(&format!("{id}: same engine in both arms, nothing to measure"));
+            self.add(both, Row::new(comparison, RowOrigin::SameEngine));
+            return Ok(());
+        }
+        let paired = match self.pairs(engined, self.plan.looks, "") {
+            Ok(paired) => paired,
+            Err(PairFailure::Base(f)) if f.kind != FailureKind::Interrupted => {
+                return self.without_base(&both.head, Some((both, f.message)), head);
+            }
+            Err(PairFailure::Base(f) | PairFailure::Head(f)) => return Err(f),
+        };
+        let Paired { comparison, base, head, pairs, discarded } = paired;
         let origin = RowOrigin::Pairs { pairs, discarded, confirmed: None };
-        self.rows.insert(id.clone(), Row { comparison, origin, accepted: None });
+        self.add(both, Row::new(comparison, origin));
         self.keep_head(id, head);
         if pairs > 0 {
             let discovery = self.pins[0].get(id).cloned();
@@ -76,41 +102,43 @@ impl Check<'_> {
     }
 
     /// Pairs of both arms; their raw samples go to `folder` below the session's.
-    pub(super) fn pairs(&self, both: &Both, looks: Looks, folder: &str) -> Result<Paired> {
-        let base = Arm { name: "base", case: both.base.0, built: &both.base.1 };
-        let head = Arm { name: "head", case: both.head.0, built: &both.head.1 };
-        let case = both.head.0;
+    pub(super) fn pairs(&self, engined: &Engined, looks: Looks, folder: &str) -> Result<Paired, PairFailure> {
+        let Both { base, head: case, .. } = engined.both;
+        let base = Arm { name: "base", case: base, built: &engined.base };
+        let head = Arm { name: "head", case, built: &engined.head };
         let calibration = self.session.history.calibration.as_ref();
         let expect =
             |record: &CaseRecord, metric| calibration?.prior(&case.id, record, case.effort.measure, metric);
         compare_pairs(self.session, &base, &head, looks, &expect, &self.session.samples().join(folder))
     }
 
-    /// Stored numbers are better than nothing, and never more than advice.
-    fn without_base(&mut self, case: &Case, head: &Built, why: String) -> Result<()> {
+    /// Stored numbers are better than nothing, and never more than advice. `both`: the case as both arms have it, and why
+    /// the base cannot be measured.
+    fn without_base(&mut self, case: &Case, both: Option<(&Both, String)>, head: &Built) -> Result<()> {
         let id = &case.id;
-        let new = self.arms.base.cases.is_ok() && self.arms.base.case(id).is_none();
-        let row = if self.session.history.holds(id) || self.plan.on_missing == OnMissing::Measure {
+        let new = both.is_none() && self.arms.base.cases.is_ok();
+        let why = both.as_ref().map_or_else(|| self.arms.base.why_not(), |(_, why)| why).to_owned();
+        let verdict = Verdict::NotComparable(NotComparable::NoBase(why.clone()));
+        let origin = if new { RowOrigin::New } else { RowOrigin::NoBase { why: why.clone() } };
+        let stored = !new && self.session.history.holds(id);
+        let row = if stored || self.plan.on_missing == OnMissing::Measure {
             let record = measure_case(self.session, case, head, &self.session.samples())?;
             let mut measured = new_record(self.session, self.arms.head.source.clone());
             measured.cases.insert(id.clone(), record.clone());
-            let (comparison, origin) = match self.session.history.compare(id, &measured, case.margins) {
-                Some(stored) => (stored.comparison, RowOrigin::Stored { why, base: stored.base.label }),
-                None => {
-                    let verdict = no_base(&why);
-                    (
-                        compare::without_numbers(id, &record, case.margins, verdict),
-                        RowOrigin::NoBase { why, new },
-                    )
-                }
+            let compared = self.session.history.compare(id, &measured, case.margins).filter(|_| stored);
+            let row = match compared {
+                Some(found) => Row::new(found.comparison, RowOrigin::Stored { why, base: found.base.label }),
+                None => Row::new(compare::without_numbers(id, &record, case.margins, verdict), origin),
             };
             self.keep_head(id, record);
-            Row { comparison, origin, accepted: None }
+            row
         } else {
-            let comparison = unmeasured(case, no_base(&why));
-            Row { comparison, origin: RowOrigin::NoBase { why, new }, accepted: None }
+            Row::new(unmeasured(case, verdict), origin)
         };
-        self.rows.insert(id.clone(), row);
+        match both {
+            Some((both, _)) => self.add(both, row),
+            None => drop(self.rows.insert(id.clone(), row)),
+        }
         Ok(())
     }
 
@@ -120,30 +148,26 @@ impl Check<'_> {
     }
 }
 
+/// The case as head is asked it.
+fn of_head(pairing: &Pairing) -> Option<&Case> {
+    match pairing {
+        Pairing::Both(both) => Some(&both.head),
+        Pairing::New(case) => Some(case),
+        Pairing::Removed { .. } => None,
+    }
+}
+
 fn same_engine(base: &Built, head: &Built) -> bool {
     base.header.payload_sha256 == head.header.payload_sha256
         && base.header.inputs_hash == head.header.inputs_hash
 }
 
-/// Whether two cases ask the same; their inputs' files are compared by content when they are measured.
-fn same_question(base: &Case, head: &Case) -> bool {
-    let bytes = |c: &Case| -> Vec<(String, Option<Vec<u8>>)> {
-        c.inputs.iter().map(|(n, p)| (n.clone(), file::read(p, &file::NPY).ok())).collect()
+/// Whether the two models take different inputs: then no one question can be put to both.
+fn other_inputs(base: &Built, head: &Built) -> Option<NotComparable> {
+    let words = |built: &Built| -> Vec<String> {
+        let inputs = built.header.made_from.inputs.iter();
+        inputs.map(|i| format!("{} {} {}", i.name, i.shape, i.dtype)).collect()
     };
-    base.point == head.point
-        && base.mode == head.mode
-        && base.budget == head.budget
-        && base.open.as_ref().map(|o| o.identity().ok()) == head.open.as_ref().map(|o| o.identity().ok())
-        && base.seed == head.seed
-        && bytes(base) == bytes(head)
-}
-
-/// A verdict on a case that was not measured.
-fn unmeasured(case: &Case, verdict: Verdict) -> CaseComparison {
-    let unreal = case.build.debug_extra_work_frac.map(|_| Unreal::ExtraWork);
-    CaseComparison::bare(&case.id, case.budget, case.margins, unreal, verdict)
-}
-
-fn no_base(why: &str) -> Verdict {
-    Verdict::NotComparable(NotComparable::NoBase(why.to_owned()))
+    let (base, head) = (words(base), words(head));
+    (base != head).then(|| NotComparable::Inputs { base: base.join(", "), head: head.join(", ") })
 }

@@ -133,14 +133,23 @@ fn two_engine_files_are_compared_as_they_are() {
 }
 
 #[test]
-fn a_new_case_is_said_and_does_not_fail() {
+fn a_new_case_is_said_and_does_not_fail_and_a_renamed_one_is_gone() {
     let gate = Gate::new();
-    gate.manifest("", "renamed");
-    gate.0.commit("repo", "renamed");
+    let second = "\n[[package.metadata.trt-perf.model]]\nname = \"second\"\npath = \"model.onnx\"\n";
+    let text = std::fs::read_to_string(gate.0.path("repo/Cargo.toml")).expect("a manifest");
+    gate.0.write("repo/Cargo.toml", text + second);
+    gate.0.commit("repo", "one more");
     let (code, text) = gate.check(&[]);
     assert_eq!(code, 0, "{text}");
+    assert!(text.contains("the base has no such case") && text.contains("1 new"), "{text}");
+    gate.manifest("", "renamed");
+    gate.0.commit("repo", "renamed");
+    let (code, text) = gate.check(&["--base", "HEAD~2"]);
+    assert_eq!(code, 4, "{text}");
     assert!(
-        text.contains("the base has no such case") && text.contains("shop/small/default/latency is gone"),
+        text.contains("the base has no such case")
+            && text.contains("shop/small/default/latency: removed: only the base has it")
+            && text.contains("is it shop/renamed/default/latency now?"),
         "{text}"
     );
 }
@@ -175,7 +184,10 @@ fn stored_numbers_of_the_base_are_advice() {
     gate.model("mlp_slow.onnx");
     gate.0.commit("repo", "mended, and slower");
     let (code, text) = gate.check(&["--base", "HEAD~1"]);
-    assert_eq!(code, 0, "advice never fails the gate: {text}");
+    assert_eq!(code, 4, "advice never fails the gate as a regression, nor is it a pass: {text}");
+    assert!(text.contains("advisory, against stored numbers"), "{text}");
+    let (code, text) = gate.check(&["--base", "HEAD~1", "--on-missing", "warn"]);
+    assert_eq!(code, 0, "{text}");
     assert!(text.contains("advisory, against stored numbers"), "{text}");
 }
 
@@ -241,4 +253,14 @@ fn nonsense_is_refused_before_anything_is_measured() {
         assert_eq!(got, code, "{args:?}: {text}");
         assert!(text.contains(says), "{args:?}: {text}");
     }
+}
+
+#[test]
+fn time_that_does_not_suffice_for_three_pairs_decides_nothing() {
+    let gate = Gate::new();
+    gate.model("mlp_slow.onnx");
+    gate.0.commit("repo", "slower");
+    let (code, text) = gate.check(&["--max-time", "1ms", "--strict"]);
+    assert_eq!(code, 102, "{text}");
+    assert!(text.contains("time ran out (--max-time): 1 of 5 pairs"), "{text}");
 }

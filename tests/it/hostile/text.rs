@@ -108,6 +108,7 @@ fn hostile(measured: &Record) -> Record {
         case: "demo/mlp/default/latency".into(),
         base_commit: EVIL.into(),
         reason: EVIL.into(),
+        redefined: vec![EVIL.into()],
         by: EVIL.into(),
         changes: [(EVIL.to_owned(), Interval { lo: 0.1, est: 0.2, hi: 0.3 })].into(),
     });
