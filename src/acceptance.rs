@@ -1,4 +1,4 @@
-//! Whether a change that somebody accepted covers the regression, or the gap, that is found now: THE rule. Pure.
+//! Decides whether a change that somebody accepted earlier covers the regression, or the gap, that is found now. Pure.
 //!
 //! An acceptance is honoured when it is about the source tree under test, was measured on the same device and asks
 //! the same question, and no metric that regressed now is worse than was accepted. With all effects on the log
@@ -14,7 +14,7 @@
 //! usual, it is not the overlap of the intervals that decides. A regressed metric that has no accepted change, or one
 //! whose interval has no end, is not covered. Metrics that did not regress now need no cover.
 //!
-//! It must never look at anything but these two measurements: in particular an acceptance never moves the base.
+//! The rule looks at nothing but these two measurements: in particular an acceptance does not move the base.
 //!
 //! A gap (a case that is gone, asks something else, or does not compare) has no numbers to agree: its acceptance is
 //! honoured for the same source tree and device, if it is about the same gap in the same words.

@@ -15,7 +15,7 @@ use changed::{definition_changes, setting_changes};
 use std::path::Path;
 
 /// A hash of what a file holds; `None` where it cannot be read.
-pub type Contents<'a> = &'a dyn Fn(&Path) -> Option<String>;
+pub type FileHash<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// What becomes of one case.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct Both {
 }
 
 /// Every case of either arm, in the order of head; those that only the base has are last.
-pub fn pair(base: &[Case], head: &[Case], contents: Contents) -> Vec<Pairing> {
+pub fn pair(base: &[Case], head: &[Case], contents: FileHash) -> Vec<Pairing> {
     let of_base = |id: &str| base.iter().find(|c| c.id == id);
     let new: Vec<&Case> = head.iter().filter(|c| of_base(&c.id).is_none()).collect();
     let paired = head.iter().map(|head| match of_base(&head.id) {
@@ -64,7 +64,7 @@ pub fn pair(base: &[Case], head: &[Case], contents: Contents) -> Vec<Pairing> {
     paired.chain(removed).collect()
 }
 
-fn both(base: &Case, head: &Case, contents: Contents) -> Both {
+fn both(base: &Case, head: &Case, contents: FileHash) -> Both {
     Both {
         base: base.clone(),
         head: as_asked_by(base, head),

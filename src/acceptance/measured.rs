@@ -1,4 +1,5 @@
-//! What checks of one source tree found last, per case: what `baseline accept` accepts. Pure: to text and back.
+//! Keeps what the last check of each source tree found, case by case, so that `baseline accept` can accept it. Pure:
+//! from data to text and back.
 //!
 //! The text goes to `checks/<source tree>.json` in the target folder, as `trt-perf/check@1` in the form of
 //! [`document`]. It is not committed, so fields that this version does not know are ignored without a message.

@@ -1,4 +1,4 @@
-//! What a check came to: a row per case of either arm, and what is to be known beside them.
+//! The result of a check: a row per case of either arm, and notes beside the rows.
 
 use super::Added;
 use crate::acceptance::AcceptanceStatus;

@@ -1,6 +1,6 @@
 //! What differs between two cases of the same name, in the words of the settings. Pure.
 
-use super::Contents;
+use super::FileHash;
 use crate::case::{Case, OpenLoop};
 use crate::config::{ArrivalsChoice, Shape, Wait, dims_text};
 use crate::units::{Nanos, share};
@@ -47,7 +47,7 @@ impl Changes {
         what: &str,
         otherwise: &str,
         [base, head]: [&BTreeMap<String, PathBuf>; 2],
-        contents: Contents,
+        contents: FileHash,
     ) {
         let names: BTreeSet<&String> = base.keys().chain(head.keys()).collect();
         for name in names {
@@ -65,12 +65,12 @@ impl Changes {
     }
 }
 
-fn same_contents(base: &Path, head: &Path, contents: Contents) -> bool {
+fn same_contents(base: &Path, head: &Path, contents: FileHash) -> bool {
     contents(base).is_some_and(|hash| contents(head) == Some(hash))
 }
 
 /// `x.npy (3fa94c1b)`: what it holds is what counts.
-fn named_file(path: &Path, contents: Contents) -> String {
+fn named_file(path: &Path, contents: FileHash) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let hash = contents(path);
     let hash = hash.as_deref().map_or("not readable", |hash| hash.get(..8).unwrap_or(hash));
@@ -86,7 +86,7 @@ pub(super) fn same_shapes(base: &Case, head: &Case) -> bool {
 }
 
 /// What head asks otherwise.
-pub(super) fn definition_changes(base: &Case, head: &Case, contents: Contents) -> Vec<Changed> {
+pub(super) fn definition_changes(base: &Case, head: &Case, contents: FileHash) -> Vec<Changed> {
     let mut found = Changes::default();
     let (b, h) = (&base.point, &head.point);
     found.add_number("batch", b.batch, h.batch);
@@ -115,7 +115,7 @@ fn percent(quantile: f64) -> f64 {
     (quantile * 1e8).round() / 1e6
 }
 
-fn open_changes(found: &mut Changes, base: &OpenLoop, head: &OpenLoop, contents: Contents) {
+fn open_changes(found: &mut Changes, base: &OpenLoop, head: &OpenLoop, contents: FileHash) {
     let arrivals = |open: &OpenLoop| match &open.arrivals {
         ArrivalsChoice::Poisson => "poisson".to_owned(),
         ArrivalsChoice::Uniform => "uniform".to_owned(),
@@ -150,7 +150,7 @@ fn shape_changes(found: &mut Changes, base: &Case, head: &Case) {
 }
 
 /// How head would be judged otherwise.
-pub(super) fn setting_changes(base: &Case, head: &Case, contents: Contents) -> Vec<Changed> {
+pub(super) fn setting_changes(base: &Case, head: &Case, contents: FileHash) -> Vec<Changed> {
     let mut found = Changes::default();
     found.add("margin", share(base.margins.value_frac), share(head.margins.value_frac));
     found.add("tail-margin", share(base.margins.tail_frac), share(head.margins.tail_frac));

@@ -1,10 +1,10 @@
 //! What a case that is gone is probably called now. Pure.
 
-use super::Contents;
+use super::FileHash;
 use crate::case::Case;
 
 /// The case of `new` that `gone` most likely became: the same scenario, and the same model or most of the name.
-pub(super) fn successor<'a>(gone: &Case, new: &[&'a Case], contents: Contents) -> Option<&'a Case> {
+pub(super) fn successor<'a>(gone: &Case, new: &[&'a Case], contents: FileHash) -> Option<&'a Case> {
     let bytes = contents(&gone.model);
     let likeness = |case: &Case| {
         let segments = gone.id.split('/').zip(case.id.split('/')).take(3);

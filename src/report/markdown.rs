@@ -50,6 +50,27 @@ pub fn check(report: &CheckReport) -> String {
         escape(report.device),
         report.seed
     );
+    out += &notes(report);
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    let rows = report.checked.worst_first();
+    let (open, folded) = rows.split_at(rows.len().min(OPEN_ROWS));
+    out += &table(open);
+    if !folded.is_empty() {
+        let _ = writeln!(
+            out,
+            "\n<details><summary>{} more</summary>\n\n{}\n</details>",
+            folded.len(),
+            table(folded)
+        );
+    }
+    out
+}
+
+/// What is to be known beside the table, a line each.
+fn notes(report: &CheckReport) -> String {
+    let mut out = String::new();
     for (id, failure) in &report.checked.failed {
         let _ =
             writeln!(out, "- ❌ **{}** {}: {}", escape(id), failure.kind.word(), escape(&failure.message));
@@ -85,20 +106,6 @@ pub fn check(report: &CheckReport) -> String {
                 escape(&next)
             );
         }
-    }
-    if !out.ends_with("\n\n") {
-        out.push('\n');
-    }
-    let rows = report.checked.worst_first();
-    let (open, folded) = rows.split_at(rows.len().min(OPEN_ROWS));
-    out += &table(open);
-    if !folded.is_empty() {
-        let _ = writeln!(
-            out,
-            "\n<details><summary>{} more</summary>\n\n{}\n</details>",
-            folded.len(),
-            table(folded)
-        );
     }
     out
 }

@@ -9,7 +9,7 @@ use crate::case::Margins;
 use crate::compare::{CaseComparison, Metric, MetricComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
-use crate::outcome::{Base, Compared, Figure, Figures, RunRow, worst_first};
+use crate::outcome::{Base, Compared, Figure, Figures, Row, RunRow, worst_first};
 use crate::printable::{line, message, row as row_of};
 use crate::record::{CaseRecord, Record};
 use crate::units::{change, rate, share, time};
@@ -161,6 +161,36 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
     }
+    out += &check_table(report, &rows);
+    for added in &report.checked.added {
+        let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
+    }
+    out += &gaps(report);
+    for (id, (comparison, base)) in &report.checked.drifted {
+        let delta = comparison
+            .metrics
+            .first()
+            .and_then(|m| m.change)
+            .map_or_else(String::new, |i| format!(" by {}", change(i.est)));
+        let _ = writeln!(
+            out,
+            "{YELLOW}drift: {} is slower{delta} than the oldest stored record, {}; no single step was{RESET}",
+            line(id),
+            line(base)
+        );
+    }
+    let _ = writeln!(
+        out,
+        "{BOLD}{}{RESET} (base {}, order seed {})",
+        report.headline(),
+        line(report.base),
+        report.seed
+    );
+    out
+}
+
+/// The table of a check: a row per case.
+fn check_table(report: &CheckReport, rows: &[&Row]) -> String {
     let mut table =
         plain_table(["case", "change", "smallest detectable", "how", "verdict"].map(str::to_owned).into());
     for (id, failure) in &report.checked.failed {
@@ -187,32 +217,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             [row.comparison.id.clone(), delta, mde, super::how(&row.origin), super::verdict(row)],
         );
     }
-    out += &table_text(&table);
-    for added in &report.checked.added {
-        let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
-    }
-    out += &gaps(report);
-    for (id, (comparison, base)) in &report.checked.drifted {
-        let delta = comparison
-            .metrics
-            .first()
-            .and_then(|m| m.change)
-            .map_or_else(String::new, |i| format!(" by {}", change(i.est)));
-        let _ = writeln!(
-            out,
-            "{YELLOW}drift: {} is slower{delta} than the oldest stored record, {}; no single step was{RESET}",
-            line(id),
-            line(base)
-        );
-    }
-    let _ = writeln!(
-        out,
-        "{BOLD}{}{RESET} (base {}, order seed {})",
-        report.headline(),
-        line(report.base),
-        report.seed
-    );
-    out
+    table_text(&table)
 }
 
 /// What is missing before anyone can say that nothing regressed, and what to do about it.

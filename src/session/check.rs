@@ -1,6 +1,5 @@
-//! The order of a check: pair up the cases, say what is gone or redefined, build both arms, skip what has the same engine,
-//! measure pairs, correct for many cases, confirm what changed, fall back to stored numbers where the base cannot be
-//! measured.
+//! Runs a check: pair up the cases, say which are gone or redefined, build both arms, skip cases with the same engine,
+//! measure pairs, correct for many cases, confirm what changed, and use stored numbers where the base cannot be measured.
 
 pub mod accept;
 mod added;

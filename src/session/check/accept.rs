@@ -1,4 +1,4 @@
-//! Accepting a change: what a check found is kept per source tree, and becomes a baseline that says why.
+//! Keeps what a check found for its source tree, and accepts a change: makes a baseline that says why.
 
 use super::added::gap_kind;
 use crate::acceptance::measured::{self, MeasuredCase, Numbers};
