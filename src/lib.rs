@@ -35,7 +35,7 @@
 //! |---|---|---|---|---|
 //! | [`printable`] | text that may be shown | text from outside | pure | |
 //! | [`error`] | failures with a next step | – | pure | |
-//! | [`file`] | the bytes of a file | a path; regular and bounded | | |
+//! | [`file`](mod@file) | the bytes of a file | a path; regular and bounded | | |
 //! | [`units`] | durations, rates, percent | – | pure | |
 //! | [`rng`] | seeded numbers | a seed | pure | |
 //! | [`stats`] | estimates, tests, decisions | numbers | pure | |

@@ -111,7 +111,7 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
         MessageFormat::Json => {
             out_json(&render_json(&device, &gpus, &backends, timer, &calibration, &warnings).map_err(
                 |e| Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}")),
-            )?)
+            )?);
         }
     }
     Ok(Exit::Ok)

@@ -17,7 +17,7 @@ pub fn read(lib: &str) -> Vec<Room> {
     table
         .map_while(|line| {
             let cells: Vec<&str> = line.strip_prefix("//! |")?.split('|').map(str::trim).collect();
-            let name = cells.first()?.trim_matches(['[', '`', ']']).to_owned();
+            let name = cells.first()?.split('`').nth(1)?.to_owned();
             Some(Room { name, pure: cells.get(3) == Some(&"pure"), cli: cells.get(4) == Some(&"`cli`") })
         })
         .collect()
@@ -109,7 +109,7 @@ fn word(text: &str) -> String {
 }
 
 const LIB: &str = "//! | module | makes | from | pure | feature |\n//! |---|---|---|---|---|\n\
-    //! | [`a`] | x | – | pure | |\n//! | `b` | y | z | | `cli` |\n//!\n";
+    //! | [`a`] | x | – | pure | |\n//! | [`b`](mod@b) | y | z | | `cli` |\n//!\n";
 
 #[test]
 fn the_map_is_read() {
