@@ -1,7 +1,7 @@
 //! Text from outside made fit to be shown: what could steer a terminal, hide or reorder words, or begin a command of
 //! GitHub's log is written as an escape that everybody can see. Pure.
 //!
-//! Names from models, records, git, files and other programs are data. Whoever shows one uses [`line`]; [`row`] and
+//! Names from models, records, git, files and other programs are data. Whoever shows one uses [`line()`]; [`row`] and
 //! [`page`] hold where somebody forgot to: `cli` prints nothing else.
 //!
 //! Invariant: no function here returns a control, bidirectional or invisible character, but the line ends and our own
