@@ -40,7 +40,7 @@ pub fn sensible_range(name: &str, dtype: DType, index_bound: Option<u64>) -> Val
     }
 }
 
-/// A seeded tensor; fails where it has no room. The stream depends on `seed` and on the input's `name`, not on the order of inputs.
+/// A seeded tensor; fails where no memory could hold it. The stream depends on `seed` and on the input's `name`, not on the order of inputs.
 pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, seed: u64) -> Result<Tensor> {
     let mut stream = seed;
     for byte in name.bytes() {
@@ -53,9 +53,10 @@ pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, se
             .next("give it a smaller shape, or a smaller batch")
     };
     let count = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).ok_or_else(too_large)?;
-    let mut data = Vec::new();
-    let size = count.checked_mul(dtype.size()).ok_or_else(too_large)?;
-    data.try_reserve_exact(size).map_err(|_| too_large())?;
+    // Beyond this no allocation is possible at all; what only this machine lacks is told as a lack of memory.
+    let allocatable = |size: &usize| isize::try_from(*size).is_ok();
+    let size = count.checked_mul(dtype.size()).filter(allocatable).ok_or_else(too_large)?;
+    let mut data = Vec::with_capacity(size);
     for _ in 0..count {
         push(&mut data, dtype, range, &mut rng);
     }
