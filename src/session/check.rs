@@ -21,10 +21,12 @@ use super::pin::Pins;
 use super::stages::new_record;
 use crate::case;
 use crate::error::{Failure, Result};
+use crate::file;
 use crate::outcome::{Checked, OnMissing, Row};
 use crate::pairing::{Both, Pairing, pair};
 use crate::record::Record;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// How a check measures.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,7 @@ fn paired(session: &Session, arms: &Arms) -> (Vec<Pairing>, [Pins; 2]) {
     // The same points as head's: said once.
     let base = arms.base.cases.as_deref().unwrap_or_default();
     let (base, base_pins) = pin::pinned(base, &session.history, &|_| {});
-    let contents = |path: &std::path::Path| std::fs::read(path).ok().map(|bytes| case::sha256_hex(&bytes));
+    let contents = |path: &Path| file::read(path, &file::NPY).ok().map(|bytes| case::sha256_hex(&bytes));
     (pair(&base, &head, &contents), [base_pins, head_pins])
 }
 

@@ -13,6 +13,7 @@ use crate::backend::{LoadSetup, Opened, Stream};
 use crate::case::sha256_hex;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::CudaStream;
@@ -91,7 +92,7 @@ fn load(api: &Arc<Api>, header: &EngineHeader, plan: &[u8]) -> Result<Arc<Engine
 
 /// A plugin library is code: the very file that the engine was built with is loaded, or none.
 fn ensure_same(plugin: &Path, built_with: Option<&PathBuf>) -> Result<()> {
-    let bytes = std::fs::read(plugin).map_err(|e| Failure::io("read the plugin library", plugin, &e))?;
+    let bytes = file::read(plugin, &file::PLUGIN)?;
     if built_with.is_some_and(|hash| hash.as_os_str() == sha256_hex(&bytes).as_str()) {
         return Ok(());
     }
