@@ -103,7 +103,8 @@
 //! 1. `cli::check` finds the project, and plans looks at so many pairs (`session::pairs::Looks`).
 //! 2. `find_arms` asks `base::find` for the base: the commit named, or the one the CI event, the branches or records mean.
 //! 3. The base's tree is extracted from git into a private folder; `prepare` runs in both trees; both have cases.
-//! 4. `session::check::check` begins a session and pins both arms to the stored operating points.
+//! 4. `session::check::check` begins a session. [`pairing::pair`] asks both arms what the base asks; `Check::settle` makes
+//!    rows of cases that are gone, redefined or not comparable.
 //! 5. `Check::measure` builds both arms. The same engine in both arms is `Unchanged`, and nothing is measured.
 //! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
