@@ -99,7 +99,7 @@ fn notes(report: &CheckReport) -> String {
         if let Some(next) = gap_next(row) {
             let _ = writeln!(
                 out,
-                "- {} **{}** {}. {}",
+                "- {} **{}** {}; {}",
                 gap_sign(report, row),
                 escape(&row.comparison.id),
                 said(row),
