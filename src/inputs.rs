@@ -40,6 +40,9 @@ pub fn sensible_range(name: &str, dtype: DType, index_bound: Option<u64>) -> Val
     }
 }
 
+/// No process can address more bytes (47 bits on x86-64). What only this machine lacks is told as a lack of memory.
+const ADDRESSABLE: usize = 1 << 47;
+
 /// A seeded tensor; fails where no memory could hold it. The stream depends on `seed` and on the input's `name`, not on the order of inputs.
 pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, seed: u64) -> Result<Tensor> {
     let mut stream = seed;
@@ -53,9 +56,7 @@ pub fn seeded(name: &str, dtype: DType, shape: Vec<usize>, range: ValueRange, se
             .next("give it a smaller shape, or a smaller batch")
     };
     let count = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d)).ok_or_else(too_large)?;
-    // Beyond this no allocation is possible at all; what only this machine lacks is told as a lack of memory.
-    let allocatable = |size: &usize| isize::try_from(*size).is_ok();
-    let size = count.checked_mul(dtype.size()).filter(allocatable).ok_or_else(too_large)?;
+    let size = count.checked_mul(dtype.size()).filter(|size| *size < ADDRESSABLE).ok_or_else(too_large)?;
     let mut data = Vec::with_capacity(size);
     for _ in 0..count {
         push(&mut data, dtype, range, &mut rng);
