@@ -5,6 +5,7 @@
 //! that come from two sessions also carry what differs between sessions.
 
 mod budget;
+mod deciding;
 mod design;
 mod metric;
 mod question;

@@ -15,9 +15,11 @@ pub mod style;
 pub mod terminal;
 
 use crate::acceptance::AcceptanceStatus;
+use crate::compare::{CaseComparison, Verdict};
 use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Gap, Row, RowOrigin};
 use crate::printable::{line, message};
 use crate::record::{Acceptance, short};
+use crate::stats::Interval;
 use crate::units::change;
 
 /// A check, as every format shows it.
@@ -70,6 +72,17 @@ impl CheckReport<'_> {
     }
 }
 
+/// The metric that decided, with its change: `p99 +3.40% [+3.20% +3.70%]`; `None` where nothing was compared.
+pub fn decided_by(c: &CaseComparison) -> Option<String> {
+    let m = c.deciding()?;
+    Some(format!("{} {}", m.metric.name(c.budget), interval(&m.change?)))
+}
+
+/// A change with its interval: `+3.40% [+3.20% +3.70%]`.
+pub(crate) fn interval(i: &Interval) -> String {
+    format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi))
+}
+
 /// The verdict of a row, what it misses, and whether somebody accepted either.
 pub fn verdict(row: &Row) -> String {
     let word = match row.origin {
@@ -101,9 +114,13 @@ fn accepted(status: Option<&AcceptanceStatus>) -> String {
     }
 }
 
-/// Why a row has no answer, or no better one.
+/// What a row's verdict rests on: the metric that decided, or why there is no answer, or no better one.
 pub fn reason(row: &Row) -> Option<String> {
-    let reason = row.comparison.verdict.reason();
+    let c = &row.comparison;
+    let reason = match c.verdict {
+        Verdict::Regressed | Verdict::Improved if c.broken_budget.is_none() => decided_by(c),
+        _ => c.verdict.reason(),
+    };
     match row.origin {
         RowOrigin::Stored { .. } => {
             Some([Some(how(&row.origin)), reason].into_iter().flatten().collect::<Vec<_>>().join("; "))
@@ -151,11 +168,7 @@ pub fn added(added: &Added) -> String {
 
 /// What an acceptance says, in one line.
 pub fn accepts(a: &Acceptance) -> String {
-    let changes: Vec<String> = a
-        .changes
-        .iter()
-        .map(|(name, i)| format!("{name} {} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
-        .collect();
+    let changes: Vec<String> = a.changes.iter().map(|(name, i)| format!("{name} {}", interval(i))).collect();
     let what = a.redefined.iter().cloned().chain(changes).collect::<Vec<_>>().join(", ");
     let what = if what.is_empty() { String::new() } else { format!("{what}. ") };
     message(&format!(

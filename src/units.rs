@@ -160,6 +160,16 @@ pub fn change(frac: f64) -> String {
     if text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { text } else { "0.00%".to_owned() }
 }
 
+/// A p value as reports say it: `p = 0.031`, and never `p = 0.00`, which no test can give.
+pub fn p_value(p: f64) -> String {
+    const LEAST: f64 = 1e-4;
+    match p {
+        p if p < LEAST => format!("p < {LEAST}"),
+        p if p < 0.1 => format!("p = {}", trim_zeros(&format!("{p:.4}"))),
+        p => format!("p = {p:.2}"),
+    }
+}
+
 /// A share of one as percent: `0.12%`.
 pub fn share(frac: f64) -> String {
     format!("{}%", trim_zeros(&format!("{:.3}", frac * 100.0)))
@@ -260,6 +270,10 @@ mod tests {
         assert_eq!(change(0.0123), "+1.23%");
         assert_eq!(change(-0.0), "0.00%");
         assert_eq!(change(2.5), "+250.0%");
+        assert_eq!(
+            [0.0, 9e-5, 0.00123, 0.05, 0.5].map(p_value),
+            ["p < 0.0001", "p < 0.0001", "p = 0.0012", "p = 0.05", "p = 0.50"]
+        );
         assert_eq!(share(0.0012), "0.12%");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(

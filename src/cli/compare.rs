@@ -90,12 +90,15 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if human {
         out(&format!("base: {}\nhead: {}\n\n", line(&base.label()), line(&head.label())));
     }
-    for c in ordered {
+    for c in &ordered {
         if human {
             out(&format!("{}\n", terminal::comparison_block(c)));
         } else {
             out_message(&Message::Comparison(json::compared_case(c, None)));
         }
+    }
+    if human {
+        out(&terminal::comparison_table(ordered));
     }
     for (name, record) in [(&args.base, &base), (&args.head, &head)] {
         record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));

@@ -5,7 +5,7 @@ use crate::case::Budget;
 use crate::compare::Metric;
 use crate::config::Scenario;
 use crate::record::CaseRecord;
-use crate::stats::{Interval, geometric_mean_interval, is_judged};
+use crate::stats::{Interval, clopper_pearson, geometric_mean_interval, is_judged};
 use crate::summarize::{GpuSummary, Summary};
 
 /// Confidence of every interval shown.
@@ -166,9 +166,18 @@ pub struct BudgetResult {
     /// Share of all requests over the budget.
     pub over_frac: f64,
     /// Whether the percentile is within the budget.
-    pub holds: bool,
+    pub answer: BudgetAnswer,
+}
+
+/// What the requests say of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetAnswer {
+    /// The percentile is within it.
+    Holds,
+    /// It is not.
+    Missed,
     /// Too few requests to judge that percentile.
-    pub thin: bool,
+    TooFewRequests,
 }
 
 impl BudgetResult {
@@ -179,13 +188,24 @@ impl BudgetResult {
         let over: f64 =
             case.processes.iter().map(|s| s.over_budget_frac.unwrap_or(0.0) * s.requests as f64).sum();
         let over_frac = if requests == 0 { 0.0 } else { over / requests as f64 };
-        Some(Self {
-            budget,
-            over_frac,
-            holds: over_frac <= 1.0 - budget.quantile,
-            thin: !is_judged(requests, budget.quantile),
-        })
+        let allowed = 1.0 - budget.quantile;
+        let answer = if !is_judged(requests, budget.quantile) && !surely_missed(case, over_frac, allowed) {
+            BudgetAnswer::TooFewRequests
+        } else if over_frac <= allowed {
+            BudgetAnswer::Holds
+        } else {
+            BudgetAnswer::Missed
+        };
+        Some(Self { budget, over_frac, answer })
     }
+}
+
+/// Whether so many are over that few requests suffice to see it: the lower bound of their share, by the effective number
+/// of requests, is more than is `allowed`.
+fn surely_missed(case: &CaseRecord, over_frac: f64, allowed: f64) -> bool {
+    let n_eff: f64 = case.processes.iter().map(|s| s.n_eff.clamp(0.0, s.requests as f64)).sum();
+    let (over, n) = ((over_frac * n_eff).floor() as usize, n_eff.floor() as usize);
+    clopper_pearson(over, n, 1.0 - CONFIDENCE).0 > allowed
 }
 
 /// What an open loop found.

@@ -1,6 +1,6 @@
 //! The result of a run: its record, and each case compared with what was stored.
 
-use super::Figures;
+use super::{BudgetAnswer, Figures};
 use crate::compare::{CaseComparison, Invalid, Verdict};
 use crate::error::Result;
 use crate::record::{CaseRecord, Record};
@@ -72,7 +72,7 @@ pub fn worst_first<'a>(record: &'a Record, compared: &'a BTreeMap<String, Compar
     };
     let mut rows: Vec<RunRow> = record.cases.iter().map(row).collect();
     rows.sort_by_key(|r| {
-        let missed = r.figures.budget.is_some_and(|b| !b.holds);
+        let missed = r.figures.budget.is_some_and(|b| b.answer == BudgetAnswer::Missed);
         (r.verdict.as_ref().map_or(u8::MAX, Verdict::rank), !missed, r.id)
     });
     rows

@@ -13,7 +13,7 @@ use crate::message::{
     SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
 };
 use crate::outcome::{
-    Base, BudgetResult, CapacityFigures, CapacityPoint, Compared, Event, Figures, GpuFigures,
+    Base, BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Compared, Event, Figures, GpuFigures,
 };
 use crate::record::{CaseRecord, Unreal};
 use crate::summarize::Summary;
@@ -125,8 +125,8 @@ fn budget_numbers(b: BudgetResult) -> BudgetNumbers {
         max_ns: b.budget.max_ns,
         quantile: b.budget.quantile,
         over_frac: b.over_frac,
-        holds: b.holds,
-        judged: !b.thin,
+        holds: b.over_frac <= 1.0 - b.budget.quantile,
+        judged: b.answer != BudgetAnswer::TooFewRequests,
     }
 }
 

@@ -1,12 +1,11 @@
 //! Shows a check as GitHub-flavoured markdown: the answer, a table with the worst case first, then notes; the rest is
 //! folded. Pure.
 
-use super::{CheckReport, added, gap_next, how, reason, verdict};
+use super::{CheckReport, added, decided_by, gap_next, how, interval, reason, verdict};
 use crate::case::Budget;
-use crate::compare::{CaseComparison, MetricComparison, Verdict};
+use crate::compare::{MetricComparison, Verdict};
 use crate::outcome::{Row, RowOrigin};
 use crate::printable;
-use crate::units::change;
 use std::fmt::Write;
 
 /// Rows shown before the rest is folded.
@@ -80,7 +79,7 @@ fn notes(report: &CheckReport) -> String {
             out,
             "- ⚠️ **{}** drifted: {} against the oldest stored record, {}",
             escape(id),
-            first_change(comparison),
+            escape(&decided_by(comparison).unwrap_or_default()),
             escape(base)
         );
     }
@@ -145,7 +144,7 @@ fn gap_sign(report: &CheckReport, row: &Row) -> &'static str {
 fn verdict_cell(row: &Row) -> String {
     let c = &row.comparison;
     let mut cell = said(row);
-    if reason(row).is_none() {
+    if c.verdict.reason().is_none() && !matches!(row.origin, RowOrigin::Stored { .. }) {
         cell += &format!(" ({})", escape(&how(&row.origin)));
     }
     cell +=
@@ -175,11 +174,7 @@ fn numbers(m: &MetricComparison, budget: Option<Budget>) -> String {
 
 /// A change with its interval; empty where there is none.
 fn change_cell(m: &MetricComparison) -> String {
-    m.change.map_or_else(String::new, |i| format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi)))
-}
-
-fn first_change(c: &CaseComparison) -> String {
-    c.metrics.first().map_or_else(String::new, change_cell)
+    m.change.map_or_else(String::new, |i| interval(&i))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ fn how_the_folders_were_measured_decides_what_can_be_said() {
     let said = compare(&s, &["before", "after", "--paired", "--fail-on-regression"]);
     assert_eq!(said.code, Some(100), "{}{}", said.out, said.err);
     for part in
-        ["Performance has regressed.", "base: before (10 processes", "judged as pairs", "p50:", "p99:"]
+        ["Performance has regressed: ", "base: before (10 processes", "judged as pairs", "p50 ", "p99 "]
     {
         assert!(said.out.contains(part), "{part:?} is not in\n{}", said.out);
     }
@@ -47,7 +47,7 @@ fn how_the_folders_were_measured_decides_what_can_be_said() {
     let said = compare(&s, &["before/", "much-slower", "--fail-on-regression"]);
     assert_eq!(said.code, Some(100), "{}", said.out);
     let said = compare(&s, &["much-slower", "before", "--fail-on-regression"]);
-    assert!(said.code == Some(0) && said.out.contains("Performance has improved."), "{}", said.out);
+    assert!(said.code == Some(0) && said.out.contains("Performance has improved: "), "{}", said.out);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn files_pair_in_the_order_people_count() {
         }
     }
     let said = compare(&s, &["a", "b", "--paired"]);
-    assert!(said.out.contains("Performance has regressed.") && said.out.contains("+5.0"), "{}", said.out);
+    assert!(said.out.contains("Performance has regressed: ") && said.out.contains("+5.0"), "{}", said.out);
     assert!(said.err.contains("run1.npy with 1.npy"), "{}", said.err);
     let said = compare(&s, &["a", "b", "--same-session"]);
     assert!(said.out.contains("Inconclusive"), "{}", said.out);

@@ -103,6 +103,6 @@ fn the_binary_says_the_same_of_folders() {
         }
     }
     let compare = |base: &str, head: &str| s.run(".", &["compare", base, head, "--fail-on-regression"]);
-    compare("fp32", "fp16").says(0, &["Performance has improved."]);
-    compare("fp16", "fp32").says(100, &["Performance has regressed."]);
+    compare("fp32", "fp16").says(0, &["Performance has improved: "]);
+    compare("fp16", "fp32").says(100, &["Performance has regressed: "]);
 }

@@ -94,7 +94,7 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     let notes = notes(&base, &head, args.paired);
     if args.message_format == super::MessageFormat::Human {
         out(&format!("base: {}\nhead: {}\njudged as {said}\n\n", line(&base.label()), line(&head.label())));
-        out(&format!("{}\n", terminal::comparison_block(&c)));
+        out(&format!("{}\n{}", terminal::comparison_block(&c), terminal::comparison_table([&c])));
         notes.iter().for_each(|n| note(n));
     } else {
         for text in std::iter::once(&format!("judged as {said}")).chain(&notes) {

@@ -1,7 +1,7 @@
 //! Shows one measured case, before it is compared with anything.
 
 use crate::config::Wait;
-use crate::outcome::{BudgetResult, Figure, Figures, GpuFigures};
+use crate::outcome::{BudgetAnswer, BudgetResult, Figure, Figures, GpuFigures};
 use crate::record::{CaseRecord, Unreal};
 use crate::report::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::summarize::Summary;
@@ -62,10 +62,10 @@ fn quantile_line(figures: &Figures) -> String {
 fn budget_line(b: &BudgetResult) -> String {
     let q = share(b.budget.quantile);
     let asked = format!("{q} within {}", plain_time(b.budget.max_ns as f64));
-    let said = match (b.thin, b.holds) {
-        (true, _) => paint(YELLOW, "too few requests to tell"),
-        (_, true) => paint(GREEN, "holds"),
-        (_, false) => paint(RED, "does not hold"),
+    let said = match b.answer {
+        BudgetAnswer::TooFewRequests => paint(YELLOW, "too few requests to tell"),
+        BudgetAnswer::Holds => paint(GREEN, "holds"),
+        BudgetAnswer::Missed => paint(RED, "does not hold"),
     };
     format!("{:<8}{asked}: {said}, {} over", "budget:", share(b.over_frac))
 }

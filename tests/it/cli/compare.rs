@@ -28,7 +28,7 @@ fn a_slower_model_is_a_regression() {
     let head = s.commit(".", "slower");
     let says = [
         "change:",
-        "Performance has regressed.",
+        "Performance has regressed: ",
         "what changed: the model",
         "the outputs are not the same as the base's",
         ", 1 commit before HEAD",
@@ -38,11 +38,14 @@ fn a_slower_model_is_a_regression() {
     assert!(ran.row(ID).ends_with("regressed"), "{ran}");
     s.run(".", &["run", "--fail-on-regression"]).says(100, &says);
     // The same from what is stored, by revision, in both directions.
-    let said = &["Performance has regressed.", "what changed: the model", &base[..12], &head[..12]];
-    s.run(".", &["compare", "HEAD~1", "HEAD"]).says(0, said);
+    let said = &["Performance has regressed: ", "what changed: the model", &base[..12], &head[..12]];
+    let ran = s.run(".", &["compare", "HEAD~1", "HEAD"]);
+    ran.says(0, said);
+    // It ends with the table of a check: the metric that decided, both arms, the change.
+    assert!(ran.row(ID).ends_with("regressed") && ran.out.contains(" metric "), "{ran}");
     s.run(".", &["compare", &base, &head[..10], "--fail-on-regression"]).says(100, said);
     s.run(".", &["compare", "HEAD", "HEAD~1", "--fail-on-regression"])
-        .says(0, &["Performance has improved."]);
+        .says(0, &["Performance has improved: "]);
     let (ran, messages) = s.run_json(".", &["compare", "HEAD~1", "HEAD", "--fail-on-regression"]);
     ran.says(100, &[]);
     let comparison = with(&messages, "comparison")[0];
@@ -67,7 +70,7 @@ fn a_faster_model_is_an_improvement() {
     s.copy("mlp.onnx", "m.onnx");
     s.commit(".", "faster");
     let ran = s.run(".", &["run", "--fail-on-regression"]);
-    ran.says(0, &["Performance has improved.", "what changed: the model"]);
+    ran.says(0, &["Performance has improved: ", "what changed: the model"]);
     assert!(ran.row(ID).ends_with("improved") && ran.row(ID).contains(" -"), "{ran}");
 }
 

@@ -273,7 +273,8 @@ fn verdicts() -> [Verdict; 7] {
 
 #[test]
 fn every_verdict_is_a_sentence() {
-    let lines = verdicts().map(|v| format!("{}: {}", v.word(), terminal::sentence(&v, Margins::default())));
+    let lines =
+        verdicts().map(|v| format!("{}: {}", v.word(), terminal::sentence(&with_verdict(ID, v).comparison)));
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -289,10 +290,13 @@ fn the_table_has_the_worst_first() {
     held.processes.iter_mut().for_each(|s| s.over_budget_frac = Some(0.0));
     let mut thin = held.clone();
     thin.processes.iter_mut().for_each(|s| s.requests = 3);
+    // Fifteen requests are few, and all of them over are enough to know.
+    let mut few_missed = missed.clone();
+    few_missed.processes.iter_mut().for_each(|s| (s.requests, s.n_eff) = (3, 3.0));
     let mut throttled = held.clone();
     throttled.processes[0].throttled = true;
     cases.extend([("q/new/held", held), ("q/new/missed", missed), ("q/new/thin", thin)]);
-    cases.push(("q/new/throttled", throttled));
+    cases.extend([("q/new/few-and-missed", few_missed), ("q/new/throttled", throttled)]);
     let mut against: BTreeMap<String, Compared> =
         ids.iter().zip(verdicts()).map(|(id, v)| (id.clone(), with_verdict(id, v))).collect();
     against.insert("p/regressed/latency".into(), compared(&five(1_000_000.0), &five(1_234_567.0)));

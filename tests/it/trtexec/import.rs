@@ -69,8 +69,8 @@ fn slower_faster_and_the_same_are_told_apart() {
     let [base, slow, same] =
         ["base", "slow", "same"].map(|folder| written(&sandbox, &import(&sandbox, &[folder])).0);
     let compare = |a: &str, b: &str| sandbox.run(".", &["compare", a, b, "--fail-on-regression"]);
-    compare(&base, &slow).says(100, &["Performance has regressed."]);
-    compare(&slow, &base).says(0, &["Performance has improved."]);
+    compare(&base, &slow).says(100, &["Performance has regressed: "]);
+    compare(&slow, &base).says(0, &["Performance has improved: "]);
     compare(&base, &same).says(0, &[]).silent_on(&["has regressed", "has improved"]);
 }
 
@@ -218,8 +218,8 @@ fn public_runs_on_an_a100_are_recorded_and_compared() {
     // As trtexec's own summary has it: throughput × wall time.
     assert_eq!((fp32.1, fp16.1), (1500, 3468));
     let compare = |a: &str, b: &str| sandbox.run(".", &["compare", a, b, "--fail-on-regression"]);
-    compare(&fp32.0, &fp16.0).says(0, &["Performance has improved."]);
-    compare(&fp16.0, &fp32.0).says(100, &["Performance has regressed."]);
+    compare(&fp32.0, &fp16.0).says(0, &["Performance has improved: "]);
+    compare(&fp16.0, &fp32.0).says(100, &["Performance has regressed: "]);
     compare(&fp16.0, &fp16.0).says(0, &[]).silent_on(&["has regressed", "has improved"]);
 }
 
