@@ -23,7 +23,7 @@ pub use grid::{
 };
 pub use number::{Number, Range, finite};
 pub use session::{
-    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, Note, ProcessEnded,
+    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, LookTaken, Note, ProcessEnded,
     SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
@@ -49,6 +49,8 @@ pub enum Message {
     Stage(StageBegun),
     /// The library builds an engine, at most every tenth of a second; an open loop tries a rate.
     Progress(StageProgress),
+    /// From `check`: a look at the pairs of a case did not decide it, and more pairs are measured.
+    Look(LookTaken),
     /// An engine is ready.
     Engine(EngineReady),
     /// A measuring process ended.

@@ -67,6 +67,13 @@ impl Show {
                     bar.set_message(line(&format!("{id}: {doing}{of}")));
                 }
             }
+            Event::Look { id, pairs, until, most, expected } => {
+                let more = until.saturating_sub(*pairs);
+                self.say(&format!(
+                    "{DIM}{id}: not decided after {pairs} of at most {most} pairs; {more} more take about {:.0} s{RESET}",
+                    expected.as_secs_f64().ceil()
+                ));
+            }
             Event::Round { grid, round, cells, processes, measure } => {
                 let many = if *processes > 1 { format!("{processes} × ") } else { String::new() };
                 let cells = plural(*cells, "cell");

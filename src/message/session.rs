@@ -47,6 +47,21 @@ pub struct StageProgress {
     pub steps: u32,
 }
 
+/// A look at the pairs of a case did not decide it, and more pairs are measured.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LookTaken {
+    /// The case's id.
+    pub case: String,
+    /// Pairs that count so far.
+    pub pairs: usize,
+    /// Pairs at the next look.
+    pub until: usize,
+    /// Pairs at the last look.
+    pub most: usize,
+    /// How long the pairs up to the next look will take, by those so far.
+    pub expected_ns: u64,
+}
+
 /// An engine is ready.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct EngineReady {

@@ -55,6 +55,19 @@ pub enum Event<'a> {
         /// Steps in all.
         steps: u32,
     },
+    /// A look at the pairs of a case did not decide it, and more pairs are measured.
+    Look {
+        /// The case.
+        id: &'a str,
+        /// Pairs that count so far.
+        pairs: usize,
+        /// Pairs at the next look.
+        until: usize,
+        /// Pairs at the last look.
+        most: usize,
+        /// How long the pairs up to the next look will take, by those so far.
+        expected: Duration,
+    },
     /// A round of trials of a grid begins.
     Round {
         /// The model and variant that the grid is of.

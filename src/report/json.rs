@@ -9,8 +9,8 @@ use crate::compare::{CaseComparison, MetricComparison};
 use crate::engine::Built;
 use crate::message::{
     BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFailed, CaseFinished, ComparedBase,
-    ComparedCase, ComparedMetric, EngineReady, GpuNumbers, Message, Number, ProcessEnded, RoundBegun,
-    SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
+    ComparedCase, ComparedMetric, EngineReady, GpuNumbers, LookTaken, Message, Number, ProcessEnded,
+    RoundBegun, SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
 };
 use crate::outcome::{
     Base, BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Compared, Event, Figures, GpuFigures,
@@ -44,6 +44,13 @@ pub fn event(event: &Event) -> Message {
             doing: (*doing).to_owned(),
             step: *step,
             steps: *steps,
+        }),
+        Event::Look { id, pairs, until, most, expected } => Message::Look(LookTaken {
+            case: (*id).to_owned(),
+            pairs: *pairs,
+            until: *until,
+            most: *most,
+            expected_ns: nanos(*expected),
         }),
         Event::Round { grid, round, cells, processes, measure } => Message::Round(RoundBegun {
             grid: (*grid).to_owned(),

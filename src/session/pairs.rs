@@ -13,6 +13,7 @@ use crate::compare::{
 };
 use crate::engine::Built;
 use crate::error::{Failure, Result};
+use crate::outcome::Event;
 use crate::record::CaseRecord;
 use crate::rng::Rng;
 use crate::stats::{Decision, LOOKS, look_alpha, next_look};
@@ -165,6 +166,9 @@ pub(super) fn compare_pairs(
             }
             break;
         };
+        if paired.is_some() {
+            run.tell_look(session, until, looks.most(), start.elapsed());
+        }
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(session, samples)?;
         }
@@ -234,6 +238,14 @@ impl PairRun<'_> {
             self.summaries[1].push(head);
         }
         Ok(())
+    }
+
+    /// Says that a look did not decide, and how long the next one takes if pairs go on as they did.
+    fn tell_look(&self, session: &Session, until: usize, most: usize, elapsed: Duration) {
+        let pairs = self.summaries[0].len();
+        let a_pair = elapsed.div_f64(self.tried().max(1) as f64);
+        let expected = a_pair.mul_f64(until.saturating_sub(pairs) as f64);
+        session.tell(Event::Look { id: &self.arms[1].case.id, pairs, until, most, expected });
     }
 
     fn tried(&self) -> usize {
