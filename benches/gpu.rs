@@ -15,9 +15,9 @@ use queues::{Queue, SERVICE_NS, Service};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use trt_perf::backend::LoadSetup;
 use trt_perf::backend::cuda::peer::{BackToBack, back_to_back};
 use trt_perf::backend::cuda::workload::Workload;
+use trt_perf::backend::{CompiledKernels, LoadSetup};
 use trt_perf::case::{Mode, OperatingPoint};
 use trt_perf::config::Wait;
 use trt_perf::units::{Nanos, round5};
@@ -69,6 +69,7 @@ fn peer(us: u64, graph: bool) -> BackToBack {
     let setup = LoadSetup {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: graph },
         mode: Mode { transfers: false, wait: Wait::Spin },
+        kernels: CompiledKernels::Compile,
     };
     let requests = LOOP_NS / Nanos(us * 1000).0.max(2_000);
     back_to_back(0, &workload, &setup, requests).expect("the GPU runs it")

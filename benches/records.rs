@@ -94,6 +94,7 @@ fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
             threads: 1,
             build_ns: 12_345_678,
             engine_bytes: 23 * MIB as u64,
+            kernels: None,
         },
         outputs: BTreeMap::from([("probabilities".into(), hash("output"))]),
         processes: (0..processes).map(|_| summary(rng)).collect(),

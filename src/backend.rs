@@ -96,12 +96,27 @@ pub trait Backend {
 }
 
 /// How an engine is to be run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LoadSetup {
     /// The operating point: batch, streams, requests in flight, CUDA graph.
     pub point: OperatingPoint,
     /// Which transfers are timed, and how the host waits.
     pub mode: Mode,
+    /// Where the kernels come from that a library compiles while it loads.
+    pub kernels: CompiledKernels,
+}
+
+/// TensorRT-RTX finishes compiling an engine's kernels in every process that loads it, unless it is given those of an
+/// earlier one. Other libraries compile nothing then.
+#[derive(Clone, Debug, Default)]
+pub enum CompiledKernels {
+    /// Compiled now, for this process only.
+    #[default]
+    Compile,
+    /// Compiled now, and given back in [`Opened::kernels`].
+    Keep,
+    /// Those of an earlier process.
+    Kept(Vec<u8>),
 }
 
 /// A loaded engine.
@@ -154,6 +169,8 @@ pub struct Opened {
     pub steps: Vec<(String, u64)>,
     /// The GPU it runs on; `None` for `cpu`.
     pub gpu: Option<cuda::GpuProbe>,
+    /// What was compiled, where the library compiles while it loads and was to keep it ([`CompiledKernels::Keep`]).
+    pub kernels: Option<Vec<u8>>,
 }
 
 /// One stream of requests. A request begins with [`Stream::submit`] and ends when [`Stream::complete`] returns:

@@ -177,6 +177,8 @@ fn by_content(options: &BuildOptions) -> Result<BuildOptions> {
     if let Some(path) = &mut options.tensorrt.timing_cache {
         *path = if kept && path.exists() { name(path)? } else { PathBuf::new() };
     }
+    // It says what becomes of a built engine.
+    options.tensorrt.runtime_cache = None;
     let lists = [&mut options.tensorrt.plugins, &mut options.tensorrt.plugins_to_serialize];
     for path in lists.into_iter().flatten().flatten() {
         *path = name(path)?;

@@ -18,6 +18,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+mod kernels;
+
+pub use kernels::KernelFile;
+
 const MAGIC: &[u8; 8] = b"TRTPERF\n";
 /// Changes whenever the layout or the header does; part of the engine inputs hash, so old files are just not found.
 const FORMAT: u32 = 1;
@@ -109,13 +113,16 @@ pub struct Built {
     /// Why the cache of earlier checks was not used, or not added to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_trouble: Option<String>,
+    /// What the library compiled for it in the process that warmed it up; `None` where nothing is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<KernelFile>,
 }
 
 impl Built {
     /// An engine in its file, with nothing to say about a cache.
     pub fn new(engine: PathBuf, header: EngineHeader, cached: bool) -> Self {
         let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
-        Self { engine, engine_bytes, header, cached, cache_trouble: None }
+        Self { engine, engine_bytes, header, cached, cache_trouble: None, kernels: None }
     }
 }
 

@@ -35,6 +35,9 @@ pub const WEIGHTS: Expected =
     named("external weights", 64 * GIB, "put the weights beside the model, as regular files");
 /// What the build phase makes.
 pub const ENGINE: Expected = named("engine", 64 * GIB, "delete it; the next run builds it again");
+/// What a library compiled for an engine while it loaded it.
+pub const KERNELS: Expected =
+    named("file of kernels", 4 * GIB, "delete it; the next run compiles them again");
 /// Inputs, expected outputs, samples.
 pub const NPY: Expected = named(".npy file", 16 * GIB, "name a file that numpy.save() wrote");
 /// Recorded times of arrival, for an open loop.

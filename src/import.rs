@@ -253,6 +253,7 @@ fn engine(runs: &Runs) -> EngineRecord {
         threads: 1,
         build_ns: 0,
         engine_bytes,
+        kernels: None,
     }
 }
 

@@ -11,12 +11,14 @@ mod job;
 pub mod open;
 mod program;
 mod tensors;
+mod warm;
 mod warm_up;
 mod watch;
 
 pub use job::{MeasureJob, OpenJob, Pass};
+pub use warm::{WarmJob, run as warm};
 
-use crate::backend::{LoadSetup, Loaded, Opened, Stream, backend, infer};
+use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, Stream, backend, infer};
 use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -25,6 +27,7 @@ use crate::progress::{Stage, Tell};
 use crate::tensor::write_samples;
 use crate::units::nanos;
 use host::{Answered, first};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tensors::{check_outputs, feeds};
 use warm_up::warm_up;
@@ -32,21 +35,29 @@ use watch::Watch;
 
 /// Measures one process's worth.
 pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
-    let (header, parts) = engine::read(&job.engine)?;
-    if header.payload_sha256 != job.payload_sha256 {
-        return Err(Failure::new(
-            FailureKind::Format,
-            format!("the engine {} is not the one that was built for this run", job.engine.display()),
-        )
-        .next("run again; do not change files below target/trt-perf while it runs"));
-    }
-    let feeds = feeds(job, &header)?;
+    let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
+    let feeds = feeds(&job.inputs, job.seed, &header)?;
+    let kernels = match &job.kernels {
+        Some(file) => CompiledKernels::Kept(file.kernels()?),
+        None => CompiledKernels::Compile,
+    };
     tell.stage(Stage::Load, 0);
-    let setup = LoadSetup { point: job.point, mode: job.mode };
+    let setup = LoadSetup { point: job.point, mode: job.mode, kernels };
     match backend(&job.target)?.load(&header, parts, &setup, &feeds)? {
         Loaded::Program(program) => program::measure(program.as_ref(), job, &header, tell),
         Loaded::Streams(opened) => measure(*opened, job, &header, tell),
     }
+}
+
+/// The engine in a file, which must be the one with this payload.
+fn read_engine(path: &Path, payload_sha256: &str) -> Result<(EngineHeader, Vec<Vec<u8>>)> {
+    let (header, parts) = engine::read(path)?;
+    if header.payload_sha256 == payload_sha256 {
+        return Ok((header, parts));
+    }
+    let what = format!("the engine {} is not the one that was built for this run", path.display());
+    Err(Failure::new(FailureKind::Format, what)
+        .next("run again; do not change files below target/trt-perf while it runs"))
 }
 
 /// First request, warming up, and the passes, on streams of our own.

@@ -116,6 +116,18 @@ pub struct EngineRecord {
     pub build_ns: u64,
     /// Size of the payload, in bytes.
     pub engine_bytes: u64,
+    /// What was compiled before the measuring processes loaded the engine; `None`: each compiled for itself, or there is
+    /// nothing to compile then.
+    pub kernels: Option<KeptKernels>,
+}
+
+/// Kernels that were compiled once for all processes of a case.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct KeptKernels {
+    /// SHA-256 of them.
+    pub sha256: String,
+    /// What loading took in the process that compiled them, in nanoseconds.
+    pub cold_load_ns: u64,
 }
 
 impl EngineRecord {

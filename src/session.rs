@@ -7,6 +7,7 @@ mod context;
 pub mod discover;
 mod history;
 pub mod keep;
+mod kernels;
 mod lock;
 mod machine;
 pub mod pairs;

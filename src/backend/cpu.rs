@@ -60,7 +60,13 @@ impl Backend for Cpu {
         let streams = (0..setup.point.streams)
             .map(|_| CpuStream::new(&model, engine, inputs, threads).map(|s| Box::new(s) as Box<dyn Stream>))
             .collect::<Result<_>>()?;
-        Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps: Vec::new(), gpu: None })))
+        Ok(Loaded::Streams(Box::new(Opened {
+            streams,
+            load_ns,
+            steps: Vec::new(),
+            gpu: None,
+            kernels: None,
+        })))
     }
 }
 

@@ -170,7 +170,7 @@ impl Backend for Trtexec {
             gpu: self.gpu,
             library: engine.made_from.library.clone(),
             parts,
-            setup: *setup,
+            setup: setup.clone(),
             inputs: inputs.to_vec(),
         })))
     }

@@ -115,6 +115,9 @@ options! {
     tiling_optimization_level: String = "tiling-optimization-level", word(&["none", "fast", "moderate", "full"]);
     /// L2 cache that tiling may count on, in bytes.
     l2_limit_for_tiling: u64 = "l2-limit-for-tiling", bytes;
+    /// Whether kernels that are compiled while an engine loads are kept for the processes that measure it; TensorRT-RTX
+    /// only. Default true; false measures loading as it is without. It changes how long loading takes, and no plan.
+    runtime_cache: bool = "runtime-cache", boolean;
     /// The operating system the engine will run on.
     runtime_platform: String = "runtime-platform", word(&["same-as-build", "windows-amd64"]);
     /// Features that are not final.

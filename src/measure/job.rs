@@ -1,6 +1,7 @@
 //! What the parent asks a measure worker to do.
 
 use crate::case::{Budget, Mode, OpenLoop, OperatingPoint, Target};
+use crate::engine::KernelFile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct MeasureJob {
     pub mode: Mode,
     /// What is measured, one after the other, once the engine is warm.
     pub passes: Vec<Pass>,
+    /// What an earlier process compiled for the engine; `None`: it is compiled while loading, or there is nothing to.
+    pub kernels: Option<KernelFile>,
     /// Seed of random inputs and arrivals.
     pub seed: u64,
     /// Files of input tensors, by the input's name; other inputs are random.

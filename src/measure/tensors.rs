@@ -6,11 +6,17 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
 use crate::measured::OutputFact;
 use crate::tensor::{Tensor, read_npy};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-/// The input tensors of the case.
-pub(super) fn feeds(job: &MeasureJob, header: &EngineHeader) -> Result<Vec<(String, Tensor)>> {
+/// The input tensors of the case: out of `files` by the input's name, otherwise random.
+pub(super) fn feeds(
+    files: &BTreeMap<String, PathBuf>,
+    seed: u64,
+    header: &EngineHeader,
+) -> Result<Vec<(String, Tensor)>> {
     let specs = &header.made_from.inputs;
-    if let Some(name) = job.inputs.keys().find(|n| !specs.iter().any(|s| s.name == **n)) {
+    if let Some(name) = files.keys().find(|n| !specs.iter().any(|s| s.name == **n)) {
         let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
         return Err(Failure::usage(format!("a file is given for `{name}`, which is no input of this model"))
             .next(format!("its inputs are {}", names.join(", "))));
@@ -20,9 +26,9 @@ pub(super) fn feeds(job: &MeasureJob, header: &EngineHeader) -> Result<Vec<(Stri
         .map(|spec| {
             let shape: Vec<usize> =
                 spec.shape.opt.iter().map(|d| usize::try_from(*d).unwrap_or(usize::MAX)).collect();
-            let tensor = match job.inputs.get(&spec.name) {
+            let tensor = match files.get(&spec.name) {
                 Some(path) => inputs::from_file(&spec.name, path, spec.dtype, &shape)?,
-                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, job.seed)?,
+                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, seed)?,
             };
             Ok((spec.name.clone(), tensor))
         })

@@ -28,6 +28,9 @@ pub struct CaseFinished {
     pub inferences_per_s: Option<Number>,
     /// Loading the engine.
     pub load_ns: Option<Number>,
+    /// Loading the engine where nothing that was compiled for it is kept; null where the library compiles nothing then,
+    /// or nothing is kept.
+    pub cold_load_ns: Option<u64>,
     /// The first request.
     pub first_ns: Option<Number>,
     /// The most host memory that a process used.

@@ -57,6 +57,7 @@ pub fn case() -> CaseRecord {
             threads: 1,
             build_ns: 1,
             engine_bytes: 1,
+            kernels: None,
         },
         outputs: BTreeMap::new(),
         processes: Vec::new(),

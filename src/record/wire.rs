@@ -14,7 +14,7 @@ mod summary;
 use self::acceptance::AcceptanceV1;
 use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
-use super::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use super::{CaseRecord, EngineRecord, KeptKernels, Record, RecordDevice, Source};
 use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
@@ -127,6 +127,9 @@ struct EngineV1 {
     threads: u64,
     build_ns: u64,
     bytes: u64,
+    /// Kernels that were compiled once for all processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kernels: Option<KeptKernels>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -220,6 +223,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             threads: e.threads,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
+            kernels: e.kernels,
         },
         outputs: c.outputs.clone(),
         processes: c.processes.iter().map(summary::to_wire).collect(),
@@ -285,6 +289,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
             threads: c.engine.threads,
             build_ns: c.engine.build_ns,
             engine_bytes: c.engine.bytes,
+            kernels: c.engine.kernels,
         },
         outputs: c.outputs,
         processes: c.processes.into_iter().map(summary::from_wire).collect(),

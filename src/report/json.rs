@@ -118,6 +118,7 @@ fn case_finished(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Ca
         p99_ns: number(figures.p99_ns),
         inferences_per_s: number(figures.inferences_per_s),
         load_ns: number(figures.load_ns),
+        cold_load_ns: case.engine.kernels.as_ref().map(|k| k.cold_load_ns),
         first_ns: number(figures.first_ns),
         peak_host_bytes: number(figures.peak_host_bytes),
         gpu: figures.gpu.map(gpu_numbers),

@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::context::Session;
+use super::kernels;
 use crate::build::BuildJob;
 use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
 use crate::config::Scenario;
@@ -12,7 +13,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::measure::{MeasureJob, OpenJob, Pass};
 use crate::measured::Measured;
-use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use crate::record::{CaseRecord, EngineRecord, KeptKernels, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
 use crate::worker::protocol::{Job, WorkerMessage};
@@ -64,7 +65,13 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
     engines
 }
 
+/// The engine of a case, and what is compiled for it.
 pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
+    let built = engine_of(session, case)?;
+    Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
+}
+
+fn engine_of(session: &Session, case: &Case) -> Result<Built> {
     if let Some(path) = &case.engine {
         return given_engine(path);
     }
@@ -92,7 +99,14 @@ fn given_engine(path: &Path) -> Result<Built> {
     let (header, parts) =
         engine::read(path).map_err(|f| f.next("name a file below target/trt-perf/engines"))?;
     let engine_bytes = parts.iter().map(|p| p.len() as u64).sum();
-    Ok(Built { engine: path.to_owned(), engine_bytes, header, cached: true, cache_trouble: None })
+    Ok(Built {
+        engine: path.to_owned(),
+        engine_bytes,
+        header,
+        cached: true,
+        cache_trouble: None,
+        kernels: None,
+    })
 }
 
 /// Mistakes in the configuration are shown with the table they are made in.
@@ -100,7 +114,7 @@ fn with_config_location(case: &Case, failure: Failure) -> Failure {
     if failure.kind == FailureKind::Usage { failure.context(&case.place) } else { failure }
 }
 
-fn stage(session: &Session, case: &Case, process: u64, message: &WorkerMessage) {
+pub(super) fn stage(session: &Session, case: &Case, process: u64, message: &WorkerMessage) {
     match message {
         WorkerMessage::Stage { stage, expected_ns } => session.tell(Event::Stage {
             id: &case.id,
@@ -171,6 +185,7 @@ fn measure_once(
         payload_sha256: built.header.payload_sha256.clone(),
         point: case.point,
         mode: case.mode,
+        kernels: built.kernels.clone(),
         passes: match case.scenario {
             Scenario::Latency if case.target.kind.on_gpu() => vec![Pass::HostClock, Pass::GpuClock],
             _ => vec![Pass::HostClock],
@@ -240,6 +255,10 @@ pub(super) fn case_record(
             threads: made.threads,
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,
+            kernels: built
+                .kernels
+                .as_ref()
+                .map(|k| KeptKernels { sha256: k.sha256.clone(), cold_load_ns: k.cold_load_ns }),
         },
         outputs,
         processes,

@@ -5,9 +5,9 @@ use crate::backend::Looked;
 use crate::build::BuildJob;
 use crate::case::Target;
 use crate::device::Gpu;
-use crate::engine::Built;
+use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
-use crate::measure::MeasureJob;
+use crate::measure::{MeasureJob, WarmJob};
 use crate::measured::Measured;
 use crate::prepare::PrepareJob;
 use crate::progress::Stage;
@@ -27,6 +27,8 @@ pub enum Job {
     Gpus(Target),
     /// Build an engine, or find it in the cache.
     Build(BuildJob),
+    /// Load an engine, and keep what is compiled for it.
+    Warm(WarmJob),
     /// Measure an engine.
     Measure(MeasureJob),
     /// Run a project's own command.
@@ -66,6 +68,8 @@ pub enum WorkerMessage {
     Gpus(Vec<Gpu>),
     /// The answer to [`Job::Build`].
     Built(Box<Built>),
+    /// The answer to [`Job::Warm`].
+    Warmed(Option<KernelFile>),
     /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
     /// The command came to its end.

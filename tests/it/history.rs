@@ -79,6 +79,7 @@ fn case(mean_ns: f64) -> CaseRecord {
             threads: 1,
             build_ns: 1,
             engine_bytes: 1,
+            kernels: None,
         },
         outputs: BTreeMap::new(),
         processes: [0.999, 1.0, 1.001].map(|f| summary(mean_ns * f)).to_vec(),

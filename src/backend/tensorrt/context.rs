@@ -31,7 +31,7 @@ pub enum Specialization {
 }
 
 /// What a context of TensorRT-RTX is to be like.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RtxContext {
     /// When kernels for the shapes are compiled.
     pub specialization: Specialization,
@@ -39,14 +39,31 @@ pub struct RtxContext {
     pub cuda_graph: bool,
     /// The context has no device memory of its own for activations.
     pub user_memory: bool,
-    /// Compiled kernels of earlier processes; empty: none yet, but keep them. `None`: neither read nor kept.
-    pub cache: Option<Vec<u8>>,
+    /// Where compiled kernels are taken from and kept; contexts of one engine may share it. `None`: neither.
+    pub cache: Option<Arc<RuntimeCache>>,
+}
+
+/// The kernels that contexts of TensorRT-RTX compile, for other contexts and for later processes.
+pub struct RuntimeCache {
+    object: Object,
+    /// Deleted after the cache that it made.
+    _config: Object,
+}
+
+impl RuntimeCache {
+    /// The kernels as they are now, for the next process.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        let bytes = call!(self.object, v_runtime_cache::SERIALIZE);
+        host_memory(self.object.api(), bytes, "the runtime cache does not serialise")
+            .map_err(as_measure_failure)
+    }
 }
 
 /// One execution of an engine at a time.
 pub struct Context {
     /// Deleted before the engine, and before what it may use.
     object: Object,
+    #[expect(dead_code, reason = "held, not used")]
     rtx: Option<RtxParts>,
     profiler: Option<Arc<Profiler>>,
     _engine: Arc<Engine>,
@@ -57,7 +74,8 @@ struct RtxParts {
     /// Deleted before the cache it refers to.
     #[expect(dead_code, reason = "held, not used")]
     config: Object,
-    cache: Option<Object>,
+    #[expect(dead_code, reason = "held, not used")]
+    cache: Option<Arc<RuntimeCache>>,
 }
 
 impl Engine {
@@ -77,9 +95,7 @@ impl Engine {
     pub fn rtx_context(self: &Arc<Self>, how: &RtxContext) -> Result<Context> {
         let api = self.object().api();
         let value = |value: &EnumValue| value.of(api.family()).unwrap_or(0);
-        let config = call!(self.object(), engine::CREATE_RUNTIME_CONFIG);
-        let config =
-            Object::owned(api, config, Layout::Wrapper, "createRuntimeConfig").map_err(as_measure_failure)?;
+        let config = self.runtime_config()?;
         let when = match how.specialization {
             Specialization::Lazy => specialization::LAZY,
             Specialization::Eager => specialization::EAGER,
@@ -95,7 +111,11 @@ impl Engine {
         api.ensure_accepted(accepted, "the CUDA graph strategy was not taken")?;
         let memory = if how.user_memory { strategy::USER_MANAGED } else { strategy::STATIC };
         call!(config, v_runtime_config::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, value(&memory));
-        let cache = how.cache.as_deref().map(|kept| runtime_cache(api, &config, kept)).transpose()?;
+        let cache = how.cache.clone();
+        if let Some(cache) = &cache {
+            let accepted = call!(config, v_runtime_config::SET_RUNTIME_CACHE, cache.object.pointer());
+            api.ensure_accepted(accepted, "the runtime cache was not taken")?;
+        }
         let pointer =
             call!(self.object(), engine::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, config.pointer());
         if is_nothing(pointer) {
@@ -104,21 +124,27 @@ impl Engine {
         let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;
         Ok(Context::new(object, self, Some(RtxParts { config, cache })))
     }
-}
 
-/// A cache for the kernels that a context compiles, filled with those of earlier processes.
-fn runtime_cache(api: &Arc<Api>, config: &Object, kept: &[u8]) -> Result<Object> {
-    let cache = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
-    let cache =
-        Object::owned(api, cache, Layout::Wrapper, "createRuntimeCache").map_err(as_measure_failure)?;
-    if !kept.is_empty() {
-        let accepted =
-            call!(cache, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
-        api.ensure_accepted(accepted, "the runtime cache was not taken")?;
+    /// A cache for the kernels that contexts of TensorRT-RTX compile, filled with those of an earlier process, or empty.
+    pub fn runtime_cache(&self, kept: &[u8]) -> Result<Arc<RuntimeCache>> {
+        let api = self.object().api();
+        let config = self.runtime_config()?;
+        let cache = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
+        let object =
+            Object::owned(api, cache, Layout::Wrapper, "createRuntimeCache").map_err(as_measure_failure)?;
+        if !kept.is_empty() {
+            let accepted =
+                call!(object, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
+            api.ensure_accepted(accepted, "the kept kernels were not taken")?;
+        }
+        Ok(Arc::new(RuntimeCache { object, _config: config }))
     }
-    let accepted = call!(config, v_runtime_config::SET_RUNTIME_CACHE, cache.pointer());
-    api.ensure_accepted(accepted, "the runtime cache was not taken")?;
-    Ok(cache)
+
+    fn runtime_config(&self) -> Result<Object> {
+        let config = call!(self.object(), engine::CREATE_RUNTIME_CONFIG);
+        Object::owned(self.object().api(), config, Layout::Wrapper, "createRuntimeConfig")
+            .map_err(as_measure_failure)
+    }
 }
 
 impl Context {
@@ -132,15 +158,6 @@ impl Context {
 
     pub(super) fn object(&self) -> &Object {
         &self.object
-    }
-
-    /// The kernels that TensorRT-RTX compiled, for the next process; `None` where it was not asked to keep them.
-    pub fn runtime_cache(&self) -> Result<Option<Vec<u8>>> {
-        let Some(cache) = self.rtx.as_ref().and_then(|r| r.cache.as_ref()) else { return Ok(None) };
-        let bytes = call!(cache, v_runtime_cache::SERIALIZE);
-        host_memory(self.api(), bytes, "the runtime cache does not serialise")
-            .map(Some)
-            .map_err(as_measure_failure)
     }
 
     /// Chooses the profile. The stream must be idle or ordered before the next enqueue.

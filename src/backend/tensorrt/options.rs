@@ -24,6 +24,7 @@ pub fn apply(api: &Api, builder: &Object, config: &Object, options: &TensorrtOpt
     setter.words(options)?;
     setter.dla(options)?;
     setter.targets(options)?;
+    setter.runtime_cache(options)?;
     setter.plugins(options)
 }
 
@@ -266,6 +267,16 @@ impl Setter<'_> {
             Ok(true)
         };
         self.ensure_accepted("compute-capabilities", set())
+    }
+
+    /// Nothing for the builder to know; but others than TensorRT-RTX compile nothing that could be kept.
+    fn runtime_cache(&self, options: &TensorrtOptions) -> Result<()> {
+        if options.runtime_cache.is_none() || self.api.family() == Family::Rtx1 {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("{} compiles no kernels while it loads an engine", self.api.release))
+            .next("take the option out: it is for TensorRT-RTX")
+            .context("build option `runtime-cache`"))
     }
 
     fn plugins(&self, options: &TensorrtOptions) -> Result<()> {

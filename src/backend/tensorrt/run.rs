@@ -3,13 +3,13 @@
 //!
 //! `cuda::stream` decides what is timed and when, in the same way for every backend on a GPU.
 
-use super::context::{Context, RtxContext, Specialization};
+use super::context::{Context, RtxContext, RuntimeCache, Specialization};
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
 use super::sys::library::Api;
 use crate::backend::cuda::stream::{Buffers, GpuStream, Work};
 use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
-use crate::backend::{LoadSetup, Opened, Stream};
+use crate::backend::{CompiledKernels, LoadSetup, Opened, Stream};
 use crate::case::sha256_hex;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -34,10 +34,11 @@ pub(super) fn open(
     let gpu = steps.time("CUDA context", || GpuContext::open(device, setup.mode.wait))?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
     let engine = steps.time("deserialise", || load(api, header, plan))?;
+    let cache = cache(api, &engine, &setup.kernels)?;
     let mut streams: Vec<Box<dyn Stream>> = Vec::new();
     let mut capture_ns = 0;
     for _ in 0..setup.point.streams {
-        let context = steps.time("context", || context(api, &engine))?;
+        let context = steps.time("context", || context(api, &engine, cache.as_ref()))?;
         let mut stream = steps.time("buffers and first inference", || {
             stream(&gpu, &kernels, &engine, context, header, setup, inputs)
         })?;
@@ -51,7 +52,12 @@ pub(super) fn open(
     }
     let load_ns = steps.0.iter().map(|(_, ns)| ns).sum();
     let gpu = Some(GpuProbe::new(&gpu, &kernels)?);
-    Ok(Opened { streams, load_ns, steps: steps.0, gpu })
+    // After the first inference of each context: what that compiled is in it.
+    let kernels = match (&setup.kernels, cache) {
+        (CompiledKernels::Keep, Some(cache)) => Some(cache.serialize()?),
+        _ => None,
+    };
+    Ok(Opened { streams, load_ns, steps: steps.0, gpu, kernels })
 }
 
 /// What loading was spent on; steps of the same name add up.
@@ -101,11 +107,24 @@ fn ensure_same(plugin: &Path, built_with: Option<&PathBuf>) -> Result<()> {
     Err(Failure::new(FailureKind::Measure, what).next("build the engine again: cargo trt-perf build"))
 }
 
-fn context(api: &Arc<Api>, engine: &Arc<Engine>) -> Result<Context> {
+/// What the contexts compile, and what an earlier process did; `None` where nothing is kept.
+fn cache(api: &Arc<Api>, engine: &Engine, kernels: &CompiledKernels) -> Result<Option<Arc<RuntimeCache>>> {
+    let kept = match kernels {
+        CompiledKernels::Compile => return Ok(None),
+        CompiledKernels::Keep => &[][..],
+        CompiledKernels::Kept(bytes) => bytes,
+    };
+    (api.family() == Family::Rtx1).then(|| engine.runtime_cache(kept)).transpose()
+}
+
+fn context(api: &Arc<Api>, engine: &Arc<Engine>, cache: Option<&Arc<RuntimeCache>>) -> Result<Context> {
     if api.family() == Family::Rtx1 {
         // Eager: otherwise kernels are exchanged while requests are measured.
-        return engine
-            .rtx_context(&RtxContext { specialization: Specialization::Eager, ..RtxContext::default() });
+        return engine.rtx_context(&RtxContext {
+            specialization: Specialization::Eager,
+            cache: cache.cloned(),
+            ..RtxContext::default()
+        });
     }
     engine.context(false)
 }

@@ -75,10 +75,13 @@ fn phase_line(case: &CaseRecord, figures: &Figures) -> String {
         f.map_or_else(|| "unknown".into(), |f| show(f.estimate()))
     };
     format!(
-        "{:<8}load {}{}  first inference {}  peak memory {}",
+        "{:<8}load {}{}{}  first inference {}  peak memory {}",
         "phases:",
         show(figures.load_ns, &time),
         steps(case),
+        case.engine.kernels.as_ref().map_or(String::new(), |k| {
+            format!(", {} without the kernels that are kept", time(k.cold_load_ns as f64))
+        }),
         show(figures.first_ns, &time),
         show(figures.peak_host_bytes, &|b| bytes(b as u64)),
     )

@@ -14,7 +14,7 @@ use trt_perf::error::{Failure, FailureKind};
 use trt_perf::measured::GpuTimes;
 use trt_perf::message;
 use trt_perf::record::wire;
-use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use trt_perf::record::{CaseRecord, EngineRecord, KeptKernels, Record, RecordDevice, Source};
 use trt_perf::stats::QUANTILES;
 use trt_perf::summarize::{Compute, GpuSummary, InvalidReason, Summary};
 use trt_perf::units::{Nanos, round5};
@@ -229,6 +229,7 @@ prop_compose! {
                     ..BuildOptions::default()
                 },
                 threads: engine.4, build_ns: engine.5, engine_bytes: engine.6,
+                kernels: throughput.then(|| KeptKernels { sha256: "k".repeat(64), cold_load_ns: engine.5 }),
             },
             outputs: names,
             processes,

@@ -71,6 +71,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
             threads: 1,
             build_ns: 1_234_000_000,
             engine_bytes: 98 << 20,
+            kernels: None,
         },
         outputs: BTreeMap::from([("scores".to_owned(), "1".repeat(64))]),
         processes: means_ns.iter().map(|m| process(*m)).collect(),

@@ -169,16 +169,17 @@ fn a_null_pointer_that_was_moved_to_a_base_class_is_no_runtime() {
 
 fn rtx_context_says_how(api: &Arc<Api>, plan: &[u8]) {
     let engine = load(api, plan);
+    let cache = engine.runtime_cache(b"kernels").unwrap();
     let how = RtxContext {
         specialization: Specialization::Eager,
         cuda_graph: true,
         user_memory: false,
-        cache: Some(b"kernels".to_vec()),
+        cache: Some(Arc::clone(&cache)),
     };
-    let context = engine.rtx_context(&how).unwrap();
-    assert_eq!(context.runtime_cache().unwrap().as_deref(), Some(&b"runtime cache of the test library"[..]));
-    drop(context);
-    assert_eq!(engine.rtx_context(&RtxContext::default()).unwrap().runtime_cache(), Ok(None));
+    // Two contexts share the cache.
+    let contexts = [engine.rtx_context(&how).unwrap(), engine.rtx_context(&how).unwrap()];
+    assert_eq!(cache.serialize().unwrap(), b"runtime cache of the test library");
+    drop((contexts, how));
 }
 
 #[test]
@@ -193,7 +194,11 @@ fn contexts_of_tensorrt_rtx_say_when_kernels_are_compiled_and_keep_them() {
     ] {
         assert!(calls.has(call), "no {call} in {calls:#?}");
     }
-    assert_eq!(deleted(&calls)[..4], ["host memory", "context", "runtime config", "runtime cache"]);
+    let deleted = deleted(&calls);
+    assert_eq!(
+        deleted[..6],
+        ["host memory", "context", "runtime config", "context", "runtime config", "runtime cache"]
+    );
 }
 
 fn rtx_context_is_refused(api: &Arc<Api>, plan: &[u8], says: &str) {
