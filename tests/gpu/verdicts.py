@@ -33,13 +33,14 @@ class Repository:
     """A repository with as much git as this needs: it is not installed on every machine with a GPU."""
 
     def __init__(self, folder):
-        shutil.rmtree(folder, ignore_errors=True)
         self.folder, self.git = folder, os.path.join(folder, ".git")
+        # What was built stays: engines are named by what they are made from.
+        shutil.rmtree(self.git, ignore_errors=True)
         for name in ["objects", "refs/heads"]:
             os.makedirs(os.path.join(self.git, name))
         self.write(".git/HEAD", b"ref: refs/heads/main\n")
         self.write(".git/config", b"[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
-        os.makedirs(os.path.join(folder, "src"))
+        os.makedirs(os.path.join(folder, "src"), exist_ok=True)
         self.write("Cargo.toml", MANIFEST.encode())
         self.write("src/lib.rs", b"")
         self.write(".gitignore", b"/target\n")
