@@ -3,6 +3,7 @@
 //!
 //! `stream` sends requests whose work can be put on a CUDA stream. What that work is, each backend defines.
 
+pub(crate) mod buffers;
 mod driver;
 mod gate;
 mod kernel;
@@ -24,12 +25,13 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
 use crate::units::nanos;
+use buffers::Buffers;
 use spin::Spin;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use stream::{Buffers, GpuStream};
+use stream::GpuStream;
 use workload::Workload;
 
 /// The version of the kernel: numbers of different kernels are not of the same engine.
@@ -108,7 +110,7 @@ fn stream(
     let input = &inputs.first().ok_or_else(|| Failure::usage("a workload has one input"))?.1;
     let output = Tensor { dtype: input.dtype, shape: input.shape.clone(), data: vec![0; input.data.len()] };
     let cuda_stream = gpu.stream()?;
-    let buffers = Buffers::new(gpu, &cuda_stream, inputs, &[output])?;
+    let buffers = Buffers::all(gpu, &cuda_stream, inputs, &[output], setup)?;
     let spin = Spin::new(gpu, kernels, workload, &cuda_stream, &buffers)?;
     let mut stream = GpuStream::new(gpu, kernels, cuda_stream, buffers, spin, setup)?;
     let capture_ns = if setup.point.cuda_graph { stream.capture()? } else { 0 };

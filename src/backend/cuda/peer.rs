@@ -1,9 +1,10 @@
 //! A simple loop to compare our measurements with: it launches the same work back to back, with nothing around it.
 
+use super::buffers::Buffers;
 use super::driver::GpuContext;
 use super::kernel::Kernels;
 use super::spin::Spin;
-use super::stream::{Buffers, GpuStream};
+use super::stream::GpuStream;
 use super::workload::Workload;
 use crate::backend::LoadSetup;
 use crate::error::Result;
@@ -26,7 +27,7 @@ pub fn back_to_back(gpu: u32, workload: &Workload, setup: &LoadSetup, requests: 
     let cuda_stream = gpu.stream()?;
     let words = usize::try_from(workload.tensor_bytes / 4).unwrap_or(1);
     let x = Tensor::from_f32(vec![words], &vec![1.0; words]);
-    let buffers = Buffers::new(&gpu, &cuda_stream, &[("x".into(), x.clone())], &[x])?;
+    let buffers = Buffers::all(&gpu, &cuda_stream, &[("x".into(), x.clone())], &[x], setup)?;
     let spin = Spin::new(&gpu, &kernels, workload, &cuda_stream, &buffers)?;
     let mut stream = GpuStream::new(&gpu, &kernels, cuda_stream, buffers, spin, setup)?;
     if setup.point.cuda_graph {

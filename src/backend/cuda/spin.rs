@@ -1,8 +1,9 @@
 //! The work of one `cuda` request: it launches the calibration kernels of a workload.
 
+use super::buffers::Buffers;
 use super::driver::{GpuContext, failed};
 use super::kernel::{Kernels, Launch, THREADS, address, read_stamps};
-use super::stream::{Buffers, Work};
+use super::stream::Work;
 use super::workload::Workload;
 use crate::error::{Failure, FailureKind, Result};
 use cudarc::driver::{CudaSlice, CudaStream};
@@ -11,7 +12,8 @@ use std::sync::Arc;
 /// A workload's kernels: the work of one request.
 pub(super) struct Spin {
     kernels: Arc<Kernels>,
-    launch: Launch,
+    /// One for each of the stream's buffers.
+    kernel: Vec<Launch>,
     launches: u64,
     /// Lives as long as kernels may run that write to it.
     _scratch: CudaSlice<u8>,
@@ -26,7 +28,7 @@ impl Spin {
         kernels: &Arc<Kernels>,
         workload: &Workload,
         stream: &Arc<CudaStream>,
-        buffers: &Buffers,
+        buffers: &[Buffers],
     ) -> Result<Self> {
         let bytes = usize::try_from(workload.traffic_bytes / 2).unwrap_or(usize::MAX);
         let allocate = |n: usize| {
@@ -39,22 +41,25 @@ impl Spin {
                 Failure::new(FailureKind::Measure, "the workload's input or output has no buffer")
             })
         };
-        let launch = Launch {
-            blocks: if moves { gpu.multiprocessors } else { 1 },
-            threads: THREADS,
-            // kHz × ns = 10⁻⁶ cycles.
-            cycles: (workload.duration.0 as u128 * u128::from(gpu.max_khz) / 1_000_000) as u64,
-            scratch: address(&scratch, stream),
-            // Each unit is read and written: half the traffic each.
-            scratch_units: (bytes / 16) as u64,
-            input: one(&buffers.inputs())?,
-            output: one(&buffers.outputs())?,
-            words: buffers.input_bytes() / 4,
-            stamps: address(&stamps, stream),
+        let launch = |buffers: &Buffers| -> Result<Launch> {
+            Ok(Launch {
+                blocks: if moves { gpu.multiprocessors } else { 1 },
+                threads: THREADS,
+                // kHz × ns = 10⁻⁶ cycles.
+                cycles: (workload.duration.0 as u128 * u128::from(gpu.max_khz) / 1_000_000) as u64,
+                scratch: address(&scratch, stream),
+                // Each unit is read and written: half the traffic each.
+                scratch_units: (bytes / 16) as u64,
+                input: one(&buffers.inputs())?,
+                output: one(&buffers.outputs())?,
+                words: buffers.input_bytes() / 4,
+                stamps: address(&stamps, stream),
+            })
         };
+        let kernel = buffers.iter().map(launch).collect::<Result<_>>()?;
         Ok(Self {
             kernels: Arc::clone(kernels),
-            launch,
+            kernel,
             launches: workload.launches,
             _scratch: scratch,
             stamps,
@@ -70,11 +75,11 @@ impl Spin {
 }
 
 impl Work for Spin {
-    fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
+    fn enqueue(&mut self, stream: &CudaStream, buffers: usize) -> Result<()> {
         for _ in 0..self.launches {
             // SAFETY: all buffers belong to this stream of requests, are as long as said, and outlive what the GPU
             // does with them, because the stream waits for it before it is dropped.
-            unsafe { self.launch.enqueue(&self.kernels, stream.cu_stream())? };
+            unsafe { self.kernel[buffers].enqueue(&self.kernels, stream.cu_stream())? };
         }
         Ok(())
     }

@@ -1,11 +1,17 @@
-//! One stream of requests on a GPU: pinned host buffers, device buffers, and a ring of requests in flight.
+//! One stream of requests on a GPU: a ring of requests in flight, each with buffers of its own where it copies.
 //!
 //! What a request computes is a [`Work`]. When it is submitted and how it is timed is decided here, in the same way for
 //! every backend.
+//!
+//! With one request in flight everything is on one CUDA stream. With several, copies to the GPU, computing, and copies
+//! back have a CUDA stream each, so that one request's copies overlap another's computing. Order that is guaranteed: a
+//! request computes after its inputs arrived and copies back what it computed, requests compute in the order in which
+//! they were submitted, and buffers are used again only after the host has seen their request complete.
 
+use super::buffers::Buffers;
 use super::driver::{GpuContext, failed};
 use super::gate::Gate;
-use super::kernel::{Kernels, address};
+use super::kernel::Kernels;
 use crate::backend::{LoadSetup, Stream};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
@@ -13,95 +19,15 @@ use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::sys::{CUevent_flags, CUgraphInstantiate_flags, CUstreamCaptureMode};
-use cudarc::driver::{CudaEvent, CudaGraph, CudaSlice, CudaStream, PinnedHostSlice, result};
+use cudarc::driver::{CudaEvent, CudaGraph, CudaStream, DriverError, result};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// What a request computes.
 pub(crate) trait Work: Send {
-    /// Puts one inference on the stream and returns without waiting for it. The stream's GPU is the thread's own.
-    fn enqueue(&mut self, stream: &CudaStream) -> Result<()>;
-}
-
-/// A tensor in host memory that the GPU can read and write by itself, and its place on the GPU.
-struct Buffer {
-    tensor: Tensor,
-    host: PinnedHostSlice<u8>,
-    device: CudaSlice<u8>,
-    address: u64,
-}
-
-/// The inputs and outputs of one stream.
-pub(crate) struct Buffers {
-    inputs: Vec<Buffer>,
-    outputs: Vec<Buffer>,
-}
-
-impl Buffers {
-    /// Inputs are filled and copied to the GPU once; `outputs` say type and shape.
-    pub fn new(
-        gpu: &GpuContext,
-        stream: &Arc<CudaStream>,
-        inputs: &[(String, Tensor)],
-        outputs: &[Tensor],
-    ) -> Result<Self> {
-        let buffer = |tensor: &Tensor| Buffer::new(gpu, stream, tensor);
-        let made = Self {
-            inputs: inputs.iter().map(|(_, t)| buffer(t)).collect::<Result<_>>()?,
-            outputs: outputs.iter().map(buffer).collect::<Result<_>>()?,
-        };
-        for input in &made.inputs {
-            input.upload(stream)?;
-        }
-        stream.synchronize().map_err(|e| failed("copy the inputs to the GPU", &e))?;
-        Ok(made)
-    }
-
-    /// Addresses on the GPU, in the order of the inputs.
-    pub fn inputs(&self) -> Vec<u64> {
-        self.inputs.iter().map(|b| b.address).collect()
-    }
-
-    /// The addresses of the outputs on the GPU, in order.
-    pub fn outputs(&self) -> Vec<u64> {
-        self.outputs.iter().map(|b| b.address).collect()
-    }
-
-    /// Bytes of all inputs.
-    pub fn input_bytes(&self) -> u64 {
-        self.inputs.iter().map(|b| b.tensor.data.len() as u64).sum()
-    }
-}
-
-impl Buffer {
-    fn new(gpu: &GpuContext, stream: &Arc<CudaStream>, tensor: &Tensor) -> Result<Self> {
-        let bytes = tensor.data.len().max(1);
-        // SAFETY: the memory is filled below before anything reads it. No flags: write-combined memory, which cudarc
-        // takes by default, is slow to read, and outputs are read.
-        let mut host = unsafe { gpu.context.alloc_pinned_with_flags::<u8>(bytes, 0) }
-            .map_err(|e| failed("allocate pinned memory", &e))?;
-        let all = host.as_mut_slice().map_err(|e| failed("use pinned memory", &e))?;
-        all.fill(0);
-        all[..tensor.data.len()].copy_from_slice(&tensor.data);
-        let device = stream.alloc_zeros::<u8>(bytes).map_err(|e| failed("allocate memory on the GPU", &e))?;
-        let address = address(&device, stream);
-        Ok(Self { tensor: tensor.clone(), host, device, address })
-    }
-
-    fn upload(&self, stream: &CudaStream) -> Result<()> {
-        let host = self.host.as_slice().map_err(|e| failed("use pinned memory", &e))?;
-        // SAFETY: both are as long as the host's, live as long as the stream of requests, and that waits for the GPU
-        // before either is changed or freed.
-        unsafe { result::memcpy_htod_async(self.address, host, stream.cu_stream()) }
-            .map_err(|e| failed("copy an input to the GPU", &e))
-    }
-
-    fn download(&mut self, stream: &CudaStream) -> Result<()> {
-        let host = self.host.as_mut_slice().map_err(|e| failed("use pinned memory", &e))?;
-        // SAFETY: as above; the host's side is read only after the request completed.
-        unsafe { result::memcpy_dtoh_async(host, self.address, stream.cu_stream()) }
-            .map_err(|e| failed("copy an output from the GPU", &e))
-    }
+    /// Puts one inference on the stream, with the buffers of this number, and returns without waiting for it. The stream's
+    /// GPU is the thread's own.
+    fn enqueue(&mut self, stream: &CudaStream, buffers: usize) -> Result<()>;
 }
 
 /// A captured graph.
@@ -110,18 +36,33 @@ struct Graph(CudaGraph);
 // at a time.
 unsafe impl Send for Graph {}
 
-/// A stream of requests on a CUDA stream of its own.
+/// The CUDA streams that copy beside the one that computes.
+struct Copies {
+    to_gpu: Arc<CudaStream>,
+    to_host: Arc<CudaStream>,
+    /// One per request in flight: its inputs are on the GPU.
+    copied: Vec<CudaEvent>,
+    /// One per request in flight: its outputs are there.
+    computed: Vec<CudaEvent>,
+}
+
+/// A stream of requests on CUDA streams of its own.
 pub(crate) struct GpuStream<W> {
     cuda: Arc<CudaStream>,
-    buffers: Buffers,
+    /// `None`: copies are in the order of the stream that computes.
+    copies: Option<Copies>,
+    buffers: Vec<Buffers>,
     work: W,
-    graph: Option<Graph>,
+    /// One for each of the buffers; empty: requests are enqueued.
+    graphs: Vec<Graph>,
     transfers: bool,
     /// One per request in flight, in turn: when it is done.
     done: Vec<CudaEvent>,
     /// Requests submitted and completed so far.
     submitted: usize,
     completed: usize,
+    /// The buffers of the request that completed last.
+    last: usize,
     /// Start, inputs copied, computing, computed, outputs copied: of a timed request.
     marks: [CudaEvent; 5],
     /// `None` once a request turned out to be too long for it.
@@ -129,12 +70,13 @@ pub(crate) struct GpuStream<W> {
 }
 
 impl<W: Work> GpuStream<W> {
-    /// Runs the work once, so that what is loaded lazily is loaded before anything is captured or measured.
+    /// Runs the work once with each of the buffers, so that what is loaded lazily is loaded before anything is captured or
+    /// measured.
     pub fn new(
         gpu: &GpuContext,
         kernels: &Arc<Kernels>,
         cuda: Arc<CudaStream>,
-        buffers: Buffers,
+        buffers: Vec<Buffers>,
         work: W,
         setup: &LoadSetup,
     ) -> Result<Self> {
@@ -146,32 +88,49 @@ impl<W: Work> GpuStream<W> {
         };
         let depth = usize::try_from(setup.point.in_flight).unwrap_or(1).max(1);
         let mark = || event(CUevent_flags::CU_EVENT_DEFAULT);
+        let ring =
+            || (0..depth).map(|_| event(CUevent_flags::CU_EVENT_DISABLE_TIMING)).collect::<Result<Vec<_>>>();
+        let overlap = setup.mode.transfers && depth > 1;
+        let copies = overlap.then(|| -> Result<Copies> {
+            let (to_gpu, to_host) = (gpu.stream()?, gpu.stream()?);
+            Ok(Copies { to_gpu, to_host, copied: ring()?, computed: ring()? })
+        });
         let mut made = Self {
             done: (0..depth).map(|_| event(untimed)).collect::<Result<_>>()?,
             marks: [mark()?, mark()?, mark()?, mark()?, mark()?],
             gate: Some(Gate::new(gpu, kernels)?),
             transfers: setup.mode.transfers,
-            graph: None,
+            graphs: Vec::new(),
             submitted: 0,
             completed: 0,
+            last: 0,
+            copies: copies.transpose()?,
             cuda,
             buffers,
             work,
         };
-        made.work.enqueue(&made.cuda)?;
+        for which in 0..made.buffers.len() {
+            made.work.enqueue(&made.cuda, which)?;
+        }
         made.cuda.synchronize().map_err(|e| failed("run the first request", &e))?;
         Ok(made)
     }
 
-    /// Captures the work as a graph, and returns how long that took. A failed capture is an error: running something
+    /// Captures the work as a graph for each of the buffers, and returns how long that took. A failed capture is an error: running something
     /// else than what was asked would be a number of something else.
     pub fn capture(&mut self) -> Result<u64> {
         let start = Instant::now();
+        let graphs = (0..self.buffers.len()).map(|which| self.captured(which)).collect::<Result<_>>()?;
+        self.graphs = graphs;
+        Ok(nanos(start.elapsed()))
+    }
+
+    fn captured(&mut self, which: usize) -> Result<Graph> {
         let bad = |e| failed("capture the request as a graph", &e).next("run without --cuda-graph");
         // Thread-local: other streams' threads may allocate meanwhile.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         self.cuda.begin_capture(mode).map_err(bad)?;
-        let enqueued = self.work.enqueue(&self.cuda);
+        let enqueued = self.work.enqueue(&self.cuda, which);
         let graph = self.cuda.end_capture(CUgraphInstantiate_flags(0)).map_err(bad);
         enqueued?;
         let graph = graph?.ok_or_else(|| {
@@ -179,15 +138,14 @@ impl<W: Work> GpuStream<W> {
         })?;
         graph.upload().map_err(bad)?;
         self.cuda.synchronize().map_err(bad)?;
-        self.graph = Some(Graph(graph));
-        Ok(nanos(start.elapsed()))
+        Ok(Graph(graph))
     }
 
     /// Launches `requests` of them in one loop and waits at the end: nanoseconds per request.
     pub fn back_to_back(&mut self, requests: u64) -> Result<f64> {
         let start = Instant::now();
         for _ in 0..requests {
-            self.launch()?;
+            self.launch(0)?;
         }
         self.cuda.synchronize().map_err(|e| failed("finish the requests", &e))?;
         Ok(start.elapsed().as_nanos() as f64 / requests.max(1) as f64)
@@ -198,27 +156,50 @@ impl<W: Work> GpuStream<W> {
         &self.work
     }
 
-    fn launch(&mut self) -> Result<()> {
-        match &self.graph {
+    /// Computes with the buffers of this number.
+    fn launch(&mut self, which: usize) -> Result<()> {
+        match self.graphs.get(which) {
             Some(Graph(graph)) => graph.launch().map_err(|e| failed("launch the graph", &e)),
             None => {
                 // Work goes to the calling thread's GPU, and each stream of requests has a thread of its own. cudarc's
                 // own calls see to that, but without transfers this is the first call of a request.
                 let bound = self.cuda.context().bind_to_thread();
                 bound.map_err(|e| failed("use the GPU on this thread", &e))?;
-                self.work.enqueue(&self.cuda)
+                self.work.enqueue(&self.cuda, which)
             }
         }
     }
 
-    fn copy_in(&self) -> Result<()> {
-        let inputs = if self.transfers { &self.buffers.inputs[..] } else { &[] };
-        inputs.iter().try_for_each(|b| b.upload(&self.cuda))
+    /// The inputs of the request in `slot` to the GPU, before what it computes.
+    fn copy_in(&self, slot: usize) -> Result<()> {
+        let buffers = &self.buffers[slot % self.buffers.len()];
+        match &self.copies {
+            Some(copies) => {
+                buffers.upload(&copies.to_gpu)?;
+                let arrived = &copies.copied[slot];
+                arrived.record(&copies.to_gpu).and_then(|()| self.cuda.wait(arrived)).map_err(|e| order(&e))
+            }
+            None if self.transfers => buffers.upload(&self.cuda),
+            None => Ok(()),
+        }
     }
 
-    fn copy_out(&mut self) -> Result<()> {
-        let outputs = if self.transfers { &mut self.buffers.outputs[..] } else { &mut [] };
-        outputs.iter_mut().try_for_each(|b| b.download(&self.cuda))
+    /// The outputs of the request in `slot` back, behind what it computes, and the note that it is done.
+    fn copy_out(&mut self, slot: usize) -> Result<()> {
+        let which = slot % self.buffers.len();
+        let Self { copies, cuda, buffers, transfers, .. } = self;
+        let end = match copies {
+            Some(copies) => {
+                let computed = &copies.computed[slot];
+                computed.record(cuda).and_then(|()| copies.to_host.wait(computed)).map_err(|e| order(&e))?;
+                &copies.to_host
+            }
+            None => &*cuda,
+        };
+        if *transfers {
+            buffers[which].download(end)?;
+        }
+        self.done[slot].record(end).map_err(|e| failed("record an event", &e))
     }
 
     fn mark(&self, which: usize) -> Result<()> {
@@ -228,26 +209,29 @@ impl<W: Work> GpuStream<W> {
 
 impl<W: Work> Stream for GpuStream<W> {
     fn submit(&mut self) -> Result<()> {
-        self.copy_in()?;
-        self.launch()?;
-        self.copy_out()?;
-        let done = &self.done[self.submitted % self.done.len()];
-        done.record(&self.cuda).map_err(|e| failed("record an event", &e))?;
+        let slot = self.submitted % self.done.len();
+        self.copy_in(slot)?;
+        self.launch(slot % self.buffers.len())?;
+        self.copy_out(slot)?;
         self.submitted += 1;
         Ok(())
     }
 
     fn complete(&mut self) -> Result<()> {
-        let done = &self.done[self.completed % self.done.len()];
-        done.synchronize().map_err(|e| failed("finish a request", &e))?;
+        let slot = self.completed % self.done.len();
+        self.done[slot].synchronize().map_err(|e| failed("finish a request", &e))?;
         self.completed += 1;
+        self.last = slot % self.buffers.len();
         Ok(())
     }
 
     fn poll(&mut self) -> Result<bool> {
-        let event = &self.done[self.completed % self.done.len()];
-        let done = event.try_is_complete().map_err(|e| failed("finish a request", &e))?;
-        self.completed += usize::from(done);
+        let slot = self.completed % self.done.len();
+        let done = self.done[slot].try_is_complete().map_err(|e| failed("finish a request", &e))?;
+        if done {
+            self.completed += 1;
+            self.last = slot % self.buffers.len();
+        }
         Ok(done)
     }
 
@@ -257,7 +241,9 @@ impl<W: Work> Stream for GpuStream<W> {
         }
         let start = Instant::now();
         self.mark(0)?;
-        self.copy_in()?;
+        if self.transfers {
+            self.buffers[0].upload(&self.cuda)?;
+        }
         self.mark(1)?;
         // The copies run on an engine of their own; handing over takes microseconds that are nobody's compute. This
         // second gate is open when it is reached, and only there so that the next event lies behind the handover.
@@ -265,10 +251,13 @@ impl<W: Work> Stream for GpuStream<W> {
             gate.launch(&self.cuda)?;
         }
         self.mark(2)?;
-        self.launch()?;
+        self.launch(0)?;
         self.mark(3)?;
-        self.copy_out()?;
+        if self.transfers {
+            self.buffers[0].download(&self.cuda)?;
+        }
         self.mark(4)?;
+        self.last = 0;
         let enqueue_ns = nanos(start.elapsed());
         let isolated = self.gate.as_mut().is_some_and(Gate::open);
         if !isolated {
@@ -286,15 +275,7 @@ impl<W: Work> Stream for GpuStream<W> {
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {
-        let read = |b: &Buffer| {
-            let mut tensor = b.tensor.clone();
-            // Not from the host's side: without transfers it holds nothing.
-            let bytes = self.cuda.clone_dtoh(&b.device).map_err(|e| failed("read an output", &e))?;
-            // A buffer of no bytes has one all the same.
-            tensor.data = bytes.into_iter().take(tensor.data.len()).collect();
-            Ok(tensor)
-        };
-        self.buffers.outputs.iter().map(read).collect()
+        self.buffers[self.last].read_outputs(&self.cuda)
     }
 }
 
@@ -302,8 +283,15 @@ impl<W> Drop for GpuStream<W> {
     /// Buffers must outlive what the GPU still does with them.
     fn drop(&mut self) {
         // A stream that is broken has nothing running any more.
-        let _ = self.cuda.synchronize();
+        let copies = self.copies.iter().flat_map(|c| [&c.to_gpu, &c.to_host]);
+        for stream in copies.chain([&self.cuda]) {
+            let _ = stream.synchronize();
+        }
     }
+}
+
+fn order(e: &DriverError) -> Failure {
+    failed("order copies and computing", e)
 }
 
 /// From one event to the next, in nanoseconds. A pair at a time: offsets from one far origin would lose digits.

@@ -7,7 +7,8 @@ use super::context::{Context, RtxContext, RuntimeCache, Specialization};
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
 use super::sys::library::Api;
-use crate::backend::cuda::stream::{Buffers, GpuStream, Work};
+use crate::backend::cuda::buffers::Buffers;
+use crate::backend::cuda::stream::{GpuStream, Work};
 use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
 use crate::backend::{CompiledKernels, LoadSetup, Opened, Stream};
 use crate::case::sha256_hex;
@@ -17,6 +18,7 @@ use crate::file;
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::CudaStream;
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -166,16 +168,16 @@ fn stream(
         .map(|name| output(&context, find(&tensors, name, false)?))
         .collect::<Result<Vec<_>>>()?;
     let cuda_stream = gpu.stream()?;
-    let buffers = Buffers::new(gpu, &cuda_stream, &on_device, &outputs)?;
-    let names =
-        on_device.iter().map(|(name, _)| (name, true)).chain(header.outputs.iter().map(|n| (n, false)));
-    let addresses = buffers.inputs().into_iter().chain(buffers.outputs());
-    for ((name, input), address) in names.zip(addresses) {
-        // SAFETY: device memory of the size of the tensor at this shape; the stream owns it together with the context
-        // and waits for its CUDA stream before either is dropped.
-        unsafe { context.set_tensor_address(&find(&tensors, name, input)?.name, address as *mut _)? };
-    }
-    let inference = Inference { context, _host: host.into_iter().map(|(_, values)| values).collect() };
+    let buffers = Buffers::all(gpu, &cuda_stream, &on_device, &outputs, setup)?;
+    let names = on_device
+        .iter()
+        .map(|(name, _)| (name, true))
+        .chain(header.outputs.iter().map(|name| (name, false)))
+        .map(|(name, input)| Ok(find(&tensors, name, input)?.name.clone()))
+        .collect::<Result<_>>()?;
+    let addresses = buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect();
+    let host = host.into_iter().map(|(_, values)| values).collect();
+    let inference = Inference { context, names, addresses, bound: None, _host: host };
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }
 
@@ -239,12 +241,26 @@ fn refuse(what: impl Into<String>, next: &str) -> Failure {
 /// One inference of a context whose tensors are all in place.
 struct Inference {
     context: Context,
+    /// The tensors in device memory, inputs first.
+    names: Vec<CString>,
+    /// Their places in each of the stream's buffers.
+    addresses: Vec<Vec<u64>>,
+    /// The buffers that the context uses now.
+    bound: Option<usize>,
     /// Inputs that TensorRT reads in host memory.
     _host: Vec<Box<[u8]>>,
 }
 
 impl Work for Inference {
-    fn enqueue(&mut self, stream: &CudaStream) -> Result<()> {
+    fn enqueue(&mut self, stream: &CudaStream, buffers: usize) -> Result<()> {
+        if self.bound != Some(buffers) {
+            for (name, address) in self.names.iter().zip(&self.addresses[buffers]) {
+                // SAFETY: device memory of the size of the tensor at this shape; the stream owns it together with the
+                // context and waits for its CUDA streams before either is dropped.
+                unsafe { self.context.set_tensor_address(name, *address as *mut _)? };
+            }
+            self.bound = Some(buffers);
+        }
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
         // each enqueues on one CUDA stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
