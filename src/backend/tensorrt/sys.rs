@@ -6,7 +6,8 @@
 //! | `abi` | slots, values and releases as plain data | – |
 //! | `tables` | where each function stands, per family (generated from NVIDIA's headers) | `abi` |
 //! | `text` | texts from and for the library | `abi` |
-//! | `callbacks` | objects of ours that the library calls | `tables`, `text` |
+//! | `type_info` | what C++ asks an object of ours for its class | – |
+//! | `callbacks` | objects of ours that the library calls | `tables`, `text`, `type_info` |
 //! | `search` | candidates: places on this machine | `abi` |
 //! | `library` | an opened library | `search`, `callbacks` |
 //! | `object` | objects of the library, and calls on them | `library`, `tables` |
@@ -18,3 +19,4 @@ pub(super) mod object;
 pub mod search;
 pub mod tables;
 pub(super) mod text;
+mod type_info;

@@ -1,13 +1,15 @@
 //! Our objects that TensorRT calls: the logger, the progress monitor and the profiler, with the function tables that a
 //! C++ compiler would make for them.
 //!
-//! A table has two words before the address that the object points to (offset to top 0, no type information), then
-//! the functions. A panic in one of our functions does not unwind into C++: Rust ends the process there, and the
+//! A table has two words before the address that the object points to (offset to top 0, type information), then the
+//! functions. A panic in one of our functions does not unwind into C++: Rust ends the process there, and the
 //! parent sees that the worker ended.
 
 use super::abi::{Family, InterfaceInfo, ObjectPointer, Text, This};
 use super::tables::{i_logger, i_profiler, i_progress_monitor, i_versioned_interface};
 use super::text::text;
+use super::type_info;
+use std::ffi::CStr;
 use std::sync::{Mutex, PoisonError};
 
 /// A word of a table.
@@ -40,16 +42,17 @@ unsafe impl<T: Send + Sync> Send for Implementation<T> {}
 unsafe impl<T: Send + Sync> Sync for Implementation<T> {}
 
 impl<T: Sync> Implementation<T> {
-    /// An object whose table has `slots` functions: those of `functions` where they belong, and elsewhere one that
+    /// An object of the C++ class with this mangled name, whose table has `slots` functions: those of `functions` where they belong, and elsewhere one that
     /// does nothing (destructors, which the library never calls on objects that are not its own).
     pub(in crate::backend::tensorrt) fn new(
+        class: &'static CStr,
         slots: usize,
         functions: &[(Option<usize>, Word)],
         state: T,
     ) -> Self {
         let mut words = vec![nothing as Word; slots + 2].into_boxed_slice();
         words[0] = std::ptr::null();
-        words[1] = std::ptr::null();
+        words[1] = type_info::of(class);
         for (slot, function) in functions {
             if let Some(word) = slot.and_then(|s| words.get_mut(s + 2)) {
                 *word = *function;
@@ -120,7 +123,7 @@ impl Logger {
             (i_logger::GET_INTERFACE_INFO.index(family), logger_info as Word),
         ];
         let slots = i_logger::COUNTS.into_iter().max().unwrap_or(0);
-        Self(Implementation::new(slots, &functions, Mutex::default()))
+        Self(Implementation::new(c"N8nvinfer17ILoggerE", slots, &functions, Mutex::default()))
     }
 
     /// What the library is given.
@@ -195,7 +198,12 @@ impl<'a> ProgressMonitor<'a> {
             (i_progress_monitor::PHASE_FINISH.index(family), phase_finish as Word),
         ];
         let slots = i_progress_monitor::COUNTS.into_iter().max().unwrap_or(0);
-        Self(Implementation::new(slots, &functions, Phases { active: Mutex::default(), tell }))
+        Self(Implementation::new(
+            c"N8nvinfer116IProgressMonitorE",
+            slots,
+            &functions,
+            Phases { active: Mutex::default(), tell },
+        ))
     }
 
     /// What the library is given.
@@ -249,7 +257,7 @@ impl Profiler {
             (i_profiler::GET_INTERFACE_INFO.index(family), profiler_info as Word),
         ];
         let slots = i_profiler::COUNTS.into_iter().max().unwrap_or(0);
-        Self(Implementation::new(slots, &functions, Mutex::default()))
+        Self(Implementation::new(c"N8nvinfer19IProfilerE", slots, &functions, Mutex::default()))
     }
 
     /// What the library is given.

@@ -127,10 +127,10 @@ fn an_object_is_called_through_its_implementation_and_deleted_once() {
     for family in Family::ALL {
         let slots = v_builder::COUNTS.into_iter().max().unwrap_or(0);
         let functions = [(v_builder::GET_NB_DLA_CORES.index(family), dla_cores as Word)];
-        let implementation = Implementation::new(slots, &functions, 7);
+        let implementation = Implementation::new(c"4Test", slots, &functions, 7);
         let destructors = [(Some(0), nothing as Word), (Some(1), delete as Word)];
         let state = Wrapper { implementation: implementation.pointer() };
-        let wrapper = Implementation::new(2, &destructors, state);
+        let wrapper = Implementation::new(c"4Test", 2, &destructors, state);
         BUILDER.set(wrapper.pointer());
         DELETED.set(0);
         assert_eq!((cores(&api(family)), DELETED.get()), (Ok(7), 1), "{family:?}");
