@@ -150,14 +150,14 @@ fn stream(
         let dims: Vec<i64> = tensor.shape.iter().map(|d| i64::try_from(*d).unwrap_or(i64::MAX)).collect();
         context.set_input_shape(&io.name, &dims)?;
         if io.host {
-            host.push((io, tensor.data.clone().into_boxed_slice()));
+            host.push((io, HostTensor::new(&tensor.data)));
         } else {
             on_device.push((name.clone(), tensor.clone()));
         }
     }
-    for (io, values) in &mut host {
+    for (io, values) in &host {
         // SAFETY: host memory of the size of the tensor, kept as long as the context by `Inference`.
-        unsafe { context.set_tensor_address(&io.name, values.as_mut_ptr().cast())? };
+        unsafe { context.set_tensor_address(&io.name, values.words.cast())? };
     }
     if !context.shapes_complete()? {
         return Err(refuse("an input has no shape yet", "give every input's shape with --shape"));
@@ -248,7 +248,34 @@ struct Inference {
     /// The buffers that the context uses now.
     bound: Option<usize>,
     /// Inputs that TensorRT reads in host memory.
-    _host: Vec<Box<[u8]>>,
+    _host: Vec<HostTensor>,
+}
+
+/// Host memory of a tensor, aligned for every element type. A raw pointer, because a box that is moved is the only way to
+/// its memory, and the library keeps the address.
+struct HostTensor {
+    words: *mut [u128],
+}
+
+// SAFETY: the memory is owned by this alone, and only the library reads it.
+unsafe impl Send for HostTensor {}
+
+impl HostTensor {
+    fn new(bytes: &[u8]) -> Self {
+        let word = |chunk: &[u8]| {
+            let mut word = [0; 16];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u128::from_ne_bytes(word)
+        };
+        Self { words: Box::into_raw(bytes.chunks(16).map(word).collect()) }
+    }
+}
+
+impl Drop for HostTensor {
+    fn drop(&mut self) {
+        // SAFETY: made from a box in `new`, and freed only here.
+        drop(unsafe { Box::from_raw(self.words) });
+    }
 }
 
 impl Work for Inference {
@@ -270,6 +297,18 @@ impl Work for Inference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_tensor_is_aligned_and_stays_where_it_is() {
+        let bytes: Vec<u8> = (0..20).collect();
+        let tensor = HostTensor::new(&bytes);
+        let address = tensor.words.cast::<u8>();
+        assert!(address.addr().is_multiple_of(16));
+        let moved = vec![tensor];
+        assert_eq!(moved[0].words.cast::<u8>(), address);
+        // SAFETY: two words of sixteen bytes were allocated.
+        assert_eq!(unsafe { std::slice::from_raw_parts(address, 20) }, bytes);
+    }
 
     #[test]
     fn only_the_plugin_library_that_an_engine_was_built_with_is_loaded() {
