@@ -12,7 +12,7 @@ const ALPHA: f64 = 0.05;
 const CHANGES: [f64; 3] = [-0.03, 0.0, 0.05];
 
 fn held(judgement: &Judgement, effect: f64) -> bool {
-    let Interval { lo, hi, .. } = judgement.estimate.interval(ALPHA);
+    let Interval { lo, hi, .. } = judgement.ruling.interval;
     (lo..=hi).contains(&effect)
 }
 

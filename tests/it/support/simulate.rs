@@ -83,8 +83,14 @@ impl Arms {
     }
 }
 
-pub fn question(rule: Rule) -> PairedQuestion {
-    PairedQuestion { orientation: Orientation::LowerIsBetter, rule, resolution_sd: 0.0, prior: None, seed: 1 }
+pub fn question(rule: Rule) -> PairedQuestion<'static> {
+    PairedQuestion {
+        orientation: Orientation::LowerIsBetter,
+        rule,
+        resolution_sd: 0.0,
+        prior: None,
+        first: &[],
+    }
 }
 
 /// So many of so many.
@@ -116,7 +122,7 @@ impl Share {
 /// How often each rule calls the same simulated comparisons changed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rates {
-    /// Our paired t, two-sided p ≤ α: says nothing about the margin.
+    /// Our test of zero, two-sided p ≤ α: says nothing about the margin.
     pub t: Share,
     /// Our verdicts.
     pub regressed: Share,
@@ -298,8 +304,8 @@ pub fn sequential(overall: f64, comparisons: u32, seed: u64) -> (Share, Share, S
         let (base, null) = (arm(last, 0.0, 0.004, &mut rng), arm(last, 0.0, 0.004, &mut rng));
         let at_margin: Vec<f64> = null.iter().map(|h| h * rule.margin.exp()).collect();
         any.count(looks.iter().any(|&n| {
-            let d = log_ratios(&base[..n], &null[..n]).expect("usable");
-            paired_t(&d, 0.0).expect("usable").p_zero() <= alpha
+            let judged = judge_pairs(&base[..n], &null[..n], &question(rule)).expect("usable");
+            judged.ruling.p_zero <= alpha
         }));
         let first = looks.iter().find_map(|&n| {
             let judged = judge_pairs(&base[..n], &at_margin[..n], &question(rule)).expect("usable");
