@@ -9,7 +9,7 @@
 use super::interval::Interval;
 use super::{StatError, dist, sample};
 
-/// Up to this many units the distribution is counted, beyond it normal: at 61 units that moves a tail of 0.8 % by 0.02
+/// Up to this many units the distribution is counted, beyond it normal: at 61 units that moves a tail of 0.8 % by 0.04
 /// points at most.
 const MAX_COUNTED: usize = 60;
 
@@ -243,7 +243,7 @@ mod tests {
         let near = |test: RankTest, ways: &[f64]| {
             for (i, approximate) in test.tail.iter().enumerate() {
                 let exact = tail(ways, i);
-                let allowed = if exact < 0.0082 { 2e-4 } else { 1e-3 };
+                let allowed = if exact < 0.0082 { 4e-4 } else { 1e-3 };
                 assert!((exact - approximate).abs() < allowed, "{i}: {exact} {approximate}");
             }
         };
