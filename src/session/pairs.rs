@@ -16,7 +16,7 @@ use crate::error::{Failure, Result};
 use crate::outcome::Event;
 use crate::record::CaseRecord;
 use crate::rng::Rng;
-use crate::stats::{self, Decision, LOOKS, look_alpha, next_look};
+use crate::stats::{Decision, LOOKS, Order, look_alpha, next_look};
 use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -154,7 +154,7 @@ pub(super) fn compare_pairs(
         done: looks.after,
         discarded: 0,
         why_discarded: None,
-        order: Order::new(looks.seed),
+        order: Alternation::new(looks.seed),
     };
     let mut paired = None;
     while let Some((until, alpha)) = looks.next(run.summaries[0].len()) {
@@ -205,14 +205,14 @@ struct PairRun<'a> {
     arms: [&'a Arm<'a>; 2],
     summaries: [Vec<Summary>; 2],
     /// Which arm ran first in each pair that was kept.
-    first: Vec<stats::Order>,
+    first: Vec<Order>,
     outputs: [BTreeMap<String, String>; 2],
     /// Number of the last pair.
     done: u64,
     discarded: usize,
     /// Why the last discarded pair was discarded.
     why_discarded: Option<InvalidReason>,
-    order: Order,
+    order: Alternation,
 }
 
 impl PairRun<'_> {
@@ -239,7 +239,7 @@ impl PairRun<'_> {
         } else {
             self.summaries[0].push(base);
             self.summaries[1].push(head);
-            self.first.push(if first == 0 { stats::Order::BaseFirst } else { stats::Order::HeadFirst });
+            self.first.push(if first == 0 { Order::BaseFirst } else { Order::HeadFirst });
         }
         Ok(())
     }
@@ -296,12 +296,12 @@ impl PairRun<'_> {
 }
 
 /// Which arm goes first: drawn, then reversed, then drawn anew.
-struct Order {
+struct Alternation {
     rng: Rng,
     reversed: Option<usize>,
 }
 
-impl Order {
+impl Alternation {
     fn new(seed: u64) -> Self {
         Self { rng: Rng::new(seed), reversed: None }
     }
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn order_is_balanced_every_two_pairs_and_repeats_with_its_seed() {
         let draw = |seed| {
-            let mut order = Order::new(seed);
+            let mut order = Alternation::new(seed);
             (0..40).map(|_| order.next()).collect::<Vec<_>>()
         };
         let drawn = draw(7);
