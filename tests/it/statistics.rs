@@ -1,6 +1,8 @@
-//! What must hold for every input, not just the simulated ones: symmetry, invariance, monotony, and no NaN or
-//! panic.
+//! What must hold for every input: symmetry, invariance, monotony, and no NaN or panic. And what holds in worlds whose
+//! noise is not normal, from fixed seeds; `benches/verdicts.rs` prints more of these.
 
+use crate::support::noise::{Noise, Processes, checked, checks, covered, unpaired};
+use crate::support::simulate::Share;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use trt_perf::stats::{
@@ -295,5 +297,65 @@ fn finite_or_error(base: &[f64], head: &[f64], rule: Rule) {
     if let Ok(interval) = stats::geometric_mean_interval(base, 0.95) {
         assert!(interval.lo.is_finite() && interval.lo <= interval.est && interval.est <= interval.hi);
         assert!(interval.hi.is_finite());
+    }
+}
+
+/// Shares of `Regressed` and of `Improved` among checks with looks, and of `Regressed` where the order is not known.
+fn called(world: Processes, change: f64, runs: u32) -> [f64; 3] {
+    let margin = 0.01_f64.ln_1p();
+    let mut shares = [Share::default(); 3];
+    checks(world, change.ln_1p(), runs, |pairs, _| {
+        let decision = checked(pairs, margin, true);
+        shares[0].count(decision == stats::Decision::Regressed);
+        shares[1].count(decision == stats::Decision::Improved);
+        shares[2].count(checked(pairs, margin, false) == stats::Decision::Regressed);
+    });
+    shares.map(|share| share.rate())
+}
+
+const TWO_SPEEDS: Noise = Noise::TwoSpeeds(0.2, 0.3);
+
+#[test]
+fn slow_processes_hide_no_change_and_make_none() {
+    for (noise, seen) in [(Noise::OneSlow(10.0), 0.98), (TWO_SPEEDS, 0.45)] {
+        let world = Processes::new(0.005, noise);
+        let [regressed, improved, _] = called(world, 0.05, 300);
+        assert!(regressed >= seen && improved == 0.0, "{noise:?}: {regressed} {improved}");
+        let [regressed, improved, _] = called(world, 0.0, 300);
+        assert!(regressed + improved <= 0.03, "{noise:?}: {regressed} {improved}");
+    }
+}
+
+#[test]
+fn what_the_order_adds_hides_no_change_and_makes_none() {
+    let world = Processes::new(0.003, Noise::Order(0.01));
+    let [fitted, improved, unknown] = called(world, 0.015, 300);
+    assert!(fitted >= 0.9 && fitted > unknown && improved == 0.0, "{fitted} {unknown}");
+    let [regressed, improved, _] = called(world, 0.0, 300);
+    assert!(regressed + improved <= 0.01, "{regressed} {improved}");
+}
+
+#[test]
+fn processes_of_two_arms_that_differ_by_chance_are_no_change() {
+    let fair = |slower| Noise::TwoSpeeds(0.5, slower);
+    for (sd, noise) in
+        [(0.2, Noise::Normal), (0.0, Noise::Skewed(0.1)), (0.003, fair(0.03)), (0.003, fair(0.3))]
+    {
+        for n in [3, 4, 5, 8] {
+            let wrong = unpaired(Processes::new(sd, noise), n, 0.0, 3000).rate();
+            assert!(wrong <= 0.0115, "{noise:?}, {n} processes: {wrong}");
+        }
+    }
+    let seen = unpaired(Processes::new(0.003, Noise::Normal), 5, 0.02_f64.ln_1p(), 1000).rate();
+    assert!(seen > 0.97, "{seen}");
+}
+
+#[test]
+fn a_calibration_does_not_make_a_noisy_day_look_quiet() {
+    for pairs in [3, 5, 7, 8] {
+        for times in [0.5, 1.0, 2.0, 3.0] {
+            let held = covered(pairs, times, 2000).rate();
+            assert!(held >= 0.925, "{pairs} pairs, {times} times the noise: {held}");
+        }
     }
 }

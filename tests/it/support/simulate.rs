@@ -207,7 +207,7 @@ fn variance(values: &[f64], mean: f64) -> f64 {
 /// against a bootstrap of the pooled samples is below .05 and the bootstrap interval of the ratio of means
 /// lies beyond ±1 % (its book, "analysis process", and `noise_threshold`). It resamples 100 000 times; 1000
 /// settle a .05 well enough for a rate.
-fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
+pub fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
     const RESAMPLES: usize = 1000;
     let in_100 = |x: &[f64]| x.chunks(x.len().div_ceil(100)).map(mean).collect::<Vec<_>>();
     let (base, head) = (in_100(base), in_100(head));
@@ -241,7 +241,7 @@ fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
 
 /// NVBench's compare script: the same if the relative difference of the means is within the smaller relative
 /// standard deviation of the samples.
-fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
+pub fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
     let (mean_base, mean_head) = (mean(base), mean(head));
     let noise_base = variance(base, mean_base).sqrt() / mean_base;
     let noise_head = variance(head, mean_head).sqrt() / mean_head;
@@ -250,7 +250,7 @@ fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
 
 /// Mann–Whitney on all samples as if they were independent, normal approximation, two-sided 5 %. Ties of u64
 /// nanoseconds around a millisecond are too rare to matter.
-fn mann_whitney_changed(base: &[f64], head: &[f64]) -> bool {
+pub fn mann_whitney_changed(base: &[f64], head: &[f64]) -> bool {
     let mut all: Vec<(f64, bool)> =
         base.iter().map(|&v| (v, false)).chain(head.iter().map(|&v| (v, true))).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
