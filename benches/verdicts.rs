@@ -78,14 +78,14 @@ fn noisy_checks() {
     }
 }
 
-/// Ours, ours without the order, what was ours; criterion's rule, NVBench's and Mann and Whitney's for 200 of the checks.
+/// Ours, ours without the order, what was ours; criterion's rule, NVBench's and Mann and Whitney's for the first 200.
 fn all_rules(world: Processes, effect: f64) -> [Share; 6] {
     let margin = 0.01_f64.ln_1p();
     let rule = Rule::new(margin).at_alpha(look_alpha(0.05).expect("a simulated rate"));
     let told = |d: Decision| d == Decision::Regressed || (effect == 0.0 && d == Decision::Improved);
     let mut shares = [Share::default(); 6];
     let mut others = 0;
-    checks(world, effect, COMPARISONS, |pairs: &Pairs, rng: &mut Rng| {
+    checks(world, effect, COMPARISONS / 2, |pairs: &Pairs, rng: &mut Rng| {
         shares[0].count(told(checked(pairs, margin, true)));
         shares[1].count(told(checked(pairs, margin, false)));
         shares[2].count(told(decided(|n| former::former(&pairs.base[..n], &pairs.head[..n], rule))));
@@ -126,7 +126,7 @@ fn noisy_arms() {
         let cells = [3, 4, 5, 8].map(|n| {
             let effect = f64::ln_1p(change);
             let (now, before) =
-                (unpaired(world, n, effect, 20_000), former_unpaired(world, n, effect, 20_000));
+                (unpaired(world, n, effect, 10_000), former_unpaired(world, n, effect, 10_000));
             format!("{} ({})", percent(now.rate()), percent(before.rate()))
         });
         println!("{name:<28} {:5.1} %  {}", 100.0 * change, cells.join("  "));
@@ -151,7 +151,7 @@ fn noisy_days() {
         "pairs    0.5         1           2           3",
     );
     for pairs in 3..=8 {
-        let rates = [0.5, 1.0, 2.0, 3.0].map(|times| percent(covered(pairs, times, 20_000).rate()));
+        let rates = [0.5, 1.0, 2.0, 3.0].map(|times| percent(covered(pairs, times, 10_000).rate()));
         println!("{pairs:5}   {}", rates.join("    "));
     }
 }

@@ -145,15 +145,16 @@ impl Test {
         }
     }
 
-    /// The estimate by which a number of units is planned: ranks are worth 3/π of the normal numbers behind them (E. J.
-    /// G. Pitman's asymptotic relative efficiency; Hollander, Wolfe & Chicken 2014, chapter 3).
-    fn planned(&self, estimate: &Estimate) -> Estimate {
+    /// The estimate and the two-sided rate by which a number of units is planned: ranks are worth 3/π of the normal
+    /// numbers behind them (E. J. G. Pitman's asymptotic relative efficiency; Hollander, Wolfe & Chicken 2014, chapter 3).
+    fn planned(&self, estimate: &Estimate, alpha: f64) -> (Estimate, f64) {
         match self {
-            Self::Ranks(_) => {
+            Self::Ranks(ranks) => {
                 let wider = (std::f64::consts::PI / 3.0).sqrt();
-                Estimate { se: estimate.se * wider, sd: estimate.sd * wider, ..*estimate }
+                let estimate = Estimate { se: estimate.se * wider, sd: estimate.sd * wider, ..*estimate };
+                (estimate, ranks.level(alpha).min(alpha))
             }
-            Self::T | Self::TWithConsent(_) => *estimate,
+            Self::T | Self::TWithConsent(_) => (*estimate, alpha),
         }
     }
 }
@@ -206,7 +207,7 @@ pub fn decide(estimate: &Estimate, test: &Test, rule: &Rule) -> Result<Ruling, S
         let decision = classify(&interval, &equivalence, rule.margin);
         (decision, (decision == Decision::Inconclusive).then_some(Doubt::TooWide))
     };
-    let planned = test.planned(estimate);
+    let (planned, level) = test.planned(estimate, rule.alpha);
     let (p_regressed, p_improved) = test.p_beyond(estimate, rule.margin);
     Ok(Ruling {
         decision,
@@ -216,7 +217,7 @@ pub fn decide(estimate: &Estimate, test: &Test, rule: &Rule) -> Result<Ruling, S
         p_zero: test.p_zero(estimate),
         p_regressed,
         p_improved,
-        mde: minimum_detectable_effect(&planned, rule.margin, rule.alpha, rule.power),
+        mde: minimum_detectable_effect(&planned, rule.margin, level, rule.power),
         units_to_settle: match doubt {
             Some(Doubt::TooFewUnits) => Some(rule.min_units),
             Some(Doubt::TooWide) => units_to_settle(&planned, rule.margin, rule.alpha, rule.power),

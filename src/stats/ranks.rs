@@ -117,12 +117,23 @@ impl RankTest {
     /// cannot reject anything ([`RankTest::reaches`]).
     pub fn interval(&self, alpha: f64) -> Interval {
         let n = self.centres.len();
-        let k = self.tail.partition_point(|p| *p <= alpha / 2.0).clamp(1, n.div_ceil(2));
+        let k = self.outside(alpha);
         Interval {
             lo: self.centres[k - 1] - self.rounding,
             est: self.estimate(),
             hi: self.centres[n - k] + self.rounding,
         }
+    }
+
+    /// The two-sided rate at which it rejects when asked for `alpha`, which is less: ranks have few p values.
+    pub fn level(&self, alpha: f64) -> f64 {
+        2.0 * self.tail[self.outside(alpha) - 1]
+    }
+
+    /// Which centre from either end is the first within the interval, counted from 1.
+    fn outside(&self, alpha: f64) -> usize {
+        let rejected = self.tail.partition_point(|p| *p <= alpha / 2.0);
+        rejected.clamp(1, self.centres.len().div_ceil(2))
     }
 
     /// Two-sided p of H0 "D = 0".
@@ -202,6 +213,8 @@ mod tests {
         // The only rank against is the smallest, so W = 1 of 36.
         let test = signed_rank(&D, 0.0).expect("eight values");
         assert_eq!((test.p_above(0.0), test.p_zero()), (2.0 / 256.0, 4.0 / 256.0));
+        // P(W ≤ 3) = 5/256 = .0195.
+        assert_eq!((test.level(0.05), test.interval(0.05).lo), (10.0 / 256.0, test.centres[3]));
         assert_eq!(signed_rank(&[0.0; 6], 0.0).expect("zeros").p_zero(), 1.0, "ties speak against a change");
     }
 

@@ -14,9 +14,8 @@ use super::{StatError, sample};
 const MIN_HISTORY: usize = 3;
 
 /// A spread larger than the history by this one-sided p of an F test is not moderated. With the cap on the weight in
-/// [`moderate`], a 95 % interval of 3 to 8 pairs then holds the true change in 93 % or more where the noise is 0.5, 1, 2 or 3 times
-/// that of the history (`benches/verdicts.rs`). At p = .01 and without the cap it does in 79 to 94 % from twice the
-/// noise on.
+/// [`moderate`], a 95 % interval of 3 to 7 pairs then holds the true change in 93.4 % or more where the noise is 0.5, 1, 2
+/// or 3 times that of the history (`benches/verdicts.rs`). At p = .01 without the cap it was 79 % at worst.
 const OUTSIDE_HISTORY_P: f64 = 0.25;
 
 /// Spreads of log ratios and degrees of freedom above these are no measurement, and would overflow or lose

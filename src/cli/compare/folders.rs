@@ -12,6 +12,7 @@ use crate::outcome::Tally;
 use crate::printable::line;
 use crate::report::{json, terminal};
 use crate::stats::decide::{MIN_TAIL_UNITS, MIN_UNITS};
+use crate::stats::judge::MIN_UNPAIRED_UNITS;
 use crate::stats::{Description, SessionSpread};
 use crate::summarize::{Steady, describe_steady};
 use crate::tensor::read_samples;
@@ -148,9 +149,10 @@ impl SampleFolder {
 fn notes(base: &SampleFolder, head: &SampleFolder, paired: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let least = base.files.len().min(head.files.len());
-    if least < MIN_UNITS {
+    let needed = if paired { MIN_UNITS } else { MIN_UNPAIRED_UNITS };
+    if least < needed {
         notes.push(format!(
-            "{} a side tell how far apart these are, and not whether it would happen again: a verdict needs {MIN_UNITS} (p99: {MIN_TAIL_UNITS})",
+            "{} a side tell how far apart these are, and not whether it would happen again: a verdict needs {needed} (p99: {MIN_TAIL_UNITS})",
             plural(least, "process")
         ));
     }
