@@ -128,12 +128,11 @@ impl Test {
     /// Two-sided p of H0 "D = 0".
     fn p_zero(&self, estimate: &Estimate) -> f64 {
         match self {
-            Self::T => estimate.p_zero(),
             Self::Ranks(ranks) => ranks.p_zero(),
             Self::TWithConsent(ranks) if ranks.p_zero() > CONSENT_ALPHA => {
                 ranks.p_zero().max(estimate.p_zero())
             }
-            Self::TWithConsent(_) => estimate.p_zero(),
+            Self::T | Self::TWithConsent(_) => estimate.p_zero(),
         }
     }
 
