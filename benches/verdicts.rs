@@ -3,11 +3,17 @@
 //! data. Takes a few minutes: `cargo bench --bench verdicts`. Nothing is asserted here: `tests/it/verdicts.rs` does, on
 //! a smaller version.
 
+#[path = "verdicts/former.rs"]
+mod former;
+#[path = "../tests/it/support/noise.rs"]
+mod noise;
 #[path = "../tests/it/support/simulate.rs"]
 mod simulate;
 
-use simulate::{Cell, Rates, World, moderated, power_at_mde, sequential, stored, suites};
-use trt_perf::stats::{LOOKS, Rule, look_alpha};
+use noise::{Noise, Pairs, Processes, checked, checks, covered, decided, unpaired};
+use simulate::{Cell, Rates, Share, World, moderated, power_at_mde, sequential, stored, suites};
+use trt_perf::rng::Rng;
+use trt_perf::stats::{Decision, LOOKS, Rule, SessionSpread, Test, decide, look_alpha, welch};
 
 const SEED: u64 = 20_260_101;
 const COMPARISONS: u32 = 4000;
@@ -21,6 +27,9 @@ fn main() {
         println!("The table takes minutes: cargo bench --bench verdicts");
         return;
     }
+    noisy_checks();
+    noisy_arms();
+    noisy_days();
     same_code();
     changed_code();
     tails();
@@ -43,6 +52,108 @@ fn others(rates: &Rates) -> String {
     [rates.criterion_one_process, rates.criterion_pooled, rates.nvbench, rates.mann_whitney]
         .map(|share| percent(share.rate()))
         .join("   ")
+}
+
+/// Any verdict where nothing changed, and `Regressed` where something did, of checks with looks at up to 20 pairs.
+fn noisy_checks() {
+    header(
+        "Checks with looks at 5, 8, 12, 20 pairs, margin 1 %: share called changed (ours: +, Regressed; 0, any verdict)",
+        "world                        change   ours      order unknown  before    criterion   NVBench   Mann-Whitney",
+    );
+    let two_speeds = Noise::TwoSpeeds(0.2, 0.3);
+    for (name, sd, noise, changes) in [
+        ("normal, sd 0.3 %", 0.003, Noise::Normal, &[0.0, 0.015, 0.02][..]),
+        ("normal, sd 1 %", 0.01, Noise::Normal, &[0.0, 0.02, 0.025, 0.05]),
+        ("normal, sd 2 %", 0.02, Noise::Normal, &[0.0, 0.05]),
+        ("one process x 10, sd 0.5 %", 0.005, Noise::OneSlow(10.0), &[0.0, 0.05]),
+        ("20 % of them +30 %, sd 0.5 %", 0.005, two_speeds, &[0.0, 0.05, 0.1]),
+        ("second +1 %, sd 0.3 %", 0.003, Noise::Order(0.01), &[0.0, 0.015, 0.02]),
+        ("second +1 %, sd 0.1 %", 0.001, Noise::Order(0.01), &[0.0, 0.015, 0.02]),
+    ] {
+        for &change in changes {
+            let rates = all_rules(Processes::new(sd, noise), f64::ln_1p(change));
+            let rates = rates.map(|share| percent(share.rate())).join("   ");
+            println!("{name:<28} {:5.1} %   {rates}", 100.0 * change);
+        }
+    }
+}
+
+/// Ours, ours without the order, what was ours; criterion's rule, NVBench's and Mann and Whitney's for the first 200.
+fn all_rules(world: Processes, effect: f64) -> [Share; 6] {
+    let margin = 0.01_f64.ln_1p();
+    let rule = Rule::new(margin).at_alpha(look_alpha(0.05).expect("a simulated rate"));
+    let told = |d: Decision| d == Decision::Regressed || (effect == 0.0 && d == Decision::Improved);
+    let mut shares = [Share::default(); 6];
+    let mut others = 0;
+    checks(world, effect, COMPARISONS / 2, |pairs: &Pairs, rng: &mut Rng| {
+        shares[0].count(told(checked(pairs, margin, true)));
+        shares[1].count(told(checked(pairs, margin, false)));
+        shares[2].count(told(decided(|n| former::former(&pairs.base[..n], &pairs.head[..n], rule))));
+        if others < OTHERS / 2 {
+            others += 1;
+            let mut of = |arm: &[f64]| -> Vec<Vec<f64>> {
+                arm.iter().map(|m| (0..50).map(|_| m * (1.0 + 0.01 * rng.normal())).collect()).collect()
+            };
+            let (base, head) = (of(&pairs.base), of(&pairs.head));
+            let (all_base, all_head) = (base.concat(), head.concat());
+            shares[3].count(simulate::criterion_changed(&base[0], &head[0], rng));
+            shares[4].count(simulate::nvbench_changed(&all_base, &all_head));
+            shares[5].count(simulate::mann_whitney_changed(&all_base, &all_head));
+        }
+    });
+    shares
+}
+
+fn noisy_arms() {
+    header(
+        "Two arms of one session that were no pairs, margin 1 %: verdicts now (before), for processes an arm",
+        "world                        change    3                    4                    5                    8",
+    );
+    let fair = |slower| Noise::TwoSpeeds(0.5, slower);
+    for (name, sd, noise, change) in [
+        ("normal, sd 2 %", 0.02, Noise::Normal, 0.0),
+        ("normal, sd 20 %", 0.2, Noise::Normal, 0.0),
+        ("skewed, 10 % lognormal", 0.0, Noise::Skewed(0.1), 0.0),
+        ("half of them +3 %", 0.003, fair(0.03), 0.0),
+        ("half of them +30 %", 0.003, fair(0.3), 0.0),
+        ("20 % of them +30 %", 0.003, Noise::TwoSpeeds(0.2, 0.3), 0.0),
+        ("normal, sd 0.3 %", 0.003, Noise::Normal, 0.02),
+        ("normal, sd 1 %", 0.01, Noise::Normal, 0.05),
+        ("normal, sd 2 %", 0.02, Noise::Normal, 0.05),
+        ("normal, sd 2 %", 0.02, Noise::Normal, 0.1),
+    ] {
+        let world = Processes::new(sd, noise);
+        let cells = [3, 4, 5, 8].map(|n| {
+            let effect = f64::ln_1p(change);
+            let (now, before) =
+                (unpaired(world, n, effect, 10_000), former_unpaired(world, n, effect, 10_000));
+            format!("{} ({})", percent(now.rate()), percent(before.rate()))
+        });
+        println!("{name:<28} {:5.1} %  {}", 100.0 * change, cells.join("  "));
+    }
+}
+
+fn former_unpaired(world: Processes, n: usize, effect: f64, runs: u32) -> Share {
+    let mut share = Share::default();
+    for i in 0..runs {
+        let mut rng = Rng::stream(21, u64::from(i));
+        let (base, head) = (world.arm(n, 0.0, &mut rng), world.arm(n, effect, &mut rng));
+        let estimate = welch(&base, &head, SessionSpread::NONE).expect("usable");
+        let ruling = decide(&estimate, &Test::T, &Rule::new(0.01_f64.ln_1p())).expect("a valid rule");
+        share.count(matches!(ruling.decision, Decision::Regressed | Decision::Improved));
+    }
+    share
+}
+
+fn noisy_days() {
+    header(
+        "How often a 95 % interval holds the true change on a day with so many times the calibrated noise",
+        "pairs    0.5         1           2           3",
+    );
+    for pairs in 3..=8 {
+        let rates = [0.5, 1.0, 2.0, 3.0].map(|times| percent(covered(pairs, times, 10_000).rate()));
+        println!("{pairs:5}   {}", rates.join("    "));
+    }
 }
 
 fn same_code() {

@@ -137,7 +137,7 @@ pub struct AaSession {
     pub discarded: usize,
     /// For all pairs, discarded ones too.
     pub elapsed: Nanos,
-    /// The seed of the order of the arms and of the exact tests.
+    /// The seed of the order of the arms.
     pub seed: u64,
 }
 
@@ -198,7 +198,7 @@ impl Judged {
     fn of(id: &str, sessions: &[&AaSession], margins: Margins) -> Self {
         let mut judged = Self { verdicts: Rate::default(), metrics: Vec::new() };
         for session in sessions {
-            let design = Design::Pairs { alpha: ALPHA, seed: session.seed, prior: &|_| None };
+            let design = Design::Pairs { alpha: ALPHA, first: &[], prior: &|_| None };
             let c = compare_case(id, &session.base, &session.head, margins, &design);
             judged.verdicts.of += 1;
             judged.verdicts.count += usize::from(matches!(c.verdict, Verdict::Regressed | Verdict::Improved));

@@ -231,13 +231,10 @@ fn compare_values(
     };
     let mut basis = basis(metric, design);
     if let (Basis::Calibration { used, .. }, Ok(judged)) = (&mut basis, &judged) {
-        // Moderation adds degrees of freedom, unless it was refused.
-        *used = judged.estimate.df > judged.estimate.n as f64 - 1.0;
+        *used = judged.moderated;
     }
-    let change = judged.as_ref().ok().map(|judged| {
-        let interval = judged.estimate.interval(rule.alpha);
-        value_change(interval, metric.orientation())
-    });
+    let change =
+        judged.as_ref().ok().map(|judged| value_change(judged.ruling.interval, metric.orientation()));
     let ruling = judged.map(|judged| judged.ruling);
     MetricComparison { metric, base: mean(&b), head: mean(&h), ruling, change, basis }
 }
@@ -263,7 +260,7 @@ fn judge(
         Design::Stored(sessions) => {
             stats::judge_unpaired(base, head, orientation, sessions(metric).spread(), &rule)
         }
-        Design::Pairs { alpha, seed, prior } => {
+        Design::Pairs { alpha, first, prior } => {
             // Two clock reads at 1 ns: what rounding alone does to a difference of short times.
             let resolution_sd = base.first().map_or(0.0, |typical| stats::paired::rounding_sd(1.0, *typical));
             let question = PairedQuestion {
@@ -271,7 +268,7 @@ fn judge(
                 rule: rule.at_alpha(*alpha),
                 resolution_sd,
                 prior: prior(metric).map(|p| p.prior),
-                seed: *seed,
+                first,
             };
             stats::judge_pairs(base, head, &question)
         }

@@ -22,8 +22,8 @@
 //! | [`mod@welch`] | [`Estimate`] | two arms that did not (a stored record) |
 //! | [`sessions`] | σ_session | five or more stored sessions |
 //! | [`shrinkage`] | [`Prior`]: what the spread usually is | past comparisons on the device |
-//! | [`exact`] | [`CrossCheck`]s, Hodges–Lehmann | oriented log ratios of pairs |
-//! | [`mod@decide`] | [`Ruling`]: THE decision | an [`Estimate`], cross-checks and a [`Rule`] |
+//! | [`ranks`] | [`RankTest`]: p values, interval and estimate by ranks | oriented log ratios |
+//! | [`mod@decide`] | [`Ruling`]: THE decision | an [`Estimate`], the [`Test`] that decides and a [`Rule`] |
 //! | [`judge`] | [`Judgement`]: all of the above in one call | two arms and a question |
 //! | [`multiplicity`] | the same rulings, corrected for their number | all gated rulings of a run |
 //! | [`sequential`] | when to look, and at what threshold | – |
@@ -44,12 +44,12 @@ pub mod decide;
 pub mod describe;
 pub mod dist;
 pub mod estimate;
-pub mod exact;
 pub mod interval;
 pub mod judge;
 pub mod multiplicity;
 pub mod paired;
 pub mod power;
+pub mod ranks;
 mod sample;
 pub mod sequential;
 pub mod sessions;
@@ -61,15 +61,15 @@ pub use bursts::{BurstyShare, bursty_share};
 pub use centre::{geometric_mean, median_by};
 pub use changepoint::{ChangePoint, change_points};
 pub use crossing::{Batch, Crossing, NoCrossing, crossing};
-pub use decide::{CrossCheck, Decision, Doubt, Rule, Ruling, decide};
+pub use decide::{Decision, Doubt, Rule, Ruling, Test, decide};
 pub use describe::{Description, OutlierLabels, QUANTILES, describe, is_judged, share_over};
 pub use estimate::{Estimate, Orientation};
-pub use exact::{HodgesLehmann, hodges_lehmann, sign_flip, signed_rank};
 pub use interval::{Interval, geometric_mean_interval};
-pub use judge::{Judgement, PairedQuestion, judge_pairs, judge_unpaired};
+pub use judge::{Judgement, Order, PairedQuestion, judge_pairs, judge_unpaired};
 pub use multiplicity::{benjamini_hochberg, correct, correct_after_looks};
-pub use paired::{log_ratios, paired_t};
+pub use paired::{crossover_t, log_ratios, paired_t};
 pub use power::{minimum_detectable_effect, required_units};
+pub use ranks::{RankTest, crossover, rank_sum, signed_rank};
 pub use sequential::{LOOKS, look_alpha, next_look};
 pub use sessions::{SessionSpread, session_spread};
 pub use shrinkage::{Prior, fit_prior, moderate};

@@ -61,7 +61,6 @@ impl Inconclusive {
     pub fn metric(&self) -> Option<&str> {
         match self {
             Self::NotJudged { metric, .. }
-            | Self::TestsDisagree { metric }
             | Self::NoSpread { metric }
             | Self::ByChance { metric }
             | Self::TooUncertain { metric, .. } => Some(metric),

@@ -1,7 +1,7 @@
 //! How two arms were measured, and what is known of the noise beside their own processes. Pure.
 
 use super::Metric;
-use crate::stats::{Prior, SessionSpread};
+use crate::stats::{Order, Prior, SessionSpread};
 
 /// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
 /// machine shows (0.1–1 %), so that a verdict reached with it is not a false alarm.
@@ -65,13 +65,12 @@ pub enum Basis {
 pub enum Design<'a> {
     /// In two sessions: what differs between sessions is part of the uncertainty.
     Stored(&'a dyn Fn(Metric) -> Sessions),
-    /// Process i of both arms ran back to back. `alpha` is the two-sided error rate of this look; `prior` what is
-    /// known of the spread between pairs.
+    /// Process i of both arms ran back to back.
     Pairs {
         /// Two-sided error rate of this look.
         alpha: f64,
-        /// Seed of the exact tests.
-        seed: u64,
+        /// Which arm ran first in each pair; empty where it is not known.
+        first: &'a [Order],
         /// What is known of the spread between pairs.
         prior: &'a dyn Fn(Metric) -> Option<CalibratedPrior>,
     },

@@ -66,7 +66,7 @@ mod tests {
         other.engine.payload_sha256 = "f".into();
         assert_eq!(verdict(&stored, &before, &other), Verdict::Regressed);
         // Within one session nothing but the arms differs: then other settings are the reason.
-        let pairs = Design::Pairs { alpha: 0.05, seed: 1, prior: &|_| None };
+        let pairs = Design::Pairs { alpha: 0.05, first: &[], prior: &|_| None };
         assert_eq!(verdict(&pairs, &before, &after), Verdict::Regressed);
     }
 

@@ -78,8 +78,6 @@ pub enum Inconclusive {
     /// No metric was judged; of the first.
     #[error("{metric}: {why}")]
     NotJudged { metric: String, why: NotJudged },
-    #[error("{metric}: the t interval and the exact test disagree; outlying processes are likely")]
-    TestsDisagree { metric: String },
     #[error("{metric}: all processes gave the same number, so nothing tells how much it varies")]
     NoSpread { metric: String },
     #[error("{metric}: among this many cases such a change is expected by chance")]

@@ -56,7 +56,7 @@ mod tests {
 
     const SAME: Design = Design::Stored(&|_| Sessions::Known(SessionSpread::NONE));
     const OTHER: Design = Design::Stored(&|_| Sessions::Assumed);
-    const PAIRS: Design = Design::Pairs { alpha: 0.05, seed: 1, prior: &|_| None };
+    const PAIRS: Design = Design::Pairs { alpha: 0.05, first: &[], prior: &|_| None };
 
     /// `n` processes of 2000 samples around `mean_ns`, which differ by 0.2 %.
     fn arm(n: usize, mean_ns: f64, seed: u64) -> Vec<Description> {

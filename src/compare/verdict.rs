@@ -102,10 +102,9 @@ pub fn case_verdict(metrics: &[MetricComparison], budget: Option<Budget>) -> Ver
 fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> Inconclusive {
     let metric = m.metric.name(budget);
     match r.doubt {
-        Some(Doubt::TestsDisagree) => Inconclusive::TestsDisagree { metric },
         Some(Doubt::NoSpread) => Inconclusive::NoSpread { metric },
         Some(Doubt::Multiplicity) => Inconclusive::ByChance { metric },
-        Some(Doubt::TooFewUnits | Doubt::TooWide | Doubt::NoExactTest) | None => {
+        Some(Doubt::TooFewUnits | Doubt::TooWide) | None => {
             let remedy = match r.units_to_settle {
                 Some(n) => Remedy::Processes(n),
                 None if m.basis == Basis::Sessions(Sessions::Assumed) => Remedy::Calibration,

@@ -16,7 +16,7 @@ use crate::error::{Failure, Result};
 use crate::outcome::Event;
 use crate::record::CaseRecord;
 use crate::rng::Rng;
-use crate::stats::{Decision, LOOKS, look_alpha, next_look};
+use crate::stats::{Decision, LOOKS, Order, look_alpha, next_look};
 use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -149,11 +149,12 @@ pub(super) fn compare_pairs(
     let mut run = PairRun {
         arms: [base, head],
         summaries: [Vec::new(), Vec::new()],
+        first: Vec::new(),
         outputs: [BTreeMap::new(), BTreeMap::new()],
         done: looks.after,
         discarded: 0,
         why_discarded: None,
-        order: Order::new(looks.seed),
+        order: Alternation::new(looks.seed),
     };
     let mut paired = None;
     while let Some((until, alpha)) = looks.next(run.summaries[0].len()) {
@@ -172,7 +173,7 @@ pub(super) fn compare_pairs(
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(session, samples)?;
         }
-        let now = run.judge(alpha, looks.seed, expect).map_err(PairFailure::Head)?;
+        let now = run.judge(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
         let open = undecided(&now.comparison) || run.is_spoiled();
         paired = Some(now);
@@ -182,7 +183,7 @@ pub(super) fn compare_pairs(
     }
     match paired {
         Some(p) => Ok(p),
-        None => run.judge(looks.alpha, looks.seed, expect).map_err(PairFailure::Head),
+        None => run.judge(looks.alpha, expect).map_err(PairFailure::Head),
     }
 }
 
@@ -203,13 +204,15 @@ fn is_spoiled(discarded: usize, kept: usize) -> bool {
 struct PairRun<'a> {
     arms: [&'a Arm<'a>; 2],
     summaries: [Vec<Summary>; 2],
+    /// Which arm ran first in each pair that was kept.
+    first: Vec<Order>,
     outputs: [BTreeMap<String, String>; 2],
     /// Number of the last pair.
     done: u64,
     discarded: usize,
     /// Why the last discarded pair was discarded.
     why_discarded: Option<InvalidReason>,
-    order: Order,
+    order: Alternation,
 }
 
 impl PairRun<'_> {
@@ -236,6 +239,7 @@ impl PairRun<'_> {
         } else {
             self.summaries[0].push(base);
             self.summaries[1].push(head);
+            self.first.push(if first == 0 { Order::BaseFirst } else { Order::HeadFirst });
         }
         Ok(())
     }
@@ -264,13 +268,13 @@ impl PairRun<'_> {
 
     /// There was no time for a look of `wanted` pairs.
     fn out_of_time(&self, wanted: usize, looks: Looks, expect: &Expect) -> Result<Paired, PairFailure> {
-        let mut paired = self.judge(looks.alpha, looks.seed, expect).map_err(PairFailure::Head)?;
+        let mut paired = self.judge(looks.alpha, expect).map_err(PairFailure::Head)?;
         let pairs = self.summaries[0].len();
         paired.comparison.verdict = Verdict::Inconclusive(Inconclusive::TimeRanOut { pairs, wanted });
         Ok(paired)
     }
 
-    fn judge(&self, alpha: f64, seed: u64, expect: &Expect) -> Result<Paired> {
+    fn judge(&self, alpha: f64, expect: &Expect) -> Result<Paired> {
         let record = |arm: usize| {
             case_record(
                 self.arms[arm].case,
@@ -281,7 +285,7 @@ impl PairRun<'_> {
         };
         let (base, head) = (record(0)?, record(1)?);
         let case = self.arms[1].case;
-        let design = Design::Pairs { alpha, seed, prior: &|metric| expect(&head, metric) };
+        let design = Design::Pairs { alpha, first: &self.first, prior: &|metric| expect(&head, metric) };
         let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
         if let Some(last) = self.why_discarded.clone().filter(|_| self.is_spoiled()) {
             let (discarded, of) = (self.discarded, self.tried());
@@ -292,12 +296,12 @@ impl PairRun<'_> {
 }
 
 /// Which arm goes first: drawn, then reversed, then drawn anew.
-struct Order {
+struct Alternation {
     rng: Rng,
     reversed: Option<usize>,
 }
 
-impl Order {
+impl Alternation {
     fn new(seed: u64) -> Self {
         Self { rng: Rng::new(seed), reversed: None }
     }
@@ -319,7 +323,7 @@ mod tests {
     #[test]
     fn order_is_balanced_every_two_pairs_and_repeats_with_its_seed() {
         let draw = |seed| {
-            let mut order = Order::new(seed);
+            let mut order = Alternation::new(seed);
             (0..40).map(|_| order.next()).collect::<Vec<_>>()
         };
         let drawn = draw(7);

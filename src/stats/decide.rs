@@ -1,22 +1,23 @@
 //! Decides what an [`Estimate`] means: THE decision, the only place where numbers turn into "regressed".
 //!
-//! The inputs are an estimate, exact cross-checks and a [`Rule`]; raw samples are not looked at. "Unchanged" is a claim
-//! of its own: it needs evidence that the change is within the margin, not only a lack of evidence for a change.
+//! The inputs are an estimate, the [`Test`] that decides and a [`Rule`]; raw samples are not looked at. "Unchanged" is a
+//! claim of its own: it needs evidence that the change is within the margin, not only a lack of evidence for a change.
 //!
+//! Invariant: the interval of a ruling is the one whose bounds decide.
 //! Invariant: swapping the arms mirrors the ruling, and nothing to judge by is inconclusive (`tests/it/statistics.rs`
 //! and the tests below).
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, NO_SPREAD};
 use super::interval::Interval;
 use super::power::{inside, minimum_detectable_effect, units_to_settle};
+use super::ranks::RankTest;
 use super::{StatError, sample};
 
 /// Fewer pairs than this are never decided: with two, one coincidence of rounding makes any interval narrow.
 pub const MIN_UNITS: usize = 3;
 
-/// Exact tests speak from this many pairs on; below it they cannot reach α/2 at the usual levels (2^(1−5) =
-/// .0625).
-pub const MIN_CHECKED_UNITS: usize = 8;
+/// Fewer processes than this say nothing about a tail quantile.
+pub const MIN_TAIL_UNITS: usize = 8;
 
 /// What the numbers say. + means worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,10 +55,6 @@ pub enum Doubt {
     NoSpread,
     /// The interval reaches across a margin.
     TooWide,
-    /// The t interval and an exact test contradict each other.
-    TestsDisagree,
-    /// The rule demands an exact test, and none can reach α with this many units.
-    NoExactTest,
     /// Significant alone, but not among all the cases of this run (set by the multiplicity correction).
     Multiplicity,
 }
@@ -71,21 +68,19 @@ pub struct Rule {
     pub alpha: f64,
     /// Power for which the minimum detectable effect is stated, in (0, 1).
     pub power: f64,
-    /// Fewer units are not decided; [`MIN_UNITS`] for most metrics, [`MIN_CHECKED_UNITS`] for tail quantiles.
+    /// Fewer units are not decided; [`MIN_UNITS`] for most metrics, [`MIN_TAIL_UNITS`] for tail quantiles.
     pub min_units: usize,
-    /// Decide only with the consent of an exact test (tail quantiles, whose log ratios are not normal).
-    pub needs_exact: bool,
 }
 
 impl Rule {
     /// The default for mean, median and throughput: 95 % confidence, 90 % power.
     pub fn new(margin: f64) -> Self {
-        Self { margin, alpha: 0.05, power: 0.9, min_units: MIN_UNITS, needs_exact: false }
+        Self { margin, alpha: 0.05, power: 0.9, min_units: MIN_UNITS }
     }
 
-    /// The default for p99 and beyond: eight pairs and an exact test.
+    /// The default for p99 and beyond: eight pairs.
     pub fn for_tail(margin: f64) -> Self {
-        Self { min_units: MIN_CHECKED_UNITS, needs_exact: true, ..Self::new(margin) }
+        Self { min_units: MIN_TAIL_UNITS, ..Self::new(margin) }
     }
 
     /// The same rule at another threshold: that of a sequential look.
@@ -101,41 +96,64 @@ impl Rule {
     }
 }
 
-/// What an exact test says about the same units, at the three places where the t interval decides.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CrossCheck {
-    /// The name of the test, for people.
-    pub name: &'static str,
-    /// Two-sided p of H0 "D = 0".
-    pub p_zero: f64,
-    /// One-sided p of H0 "D ≤ +δ".
-    pub p_above_margin: f64,
-    /// One-sided p of H0 "D ≥ −δ".
-    pub p_below_minus_margin: f64,
-    /// One-sided p of H0 "D ≤ −δ": half of the equivalence test.
-    pub p_above_minus_margin: f64,
-    /// One-sided p of H0 "D ≥ +δ": the other half.
-    pub p_below_margin: f64,
-    /// Smallest two-sided p the test can give with these units, 2^(1−R).
-    pub p_floor: f64,
+/// Which test of the same numbers decides. Chosen by how many units there are and how they ran, never by what they
+/// came to: a rule that picks the test that says more would be wrong more often than it says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Student's t, or Welch's.
+    T,
+    /// A rank test alone.
+    Ranks(RankTest),
+    /// The t, where a rank test excludes zero at [`CONSENT_ALPHA`] too.
+    TWithConsent(RankTest),
 }
 
-impl CrossCheck {
-    /// Whether the test can reach the threshold at all. Otherwise its p values are shown and not used.
-    fn can_speak(&self, units: usize, alpha: f64) -> bool {
-        units >= MIN_CHECKED_UNITS && self.p_floor <= alpha
+/// Error rate of the rank test that must exclude zero before the t of two arms that did not run as pairs may.
+pub const CONSENT_ALPHA: f64 = 0.01;
+
+impl Test {
+    /// [L, D, U] at confidence 1 − `alpha`. Without the consent that the t needs, it reaches to zero.
+    fn interval(&self, estimate: &Estimate, alpha: f64) -> Interval {
+        let t = || estimate.interval(alpha);
+        match self {
+            Self::Ranks(ranks) => ranks.interval(alpha),
+            Self::TWithConsent(ranks) if ranks.p_zero() > CONSENT_ALPHA => {
+                let t = t();
+                Interval { lo: t.lo.min(0.0), hi: t.hi.max(0.0), ..t }
+            }
+            Self::T | Self::TWithConsent(_) => t(),
+        }
     }
 
-    /// Whether the test supports what `decision` claims. Equivalence claims only "within the margin": whether
-    /// zero is excluded is a second claim, see [`decide`].
-    fn supports(&self, decision: Decision, alpha: f64) -> bool {
-        match decision {
-            Decision::Regressed => self.p_above_margin <= alpha / 2.0,
-            Decision::Improved => self.p_below_minus_margin <= alpha / 2.0,
-            Decision::Unchanged | Decision::ChangedWithinMargin => {
-                self.p_above_minus_margin <= alpha && self.p_below_margin <= alpha
+    /// Two-sided p of H0 "D = 0".
+    fn p_zero(&self, estimate: &Estimate) -> f64 {
+        match self {
+            Self::Ranks(ranks) => ranks.p_zero(),
+            Self::TWithConsent(ranks) if ranks.p_zero() > CONSENT_ALPHA => {
+                ranks.p_zero().max(estimate.p_zero())
             }
-            Decision::Inconclusive => true,
+            Self::T | Self::TWithConsent(_) => estimate.p_zero(),
+        }
+    }
+
+    /// One-sided p of H0 "D ≤ +margin" and of H0 "D ≥ −margin".
+    fn p_beyond(&self, estimate: &Estimate, margin: f64) -> (f64, f64) {
+        match self {
+            Self::Ranks(ranks) => (ranks.p_above(margin), ranks.p_below(-margin)),
+            Self::T | Self::TWithConsent(_) => (estimate.p_above(margin), estimate.p_below(-margin)),
+        }
+    }
+
+    /// The estimate and the two-sided rate by which a number of units is planned: ranks are worth 3/π of the normal
+    /// numbers behind them (E. J. G. Pitman's asymptotic relative efficiency; Hollander, Wolfe & Chicken 2014, chapter 3).
+    fn planned(&self, estimate: &Estimate, alpha: f64) -> (Estimate, f64) {
+        match self {
+            Self::Ranks(ranks) => {
+                let wider = (std::f64::consts::PI / 3.0).sqrt();
+                let estimate = Estimate { se: estimate.se * wider, sd: estimate.sd * wider, ..*estimate };
+                (estimate, ranks.level(alpha).min(alpha))
+            }
+            Self::T | Self::TWithConsent(_) => (*estimate, alpha),
         }
     }
 }
@@ -171,76 +189,53 @@ impl Ruling {
     }
 }
 
-/// Decides `estimate` by `rule`. The five decisions exclude each other and cover everything; equivalence is
+/// Decides `estimate` by `test` and `rule`. The five decisions exclude each other and cover everything; equivalence is
 /// shown by two one-sided tests (D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987), never by failing to
 /// reject.
 ///
-/// Each of `checks` that can reach the threshold must support what the interval claims, else the ruling is
-/// inconclusive. One disagreement is milder: both are within the margin, and the exact test does not exclude
-/// zero where t does. The claim both support is then `Unchanged`, and that is the ruling.
-///
 /// Fails only on a rule outside its ranges.
-pub fn decide(estimate: &Estimate, checks: &[CrossCheck], rule: &Rule) -> Result<Ruling, StatError> {
+pub fn decide(estimate: &Estimate, test: &Test, rule: &Rule) -> Result<Ruling, StatError> {
     rule.check()?;
-    let (decision, doubt) = judge(estimate, checks, rule);
-    let settle = || units_to_settle(estimate, rule.margin, rule.alpha, rule.power);
+    let interval = test.interval(estimate, rule.alpha);
+    let equivalence = test.interval(estimate, 2.0 * rule.alpha);
+    let (decision, doubt) = if estimate.n < rule.min_units.max(2) {
+        (Decision::Inconclusive, Some(Doubt::TooFewUnits))
+    } else if !estimate.has_spread() || !is_wide(&interval) {
+        (Decision::Inconclusive, Some(Doubt::NoSpread))
+    } else {
+        let decision = classify(&interval, &equivalence, rule.margin);
+        (decision, (decision == Decision::Inconclusive).then_some(Doubt::TooWide))
+    };
+    let (planned, level) = test.planned(estimate, rule.alpha);
+    let (p_regressed, p_improved) = test.p_beyond(estimate, rule.margin);
     Ok(Ruling {
         decision,
         doubt,
-        interval: estimate.interval(rule.alpha),
-        equivalence: estimate.interval(2.0 * rule.alpha),
-        p_zero: estimate.p_zero(),
-        p_regressed: estimate.p_above(rule.margin),
-        p_improved: estimate.p_below(-rule.margin),
-        mde: minimum_detectable_effect(estimate, rule.margin, rule.alpha, rule.power),
+        interval,
+        equivalence,
+        p_zero: test.p_zero(estimate),
+        p_regressed,
+        p_improved,
+        mde: minimum_detectable_effect(&planned, rule.margin, level, rule.power),
         units_to_settle: match doubt {
             Some(Doubt::TooFewUnits) => Some(rule.min_units),
-            Some(Doubt::TooWide | Doubt::TestsDisagree) => {
-                settle().map(|n| n.max(if rule.needs_exact { units_to_reach(rule.alpha) } else { 0 }))
-            }
-            Some(Doubt::NoExactTest) => Some(units_to_reach(rule.alpha)),
+            Some(Doubt::TooWide) => units_to_settle(&planned, rule.margin, rule.alpha, rule.power),
             Some(Doubt::NoSpread | Doubt::Multiplicity) | None => None,
         },
     })
 }
 
-fn judge(estimate: &Estimate, checks: &[CrossCheck], rule: &Rule) -> (Decision, Option<Doubt>) {
-    let doubtful = |doubt| (Decision::Inconclusive, Some(doubt));
-    if estimate.n < rule.min_units.max(2) {
-        return doubtful(Doubt::TooFewUnits);
-    }
-    if !estimate.has_spread() {
-        return doubtful(Doubt::NoSpread);
-    }
-    let claim = classify(estimate, rule);
-    if claim == Decision::Inconclusive {
-        return doubtful(Doubt::TooWide);
-    }
-    let mut speaking = checks.iter().filter(|c| c.can_speak(estimate.n, rule.alpha)).peekable();
-    if rule.needs_exact && speaking.peek().is_none() {
-        return doubtful(Doubt::NoExactTest);
-    }
-    let mut zero_excluded = true;
-    for check in speaking {
-        if !check.supports(claim, rule.alpha) {
-            return doubtful(Doubt::TestsDisagree);
-        }
-        zero_excluded &= check.p_zero <= rule.alpha;
-    }
-    match claim {
-        Decision::ChangedWithinMargin if !zero_excluded => (Decision::Unchanged, None),
-        claim => (claim, None),
-    }
+/// Most numbers can be equal where their spread is not 0; an interval of one point is no uncertainty to judge by.
+fn is_wide(interval: &Interval) -> bool {
+    interval.hi - interval.lo > NO_SPREAD
 }
 
-/// The decision of the t interval alone.
-fn classify(estimate: &Estimate, rule: &Rule) -> Decision {
-    let interval = estimate.interval(rule.alpha);
-    if interval.lo > rule.margin {
+fn classify(interval: &Interval, equivalence: &Interval, margin: f64) -> Decision {
+    if interval.lo > margin {
         Decision::Regressed
-    } else if interval.hi < -rule.margin {
+    } else if interval.hi < -margin {
         Decision::Improved
-    } else if !inside(&estimate.interval(2.0 * rule.alpha), rule.margin) {
+    } else if !inside(equivalence, margin) {
         Decision::Inconclusive
     } else if interval.contains(0.0) {
         Decision::Unchanged
@@ -249,34 +244,17 @@ fn classify(estimate: &Estimate, rule: &Rule) -> Decision {
     }
 }
 
-/// Fewest pairs with which a sign-flip test can reach `alpha`: 2^(1−R) ≤ α.
-fn units_to_reach(alpha: f64) -> usize {
-    let needed = 1.0 - alpha.max(1e-300).log2();
-    (needed.ceil() as usize).max(MIN_CHECKED_UNITS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{rank_sum, signed_rank};
 
     fn estimate(effect: f64, se: f64, n: usize) -> Estimate {
         Estimate { effect, se, df: n as f64 - 1.0, sd: se * (n as f64).sqrt(), n, fixed_var: 0.0 }
     }
 
-    fn agreeing() -> CrossCheck {
-        CrossCheck {
-            name: "test",
-            p_zero: 0.001,
-            p_above_margin: 0.001,
-            p_below_minus_margin: 0.001,
-            p_above_minus_margin: 0.001,
-            p_below_margin: 0.001,
-            p_floor: 0.001,
-        }
-    }
-
-    fn ruled(e: Estimate, checks: &[CrossCheck], rule: Rule) -> (Decision, Option<Doubt>) {
-        let ruling = decide(&e, checks, &rule).expect("a valid rule");
+    fn ruled(e: Estimate, test: &Test, rule: Rule) -> (Decision, Option<Doubt>) {
+        let ruling = decide(&e, test, &rule).expect("a valid rule");
         assert_eq!(ruling.doubt.is_some(), ruling.decision == Decision::Inconclusive);
         (ruling.decision, ruling.doubt)
     }
@@ -301,51 +279,58 @@ mod tests {
             (0.0, 0.0046, Unchanged),
         ] {
             let doubt = (expected == Inconclusive).then_some(Doubt::TooWide);
-            let got = ruled(estimate(effect, se, 5), &[], Rule::new(0.01));
+            let got = ruled(estimate(effect, se, 5), &Test::T, Rule::new(0.01));
             assert_eq!(got, (expected, doubt), "{effect} {se}");
-            let mirror = ruled(estimate(-effect, se, 5), &[], Rule::new(0.01));
+            let mirror = ruled(estimate(-effect, se, 5), &Test::T, Rule::new(0.01));
             assert_eq!(mirror, (expected.mirrored(), doubt), "{effect} {se} mirrored");
         }
     }
 
     #[test]
-    fn exact_tests_speak_only_from_eight_pairs_on() {
-        let rule = Rule::new(0.01);
-        let against = CrossCheck { p_above_margin: 0.2, ..agreeing() };
-        let regressed = (Decision::Regressed, None);
-        let disputed = (Decision::Inconclusive, Some(Doubt::TestsDisagree));
-        assert_eq!(ruled(estimate(0.05, 0.001, 7), &[against], rule), regressed);
-        assert_eq!(ruled(estimate(0.05, 0.001, 8), &[against], rule), disputed);
-        assert_eq!(ruled(estimate(0.05, 0.001, 8), &[agreeing(), against], rule), disputed);
-        assert_eq!(ruled(estimate(0.05, 0.001, 8), &[agreeing()], rule), regressed);
-        let mute = CrossCheck { p_floor: 0.06, ..against };
-        assert_eq!(ruled(estimate(0.05, 0.001, 8), &[mute], rule), regressed);
+    fn where_ranks_decide_an_outlier_does_not_hide_a_change() {
+        let mut d = [0.05, 0.051, 0.049, 0.052, 0.048, 0.053, 0.047, 0.05, 0.0505, 0.0495, 0.0515, 0.0485];
+        d[3] += 2.3;
+        let e = crate::stats::paired_t(&d, 0.0).expect("twelve pairs");
+        let ranks = Test::Ranks(signed_rank(&d, 0.0).expect("twelve pairs"));
+        assert_eq!(ruled(e, &Test::T, Rule::new(0.01)), (Decision::Inconclusive, Some(Doubt::TooWide)));
+        assert_eq!(ruled(e, &ranks, Rule::new(0.01)), (Decision::Regressed, None));
+        let mirrored: Vec<f64> = d.iter().map(|x| -x).collect();
+        let ranks = Test::Ranks(signed_rank(&mirrored, 0.0).expect("twelve pairs"));
+        assert_eq!(ruled(Estimate { effect: -e.effect, ..e }, &ranks, Rule::new(0.01)).0, Decision::Improved);
     }
 
     #[test]
-    fn a_dispute_about_zero_alone_leaves_unchanged() {
-        let rule = Rule::new(0.01);
-        let check = CrossCheck { p_zero: 0.06, ..agreeing() };
-        assert_eq!(ruled(estimate(0.005, 0.001, 8), &[check], rule), (Decision::Unchanged, None));
+    fn mostly_equal_numbers_are_no_precision() {
+        let mut d = [0.0; 12];
+        d[0] = 0.5;
+        let e = crate::stats::paired_t(&d, 0.0).expect("twelve pairs");
+        let point = Test::Ranks(signed_rank(&d, 0.0).expect("twelve pairs"));
+        assert_eq!(ruled(e, &point, Rule::new(0.01)), (Decision::Inconclusive, Some(Doubt::NoSpread)));
+        let coarse = Test::Ranks(signed_rank(&d, 0.002).expect("twelve pairs"));
+        assert_eq!(ruled(e, &coarse, Rule::new(0.01)), (Decision::Unchanged, None));
     }
 
     #[test]
-    fn a_tail_quantile_needs_an_exact_test() {
-        let rule = Rule::for_tail(0.03);
-        let doubtful = |doubt| (Decision::Inconclusive, Some(doubt));
-        assert_eq!(ruled(estimate(0.2, 0.01, 7), &[agreeing()], rule), doubtful(Doubt::TooFewUnits));
-        assert_eq!(ruled(estimate(0.2, 0.01, 8), &[], rule), doubtful(Doubt::NoExactTest));
-        assert_eq!(ruled(estimate(0.2, 0.01, 8), &[agreeing()], rule), (Decision::Regressed, None));
-        assert_eq!((units_to_reach(0.05), units_to_reach(0.0029)), (8, 10));
+    fn without_consent_the_interval_reaches_to_zero() {
+        let apart = Test::TWithConsent(rank_sum(&[0.0; 5], &[1.0; 5], 0.0).expect("two arms"));
+        let mixed = Test::TWithConsent(rank_sum(&[0.0, 2.0], &[1.0, 3.0], 0.0).expect("two arms"));
+        let e = estimate(0.05, 0.001, 5);
+        let rule = Rule::new(0.01);
+        assert_eq!(ruled(e, &apart, rule), (Decision::Regressed, None));
+        assert_eq!(ruled(e, &mixed, rule), (Decision::Inconclusive, Some(Doubt::TooWide)));
+        let ruling = decide(&e, &mixed, &rule).expect("a valid rule");
+        assert!(ruling.interval.lo == 0.0 && ruling.interval.hi > 0.05 && ruling.p_zero > CONSENT_ALPHA);
+        assert_eq!(ruled(estimate(0.005, 0.001, 5), &apart, rule).0, Decision::ChangedWithinMargin);
+        assert_eq!(ruled(estimate(0.005, 0.001, 5), &mixed, rule).0, Decision::Unchanged);
     }
 
     #[test]
     fn nothing_to_judge_by_is_inconclusive_and_never_nan() {
         let rule = Rule::new(0.01);
         let doubtful = |doubt| (Decision::Inconclusive, Some(doubt));
-        assert_eq!(ruled(estimate(0.05, 0.001, 2), &[], rule), doubtful(Doubt::TooFewUnits));
-        assert_eq!(ruled(estimate(0.05, 0.0, 5), &[], rule), doubtful(Doubt::NoSpread));
-        assert_eq!(ruled(estimate(f64::NAN, 0.1, 5), &[], rule), doubtful(Doubt::NoSpread));
+        assert_eq!(ruled(estimate(0.05, 0.001, 2), &Test::T, rule), doubtful(Doubt::TooFewUnits));
+        assert_eq!(ruled(estimate(0.05, 0.0, 5), &Test::T, rule), doubtful(Doubt::NoSpread));
+        assert_eq!(ruled(estimate(f64::NAN, 0.1, 5), &Test::T, rule), doubtful(Doubt::NoSpread));
         let bad = [
             Rule::new(0.0),
             Rule::new(f64::NAN),
@@ -354,7 +339,7 @@ mod tests {
             Rule { power: 1.0, ..rule },
         ];
         for rule in bad {
-            assert!(decide(&estimate(0.1, 0.1, 5), &[], &rule).is_err(), "{rule:?}");
+            assert!(decide(&estimate(0.1, 0.1, 5), &Test::T, &rule).is_err(), "{rule:?}");
         }
     }
 
@@ -362,7 +347,7 @@ mod tests {
     fn an_inconclusive_ruling_says_how_many_pairs_would_settle_it() {
         let settle = |effect, sd: f64, n: usize| {
             let e = estimate(effect, sd / (n as f64).sqrt(), n);
-            decide(&e, &[], &Rule::new(0.01)).expect("a valid rule").units_to_settle
+            decide(&e, &Test::T, &Rule::new(0.01)).expect("a valid rule").units_to_settle
         };
         // An effect at the MDE of R = 20 needs 20 pairs: factor .77 of s_d.
         let at_20 = settle(0.01 + 0.7652 * 0.02, 0.02, 5);

@@ -78,7 +78,7 @@ pub fn correct_after_looks(rulings: &mut [Ruling], q: f64, looks: usize) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{Estimate, Rule, decide};
+    use crate::stats::{Estimate, Rule, Test, decide};
 
     #[test]
     fn adjusted_values_by_hand() {
@@ -95,7 +95,7 @@ mod tests {
 
     fn ruling(effect: f64) -> Ruling {
         let estimate = Estimate { effect, se: 0.01, df: 4.0, sd: 0.02, n: 5, fixed_var: 0.0 };
-        decide(&estimate, &[], &Rule::new(0.01)).expect("a valid rule")
+        decide(&estimate, &Test::T, &Rule::new(0.01)).expect("a valid rule")
     }
 
     #[test]

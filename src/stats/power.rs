@@ -15,7 +15,7 @@ pub const MAX_UNITS: usize = 10_000;
 /// Log scale like `margin`; infinite when the estimate has no usable standard error. The noncentral t is
 /// approximated by a shifted t, which keeps the power within 85–95 % for a nominal 90 % if the spread is the
 /// true one. The spread of the same few pairs is itself uncertain: effects printed from it are seen 75 % of
-/// the time with 5 pairs, 82 % with 10 and 87 % with 20 (simulated in `benches/verdicts.rs`). A
+/// the time with 5 pairs, and at least 81 % with 10 and 86 % with 20 (simulated in `benches/verdicts.rs`). A
 /// [`super::Prior`] narrows that.
 pub fn minimum_detectable_effect(estimate: &Estimate, margin: f64, alpha: f64, power: f64) -> f64 {
     if !estimate.se.is_finite() {

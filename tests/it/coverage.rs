@@ -7,12 +7,11 @@ use trt_perf::stats::{Interval, Prior, Rule, SessionSpread, judge_pairs, judge_u
 use trt_perf::stats::{Judgement, Orientation};
 
 const COMPARISONS: u64 = 4000;
-const ALPHA: f64 = 0.05;
 /// Relative changes that are true in turn.
 const CHANGES: [f64; 3] = [-0.03, 0.0, 0.05];
 
 fn held(judgement: &Judgement, effect: f64) -> bool {
-    let Interval { lo, hi, .. } = judgement.estimate.interval(ALPHA);
+    let Interval { lo, hi, .. } = judgement.ruling.interval;
     (lo..=hi).contains(&effect)
 }
 

@@ -2,6 +2,7 @@
 //! simulated measurements and queues. Benches use single files of this folder.
 
 pub mod installed;
+pub mod noise;
 mod processes;
 pub mod program;
 pub mod queues;

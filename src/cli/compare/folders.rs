@@ -11,7 +11,8 @@ use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
 use crate::report::{json, terminal};
-use crate::stats::decide::{MIN_CHECKED_UNITS, MIN_UNITS};
+use crate::stats::decide::{MIN_TAIL_UNITS, MIN_UNITS};
+use crate::stats::judge::MIN_UNPAIRED_UNITS;
 use crate::stats::{Description, SessionSpread};
 use crate::summarize::{Steady, describe_steady};
 use crate::tensor::read_samples;
@@ -22,8 +23,6 @@ use std::path::{Path, PathBuf};
 
 /// Error rate of the only look at these data.
 const ALPHA: f64 = 0.05;
-/// The seed of the sign flips, for where there are too many pairs to try all: the same files always give the same answer.
-const SEED: u64 = 1;
 
 /// One side: its processes in the order of their file names.
 struct SampleFolder {
@@ -77,7 +76,7 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     let same = |_| Sessions::Known(SessionSpread::NONE);
     let (design, said) = if args.paired {
         (
-            Design::Pairs { alpha: ALPHA, seed: SEED, prior: &|_| None },
+            Design::Pairs { alpha: ALPHA, first: &[], prior: &|_| None },
             "pairs: file i of both sides ran back to back".to_owned(),
         )
     } else if args.same_session {
@@ -150,9 +149,10 @@ impl SampleFolder {
 fn notes(base: &SampleFolder, head: &SampleFolder, paired: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let least = base.files.len().min(head.files.len());
-    if least < MIN_UNITS {
+    let needed = if paired { MIN_UNITS } else { MIN_UNPAIRED_UNITS };
+    if least < needed {
         notes.push(format!(
-            "{} a side tell how far apart these are, and not whether it would happen again: a verdict needs {MIN_UNITS} (p99: {MIN_CHECKED_UNITS})",
+            "{} a side tell how far apart these are, and not whether it would happen again: a verdict needs {needed} (p99: {MIN_TAIL_UNITS})",
             plural(least, "process")
         ));
     }

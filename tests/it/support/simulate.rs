@@ -83,8 +83,14 @@ impl Arms {
     }
 }
 
-pub fn question(rule: Rule) -> PairedQuestion {
-    PairedQuestion { orientation: Orientation::LowerIsBetter, rule, resolution_sd: 0.0, prior: None, seed: 1 }
+pub fn question(rule: Rule) -> PairedQuestion<'static> {
+    PairedQuestion {
+        orientation: Orientation::LowerIsBetter,
+        rule,
+        resolution_sd: 0.0,
+        prior: None,
+        first: &[],
+    }
 }
 
 /// So many of so many.
@@ -116,7 +122,7 @@ impl Share {
 /// How often each rule calls the same simulated comparisons changed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rates {
-    /// Our paired t, two-sided p ≤ α: says nothing about the margin.
+    /// Our test of zero, two-sided p ≤ α: says nothing about the margin.
     pub t: Share,
     /// Our verdicts.
     pub regressed: Share,
@@ -201,7 +207,7 @@ fn variance(values: &[f64], mean: f64) -> f64 {
 /// against a bootstrap of the pooled samples is below .05 and the bootstrap interval of the ratio of means
 /// lies beyond ±1 % (its book, "analysis process", and `noise_threshold`). It resamples 100 000 times; 1000
 /// settle a .05 well enough for a rate.
-fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
+pub fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
     const RESAMPLES: usize = 1000;
     let in_100 = |x: &[f64]| x.chunks(x.len().div_ceil(100)).map(mean).collect::<Vec<_>>();
     let (base, head) = (in_100(base), in_100(head));
@@ -235,7 +241,7 @@ fn criterion_changed(base: &[f64], head: &[f64], rng: &mut Rng) -> bool {
 
 /// NVBench's compare script: the same if the relative difference of the means is within the smaller relative
 /// standard deviation of the samples.
-fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
+pub fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
     let (mean_base, mean_head) = (mean(base), mean(head));
     let noise_base = variance(base, mean_base).sqrt() / mean_base;
     let noise_head = variance(head, mean_head).sqrt() / mean_head;
@@ -244,7 +250,7 @@ fn nvbench_changed(base: &[f64], head: &[f64]) -> bool {
 
 /// Mann–Whitney on all samples as if they were independent, normal approximation, two-sided 5 %. Ties of u64
 /// nanoseconds around a millisecond are too rare to matter.
-fn mann_whitney_changed(base: &[f64], head: &[f64]) -> bool {
+pub fn mann_whitney_changed(base: &[f64], head: &[f64]) -> bool {
     let mut all: Vec<(f64, bool)> =
         base.iter().map(|&v| (v, false)).chain(head.iter().map(|&v| (v, true))).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -298,8 +304,8 @@ pub fn sequential(overall: f64, comparisons: u32, seed: u64) -> (Share, Share, S
         let (base, null) = (arm(last, 0.0, 0.004, &mut rng), arm(last, 0.0, 0.004, &mut rng));
         let at_margin: Vec<f64> = null.iter().map(|h| h * rule.margin.exp()).collect();
         any.count(looks.iter().any(|&n| {
-            let d = log_ratios(&base[..n], &null[..n]).expect("usable");
-            paired_t(&d, 0.0).expect("usable").p_zero() <= alpha
+            let judged = judge_pairs(&base[..n], &null[..n], &question(rule)).expect("usable");
+            judged.ruling.p_zero <= alpha
         }));
         let first = looks.iter().find_map(|&n| {
             let judged = judge_pairs(&base[..n], &at_margin[..n], &question(rule)).expect("usable");
