@@ -5,6 +5,7 @@
 //! that come from two sessions also carry what differs between sessions.
 
 mod budget;
+pub mod confirm;
 mod deciding;
 mod design;
 mod metric;
@@ -14,9 +15,9 @@ pub mod samples;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
-pub use metric::{Metric, case_metrics, metrics};
+pub use metric::{Metric, case_metrics, metrics, short_of_requests};
 pub use reason::{
-    BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, WhichArm,
+    BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, Unit, WhichArm,
 };
 pub use verdict::{Verdict, case_verdict, verdict_of};
 
@@ -131,7 +132,7 @@ pub fn compare_case(
     let metrics: Vec<MetricComparison> =
         case_metrics(head).into_iter().map(|m| compare_metric(m, base, head, margins, design)).collect();
     let broken_budget = budget::broken(base, head, design);
-    let verdict = match verdict_of(&metrics, head.budget, broken_budget.as_ref()) {
+    let verdict = match verdict_of(&metrics, head.budget, margins, broken_budget.as_ref()) {
         Verdict::Regressed | Verdict::Improved
             if matches!(design, Design::Stored(_)) && same_engine(&base.engine, &head.engine) =>
         {
@@ -221,15 +222,15 @@ fn compare_values(
     let (b, h) = (known(base), known(head));
     let mean = |v: &[f64]| stats::geometric_mean(v).unwrap_or(f64::NAN);
     let rule = metric.rule(margins);
+    let mut basis = basis(metric, design);
     let units = b.len().min(h.len());
     let judged = if b.len() < base.len() || h.len() < head.len() {
         Err(NotJudged::TooFewRequests)
     } else if units < rule.min_units {
-        Err(NotJudged::NeedsProcesses { need: rule.min_units, have: units })
+        Err(NotJudged::NeedsUnits { unit: basis.unit(), need: rule.min_units, have: units })
     } else {
         judge(metric, &b, &h, rule, design).map_err(NotJudged::from)
     };
-    let mut basis = basis(metric, design);
     if let (Basis::Calibration { used, .. }, Ok(judged)) = (&mut basis, &judged) {
         // Moderation adds degrees of freedom, unless it was refused.
         *used = judged.estimate.df > judged.estimate.n as f64 - 1.0;

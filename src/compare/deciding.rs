@@ -64,8 +64,11 @@ impl Inconclusive {
             | Self::TestsDisagree { metric }
             | Self::NoSpread { metric }
             | Self::ByChance { metric }
+            | Self::NotConfirmed { metric }
             | Self::TooUncertain { metric, .. } => Some(metric),
-            Self::NothingToJudge | Self::SameEngine | Self::NotConfirmed | Self::TimeRanOut { .. } => None,
+            Self::NothingToJudge | Self::SameEngine | Self::BudgetNotConfirmed | Self::TimeRanOut { .. } => {
+                None
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How two arms were measured, and what is known of the noise beside their own processes. Pure.
 
-use super::Metric;
+use super::{Metric, Unit};
 use crate::stats::{Prior, SessionSpread};
 
 /// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
@@ -59,6 +59,16 @@ pub enum Basis {
     },
     /// Sessions differ, by so much.
     Sessions(Sessions),
+}
+
+impl Basis {
+    /// What is counted where this is the basis.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Pairs | Self::Calibration { .. } => Unit::Pairs,
+            Self::Sessions(_) => Unit::Processes,
+        }
+    }
 }
 
 /// How the two arms were measured, which decides how they are judged.

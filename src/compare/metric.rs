@@ -105,6 +105,17 @@ impl Metric {
     }
 }
 
+/// What a process lacks for its tail to be judged, in words: "812 requests, p99 needs 1000"; `None` where it lacks
+/// nothing, or the tail does not decide the scenario.
+pub fn short_of_requests(scenario: Scenario, budget: Option<Budget>, s: &Summary) -> Option<String> {
+    let decides = metrics(scenario, false).contains(&Metric::Tail);
+    (decides && Metric::Tail.value(s, budget).is_none()).then(|| {
+        let thinner = 1.0 - tail_quantile(budget);
+        let need = (stats::describe::JUDGED_TAIL / thinner - 1e-6).ceil();
+        format!("{} requests, {} needs {need}", s.requests, Metric::Tail.name(budget))
+    })
+}
+
 fn trim(percent: f64) -> String {
     let text = format!("{percent:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -8,15 +8,18 @@
 use super::context::Session;
 use super::stages::{case_record, measure_process};
 use crate::case::Case;
+use crate::compare::confirm::is_settled;
 use crate::compare::{
     CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
+    short_of_requests,
 };
 use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::outcome::Event;
 use crate::record::CaseRecord;
 use crate::rng::Rng;
-use crate::stats::{Decision, LOOKS, look_alpha, next_look};
+use crate::stats::decide::MIN_CHECKED_UNITS;
+use crate::stats::{LOOKS, look_alpha, next_look};
 use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -111,11 +114,6 @@ impl Looks {
     fn most(&self) -> usize {
         self.pairs.unwrap_or(LOOKS[LOOKS.len() - 1])
     }
-
-    /// How many looks there can be: what a correction for several cases has to allow for.
-    pub fn count(&self) -> usize {
-        if self.pairs.is_some() { 1 } else { LOOKS.len() }
-    }
 }
 
 /// A comparison by pairs, with both arms' records.
@@ -136,7 +134,7 @@ pub(super) struct Paired {
 /// What is known of the spread between a case's pairs before any is measured; given the record so far.
 pub(super) type Expect<'a> = dyn Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 'a;
 
-/// Measures pairs until every gated metric is decided, or the last look or the time is reached.
+/// Measures pairs until the case is settled, or the last look or the time is reached.
 pub(super) fn compare_pairs(
     session: &Session,
     base: &Arm,
@@ -150,6 +148,9 @@ pub(super) fn compare_pairs(
         arms: [base, head],
         summaries: [Vec::new(), Vec::new()],
         outputs: [BTreeMap::new(), BTreeMap::new()],
+        short: Vec::new(),
+        takes_short: looks.most() < MIN_CHECKED_UNITS,
+        most: looks.most(),
         done: looks.after,
         discarded: 0,
         why_discarded: None,
@@ -174,7 +175,7 @@ pub(super) fn compare_pairs(
         }
         let now = run.judge(alpha, looks.seed, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
-        let open = undecided(&now.comparison) || run.is_spoiled();
+        let open = !is_settled(&now.comparison) || run.is_spoiled();
         paired = Some(now);
         if !open || run.hopeless(looks.most()) {
             break;
@@ -186,15 +187,6 @@ pub(super) fn compare_pairs(
     }
 }
 
-/// Whether a further look could decide something: a metric that is not decided, or not yet judged for want of
-/// pairs.
-fn undecided(c: &CaseComparison) -> bool {
-    c.metrics.iter().any(|m| match &m.ruling {
-        Ok(r) => r.decision == Decision::Inconclusive,
-        Err(why) => why.wants_processes(),
-    })
-}
-
 /// One pair that was disturbed says nothing about the machine; from two on their share counts.
 fn is_spoiled(discarded: usize, kept: usize) -> bool {
     discarded >= 2 && discarded as f64 > MAX_DISCARDED_FRAC * (discarded + kept) as f64
@@ -204,6 +196,12 @@ struct PairRun<'a> {
     arms: [&'a Arm<'a>; 2],
     summaries: [Vec<Summary>; 2],
     outputs: [BTreeMap<String, String>; 2],
+    /// Pairs with too few requests for the tail, left out.
+    short: Vec<[Summary; 2]>,
+    /// Whether such pairs count all the same, and the tail is not judged.
+    takes_short: bool,
+    /// Pairs at the last look.
+    most: usize,
     /// Number of the last pair.
     done: u64,
     discarded: usize,
@@ -233,11 +231,40 @@ impl PairRun<'_> {
         if let Some(why) = base.invalid_reason().or_else(|| head.invalid_reason()) {
             self.discarded += 1;
             self.why_discarded = Some(why);
+        } else if let Some(why) = self.why_short(&base, &head) {
+            self.leave_out(session, [base, head], &why);
         } else {
             self.summaries[0].push(base);
             self.summaries[1].push(head);
         }
         Ok(())
+    }
+
+    /// What a pair lacks for the tail to be judged, where that matters.
+    fn why_short(&self, base: &Summary, head: &Summary) -> Option<String> {
+        let case = self.arms[1].case;
+        let why = |s| short_of_requests(case.scenario, case.budget, s).filter(|_| !self.takes_short);
+        let of = |name: &str, why: String| format!("{name}'s process has {why}");
+        why(base).map(|w| of("base", w)).or_else(|| why(head).map(|w| of("head", w)))
+    }
+
+    /// One process with too few requests must cost its pair and not the judgement of the tail. Where it is not one but
+    /// too many, all pairs count, and it is the tail that is not judged.
+    fn leave_out(&mut self, session: &Session, pair: [Summary; 2], why: &str) {
+        self.short.push(pair);
+        let id = &self.arms[1].case.id;
+        self.takes_short = is_spoiled(self.short.len(), self.most);
+        if self.takes_short {
+            session.note(&format!(
+                "{id}: too many pairs lack requests ({why}): they count, the tail is not judged"
+            ));
+            for [base, head] in self.short.drain(..) {
+                self.summaries[0].push(base);
+                self.summaries[1].push(head);
+            }
+        } else {
+            session.note(&format!("{id}: pair {} is discarded: {why}", self.done));
+        }
     }
 
     /// Says that a look did not decide, and how long the next one takes if pairs go on as they did.
@@ -249,7 +276,7 @@ impl PairRun<'_> {
     }
 
     fn tried(&self) -> usize {
-        self.summaries[0].len() + self.discarded
+        self.summaries[0].len() + self.short.len() + self.discarded
     }
 
     /// Too many of the pairs so far were discarded.
@@ -287,7 +314,8 @@ impl PairRun<'_> {
             let (discarded, of) = (self.discarded, self.tried());
             comparison.verdict = Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last });
         }
-        Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded: self.discarded })
+        let discarded = self.discarded + self.short.len();
+        Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded })
     }
 }
 

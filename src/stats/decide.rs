@@ -60,6 +60,8 @@ pub enum Doubt {
     NoExactTest,
     /// Significant alone, but not among all the cases of this run (set by the multiplicity correction).
     Multiplicity,
+    /// A second, independent set of units does not show it (set by the confirmation of a check).
+    NotConfirmed,
 }
 
 /// How to decide one metric.
@@ -199,7 +201,7 @@ pub fn decide(estimate: &Estimate, checks: &[CrossCheck], rule: &Rule) -> Result
                 settle().map(|n| n.max(if rule.needs_exact { units_to_reach(rule.alpha) } else { 0 }))
             }
             Some(Doubt::NoExactTest) => Some(units_to_reach(rule.alpha)),
-            Some(Doubt::NoSpread | Doubt::Multiplicity) | None => None,
+            Some(Doubt::NoSpread | Doubt::Multiplicity | Doubt::NotConfirmed) | None => None,
         },
     })
 }
