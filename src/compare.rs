@@ -8,6 +8,7 @@ mod budget;
 pub mod confirm;
 mod deciding;
 mod design;
+pub mod many;
 mod metric;
 mod question;
 mod reason;
@@ -204,7 +205,9 @@ fn compare_metric(
         case.processes.iter().map(|s| metric.value(s, case.budget)).collect()
     };
     let mut shown = compare_values(metric, &values(base), &values(head), margins, design);
-    if let Some(why) = budget::not_gated(metric, base, head) {
+    // Too few pairs is said first: what is wrong with three of them may be an accident.
+    let wants_units = shown.ruling.as_ref().is_err_and(NotJudged::wants_units);
+    if let Some(why) = budget::not_gated(metric, base, head).filter(|_| !wants_units) {
         shown.ruling = Err(why);
     }
     shown
@@ -223,11 +226,11 @@ fn compare_values(
     let mean = |v: &[f64]| stats::geometric_mean(v).unwrap_or(f64::NAN);
     let rule = metric.rule(margins);
     let mut basis = basis(metric, design);
-    let units = b.len().min(h.len());
-    let judged = if b.len() < base.len() || h.len() < head.len() {
-        Err(NotJudged::TooFewRequests)
-    } else if units < rule.min_units {
+    let units = base.len().min(head.len());
+    let judged = if units < rule.min_units {
         Err(NotJudged::NeedsUnits { unit: basis.unit(), need: rule.min_units, have: units })
+    } else if b.len() < base.len() || h.len() < head.len() {
+        Err(NotJudged::TooFewRequests)
     } else {
         judge(metric, &b, &h, rule, design).map_err(NotJudged::from)
     };

@@ -4,7 +4,7 @@ mod folders;
 
 pub use folders::natural;
 
-use super::args::MessageFormat;
+use super::args::{self, MessageFormat};
 use super::exit::{Exit, ExitPolicy};
 use super::{note, out, out_message, project};
 use crate::baseline::{self, find_record, stores};
@@ -38,7 +38,10 @@ pub struct CompareArgs {
     /// Of two folders: all processes ran in one session, in no particular order
     #[arg(long, conflicts_with = "paired")]
     same_session: bool,
-    /// Exit with 100 when a case regressed
+    /// Judge as if sessions differed by this much (sd) where nothing changed, whatever is known of it
+    #[arg(long, value_name = "PERCENT", value_parser = args::session_sd, conflicts_with_all = ["paired", "same_session"])]
+    assume_session_sd: Option<f64>,
+    /// Exit with 100 when a case regressed, by numbers that are not only advice
     #[arg(long)]
     fail_on_regression: bool,
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
@@ -70,10 +73,13 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         note(&format!("note: the calibration is not used: {e}"));
         None
     });
-    let comparisons = compare::compare(&base, &head, Margins::default(), &|id, metric| match (
+    let mut comparisons = compare::compare(&base, &head, Margins::default(), &|id, metric| match (
         base.cases.get(id),
         head.cases.get(id),
     ) {
+        _ if args.assume_session_sd.is_some() => {
+            args.assume_session_sd.map_or(compare::Sessions::Assumed, compare::Sessions::given)
+        }
         (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
         _ => compare::Sessions::Assumed,
     });
@@ -84,6 +90,8 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         )
         .next("see what they hold with `cargo trt-perf baseline show`"));
     }
+    compare::many::correct(&mut comparisons.iter_mut().collect::<Vec<_>>())
+        .map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
     let mut ordered: Vec<_> = comparisons.iter().collect();
     ordered.sort_by_key(|c| (c.verdict.rank(), c.id.clone()));
     let human = args.message_format == MessageFormat::Human;
@@ -108,5 +116,5 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         note(&format!("advisory: between the two {}", soft.join(", ")));
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    Ok(gate.exit(Tally::of_verdicts(comparisons.iter().map(|c| &c.verdict))))
+    Ok(gate.exit(Tally::of_comparisons(&comparisons)))
 }

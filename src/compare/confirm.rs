@@ -26,17 +26,9 @@ pub fn is_settled(c: &CaseComparison) -> bool {
 /// The metrics that became what the case is said to have become; empty where nothing is to be confirmed, or where only
 /// the budget is broken.
 pub fn claims(c: &CaseComparison) -> Vec<Metric> {
-    let Some(decision) = claimed(&c.verdict) else { return Vec::new() };
+    let Some(decision) = c.verdict.claim() else { return Vec::new() };
     let claims = |m: &&super::MetricComparison| m.ruling.as_ref().is_ok_and(|r| r.decision == decision);
     c.metrics.iter().filter(claims).map(|m| m.metric).collect()
-}
-
-fn claimed(verdict: &Verdict) -> Option<Decision> {
-    match verdict {
-        Verdict::Regressed => Some(Decision::Regressed),
-        Verdict::Improved => Some(Decision::Improved),
-        _ => None,
-    }
 }
 
 /// Pairs of the second set of a case whose first had so many: as many, and enough for a tail quantile.
@@ -122,4 +114,88 @@ pub fn confirm(candidates: &mut [Candidate], alpha: f64) -> Result<Vec<Option<bo
         });
     }
     Ok(confirmed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Margins;
+    use crate::compare::Design;
+    use crate::compare::samples::compare_samples;
+    use crate::stats::{Description, describe};
+
+    /// Eight processes whose requests all take about `mean_ns`, with a tail that is `tail` times as long.
+    fn arm(mean_ns: f64, tail: f64, pairs: u32) -> Vec<Description> {
+        let process = |i: u32| {
+            let level = mean_ns * (1.0 + 1e-3 * f64::from(i % 3));
+            let samples: Vec<u64> =
+                (0..1000).map(|s| (level * if s % 50 == 0 { tail } else { 1.0 }) as u64).collect();
+            describe(&samples).expect("samples")
+        };
+        (0..pairs).map(process).collect()
+    }
+
+    fn compared(head: f64, tail: f64, pairs: u32) -> CaseComparison {
+        let design = Design::Pairs { alpha: 0.05, seed: 1, prior: &|_| None };
+        // Heads vary in another order than bases, or all pairs would differ by the same.
+        let mut head = arm(head, tail, pairs);
+        head.rotate_left(1);
+        compare_samples("c", &arm(1e6, 2.0, pairs), &head, Margins::default(), &design)
+    }
+
+    #[test]
+    fn a_case_is_settled_once_it_changed_or_everything_is_decided() {
+        assert!(is_settled(&compared(1.1e6, 2.0, 5)), "worse by its mean, whatever p99 is");
+        assert!(!is_settled(&compared(1e6, 2.0, 5)), "p99 may still be worse");
+        assert!(!is_settled(&compared(0.9e6, 2.0, 5)), "no improvement before p99 was looked at");
+        assert!(is_settled(&compared(1e6, 2.0, 8)) && is_settled(&compared(0.9e6, 2.0, 8)));
+    }
+
+    #[test]
+    fn a_change_claims_the_metrics_that_changed() {
+        assert_eq!(claims(&compared(1.1e6, 2.0, 5)), [Metric::Mean, Metric::Median]);
+        assert_eq!(claims(&compared(1e6, 3.0, 8)), [Metric::Mean, Metric::Tail]);
+        assert_eq!(claims(&compared(0.9e6, 2.0, 8)), [Metric::Mean, Metric::Median, Metric::Tail]);
+        assert_eq!(claims(&compared(1e6, 2.0, 8)), []);
+        assert_eq!((second_pairs(5), second_pairs(8), second_pairs(20)), (8, 8, 20));
+    }
+
+    fn confirmed(first: &mut CaseComparison, second: &CaseComparison) -> Option<bool> {
+        confirm(&mut [Candidate { first, second }], 0.05).expect("p values")[0]
+    }
+
+    #[test]
+    fn what_the_second_set_shows_stands_and_the_rest_is_withdrawn() {
+        let mut all = compared(1.1e6, 2.0, 8);
+        assert_eq!(
+            (confirmed(&mut all, &compared(1.1e6, 2.0, 8)), &all.verdict),
+            (Some(true), &Verdict::Regressed)
+        );
+        // The second set sees the tail alone: the median is withdrawn, and the case is still worse.
+        let mut mixed = compared(1.1e6, 3.0, 8);
+        assert_eq!(confirmed(&mut mixed, &compared(1e6, 3.0, 8)), Some(true));
+        assert_eq!((claims(&mixed).contains(&Metric::Median), &mixed.verdict), (false, &Verdict::Regressed));
+        let mut none = compared(1.1e6, 2.0, 5);
+        assert_eq!(confirmed(&mut none, &compared(1e6, 2.0, 8)), Some(false));
+        assert_eq!(none.verdict, Verdict::Inconclusive(Inconclusive::NotConfirmed { metric: "mean".into() }));
+        assert_eq!(none.deciding().map(|m| m.metric), Some(Metric::Mean));
+    }
+
+    #[test]
+    fn an_improvement_needs_a_second_set_that_is_not_worse() {
+        let second = compared(0.9e6, 2.0, 8);
+        let mut better = compared(0.9e6, 2.0, 8);
+        assert_eq!((confirmed(&mut better, &second), &better.verdict), (Some(true), &Verdict::Improved));
+        let worse = compared(0.9e6, 3.0, 8);
+        assert_eq!(worse.verdict, Verdict::Regressed);
+        assert_eq!(confirmed(&mut better, &worse), Some(false));
+    }
+
+    #[test]
+    fn a_second_set_without_an_answer_says_why() {
+        let mut first = compared(1.1e6, 2.0, 8);
+        let late = Verdict::Inconclusive(Inconclusive::TimeRanOut { pairs: 3, wanted: 8 });
+        let second = CaseComparison { verdict: late.clone(), ..compared(1.1e6, 2.0, 8) };
+        assert_eq!((confirmed(&mut first, &second), first.verdict), (None, late));
+    }
 }

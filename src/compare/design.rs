@@ -19,15 +19,22 @@ pub enum Sessions {
     },
     /// Estimated from stored sessions.
     Known(SessionSpread),
+    /// Stated by whoever compares.
+    Given(SessionSpread),
     /// Nothing known: [`ASSUMED_SESSION_SD`].
     Assumed,
 }
 
 impl Sessions {
+    /// Sessions that are said to differ by `sd_frac` (sd; 0.01 is 1 %).
+    pub fn given(sd_frac: f64) -> Self {
+        Self::Given(SessionSpread { sd: sd_frac.ln_1p(), df: f64::INFINITY })
+    }
+
     /// How much sessions differ.
     pub fn spread(self) -> SessionSpread {
         match self {
-            Self::Calibrated { spread, .. } | Self::Known(spread) => spread,
+            Self::Calibrated { spread, .. } | Self::Known(spread) | Self::Given(spread) => spread,
             // As if it had been measured exactly: it is an upper bound, not an estimate.
             Self::Assumed => SessionSpread { sd: ASSUMED_SESSION_SD, df: f64::INFINITY },
         }

@@ -240,7 +240,8 @@ pub enum Invalid {
     BaseDidExtraWork,
 }
 
-/// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds.
+/// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds; `p`: one-sided, of the
+/// hypothesis that head keeps the budget.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum BrokenBudget {
@@ -248,7 +249,7 @@ pub enum BrokenBudget {
         "{metric} is {} [{} {}], over the budget of {}, which the base kept with {}",
         time(.head.est), time(.head.lo), time(.head.hi), plain_time(*.max_ns as f64), time(*.base_ns)
     )]
-    Exceeded { metric: String, head: Interval, max_ns: u64, base_ns: f64 },
+    Exceeded { metric: String, head: Interval, max_ns: u64, base_ns: f64, p: f64 },
     #[error("no rate keeps {metric} within {} any more, and the base has one", plain_time(*.max_ns as f64))]
     NoRate { metric: String, max_ns: u64 },
 }

@@ -48,6 +48,15 @@ impl Verdict {
         }
     }
 
+    /// What its metrics must have been decided to be, for it to rest on them; `None` where it claims no change.
+    pub(super) fn claim(&self) -> Option<Decision> {
+        match self {
+            Self::Regressed => Some(Decision::Regressed),
+            Self::Improved => Some(Decision::Improved),
+            _ => None,
+        }
+    }
+
     /// Worst first: the order of tables.
     pub fn rank(&self) -> u8 {
         match self {
