@@ -9,11 +9,13 @@ use super::exit::{Exit, ExitPolicy};
 use super::{note, out, out_message, project};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
-use crate::compare;
+use crate::compare::{self, Sessions};
+use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
+use crate::record::Record;
 use crate::report::{json, terminal};
 use crate::session::sessions_for;
 use clap::Args;
@@ -67,22 +69,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         )
         .next("numbers compare on one device only; list them with `cargo trt-perf baseline list`"));
     }
-    let stores = stores(&project);
-    let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
-    let calibration = baseline::load_calibration(stores[0].dir(), &head.device.key).unwrap_or_else(|e| {
-        note(&format!("note: the calibration is not used: {e}"));
-        None
-    });
-    let mut comparisons = compare::compare(&base, &head, Margins::default(), &|id, metric| match (
-        base.cases.get(id),
-        head.cases.get(id),
-    ) {
-        _ if args.assume_session_sd.is_some() => {
-            args.assume_session_sd.map_or(compare::Sessions::Assumed, compare::Sessions::given)
-        }
-        (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
-        _ => compare::Sessions::Assumed,
-    });
+    let mut comparisons = compared(args, &project, &base, &head);
     if comparisons.is_empty() {
         return Err(Failure::new(
             FailureKind::Nothing,
@@ -117,4 +104,25 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_comparisons(&comparisons)))
+}
+
+/// Every case that both have, by what is known, or said, of how much sessions differ.
+fn compared(
+    args: &CompareArgs,
+    project: &Project,
+    base: &Record,
+    head: &Record,
+) -> Vec<compare::CaseComparison> {
+    let stores = stores(project);
+    let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
+    let calibration = baseline::load_calibration(stores[0].dir(), &head.device.key).unwrap_or_else(|e| {
+        note(&format!("note: the calibration is not used: {e}"));
+        None
+    });
+    let known = |id: &str, metric| match (base.cases.get(id), head.cases.get(id)) {
+        (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
+        _ => Sessions::Assumed,
+    };
+    let given = args.assume_session_sd.map(Sessions::given);
+    compare::compare(base, head, Margins::default(), &|id, metric| given.unwrap_or_else(|| known(id, metric)))
 }

@@ -37,14 +37,14 @@ pub fn second_pairs(first: usize) -> usize {
 }
 
 /// A case that claims a change, with what the second set of pairs made of it.
-pub struct Candidate<'a> {
+pub struct Claimant<'a> {
     /// By the first set; what does not hold is withdrawn from it.
     pub first: &'a mut CaseComparison,
     /// By the second set.
     pub second: &'a CaseComparison,
 }
 
-impl Candidate<'_> {
+impl Claimant<'_> {
     /// One-sided p values of the claims; 1 where the second set could not judge, or says that an improved case is worse.
     fn p_values(&self) -> Vec<f64> {
         let regressed = self.first.verdict == Verdict::Regressed;
@@ -96,21 +96,21 @@ impl Candidate<'_> {
 /// has no p value; it stands where the second set breaks it, too. Where the second set says nothing at all, its reason
 /// becomes the verdict.
 ///
-/// Gives, for every candidate, whether a claim is left; `None` where the second set says nothing. Fails on a p value that
+/// Gives, for every claimant, whether a claim is left; `None` where the second set says nothing. Fails on a p value that
 /// is none, which no ruling has.
-pub fn confirm(candidates: &mut [Candidate], alpha: f64) -> Result<Vec<Option<bool>>, StatError> {
+pub fn confirm(claimants: &mut [Claimant], alpha: f64) -> Result<Vec<Option<bool>>, StatError> {
     let p_values: Vec<Vec<f64>> =
-        candidates.iter().map(|c| if c.is_mute() { Vec::new() } else { c.p_values() }).collect();
+        claimants.iter().map(|c| if c.is_mute() { Vec::new() } else { c.p_values() }).collect();
     let adjusted = benjamini_hochberg(&p_values.concat())?;
     let mut held = adjusted.into_iter().map(|p| p <= alpha);
     let mut confirmed = Vec::new();
-    for (candidate, p_values) in candidates.iter_mut().zip(&p_values) {
+    for (claimant, p_values) in claimants.iter_mut().zip(&p_values) {
         let held: Vec<bool> = held.by_ref().take(p_values.len()).collect();
-        confirmed.push(if candidate.is_mute() {
-            candidate.first.verdict = candidate.second.verdict.clone();
+        confirmed.push(if claimant.is_mute() {
+            claimant.first.verdict = claimant.second.verdict.clone();
             None
         } else {
-            Some(candidate.withdraw(&held))
+            Some(claimant.withdraw(&held))
         });
     }
     Ok(confirmed)
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn confirmed(first: &mut CaseComparison, second: &CaseComparison) -> Option<bool> {
-        confirm(&mut [Candidate { first, second }], 0.05).expect("p values")[0]
+        confirm(&mut [Claimant { first, second }], 0.05).expect("p values")[0]
     }
 
     #[test]

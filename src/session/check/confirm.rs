@@ -3,7 +3,7 @@
 
 use super::Check;
 use super::measure::Engined;
-use crate::compare::confirm::{Candidate, confirm, second_pairs};
+use crate::compare::confirm::{Claimant, confirm, second_pairs};
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Row, RowOrigin};
@@ -12,7 +12,7 @@ use crate::session::stages::build_case;
 use std::collections::BTreeMap;
 
 /// A case that changed.
-struct Changed {
+struct ToConfirm {
     id: String,
     verdict: &'static str,
     /// Pairs that were kept.
@@ -30,7 +30,7 @@ impl Check<'_> {
             if self.interrupted {
                 return;
             }
-            let Changed { id, verdict, pairs, .. } = &case;
+            let ToConfirm { id, verdict, pairs, .. } = &case;
             let pairs = second_pairs(*pairs);
             self.session.note(&format!("{id}: {verdict}; measuring {pairs} other pairs to confirm it"));
             match self.again(&case) {
@@ -44,12 +44,12 @@ impl Check<'_> {
     }
 
     /// The cases that changed.
-    fn changed(&self) -> Vec<Changed> {
+    fn changed(&self) -> Vec<ToConfirm> {
         let changed = |row: &Row| matches!(row.comparison.verdict, Verdict::Regressed | Verdict::Improved);
         let case = |(id, row): (&String, &Row)| match row.origin {
             RowOrigin::Pairs { pairs, discarded, .. } if changed(row) => {
                 let verdict = row.comparison.verdict.word();
-                Some(Changed { id: id.clone(), verdict, pairs, tried: pairs + discarded })
+                Some(ToConfirm { id: id.clone(), verdict, pairs, tried: pairs + discarded })
             }
             _ => None,
         };
@@ -57,7 +57,7 @@ impl Check<'_> {
     }
 
     /// A second set of pairs.
-    fn again(&self, case: &Changed) -> Result<Option<Paired>> {
+    fn again(&self, case: &ToConfirm) -> Result<Option<Paired>> {
         let Some(both) = self.of_both(&case.id) else { return Ok(None) };
         let engined = Engined {
             both,
@@ -78,9 +78,9 @@ impl Check<'_> {
     fn compare_with(&mut self, second: &BTreeMap<String, CaseComparison>) {
         let mut rows: Vec<(&mut Row, &CaseComparison)> =
             self.rows.iter_mut().filter_map(|(id, row)| Some((row, second.get(id)?))).collect();
-        let mut candidates: Vec<Candidate> =
-            rows.iter_mut().map(|(row, second)| Candidate { first: &mut row.comparison, second }).collect();
-        let Ok(all) = confirm(&mut candidates, self.plan.looks.alpha) else { return };
+        let mut claimants: Vec<Claimant> =
+            rows.iter_mut().map(|(row, second)| Claimant { first: &mut row.comparison, second }).collect();
+        let Ok(all) = confirm(&mut claimants, self.plan.looks.alpha) else { return };
         for ((row, _), held) in rows.iter_mut().zip(all) {
             if let RowOrigin::Pairs { confirmed, .. } = &mut row.origin {
                 *confirmed = held;
