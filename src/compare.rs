@@ -16,7 +16,7 @@ pub mod samples;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
-pub use metric::{Metric, case_metrics, metrics, short_of_requests};
+pub use metric::{Metric, case_metrics, lacks_requests, metrics};
 pub use reason::{
     BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, Unit, WhichArm,
 };

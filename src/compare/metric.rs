@@ -1,6 +1,7 @@
 //! The numbers of a case that are compared, and the rule that decides each of them. Pure.
 
-use crate::case::{Budget, Margins, tail_quantile};
+use super::WhichArm;
+use crate::case::{Budget, Case, Margins, tail_quantile};
 use crate::config::Scenario;
 use crate::record::CaseRecord;
 use crate::stats::{self, Orientation, Rule};
@@ -105,15 +106,15 @@ impl Metric {
     }
 }
 
-/// What a process lacks for its tail to be judged, in words: "812 requests, p99 needs 1000"; `None` where it lacks
-/// nothing, or the tail does not decide the scenario.
-pub fn short_of_requests(scenario: Scenario, budget: Option<Budget>, s: &Summary) -> Option<String> {
-    let decides = metrics(scenario, false).contains(&Metric::Tail);
-    (decides && Metric::Tail.value(s, budget).is_none()).then(|| {
-        let thinner = 1.0 - tail_quantile(budget);
-        let need = (stats::describe::JUDGED_TAIL / thinner - 1e-6).ceil();
-        format!("{} requests, {} needs {need}", s.requests, Metric::Tail.name(budget))
-    })
+/// What a pair of base and head lacks for its tail to be judged, in words: "head's process has 812 requests, p99 needs
+/// 1000"; `None` where it lacks nothing, or the tail does not decide the scenario.
+pub fn lacks_requests(case: &Case, pair: [&Summary; 2]) -> Option<String> {
+    let decides = metrics(case.scenario, false).contains(&Metric::Tail);
+    let arms = [WhichArm::Base, WhichArm::Head].into_iter().zip(pair).filter(|_| decides);
+    let (arm, s) = arms.into_iter().find(|(_, s)| Metric::Tail.value(s, case.budget).is_none())?;
+    let need = (stats::describe::JUDGED_TAIL / (1.0 - tail_quantile(case.budget)) - 1e-6).ceil();
+    let tail = Metric::Tail.name(case.budget);
+    Some(format!("{}'s process has {} requests, {tail} needs {need}", arm.word(), s.requests))
 }
 
 fn trim(percent: f64) -> String {

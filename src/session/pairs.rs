@@ -11,7 +11,7 @@ use crate::case::Case;
 use crate::compare::confirm::is_settled;
 use crate::compare::{
     CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
-    short_of_requests,
+    lacks_requests,
 };
 use crate::engine::Built;
 use crate::error::{Failure, Result};
@@ -163,6 +163,7 @@ pub(super) fn compare_pairs(
         }
         let Some(until) = looks.in_time(until, run.tried(), run.summaries[0].len(), start.elapsed()) else {
             if paired.is_none() {
+                run.take_short();
                 paired = Some(run.out_of_time(until, looks, expect)?);
             }
             break;
@@ -231,7 +232,9 @@ impl PairRun<'_> {
         if let Some(why) = base.invalid_reason().or_else(|| head.invalid_reason()) {
             self.discarded += 1;
             self.why_discarded = Some(why);
-        } else if let Some(why) = self.why_short(&base, &head) {
+        } else if let Some(why) =
+            lacks_requests(self.arms[1].case, [&base, &head]).filter(|_| !self.takes_short)
+        {
             self.leave_out(session, [base, head], &why);
         } else {
             self.summaries[0].push(base);
@@ -240,30 +243,25 @@ impl PairRun<'_> {
         Ok(())
     }
 
-    /// What a pair lacks for the tail to be judged, where that matters.
-    fn why_short(&self, base: &Summary, head: &Summary) -> Option<String> {
-        let case = self.arms[1].case;
-        let why = |s| short_of_requests(case.scenario, case.budget, s).filter(|_| !self.takes_short);
-        let of = |name: &str, why: String| format!("{name}'s process has {why}");
-        why(base).map(|w| of("base", w)).or_else(|| why(head).map(|w| of("head", w)))
-    }
-
     /// One process with too few requests must cost its pair and not the judgement of the tail. Where it is not one but
     /// too many, all pairs count, and it is the tail that is not judged.
     fn leave_out(&mut self, session: &Session, pair: [Summary; 2], why: &str) {
-        self.short.push(pair);
         let id = &self.arms[1].case.id;
-        self.takes_short = is_spoiled(self.short.len(), self.most);
-        if self.takes_short {
+        session.note(&format!("{id}: pair {} is discarded: {why}", self.done));
+        self.short.push(pair);
+        if is_spoiled(self.short.len(), self.most) {
             session.note(&format!(
-                "{id}: too many pairs lack requests ({why}): they count, the tail is not judged"
+                "{id}: so many pairs lack requests that they count, and the tail is not judged"
             ));
-            for [base, head] in self.short.drain(..) {
-                self.summaries[0].push(base);
-                self.summaries[1].push(head);
-            }
-        } else {
-            session.note(&format!("{id}: pair {} is discarded: {why}", self.done));
+            self.take_short();
+        }
+    }
+
+    fn take_short(&mut self) {
+        self.takes_short = true;
+        for [base, head] in self.short.drain(..) {
+            self.summaries[0].push(base);
+            self.summaries[1].push(head);
         }
     }
 
