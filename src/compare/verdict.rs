@@ -122,13 +122,12 @@ impl MetricComparison {
 /// Whether the metric is shown to be less than its margin worse: one half of the equivalence test, at the same α.
 fn is_no_worse(m: &MetricComparison, r: &Ruling, margins: Margins) -> bool {
     match (r.decision, r.doubt) {
-        (Decision::Regressed, _) => false,
         (Decision::Improved | Decision::Unchanged | Decision::ChangedWithinMargin, _) => true,
         // Withheld, or measured with a spread: the interval means what it says.
         (Decision::Inconclusive, Some(Doubt::TooWide | Doubt::Multiplicity | Doubt::NotConfirmed)) => {
             r.equivalence.hi < m.metric.rule(margins).margin
         }
-        (Decision::Inconclusive, _) => false,
+        (Decision::Regressed | Decision::Inconclusive, _) => false,
     }
 }
 

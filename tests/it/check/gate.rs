@@ -310,8 +310,9 @@ fn several_changes_are_confirmed_together() {
 #[test]
 fn a_look_that_does_not_decide_says_how_many_pairs_there_can_be() {
     let gate = Gate::new();
-    // Other options make another engine that is as fast: p99 is looked at after eight pairs, not after five.
-    let (code, text) = gate.check(&["--head-config", "build.optimize=false", "--max-time", "10s"]);
-    assert!(code == 0 || code == 100, "{text}");
+    // Another engine that is as good as equally fast: its tail is looked at after eight pairs, not after five.
+    let args = ["--head-config", "debug-extra-work=0.1%", "--max-latency", "10s", "--percentile", "50"];
+    let (code, text) = gate.check(&args);
+    assert!([0, 100].contains(&code), "{text}");
     assert!(text.contains("not decided after 5 of at most 20 pairs"), "{text}");
 }
