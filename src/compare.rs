@@ -5,8 +5,10 @@
 //! that come from two sessions also carry what differs between sessions.
 
 mod budget;
+pub mod confirm;
 mod deciding;
 mod design;
+pub mod many;
 mod metric;
 mod question;
 mod reason;
@@ -14,9 +16,9 @@ pub mod samples;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
-pub use metric::{Metric, case_metrics, metrics};
+pub use metric::{Metric, case_metrics, lacks_requests, metrics};
 pub use reason::{
-    BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, WhichArm,
+    BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, Unit, WhichArm,
 };
 pub use verdict::{Verdict, case_verdict, verdict_of};
 
@@ -131,7 +133,7 @@ pub fn compare_case(
     let metrics: Vec<MetricComparison> =
         case_metrics(head).into_iter().map(|m| compare_metric(m, base, head, margins, design)).collect();
     let broken_budget = budget::broken(base, head, design);
-    let verdict = match verdict_of(&metrics, head.budget, broken_budget.as_ref()) {
+    let verdict = match verdict_of(&metrics, head.budget, margins, broken_budget.as_ref()) {
         Verdict::Regressed | Verdict::Improved
             if matches!(design, Design::Stored(_)) && same_engine(&base.engine, &head.engine) =>
         {
@@ -203,7 +205,9 @@ fn compare_metric(
         case.processes.iter().map(|s| metric.value(s, case.budget)).collect()
     };
     let mut shown = compare_values(metric, &values(base), &values(head), margins, design);
-    if let Some(why) = budget::not_gated(metric, base, head) {
+    // Too few pairs is said first: what is wrong with three of them may be an accident.
+    let wants_units = shown.ruling.as_ref().is_err_and(NotJudged::wants_units);
+    if let Some(why) = budget::not_gated(metric, base, head).filter(|_| !wants_units) {
         shown.ruling = Err(why);
     }
     shown
@@ -221,15 +225,15 @@ fn compare_values(
     let (b, h) = (known(base), known(head));
     let mean = |v: &[f64]| stats::geometric_mean(v).unwrap_or(f64::NAN);
     let rule = metric.rule(margins);
-    let units = b.len().min(h.len());
-    let judged = if b.len() < base.len() || h.len() < head.len() {
+    let mut basis = basis(metric, design);
+    let units = base.len().min(head.len());
+    let judged = if units < rule.min_units {
+        Err(NotJudged::NeedsUnits { unit: basis.unit(), need: rule.min_units, have: units })
+    } else if b.len() < base.len() || h.len() < head.len() {
         Err(NotJudged::TooFewRequests)
-    } else if units < rule.min_units {
-        Err(NotJudged::NeedsProcesses { need: rule.min_units, have: units })
     } else {
         judge(metric, &b, &h, rule, design).map_err(NotJudged::from)
     };
-    let mut basis = basis(metric, design);
     if let (Basis::Calibration { used, .. }, Ok(judged)) = (&mut basis, &judged) {
         *used = judged.moderated;
     }

@@ -96,7 +96,8 @@
 //! 6. `measure_case` starts a fresh measure worker per process. `measure::run` there loads the engine and warms it up.
 //! 7. Its passes offer requests; latencies go to a `.npy` file, everything else comes back as [`measured::Measured`].
 //! 8. [`summarize::summarize`] makes a [`summarize::Summary`] of each process; `case_record` puts a case's together.
-//! 9. `History::compare` takes the newest baseline that fits and asks [`compare`] for the verdict.
+//! 9. `History::compare` takes the newest baseline that fits and asks [`compare`] for the verdict; [`compare::many`]
+//!    corrects those of all cases, and says which are only advice.
 //! 10. `Store::save` writes the [`record::Record`]; `report::terminal` renders the outcome, `cli` prints it and exits.
 //!
 //! # A pull request's path through `check`
@@ -108,7 +109,7 @@
 //! 5. `Check::measure` builds both arms. The same engine in both arms is `Unchanged`, and nothing is measured.
 //! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
-//! 8. `Check::correct` corrects for many cases; `Check::confirm` measures what changed once more, with other pairs.
+//! 8. `Check::confirm` measures what changed once more, with other pairs; [`compare::confirm`] says which claims hold.
 //! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
 //! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 

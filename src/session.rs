@@ -22,6 +22,7 @@ pub use source::source_of_revision;
 
 use crate::baseline::Store;
 use crate::case::Case;
+use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Event, RunOutcome};
@@ -35,10 +36,12 @@ pub fn build(setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Bu
     Ok(build_all(&session, cases))
 }
 
-/// Builds, measures, records and compares `cases`.
-pub fn run(setup: &Setup, cases: &[Case]) -> Result<RunOutcome> {
+/// Builds, measures, records and compares `cases`. `session_sd_frac` is how much sessions are said to differ, if somebody
+/// says so.
+pub fn run(setup: &Setup, cases: &[Case], session_sd_frac: Option<f64>) -> Result<RunOutcome> {
     let processes = cases.iter().map(|c| c.effort.processes).sum();
-    let session = Session::open(setup, cases, Some(processes))?;
+    let mut session = Session::open(setup, cases, Some(processes))?;
+    session.history.given = session_sd_frac.map(Sessions::given);
     let (cases, pins) = session.pinned(cases);
     let engines = build_all(&session, &cases);
     let mut outcome = RunOutcome {
@@ -70,6 +73,7 @@ pub fn run(setup: &Setup, cases: &[Case]) -> Result<RunOutcome> {
             }
         }
     }
+    correct_all(&session, &mut outcome);
     session.say_unreadable();
     outcome.no_base = session.history.why_none(&outcome);
     if !(outcome.record.cases.is_empty() && outcome.interrupted) {
@@ -77,6 +81,17 @@ pub fn run(setup: &Setup, cases: &[Case]) -> Result<RunOutcome> {
         outcome.written = Some(store.save(&mut outcome.record));
     }
     Ok(outcome)
+}
+
+/// Withholds what chance alone would produce among so many cases. Each was shown when it was done: what is withheld now
+/// is said again.
+fn correct_all(session: &Session, outcome: &mut RunOutcome) {
+    let mut all: Vec<_> = outcome.compared.values_mut().map(|c| &mut c.comparison).collect();
+    let Ok(stayed) = correct(&mut all) else { return };
+    for (c, _) in all.iter().zip(stayed).filter(|(_, stayed)| !stayed) {
+        let why = c.verdict.reason().unwrap_or_default();
+        session.note(&format!("{}: {} after all: {why}", c.id, c.verdict.word()));
+    }
 }
 
 fn finish_case(session: &Session, case: &Case, outcome: &mut RunOutcome) {

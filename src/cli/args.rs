@@ -184,6 +184,16 @@ fn files(option: &str, args: &[String]) -> Result<BTreeMap<String, PathBuf>> {
         .collect()
 }
 
+/// How much sessions differ, as a fraction: `1%` is 0.01.
+pub fn session_sd(text: &str) -> Result<f64, String> {
+    let frac = crate::units::parse_percent(text)?;
+    if frac < 1.0 {
+        Ok(frac)
+    } else {
+        Err("sessions that differ by 100% tell nothing; write it like 1%".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

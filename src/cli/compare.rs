@@ -4,16 +4,18 @@ mod folders;
 
 pub use folders::natural;
 
-use super::args::MessageFormat;
+use super::args::{self, MessageFormat};
 use super::exit::{Exit, ExitPolicy};
 use super::{note, out, out_message, project};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
-use crate::compare;
+use crate::compare::{self, Sessions};
+use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
+use crate::record::Record;
 use crate::report::{json, terminal};
 use crate::session::sessions_for;
 use clap::Args;
@@ -38,7 +40,10 @@ pub struct CompareArgs {
     /// Of two folders: all processes ran in one session, in no particular order
     #[arg(long, conflicts_with = "paired")]
     same_session: bool,
-    /// Exit with 100 when a case regressed
+    /// Judge as if sessions differed by this much (sd) where nothing changed, whatever is known of it
+    #[arg(long, value_name = "PERCENT", value_parser = args::session_sd, conflicts_with_all = ["paired", "same_session"])]
+    assume_session_sd: Option<f64>,
+    /// Exit with 100 when a case regressed, by numbers that are not only advice
     #[arg(long)]
     fail_on_regression: bool,
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
@@ -64,19 +69,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         )
         .next("numbers compare on one device only; list them with `cargo trt-perf baseline list`"));
     }
-    let stores = stores(&project);
-    let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
-    let calibration = baseline::load_calibration(stores[0].dir(), &head.device.key).unwrap_or_else(|e| {
-        note(&format!("note: the calibration is not used: {e}"));
-        None
-    });
-    let comparisons = compare::compare(&base, &head, Margins::default(), &|id, metric| match (
-        base.cases.get(id),
-        head.cases.get(id),
-    ) {
-        (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
-        _ => compare::Sessions::Assumed,
-    });
+    let mut comparisons = compared(args, &project, &base, &head);
     if comparisons.is_empty() {
         return Err(Failure::new(
             FailureKind::Nothing,
@@ -84,6 +77,8 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         )
         .next("see what they hold with `cargo trt-perf baseline show`"));
     }
+    compare::many::correct(&mut comparisons.iter_mut().collect::<Vec<_>>())
+        .map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
     let mut ordered: Vec<_> = comparisons.iter().collect();
     ordered.sort_by_key(|c| (c.verdict.rank(), c.id.clone()));
     let human = args.message_format == MessageFormat::Human;
@@ -108,5 +103,26 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         note(&format!("advisory: between the two {}", soft.join(", ")));
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    Ok(gate.exit(Tally::of_verdicts(comparisons.iter().map(|c| &c.verdict))))
+    Ok(gate.exit(Tally::of_comparisons(&comparisons)))
+}
+
+/// Every case that both have, by what is known, or said, of how much sessions differ.
+fn compared(
+    args: &CompareArgs,
+    project: &Project,
+    base: &Record,
+    head: &Record,
+) -> Vec<compare::CaseComparison> {
+    let stores = stores(project);
+    let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
+    let calibration = baseline::load_calibration(stores[0].dir(), &head.device.key).unwrap_or_else(|e| {
+        note(&format!("note: the calibration is not used: {e}"));
+        None
+    });
+    let known = |id: &str, metric| match (base.cases.get(id), head.cases.get(id)) {
+        (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
+        _ => Sessions::Assumed,
+    };
+    let given = args.assume_session_sd.map(Sessions::given);
+    compare::compare(base, head, Margins::default(), &|id, metric| given.unwrap_or_else(|| known(id, metric)))
 }

@@ -1,6 +1,6 @@
 //! The `run` verb: measures cases and compares them with what was stored.
 
-use super::args::MessageFormat;
+use super::args::{self, MessageFormat};
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, ExitPolicy};
@@ -25,14 +25,17 @@ use std::path::Path;
 /// target/trt-perf.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Exit with 100 when a case regressed
+    /// Judge as if sessions differed by this much (sd) where nothing changed, whatever is known of it
+    #[arg(long, value_name = "PERCENT", value_parser = args::session_sd)]
+    assume_session_sd: Option<f64>,
+    /// Exit with 100 when a case regressed, by numbers that are not only advice
     #[arg(long)]
     fail_on_regression: bool,
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
     #[arg(long)]
     strict: bool,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -63,7 +66,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let mut outcome = session::run(&setup, &cases)?;
+    let mut outcome = session::run(&setup, &cases, args.assume_session_sd)?;
     show.done();
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     finish(asked, &project, &mut outcome, gate)

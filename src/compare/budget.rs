@@ -9,7 +9,7 @@ use crate::capacity::{Capacity, Outcome};
 use crate::case::Budget;
 use crate::config::Scenario;
 use crate::record::CaseRecord;
-use crate::stats::{Interval, geometric_mean_interval};
+use crate::stats::{Estimate, Rule, SessionSpread, geometric_mean_interval, paired_t};
 use crate::summarize::Summary;
 
 /// Why head is a regression whatever its throughput: it breaks the budget that the base kept.
@@ -18,17 +18,21 @@ pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> O
     match head.scenario {
         Scenario::Latency => None,
         Scenario::Throughput => {
-            let confidence = match design {
-                Design::Pairs { alpha, .. } => 1.0 - alpha,
-                Design::Stored(_) => 0.95,
+            let (b, h) = (tail(base, budget)?, tail(head, budget)?);
+            // The budget is the same every day and the machine is not: what sessions differ by is head's alone.
+            let (alpha, session) = match design {
+                Design::Pairs { alpha, .. } => (*alpha, SessionSpread::NONE),
+                Design::Stored(sessions) => (Rule::new(1.0).alpha, sessions(Metric::Tail).spread()),
             };
-            let (b, h) = (tail(base, budget, confidence)?, tail(head, budget, confidence)?);
             let max = budget.max_ns as f64;
-            (h.lo > max && b.est <= max).then(|| BrokenBudget::Exceeded {
+            let head_estimate = with_session(h, session);
+            let interval = head_estimate.interval(alpha).map(f64::exp);
+            (interval.lo > max && b.effect.exp() <= max).then(|| BrokenBudget::Exceeded {
                 metric: Metric::Tail.name(head.budget),
-                head: h,
+                head: interval,
                 max_ns: budget.max_ns,
-                base_ns: b.est,
+                base_ns: b.effect.exp(),
+                p: head_estimate.p_above(max.ln()),
             })
         }
         Scenario::Capacity => {
@@ -47,10 +51,18 @@ pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> O
     }
 }
 
-fn tail(case: &CaseRecord, budget: Budget, confidence: f64) -> Option<Interval> {
-    let values: Option<Vec<f64>> =
-        case.processes.iter().map(|s| Metric::Tail.value(s, Some(budget))).collect();
-    geometric_mean_interval(&values?, confidence).ok()
+/// The logarithm of the tail, over the processes of one arm; `None` unless every process has it, and two do.
+fn tail(case: &CaseRecord, budget: Budget) -> Option<Estimate> {
+    let logs: Option<Vec<f64>> =
+        case.processes.iter().map(|s| Some(Metric::Tail.value(s, Some(budget))?.ln())).collect();
+    paired_t(&logs?, 0.0).ok()
+}
+
+/// The same with what sessions differ by as part of its uncertainty; the degrees of freedom stay those of the processes,
+/// which are the fewer.
+fn with_session(e: Estimate, session: SessionSpread) -> Estimate {
+    let fixed_var = session.sd * session.sd;
+    Estimate { se: (e.se * e.se + fixed_var).sqrt(), fixed_var, ..e }
 }
 
 fn point(s: &Summary, budget_ns: u64) -> Option<&Capacity> {
@@ -92,7 +104,6 @@ mod tests {
     use crate::case::{Margins, OpenIdentity};
     use crate::compare::{CaseComparison, Sessions, Verdict, compare_case};
     use crate::record::sample;
-    use crate::stats::SessionSpread;
 
     const BUDGET: Budget = Budget { max_ns: 5_000_000, quantile: 0.99 };
 
@@ -101,9 +112,9 @@ mod tests {
         compare_case("p/m/v/x", base, head, Margins::default(), &Design::Stored(&known))
     }
 
-    /// Five processes that differ a little: inferences per second, and the tail in milliseconds.
+    /// Eight processes that differ a little: inferences per second, and the tail in milliseconds.
     fn throughput(per_s: f64, tail_ms: f64) -> CaseRecord {
-        let processes = (0..5).map(|i| {
+        let processes = (0..8).map(|i| {
             let jitter = 1.0 + 1e-3 * f64::from(i % 3);
             Summary { inferences_per_s: per_s * jitter, ..sample::summary(tail_ms * 1e6 * jitter) }
         });
@@ -122,10 +133,10 @@ mod tests {
         assert_eq!(c.verdict, Verdict::Regressed);
         let why = c.broken_budget.map(|b| b.to_string()).unwrap_or_default();
         assert!(why.starts_with("p99 is 5.5") && why.contains("the budget of 5 ms"), "{why}");
-        let c = compare(&base, &throughput(1200.0, 4.9));
+        let c = compare(&base, &throughput(1200.0, 4.6));
         assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));
         // What the base did not keep cannot be broken.
-        let c = compare(&throughput(1000.0, 5.2), &throughput(1200.0, 5.5));
+        let c = compare(&throughput(1000.0, 5.4), &throughput(1200.0, 5.5));
         assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));
     }
 

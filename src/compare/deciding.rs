@@ -63,8 +63,11 @@ impl Inconclusive {
             Self::NotJudged { metric, .. }
             | Self::NoSpread { metric }
             | Self::ByChance { metric }
+            | Self::NotConfirmed { metric }
             | Self::TooUncertain { metric, .. } => Some(metric),
-            Self::NothingToJudge | Self::SameEngine | Self::NotConfirmed | Self::TimeRanOut { .. } => None,
+            Self::NothingToJudge | Self::SameEngine | Self::BudgetNotConfirmed | Self::TimeRanOut { .. } => {
+                None
+            }
         }
     }
 }

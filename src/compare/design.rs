@@ -1,6 +1,6 @@
 //! How two arms were measured, and what is known of the noise beside their own processes. Pure.
 
-use super::Metric;
+use super::{Metric, Unit};
 use crate::stats::{Order, Prior, SessionSpread};
 
 /// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
@@ -19,15 +19,22 @@ pub enum Sessions {
     },
     /// Estimated from stored sessions.
     Known(SessionSpread),
+    /// Stated by whoever compares.
+    Given(SessionSpread),
     /// Nothing known: [`ASSUMED_SESSION_SD`].
     Assumed,
 }
 
 impl Sessions {
+    /// Sessions that are said to differ by `sd_frac` (sd; 0.01 is 1 %).
+    pub fn given(sd_frac: f64) -> Self {
+        Self::Given(SessionSpread { sd: sd_frac.ln_1p(), df: f64::INFINITY })
+    }
+
     /// How much sessions differ.
     pub fn spread(self) -> SessionSpread {
         match self {
-            Self::Calibrated { spread, .. } | Self::Known(spread) => spread,
+            Self::Calibrated { spread, .. } | Self::Known(spread) | Self::Given(spread) => spread,
             // As if it had been measured exactly: it is an upper bound, not an estimate.
             Self::Assumed => SessionSpread { sd: ASSUMED_SESSION_SD, df: f64::INFINITY },
         }
@@ -59,6 +66,16 @@ pub enum Basis {
     },
     /// Sessions differ, by so much.
     Sessions(Sessions),
+}
+
+impl Basis {
+    /// What is counted where this is the basis.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Pairs | Self::Calibration { .. } => Unit::Pairs,
+            Self::Sessions(_) => Unit::Processes,
+        }
+    }
 }
 
 /// How the two arms were measured, which decides how they are judged.

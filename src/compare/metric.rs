@@ -1,6 +1,7 @@
 //! The numbers of a case that are compared, and the rule that decides each of them. Pure.
 
-use crate::case::{Budget, Margins, tail_quantile};
+use super::WhichArm;
+use crate::case::{Budget, Case, Margins, tail_quantile};
 use crate::config::Scenario;
 use crate::record::CaseRecord;
 use crate::stats::{self, Orientation, Rule};
@@ -103,6 +104,17 @@ impl Metric {
             _ => Rule::new(margins.value_frac.ln_1p()),
         }
     }
+}
+
+/// What a pair of base and head lacks for its tail to be judged, in words: "head's process has 812 requests, p99 needs
+/// 1000"; `None` where it lacks nothing, or the tail does not decide the scenario.
+pub fn lacks_requests(case: &Case, pair: [&Summary; 2]) -> Option<String> {
+    let decides = metrics(case.scenario, false).contains(&Metric::Tail);
+    let arms = [WhichArm::Base, WhichArm::Head].into_iter().zip(pair).filter(|_| decides);
+    let (arm, s) = arms.into_iter().find(|(_, s)| Metric::Tail.value(s, case.budget).is_none())?;
+    let need = (stats::describe::JUDGED_TAIL / (1.0 - tail_quantile(case.budget)) - 1e-6).ceil();
+    let tail = Metric::Tail.name(case.budget);
+    Some(format!("{}'s process has {} requests, {tail} needs {need}", arm.word(), s.requests))
 }
 
 fn trim(percent: f64) -> String {

@@ -40,14 +40,16 @@ mod tests {
     use crate::compare::{Design, Sessions, Verdict, compare_case};
     use crate::device::GpuDisturbance;
     use crate::record::sample;
-    use crate::summarize::GpuSummary;
+    use crate::summarize::{GpuSummary, Summary};
 
     #[test]
     fn one_engine_in_two_sessions_is_never_the_commits_change() {
-        let mut base = CaseRecord { processes: vec![sample::summary(1e6); 5], ..sample::case() };
+        let mut base = sample::case();
         base.engine.payload_sha256 = "e".into();
         let spread = |case: &CaseRecord, by: f64| {
-            let processes = (0..5).map(|i| sample::summary(1e6 * by * (1.0 + 1e-4 * f64::from(i)))).collect();
+            let process =
+                |i| Summary { requests: 1000, ..sample::summary(1e6 * by * (1.0 + 1e-4 * f64::from(i))) };
+            let processes = (0..8).map(process).collect();
             CaseRecord { processes, ..case.clone() }
         };
         let verdict = |design: &Design, base: &CaseRecord, head: &CaseRecord| {

@@ -38,14 +38,41 @@ impl WhichArm {
     }
 }
 
+/// What a comparison counts: pairs where both arms ran as pairs, else the processes of each arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// One process of each arm, back to back.
+    Pairs,
+    /// The processes of an arm.
+    Processes,
+}
+
+impl Unit {
+    /// As in sentences.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pairs => "pairs",
+            Self::Processes => "processes",
+        }
+    }
+
+    /// What measures so many of them.
+    fn option(self, n: usize) -> String {
+        match self {
+            Self::Pairs => format!("check --pairs {n}"),
+            Self::Processes => format!("run --processes {n}"),
+        }
+    }
+}
+
 /// Why a metric is shown and not judged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum NotJudged {
     #[error("too few requests per process")]
     TooFewRequests,
-    #[error("needs {need} processes, has {have}")]
-    NeedsProcesses { need: usize, have: usize },
+    #[error("needs {need} {}, has {have}", .unit.word())]
+    NeedsUnits { unit: Unit, need: usize, have: usize },
     #[error("the load generator of {} was late for more than 1 % of the requests", .arm.in_words())]
     GeneratorWasLate { arm: WhichArm },
     #[error("in {count} of {of} processes of {} no rate keeps the budget", .arm.in_words())]
@@ -63,9 +90,25 @@ pub enum NotJudged {
 }
 
 impl NotJudged {
-    /// Whether measuring more processes would make it judged.
-    pub fn wants_processes(&self) -> bool {
-        matches!(self, Self::NeedsProcesses { .. })
+    /// Whether measuring more pairs or processes would make it judged.
+    pub fn wants_units(&self) -> bool {
+        matches!(self, Self::NeedsUnits { .. })
+    }
+
+    /// Whether a case whose gated metric was not judged for this reason is undecided. A budget too near to the engine's
+    /// own time makes its capacity information, by rule: no further measuring would judge it.
+    pub fn gates(&self) -> bool {
+        !matches!(self, Self::BudgetTooTight { .. })
+    }
+
+    /// What would make it judged, to be appended to the reason; empty where nothing is known to.
+    fn next(&self) -> String {
+        match self {
+            Self::TooFewRequests => "; measure longer, with --measure".into(),
+            Self::NeedsUnits { unit, need, .. } => format!(" (`{}` measures them)", unit.option(*need)),
+            Self::GeneratorWasLate { .. } => "; leave a CPU core free".into(),
+            _ => String::new(),
+        }
     }
 }
 
@@ -75,8 +118,8 @@ impl NotJudged {
 pub enum Inconclusive {
     #[error("nothing to judge")]
     NothingToJudge,
-    /// No metric was judged; of the first.
-    #[error("{metric}: {why}")]
+    /// A metric that decides the case was not judged; of the first.
+    #[error("{metric}: {why}{}", .why.next())]
     NotJudged { metric: String, why: NotJudged },
     #[error("{metric}: all processes gave the same number, so nothing tells how much it varies")]
     NoSpread { metric: String },
@@ -89,8 +132,10 @@ pub enum Inconclusive {
         "the very same engine was measured in both sessions: the machine differs, not the engine (`cargo trt-perf doctor` says what disturbs it, `check` measures both arms in one session)"
     )]
     SameEngine,
-    #[error("a second, independent set of pairs did not confirm the change")]
-    NotConfirmed,
+    #[error("{metric}: a second, independent set of pairs did not confirm the change")]
+    NotConfirmed { metric: String },
+    #[error("a second, independent set of pairs did not confirm that the budget is broken")]
+    BudgetNotConfirmed,
     /// `wanted`: pairs of the look that was not begun.
     #[error("time ran out (--max-time): {pairs} of {wanted} pairs were measured")]
     TimeRanOut { pairs: usize, wanted: usize },
@@ -99,22 +144,22 @@ pub enum Inconclusive {
 /// What would make an uncertain metric certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// So many processes.
-    Processes(usize),
+    /// So many pairs or processes.
+    Units(Unit, usize),
     /// To know how much sessions differ.
     Calibration,
-    /// Not more processes.
-    Unknown,
+    /// Not more of these.
+    Unknown(Unit),
 }
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Processes(n) => write!(f, "; about {n} processes would settle it"),
+            Self::Units(unit, n) => write!(f, "; about {n} {} would settle it", unit.word()),
             Self::Calibration => f.write_str(
                 "; how much sessions differ on this machine is not known (`cargo trt-perf calibrate` or five stored sessions tell)",
             ),
-            Self::Unknown => f.write_str(" to be settled by more processes"),
+            Self::Unknown(unit) => write!(f, " to be settled by more {}", unit.word()),
         }
     }
 }
@@ -193,7 +238,8 @@ pub enum Invalid {
     BaseDidExtraWork,
 }
 
-/// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds.
+/// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds; `p`: one-sided, of the
+/// hypothesis that head keeps the budget.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum BrokenBudget {
@@ -201,7 +247,7 @@ pub enum BrokenBudget {
         "{metric} is {} [{} {}], over the budget of {}, which the base kept with {}",
         time(.head.est), time(.head.lo), time(.head.hi), plain_time(*.max_ns as f64), time(*.base_ns)
     )]
-    Exceeded { metric: String, head: Interval, max_ns: u64, base_ns: f64 },
+    Exceeded { metric: String, head: Interval, max_ns: u64, base_ns: f64, p: f64 },
     #[error("no rate keeps {metric} within {} any more, and the base has one", plain_time(*.max_ns as f64))]
     NoRate { metric: String, max_ns: u64 },
 }

@@ -22,7 +22,7 @@ pub fn compare_samples(
         .collect();
     CaseComparison {
         id: id.to_owned(),
-        verdict: case_verdict(&metrics, None),
+        verdict: case_verdict(&metrics, None, margins),
         metrics,
         budget: None,
         broken_budget: None,

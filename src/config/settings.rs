@@ -137,7 +137,7 @@ settings! {
     batch_delay: Option<Nanos> = "batch-delay", batch_delay, None, r#""1ms""#,
         Flag::new("batch-delay", One("TIME"), "In capacity, inferences arrive one by one and wait up to so long for others to fill the batch");
     /// Fresh processes for each case. Verdicts compare processes: with more of them smaller changes show.
-    processes: u64 = "processes", whole(1), 5, "5",
+    processes: u64 = "processes", whole(1), 8, "8",
         Flag::new("processes", One("N"), "Fresh measuring processes per case");
     /// How long each process runs unmeasured, at least: until latencies are steady, too.
     warm_up: Nanos = "warm-up", parsed, Nanos(200_000_000), r#""200ms""#,

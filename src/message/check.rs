@@ -15,6 +15,8 @@ pub struct ComparedCase {
     pub verdict: String,
     /// Why, in words; null where the verdict needs no reason.
     pub verdict_reason: Option<String>,
+    /// A regression that fails no gate, because how much sessions differ is not known.
+    pub advisory: bool,
     /// Its metrics.
     pub metrics: Vec<ComparedMetric>,
     /// What changed in the engine.

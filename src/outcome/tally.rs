@@ -1,7 +1,7 @@
 //! Counts how many cases ended in which way. These numbers decide the exit code.
 
 use super::{Checked, RunOutcome, verdict};
-use crate::compare::Verdict;
+use crate::compare::{CaseComparison, Verdict};
 
 /// What the cases came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,34 +23,37 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts verdicts.
-    pub fn of_verdicts<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
-        let mut tally = Self::default();
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Regressed => tally.regressed += 1,
-                Verdict::Inconclusive(_) => tally.inconclusive += 1,
-                Verdict::Invalid(_) => tally.invalid += 1,
-                Verdict::Improved
-                | Verdict::Unchanged
-                | Verdict::ChangedWithinMargin
-                | Verdict::NotComparable(_) => {}
-            }
+    /// Counts comparisons. A regression that is only advice is none of those that may fail anything.
+    pub fn of_comparisons<'a>(comparisons: impl IntoIterator<Item = &'a CaseComparison>) -> Self {
+        comparisons.into_iter().fold(Self::default(), |tally, c| tally.and(&c.verdict, c.is_advisory()))
+    }
+
+    fn and(mut self, verdict: &Verdict, advisory: bool) -> Self {
+        match verdict {
+            Verdict::Regressed => self.regressed += usize::from(!advisory),
+            Verdict::Inconclusive(_) => self.inconclusive += 1,
+            Verdict::Invalid(_) => self.invalid += 1,
+            Verdict::Improved
+            | Verdict::Unchanged
+            | Verdict::ChangedWithinMargin
+            | Verdict::NotComparable(_) => {}
         }
-        tally
+        self
     }
 
     /// Counts the cases of a run.
     pub fn of_run(run: &RunOutcome) -> Self {
-        let cases = run.record.cases.iter();
-        let verdicts: Vec<Verdict> =
-            cases.filter_map(|(id, case)| verdict(case, run.compared.get(id))).collect();
-        Self {
+        let start = Self {
             measured: run.record.cases.len(),
             failed: run.record.failed.len(),
             interrupted: run.interrupted,
-            ..Self::of_verdicts(&verdicts)
-        }
+            ..Self::default()
+        };
+        run.record.cases.iter().fold(start, |tally, (id, case)| {
+            let compared = run.compared.get(id);
+            let advisory = compared.is_some_and(|c| c.comparison.is_advisory());
+            verdict(case, compared).map_or(tally, |v| tally.and(&v, advisory))
+        })
     }
 
     /// Of the cases whose verdict may fail the check.
@@ -60,7 +63,7 @@ impl Tally {
             failed: checked.failed.len(),
             gaps: checked.rows.values().filter(|r| checked.fails_for_gap(r)).count(),
             interrupted: checked.interrupted,
-            ..Self::of_verdicts(gating.map(|r| &r.comparison.verdict))
+            ..Self::of_comparisons(gating.map(|r| &r.comparison))
         }
     }
 }

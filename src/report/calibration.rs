@@ -158,6 +158,7 @@ pub fn metric_basis(m: &MetricComparison) -> Option<String> {
             let from = match sessions {
                 Sessions::Calibrated { created_s, .. } => format!("calibrated {}", date(created_s)),
                 Sessions::Known(_) => "from stored sessions".into(),
+                Sessions::Given(_) => "as --assume-session-sd says".into(),
                 Sessions::Assumed => {
                     return Some(format!("sessions differ by an assumed {}", percent(sessions.spread().sd)));
                 }

@@ -170,6 +170,7 @@ pub fn compared_case(c: &CaseComparison, base: Option<&Base>) -> ComparedCase {
         case: c.id.clone(),
         verdict: c.verdict.word().to_owned(),
         verdict_reason: c.verdict.reason(),
+        advisory: c.is_advisory(),
         metrics: c.metrics.iter().map(|m| compared_metric(m, c)).collect(),
         engine_changes: c.engine_changes.clone(),
         outputs_changed: c.outputs_changed,

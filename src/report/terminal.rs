@@ -120,7 +120,7 @@ fn check_table(report: &CheckReport, rows: &[&Row]) -> String {
 
 /// Comparisons that were made without measuring: a row per case, in the order given.
 pub fn comparison_table<'a>(comparisons: impl IntoIterator<Item = &'a CaseComparison>) -> String {
-    let cells = |c: &'a CaseComparison| change::cells(c, None, c.verdict.word().to_owned());
+    let cells = |c: &'a CaseComparison| change::cells(c, None, c.word());
     change::table(comparisons.into_iter().map(cells), false)
 }
 
@@ -176,7 +176,8 @@ fn row(r: &RunRow) -> Vec<String> {
         || "–".into(),
         |(c, m, i)| format!("{} {}", m.metric.name(c.comparison.budget), percent(i.est)),
     );
-    let verdict = verdict.as_ref().map_or("–", Verdict::word);
+    let alone = || verdict.as_ref().map_or("–", Verdict::word).to_owned();
+    let verdict = compared.map_or_else(alone, |c| c.comparison.word());
     vec![
         (*id).to_owned(),
         shown(figures.mean_ns, &time),
@@ -184,6 +185,6 @@ fn row(r: &RunRow) -> Vec<String> {
         shown(figures.throughput_per_s, &rate),
         budget.into(),
         delta,
-        verdict.into(),
+        verdict,
     ]
 }

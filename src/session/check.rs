@@ -1,5 +1,5 @@
 //! Runs a check: pair up the cases, say which are gone or redefined, build both arms, skip cases with the same engine,
-//! measure pairs, correct for many cases, confirm what changed, and use stored numbers where the base cannot be measured.
+//! measure pairs, confirm what changed with other pairs, and use stored numbers where the base cannot be measured.
 
 pub mod accept;
 mod added;
@@ -62,7 +62,6 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     };
     check.settle();
     check.measure();
-    check.correct();
     check.confirm();
     check.finish()
 }

@@ -19,6 +19,8 @@ pub(super) struct History {
     sessions: Vec<Record>,
     /// Of this device, where there is one.
     pub(super) calibration: Option<Calibration>,
+    /// How much sessions differ by somebody's word, which is taken.
+    pub(super) given: Option<Sessions>,
     has_commit: bool,
 }
 
@@ -61,7 +63,7 @@ impl History {
         } else {
             baseline::recent(&[&store, &results], &device.key)
         };
-        Self { candidates, sessions, calibration, has_commit: source.is_some() }
+        Self { candidates, sessions, calibration, given: None, has_commit: source.is_some() }
     }
 
     /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
@@ -84,7 +86,8 @@ impl History {
     ) -> Option<Compared> {
         let base = candidate.record.cases.get(id)?;
         let calibration = self.calibration.as_ref();
-        let sessions = |metric| sessions_for(calibration, &self.sessions, id, [base, case], metric);
+        let known = |metric| sessions_for(calibration, &self.sessions, id, [base, case], metric);
+        let sessions = |metric| self.given.unwrap_or_else(|| known(metric));
         let comparison = compare::compare_case(id, base, case, margins, &Design::Stored(&sessions));
         Some(Compared { comparison, base: base_of(candidate, head) })
     }

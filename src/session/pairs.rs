@@ -8,15 +8,18 @@
 use super::context::Session;
 use super::stages::{case_record, measure_process};
 use crate::case::Case;
+use crate::compare::confirm::is_settled;
 use crate::compare::{
     CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
+    lacks_requests,
 };
 use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::outcome::Event;
 use crate::record::CaseRecord;
 use crate::rng::Rng;
-use crate::stats::{Decision, LOOKS, Order, look_alpha, next_look};
+use crate::stats::decide::MIN_TAIL_UNITS;
+use crate::stats::{LOOKS, Order, look_alpha, next_look};
 use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -111,11 +114,6 @@ impl Looks {
     fn most(&self) -> usize {
         self.pairs.unwrap_or(LOOKS[LOOKS.len() - 1])
     }
-
-    /// How many looks there can be: what a correction for several cases has to allow for.
-    pub fn count(&self) -> usize {
-        if self.pairs.is_some() { 1 } else { LOOKS.len() }
-    }
 }
 
 /// A comparison by pairs, with both arms' records.
@@ -136,7 +134,7 @@ pub(super) struct Paired {
 /// What is known of the spread between a case's pairs before any is measured; given the record so far.
 pub(super) type Expect<'a> = dyn Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 'a;
 
-/// Measures pairs until every gated metric is decided, or the last look or the time is reached.
+/// Measures pairs until the case is settled, or the last look or the time is reached.
 pub(super) fn compare_pairs(
     session: &Session,
     base: &Arm,
@@ -151,6 +149,9 @@ pub(super) fn compare_pairs(
         summaries: [Vec::new(), Vec::new()],
         first: Vec::new(),
         outputs: [BTreeMap::new(), BTreeMap::new()],
+        short: Vec::new(),
+        takes_short: looks.most() < MIN_TAIL_UNITS,
+        most: looks.most(),
         done: looks.after,
         discarded: 0,
         why_discarded: None,
@@ -163,6 +164,7 @@ pub(super) fn compare_pairs(
         }
         let Some(until) = looks.in_time(until, run.tried(), run.summaries[0].len(), start.elapsed()) else {
             if paired.is_none() {
+                run.take_short();
                 paired = Some(run.out_of_time(until, looks, expect)?);
             }
             break;
@@ -175,7 +177,7 @@ pub(super) fn compare_pairs(
         }
         let now = run.judge(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
-        let open = undecided(&now.comparison) || run.is_spoiled();
+        let open = !is_settled(&now.comparison) || run.is_spoiled();
         paired = Some(now);
         if !open || run.hopeless(looks.most()) {
             break;
@@ -185,15 +187,6 @@ pub(super) fn compare_pairs(
         Some(p) => Ok(p),
         None => run.judge(looks.alpha, expect).map_err(PairFailure::Head),
     }
-}
-
-/// Whether a further look could decide something: a metric that is not decided, or not yet judged for want of
-/// pairs.
-fn undecided(c: &CaseComparison) -> bool {
-    c.metrics.iter().any(|m| match &m.ruling {
-        Ok(r) => r.decision == Decision::Inconclusive,
-        Err(why) => why.wants_processes(),
-    })
 }
 
 /// One pair that was disturbed says nothing about the machine; from two on their share counts.
@@ -207,6 +200,12 @@ struct PairRun<'a> {
     /// Which arm ran first in each pair that was kept.
     first: Vec<Order>,
     outputs: [BTreeMap<String, String>; 2],
+    /// Pairs with too few requests for the tail, left out.
+    short: Vec<([Summary; 2], Order)>,
+    /// Whether such pairs count all the same, and the tail is not judged.
+    takes_short: bool,
+    /// Pairs at the last look.
+    most: usize,
     /// Number of the last pair.
     done: u64,
     discarded: usize,
@@ -233,15 +232,45 @@ impl PairRun<'_> {
             found[arm] = Some(summary);
         }
         let [Some(base), Some(head)] = found else { return Ok(()) };
+        let order = if first == 0 { Order::BaseFirst } else { Order::HeadFirst };
         if let Some(why) = base.invalid_reason().or_else(|| head.invalid_reason()) {
             self.discarded += 1;
             self.why_discarded = Some(why);
+        } else if let Some(why) =
+            lacks_requests(self.arms[1].case, [&base, &head]).filter(|_| !self.takes_short)
+        {
+            self.leave_out(session, ([base, head], order), &why);
         } else {
-            self.summaries[0].push(base);
-            self.summaries[1].push(head);
-            self.first.push(if first == 0 { Order::BaseFirst } else { Order::HeadFirst });
+            self.take([base, head], order);
         }
         Ok(())
+    }
+
+    /// One process with too few requests must cost its pair and not the judgement of the tail. Where it is not one but
+    /// too many, all pairs count, and it is the tail that is not judged.
+    fn leave_out(&mut self, session: &Session, pair: ([Summary; 2], Order), why: &str) {
+        let id = &self.arms[1].case.id;
+        session.note(&format!("{id}: pair {} is discarded: {why}", self.done));
+        self.short.push(pair);
+        if is_spoiled(self.short.len(), self.most) {
+            session.note(&format!(
+                "{id}: so many pairs lack requests that they count, and the tail is not judged"
+            ));
+            self.take_short();
+        }
+    }
+
+    fn take_short(&mut self) {
+        self.takes_short = true;
+        for (pair, order) in std::mem::take(&mut self.short) {
+            self.take(pair, order);
+        }
+    }
+
+    fn take(&mut self, [base, head]: [Summary; 2], order: Order) {
+        self.summaries[0].push(base);
+        self.summaries[1].push(head);
+        self.first.push(order);
     }
 
     /// Says that a look did not decide, and how long the next one takes if pairs go on as they did.
@@ -253,7 +282,7 @@ impl PairRun<'_> {
     }
 
     fn tried(&self) -> usize {
-        self.summaries[0].len() + self.discarded
+        self.summaries[0].len() + self.short.len() + self.discarded
     }
 
     /// Too many of the pairs so far were discarded.
@@ -291,7 +320,8 @@ impl PairRun<'_> {
             let (discarded, of) = (self.discarded, self.tried());
             comparison.verdict = Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last });
         }
-        Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded: self.discarded })
+        let discarded = self.discarded + self.short.len();
+        Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded })
     }
 }
 

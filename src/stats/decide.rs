@@ -57,6 +57,8 @@ pub enum Doubt {
     TooWide,
     /// Significant alone, but not among all the cases of this run (set by the multiplicity correction).
     Multiplicity,
+    /// A second, independent set of units does not show it (set by the confirmation of a check).
+    NotConfirmed,
 }
 
 /// How to decide one metric.
@@ -220,7 +222,7 @@ pub fn decide(estimate: &Estimate, test: &Test, rule: &Rule) -> Result<Ruling, S
         units_to_settle: match doubt {
             Some(Doubt::TooFewUnits) => Some(rule.min_units),
             Some(Doubt::TooWide) => units_to_settle(&planned, rule.margin, rule.alpha, rule.power),
-            Some(Doubt::NoSpread | Doubt::Multiplicity) | None => None,
+            Some(Doubt::NoSpread | Doubt::Multiplicity | Doubt::NotConfirmed) | None => None,
         },
     })
 }

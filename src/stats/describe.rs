@@ -9,7 +9,7 @@ use super::{StatError, sample};
 pub const QUANTILES: [f64; 10] = [0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 0.999];
 
 /// A quantile with fewer samples than this beyond it moves with single samples, and is shown but not judged.
-const JUDGED_TAIL: f64 = 10.0;
+pub const JUDGED_TAIL: f64 = 10.0;
 
 /// Numbers of samples outside Tukey's fences: beyond 1.5 (mild) or 3 (severe) interquartile ranges from the
 /// quartiles (J. W. Tukey, *Exploratory data analysis*, 1977; the labels are those of criterion.rs).

@@ -10,6 +10,7 @@ mod capacity;
 mod check;
 mod cli;
 mod coverage;
+mod decisions;
 mod discover;
 mod folders;
 mod git;

@@ -1,6 +1,7 @@
 //! What several tests need: the program and what it did, sandboxes with projects and repositories, the test library,
 //! simulated measurements and queues. Benches use single files of this folder.
 
+pub mod cases;
 pub mod installed;
 pub mod noise;
 mod processes;

@@ -4,6 +4,7 @@ use super::CompareArgs;
 use crate::case::Margins;
 use crate::cli::exit::{Exit, ExitPolicy};
 use crate::cli::{note, out, out_message};
+use crate::compare::many::correct;
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
 use crate::error::{Failure, FailureKind, Result};
@@ -74,6 +75,8 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
         .next("take out the files without a partner, or leave --paired out"));
     }
     let same = |_| Sessions::Known(SessionSpread::NONE);
+    let given = args.assume_session_sd.map(Sessions::given);
+    let other = |_| given.unwrap_or(Sessions::Assumed);
     let (design, said) = if args.paired {
         (
             Design::Pairs { alpha: ALPHA, first: &[], prior: &|_| None },
@@ -82,14 +85,15 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     } else if args.same_session {
         (Design::Stored(&same), "one session, not paired".to_owned())
     } else {
-        let sd = share(ASSUMED_SESSION_SD);
+        let sd = share(args.assume_session_sd.unwrap_or(ASSUMED_SESSION_SD));
         let said = format!(
             "two sessions, assumed to differ by {sd} (sd) where nothing changed; --same-session or --paired if they ran in one"
         );
-        (Design::Stored(&|_| Sessions::Assumed), said)
+        (Design::Stored(&other), said)
     };
     let id = format!("{} → {}", base.name, head.name);
-    let c = compare_samples(&id, &base.descriptions(), &head.descriptions(), Margins::default(), &design);
+    let mut c = compare_samples(&id, &base.descriptions(), &head.descriptions(), Margins::default(), &design);
+    correct(&mut [&mut c]).map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
     let notes = notes(&base, &head, args.paired);
     if args.message_format == super::MessageFormat::Human {
         out(&format!("base: {}\nhead: {}\njudged as {said}\n\n", line(&base.label()), line(&head.label())));
@@ -102,7 +106,7 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
         out_message(&Message::Comparison(json::compared_case(&c, None)));
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    Ok(gate.exit(Tally::of_verdicts([&c.verdict])))
+    Ok(gate.exit(Tally::of_comparisons([&c])))
 }
 
 impl SampleFolder {

@@ -105,7 +105,7 @@ fn every_key_is_explained_with_its_default() {
         budgets = ['2ms', '10ms']
         arrivals = 'poisson'
         batch-delay = '1ms'
-        processes = 5
+        processes = 8
         warm-up = '200ms'
         measure = '1s'
         time-limit = '10min'

@@ -9,12 +9,16 @@ use crate::report::{decided_by, interval};
 use crate::units::{change, p_value, share};
 use comfy_table::CellAlignment;
 
+/// Why a regression fails nothing, and what would let it.
+const ADVISORY: &str = "advisory, fails nothing: how much sessions differ here is not known; measure it (`cargo trt-perf calibrate`), or state it (--assume-session-sd)";
+
 /// A line per metric, the sentence, and what it was compared with.
 pub(super) fn lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     let label = |i: usize| if i == 0 { "change:" } else { "" };
     let mut lines: Vec<String> =
         c.metrics.iter().enumerate().map(|(i, m)| format!("{:<8}{}", label(i), metric_line(m, c))).collect();
     lines.push(paint(colour(&c.verdict), &sentence(c)));
+    lines.extend(c.is_advisory().then(|| paint(YELLOW, ADVISORY)));
     lines.extend(c.broken_budget.as_ref().map(|why| paint(RED, &format!("the budget is broken: {why}"))));
     if !c.engine_changes.is_empty() {
         lines.push(paint(DIM, &format!("what changed: {}", c.engine_changes.join(", "))));

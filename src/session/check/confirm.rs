@@ -1,92 +1,90 @@
-//! Prevents false alarms of a check: corrects for many cases, and measures a second set of pairs for every change.
+//! Prevents false alarms of a check: measures a second set of pairs for every change. What it takes to confirm one is
+//! decided by [`crate::compare::confirm`].
 
 use super::Check;
 use super::measure::Engined;
-use crate::compare::{self, Inconclusive, Verdict};
+use crate::compare::confirm::{Claimant, confirm, second_pairs};
+use crate::compare::{CaseComparison, Verdict};
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Row, RowOrigin};
 use crate::session::pairs::{Looks, PairFailure, Paired};
 use crate::session::stages::build_case;
-use crate::stats::{correct_after_looks, multiplicity::FALSE_DISCOVERY_RATE};
+use std::collections::BTreeMap;
+
+/// A case that changed.
+struct ToConfirm {
+    id: String,
+    verdict: &'static str,
+    /// Pairs that were kept.
+    pairs: usize,
+    /// And those that were thrown away, too.
+    tried: usize,
+}
 
 impl Check<'_> {
-    /// Withholds what chance alone would produce among so many cases, then derives the verdicts anew.
-    pub(super) fn correct(&mut self) {
-        let looks = self.plan.looks.count();
-        let gated = self.rows.values_mut().filter(|r| matches!(r.origin, RowOrigin::Pairs { .. }));
-        let mut rulings: Vec<_> = gated
-            .flat_map(|r| r.comparison.metrics.iter_mut().filter_map(|m| m.ruling.as_mut().ok()))
-            .collect();
-        let mut values: Vec<_> = rulings.iter().map(|r| (*r).clone()).collect();
-        if correct_after_looks(&mut values, FALSE_DISCOVERY_RATE, looks).is_err() {
-            return;
-        }
-        rulings.iter_mut().zip(values).for_each(|(r, v)| **r = v);
-        for row in self.rows.values_mut().filter(|r| matches!(r.origin, RowOrigin::Pairs { .. })) {
-            let stays = matches!(
-                row.comparison.verdict,
-                Verdict::Invalid(_)
-                    | Verdict::NotComparable(_)
-                    | Verdict::Inconclusive(Inconclusive::TimeRanOut { .. })
-            );
-            if !stays {
-                let c = &mut row.comparison;
-                c.verdict = compare::verdict_of(&c.metrics, c.budget, c.broken_budget.as_ref());
-            }
-        }
-    }
-
-    /// A change is measured a second time, with pairs of its own, before it may fail or please anyone.
+    /// A change is measured a second time, with pairs of its own, before it may fail or please anyone. All changes of
+    /// the run are judged together.
     pub(super) fn confirm(&mut self) {
-        for (id, verdict, measured) in self.doubted() {
+        let mut second = BTreeMap::new();
+        for case in self.changed() {
             if self.interrupted {
                 return;
             }
-            self.session.note(&format!("{id}: {verdict}; measuring a second set of pairs to confirm it"));
-            match self.again(&id, measured) {
-                Ok(Some(second)) => self.confirmed(&id, &second),
+            let ToConfirm { id, verdict, pairs, .. } = &case;
+            let pairs = second_pairs(*pairs);
+            self.session.note(&format!("{id}: {verdict}; measuring {pairs} other pairs to confirm it"));
+            match self.again(&case) {
+                Ok(Some(paired)) => drop(second.insert(case.id, paired.comparison)),
                 Ok(None) => {}
                 Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
-                Err(f) => self.fail(&id, f),
+                Err(f) => self.fail(&case.id, f),
             }
         }
+        self.compare_with(&second);
     }
 
-    /// The cases that changed: id, verdict, and how many pairs were measured.
-    fn doubted(&self) -> Vec<(String, &'static str, usize)> {
-        let changed = |row: &&Row| matches!(row.comparison.verdict, Verdict::Regressed | Verdict::Improved);
-        let pairs = |row: &Row| match row.origin {
-            RowOrigin::Pairs { pairs, discarded, .. } => Some(pairs + discarded),
+    /// The cases that changed.
+    fn changed(&self) -> Vec<ToConfirm> {
+        let changed = |row: &Row| matches!(row.comparison.verdict, Verdict::Regressed | Verdict::Improved);
+        let case = |(id, row): (&String, &Row)| match row.origin {
+            RowOrigin::Pairs { pairs, discarded, .. } if changed(row) => {
+                let verdict = row.comparison.verdict.word();
+                Some(ToConfirm { id: id.clone(), verdict, pairs, tried: pairs + discarded })
+            }
             _ => None,
         };
-        self.rows
-            .iter()
-            .filter(|(_, row)| changed(row))
-            .filter_map(|(id, row)| Some((id.clone(), row.comparison.verdict.word(), pairs(row)?)))
-            .collect()
+        self.rows.iter().filter_map(case).collect()
     }
 
-    /// A second set of pairs; `measured` pairs are behind it.
-    fn again(&self, id: &str, measured: usize) -> Result<Option<Paired>> {
-        let Some(both) = self.of_both(id) else { return Ok(None) };
+    /// A second set of pairs.
+    fn again(&self, case: &ToConfirm) -> Result<Option<Paired>> {
+        let Some(both) = self.of_both(&case.id) else { return Ok(None) };
         let engined = Engined {
             both,
             base: build_case(self.session, &both.base)?,
             head: build_case(self.session, &both.head)?,
         };
         let first = self.plan.looks;
-        let looks = Looks { seed: first.seed.wrapping_add(1), after: measured as u64, ..first };
+        let looks = Looks {
+            pairs: Some(second_pairs(case.pairs)),
+            seed: first.seed.wrapping_add(1),
+            after: case.tried as u64,
+            ..first
+        };
         self.pairs(&engined, looks, "confirm").map(Some).map_err(PairFailure::any)
     }
 
-    fn confirmed(&mut self, id: &str, second: &Paired) {
-        let Some(row) = self.rows.get_mut(id) else { return };
-        let agrees = second.comparison.verdict == row.comparison.verdict;
-        if let RowOrigin::Pairs { confirmed, .. } = &mut row.origin {
-            *confirmed = Some(agrees);
-        }
-        if !agrees {
-            row.comparison.verdict = Verdict::Inconclusive(Inconclusive::NotConfirmed);
+    /// Withdraws what the second sets do not show.
+    fn compare_with(&mut self, second: &BTreeMap<String, CaseComparison>) {
+        let mut rows: Vec<(&mut Row, &CaseComparison)> =
+            self.rows.iter_mut().filter_map(|(id, row)| Some((row, second.get(id)?))).collect();
+        let mut claimants: Vec<Claimant> =
+            rows.iter_mut().map(|(row, second)| Claimant { first: &mut row.comparison, second }).collect();
+        let Ok(all) = confirm(&mut claimants, self.plan.looks.alpha) else { return };
+        for ((row, _), held) in rows.iter_mut().zip(all) {
+            if let RowOrigin::Pairs { confirmed, .. } = &mut row.origin {
+                *confirmed = held;
+            }
         }
     }
 }

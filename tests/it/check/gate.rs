@@ -3,6 +3,10 @@
 use crate::support::{Ran, Sandbox};
 use std::process::Command;
 
+/// An improvement needs a tail that is judged. The slow model has few requests in so short a time: enough for p50.
+const WITH_TAIL: [&str; 8] =
+    ["--pairs", "8", "--max-latency", "10s", "--percentile", "50", "--measure", "150ms"];
+
 /// A project with one small model in a repository with one commit.
 struct Gate(Sandbox);
 
@@ -71,7 +75,10 @@ fn a_much_slower_model_fails_the_gate_after_confirmation_and_the_way_back_does_n
     gate.0.commit("repo", "back");
     let (code, text) = gate.check(&["--pairs", "5"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("improved"), "{text}");
+    assert!(text.contains("Inconclusive: p99: needs 8 pairs, has 5 (`check --pairs 8`"), "{text}");
+    let (code, text) = gate.check(&WITH_TAIL);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Performance has improved") && text.contains(", confirmed"), "{text}");
 }
 
 #[test]
@@ -118,7 +125,7 @@ fn two_engine_files_are_compared_as_they_are() {
         message["engine"].as_str().expect("a path").to_owned()
     };
     let (slow, fast) = (engine("mlp_slow.onnx"), engine("mlp.onnx"));
-    let quick = ["--pairs", "5", "--measure", "30ms", "--warm-up", "5ms", "--scenario", "latency"];
+    let quick = [&WITH_TAIL[..], &["--warm-up", "5ms", "--scenario", "latency"]].concat();
     let (code, text) = gate.check(&[&["--base-engine", &slow, "--head-engine", &fast], &quick[..]].concat());
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("improved"), "{text}");
@@ -263,4 +270,49 @@ fn time_that_does_not_suffice_for_three_pairs_decides_nothing() {
     let (code, text) = gate.check(&["--max-time", "1ms", "--strict"]);
     assert_eq!(code, 102, "{text}");
     assert!(text.contains("time ran out (--max-time): 1 of 5 pairs"), "{text}");
+}
+
+#[test]
+fn a_pair_that_lacks_requests_is_left_out_and_where_all_do_the_tail_is_not_judged() {
+    let gate = Gate::new();
+    gate.manifest("", "small");
+    let args =
+        ["--head-config", "build.optimize=false", "--pairs", "8", "--measure", "1ms", "--time-limit", "5s"];
+    let (code, text) = gate.check(&args);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains(": pair 1 is discarded: base's process has ") && text.contains("p99 needs 1000"),
+        "{text}"
+    );
+    assert!(
+        text.contains("so many pairs lack requests that they count, and the tail is not judged"),
+        "{text}"
+    );
+    assert!(!text.contains("No change"), "{text}");
+}
+
+#[test]
+fn several_changes_are_confirmed_together() {
+    let gate = Gate::new();
+    let model = |name: &str| {
+        format!("\n[[package.metadata.trt-perf.model]]\nname = \"{name}\"\npath = \"model.onnx\"\n")
+    };
+    gate.manifest(&(model("one") + &model("two")), "small");
+    gate.0.commit("repo", "three cases");
+    gate.model("mlp_slow.onnx");
+    gate.0.commit("repo", "slower");
+    let (code, text) = gate.check(&["--max-latency", "10s", "--percentile", "50"]);
+    assert_eq!(code, 100, "{text}");
+    assert_eq!(text.matches("regressed; measuring ").count(), 3, "{text}");
+    assert!(text.contains("3 regressed") && text.contains(", confirmed"), "{text}");
+}
+
+#[test]
+fn a_look_that_does_not_decide_says_how_many_pairs_there_can_be() {
+    let gate = Gate::new();
+    // Another engine that is as good as equally fast: its tail is looked at after eight pairs, not after five.
+    let args = ["--head-config", "debug-extra-work=0.1%", "--max-latency", "10s", "--percentile", "50"];
+    let (code, text) = gate.check(&args);
+    assert!([0, 100].contains(&code), "{text}");
+    assert!(text.contains("not decided after 5 of at most 20 pairs"), "{text}");
 }

@@ -108,7 +108,7 @@ fn check_compares_capacities_of_two_settings() {
         // A machine that is busy with something else: then that is what is said, instead of a number.
         ran.says(103, &["the load generator was late for", "leave a CPU core free"]);
     } else {
-        ran.says(0, &[CASE, "capacity:", "needs 5 processes, has 3", "not a real result"]);
+        ran.says(0, &[CASE, "capacity:", "needs 5 pairs, has 3", "not a real result"]);
         assert!(ran.row(CASE).contains("3 pairs"), "{ran}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};
 use trt_perf::case::{Budget, Margins, OpenIdentity, OperatingPoint};
 use trt_perf::compare::{
-    Design, Difference, Inconclusive, Invalid, NotComparable, Remedy, Sessions, Verdict, compare_case,
+    Design, Difference, Inconclusive, Invalid, NotComparable, Remedy, Sessions, Unit, Verdict, compare_case,
     without_numbers,
 };
 use trt_perf::config::{BuildOptions, Scenario};
@@ -264,7 +264,7 @@ fn verdicts() -> [Verdict; 7] {
         Verdict::Improved,
         Verdict::Inconclusive(Inconclusive::TooUncertain {
             metric: "mean".into(),
-            remedy: Remedy::Processes(9),
+            remedy: Remedy::Units(Unit::Processes, 9),
         }),
         Verdict::NotComparable(NotComparable::Definition(vec![Difference::Shapes])),
         Verdict::Invalid(Invalid::Alone(InvalidReason::Recorded("clocks were throttled".into()))),
