@@ -18,7 +18,7 @@ pub struct Summary {
     pub warm_up_requests: u64,
     /// Whether warming up ended because latencies were steady.
     pub steady: bool,
-    /// Requests dropped from the start of the measured phase (MSER-5).
+    /// Requests dropped from the start of the measured phase: a cold start, after a warm-up that did not become steady.
     pub dropped: u64,
     /// A trend moved the mean by more than 0.5 % over the run.
     pub non_stationary: bool,
@@ -128,10 +128,10 @@ impl Summary {
     }
 }
 
-/// The samples of one process without its warm-up.
+/// The samples of one process without a cold start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steady {
-    /// Samples dropped from the start (MSER-5).
+    /// Samples dropped from the start.
     pub dropped: u64,
     /// A trend moved the mean by more than 0.5 % over what is left.
     pub non_stationary: bool,
@@ -139,16 +139,17 @@ pub struct Steady {
     pub description: Description,
 }
 
-/// Describes the samples of one process (nanoseconds, in time order) from where they are steady. Fails below two.
-pub fn describe_steady(samples: &[u64]) -> Result<Steady> {
-    let truncation = steady::truncate(samples);
-    let kept = samples.get(truncation.dropped..).unwrap_or(samples);
+/// Describes the samples of one process (nanoseconds, in time order). All of them where it had warmed up before
+/// (`warm`); otherwise without a cold start. Fails below two.
+pub fn describe_steady(samples: &[u64], warm: bool) -> Result<Steady> {
+    let dropped = if warm { 0 } else { steady::cold_start(samples) };
+    let kept = samples.get(dropped..).unwrap_or(samples);
     let description = stats::describe(kept).map_err(|e| {
         Failure::new(FailureKind::Measure, format!("the samples cannot be summarised: {e}"))
             .next("measure longer, with --measure")
     })?;
     Ok(Steady {
-        dropped: truncation.dropped as u64,
+        dropped: dropped as u64,
         non_stationary: steady::trend(kept).is_non_stationary(),
         description,
     })
@@ -162,7 +163,7 @@ pub fn summarize(
     measured: &Measured,
     budget: Option<Budget>,
 ) -> Result<Summary> {
-    let Steady { dropped, non_stationary, description: d } = describe_steady(samples)?;
+    let Steady { dropped, non_stationary, description: d } = describe_steady(samples, measured.steady)?;
     let kept = samples.get(dropped as usize..).unwrap_or(samples);
     Ok(Summary {
         requests: d.n,
@@ -245,10 +246,15 @@ mod tests {
         };
         let s = summarize(&samples, &[], &measured, Some(Budget { max_ns: 1049, quantile: 0.99 })).unwrap();
         assert_eq!(s.inferences_per_s, 2000.0);
-        assert_eq!(s.requests + s.dropped, 1000);
+        assert_eq!((s.requests, s.dropped), (1000, 0));
         let over = s.over_budget_frac.unwrap();
         assert!((over - 0.5).abs() < 0.02, "{over}");
         assert!(s.quantile_ns(0.5).is_some() && s.quantile_ns(0.42).is_none());
         assert!(summarize(&[5], &[], &measured, None).is_err());
+
+        let cold = [vec![9000; 50], samples].concat();
+        let dropped =
+            |steady| summarize(&cold, &[], &Measured { steady, ..measured.clone() }, None).unwrap().dropped;
+        assert_eq!((dropped(true), dropped(false)), (0, 105), "what followed a steady warm-up is all kept");
     }
 }
