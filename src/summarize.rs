@@ -69,6 +69,8 @@ pub struct GpuSummary {
     pub times: Option<GpuTimes>,
     /// Clock of the multiprocessors at the end of the measured phase.
     pub sm_mhz: Option<f64>,
+    /// By which share of itself that clock moved during the phase, where by more than 1 %: it is not locked.
+    pub clock_change_frac: Option<f64>,
     /// Temperature of the chip at the end, in °C.
     pub temperature_c: Option<u32>,
     /// Power draw of the whole board at the end, in watts.
@@ -108,6 +110,10 @@ pub struct Compute {
     pub p50_ns: f64,
     /// 99 % quantile.
     pub p99_ns: f64,
+    /// The median times the measured clock over the highest one: what the GPU would take at its highest clock, as far
+    /// as it waits for nothing but its multiprocessors. Where this did not change and the median did, clocks did it.
+    /// `None` where a clock is not known.
+    pub p50_at_max_clock_ns: Option<f64>,
 }
 
 impl Summary {
@@ -207,13 +213,10 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
         })?),
     };
     Ok(GpuSummary {
-        compute: described.map(|d| Compute {
-            mean_ns: d.mean_ns,
-            p50_ns: d.quantile_ns(0.5).unwrap_or(d.mean_ns),
-            p99_ns: d.quantile_ns(0.99).unwrap_or(d.mean_ns),
-        }),
+        compute: described.map(|d| compute_of(&d, &gpu.after)),
         times: gpu.times,
         sm_mhz: gpu.after.sm_mhz,
+        clock_change_frac: GpuConditions::clock_change_frac(&gpu.before, &gpu.after),
         temperature_c: gpu.after.temperature_c,
         power_w: gpu.after.power_w,
         joules_per_inference: gpu.energy_j.map(|j| j / inferences),
@@ -221,9 +224,30 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
     })
 }
 
+/// `then`: the GPU's state when its clock timed the requests.
+fn compute_of(d: &Description, then: &GpuConditions) -> Compute {
+    let p50_ns = d.quantile_ns(0.5).unwrap_or(d.mean_ns);
+    let clocks = then.sm_mhz.zip(then.max_sm_mhz);
+    Compute {
+        mean_ns: d.mean_ns,
+        p50_ns,
+        p99_ns: d.quantile_ns(0.99).unwrap_or(d.mean_ns),
+        p50_at_max_clock_ns: clocks.map(|(mhz, max_mhz)| p50_ns * mhz / max_mhz),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gpu_at_half_its_clock_would_take_half_the_time() {
+        let d = stats::describe(&[2000; 10]).unwrap();
+        let then =
+            GpuConditions { sm_mhz: Some(990.0), max_sm_mhz: Some(1980.0), ..GpuConditions::default() };
+        assert_eq!(compute_of(&d, &then).p50_at_max_clock_ns, Some(1000.0));
+        assert_eq!(compute_of(&d, &GpuConditions::default()).p50_at_max_clock_ns, None);
+    }
 
     #[test]
     fn a_summary_holds_what_was_measured() {

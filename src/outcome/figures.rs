@@ -79,6 +79,8 @@ pub struct Figures {
     pub unsteady: usize,
     /// Processes whose latency drifted while measuring.
     pub drifted: usize,
+    /// Processes during which the GPU's clock moved by more than 1 %, and the largest of these moves as a share.
+    pub clock_moved: Option<(usize, f64)>,
 }
 
 impl Figures {
@@ -109,8 +111,16 @@ impl Figures {
             capacity: CapacityFigures::of(case),
             unsteady: count(|s| !s.steady),
             drifted: count(|s| s.non_stationary),
+            clock_moved: clock_moved(case),
         }
     }
+}
+
+fn clock_moved(case: &CaseRecord) -> Option<(usize, f64)> {
+    let moves = case.processes.iter().filter_map(|s| Some(s.gpu.as_ref()?.clock_change_frac?.abs()));
+    moves.fold(None, |sum, frac| {
+        Some(sum.map_or((1, frac), |(n, most): (usize, f64)| (n + 1, most.max(frac))))
+    })
 }
 
 /// What the GPU measured of the requests, and its state at the end.
@@ -120,6 +130,8 @@ pub struct GpuFigures {
     pub compute_p50_ns: Option<Figure>,
     /// What 99 % of the requests compute within.
     pub compute_p99_ns: Option<Figure>,
+    /// The median at the GPU's highest clock.
+    pub compute_p50_at_max_clock_ns: Option<Figure>,
     /// Host time of handing a request to the driver.
     pub enqueue_ns: Option<Figure>,
     /// Copying the inputs to the GPU.
@@ -146,6 +158,7 @@ impl GpuFigures {
         Some(Self {
             compute_p50_ns: gpu(|g| Some(g.compute?.p50_ns)),
             compute_p99_ns: gpu(|g| Some(g.compute?.p99_ns)),
+            compute_p50_at_max_clock_ns: gpu(|g| g.compute?.p50_at_max_clock_ns),
             enqueue_ns: gpu(|g| Some(g.times?.enqueue_ns as f64)),
             h2d_ns: gpu(|g| Some(g.times?.h2d_ns as f64)),
             d2h_ns: gpu(|g| Some(g.times?.d2h_ns as f64)),

@@ -197,6 +197,7 @@ fn gpu_lines(gpu: &GpuFigures) -> Vec<String> {
         part("enqueue", gpu.enqueue_ns),
         part("host to device", gpu.h2d_ns),
         part("compute p99", gpu.compute_p99_ns),
+        part("compute p50 at the highest clock", gpu.compute_p50_at_max_clock_ns),
         part("device to host", gpu.d2h_ns),
     ];
     let mut parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -233,6 +234,13 @@ pub(super) fn warnings(case: &CaseRecord, figures: &Figures) -> Vec<String> {
     }
     if let Some((why, count)) = case.invalid_reason() {
         lines.push(paint(RED, &format!("invalid: {why} (in {count} of {total} processes)")));
+    }
+    if let Some((count, most)) = figures.clock_moved {
+        let text = format!(
+            "warning: in {count} of {total} processes the GPU's clock moved while measuring, by up to {}; that is part of the spread (locked clocks do not move: `sudo nvidia-smi -lgc MHZ`)",
+            share((most * 1e3).round() / 1e3)
+        );
+        lines.push(paint(YELLOW, &text));
     }
     if figures.drifted > 0 {
         let text = format!(

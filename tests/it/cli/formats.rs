@@ -120,7 +120,12 @@ fn number() -> impl Strategy<Value = f64> {
 fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
     let timed = counts[0].is_multiple_of(2);
     GpuSummary {
-        compute: timed.then(|| Compute { mean_ns: numbers[0], p50_ns: numbers[1], p99_ns: numbers[2] }),
+        compute: timed.then(|| Compute {
+            mean_ns: numbers[0],
+            p50_ns: numbers[1],
+            p99_ns: numbers[2],
+            p50_at_max_clock_ns: timed.then_some(numbers[3]),
+        }),
         times: timed.then_some(GpuTimes {
             enqueue_ns: counts[1],
             h2d_ns: counts[2],
@@ -129,6 +134,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
             isolated: counts[5].is_multiple_of(2),
         }),
         sm_mhz: timed.then_some(numbers[3]),
+        clock_change_frac: timed.then_some(numbers[2]),
         temperature_c: (!timed).then_some(65),
         power_w: Some(numbers[4]),
         joules_per_inference: (!timed).then_some(numbers[0]),
@@ -276,8 +282,11 @@ fn to_five_digits(mut record: Record) -> Record {
                 mean_ns: round5(c.mean_ns),
                 p50_ns: round5(c.p50_ns),
                 p99_ns: round5(c.p99_ns),
+                p50_at_max_clock_ns: c.p50_at_max_clock_ns.map(round5),
             });
-            for x in [&mut gpu.sm_mhz, &mut gpu.power_w, &mut gpu.joules_per_inference] {
+            for x in
+                [&mut gpu.sm_mhz, &mut gpu.clock_change_frac, &mut gpu.power_w, &mut gpu.joules_per_inference]
+            {
                 *x = x.map(round5);
             }
         }
