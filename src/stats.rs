@@ -14,6 +14,7 @@
 //! | module | makes | from |
 //! |---|---|---|
 //! | [`mod@describe`] | mean, sd, quantiles, n_eff, outlier labels | the samples of one process, in time order |
+//! | [`allocation`] | how much each process measures | a quantile, variances, what a process costs |
 //! | [`autocorrelation`] | lag-1 autocorrelation, effective sample size | any series in time order |
 //! | [`centre`] | medians, geometric means | any values |
 //! | [`interval`] | `[lo est hi]` of a mean | one summary per process |
@@ -34,6 +35,7 @@
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
+pub mod allocation;
 pub mod autocorrelation;
 pub mod binomial;
 pub mod bursts;
@@ -56,6 +58,7 @@ pub mod sessions;
 pub mod shrinkage;
 pub mod welch;
 
+pub use allocation::requests_for;
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};
 pub use centre::{geometric_mean, median_by};

@@ -33,6 +33,7 @@ fn case(id: &str) -> Case {
             processes: 5,
             warm_up: Nanos(200_000_000),
             measure: Nanos(1_000_000_000),
+            measure_asked: false,
             time_limit: Nanos(600_000_000_000),
         },
         margins: Margins::default(),

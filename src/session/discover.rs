@@ -77,6 +77,8 @@ fn explore(session: &Session, grid: Grid) -> Result<(Explored, BTreeMap<usize, C
             let mut case = grid.cells[index].clone();
             let cell = Cell::of(&case);
             (case.effort.processes, case.effort.measure) = effort(&case, round);
+            // Only what is kept has to be judged by its tail.
+            case.effort.measure_asked |= round < ROUNDS;
             let Some(built) = engines.get(&(case.id.clone(), case.threads)) else { continue };
             session.tell(Event::Trial { id: &case.id, cell, round });
             match measure_case(session, &case, built, &samples(session, cell, round)) {

@@ -183,6 +183,9 @@ fn measure_once(
         allow_non_finite: case.allow_non_finite,
         warm_up_ns: case.effort.warm_up.0,
         measure_ns: case.effort.measure.0,
+        least_requests: case.tail_requests().filter(|_| !case.effort.measure_asked).unwrap_or(0),
+        // The rest of the limit is left for the GPU's clock, and for ending.
+        most_ns: case.effort.time_limit.0 / 4 * 3,
         open: case.open.clone().zip(case.budget).map(|(how, budget)| OpenJob {
             how,
             budget,
