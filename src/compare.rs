@@ -5,6 +5,7 @@
 //! that come from two sessions also carry what differs between sessions.
 
 mod budget;
+mod clock;
 mod deciding;
 mod design;
 mod metric;
@@ -25,6 +26,7 @@ use crate::config::BuildOptions;
 use crate::discover::{self, Moved};
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::{self, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
+use clock::Reading;
 use question::{different_definition, invalid};
 
 /// One metric of one case, base against head.
@@ -202,18 +204,21 @@ fn compare_metric(
     let values = |case: &CaseRecord| -> Vec<Option<f64>> {
         case.processes.iter().map(|s| metric.value(s, case.budget)).collect()
     };
-    let mut shown = compare_values(metric, &values(base), &values(head), margins, design);
+    let processes = base.processes.iter().chain(&head.processes);
+    let clock: Vec<Reading> = processes.filter_map(Reading::of_summary).collect();
+    let mut shown = compare_values(metric, [&values(base), &values(head)], &clock, margins, design);
     if let Some(why) = budget::not_gated(metric, base, head) {
         shown.ruling = Err(why);
     }
     shown
 }
 
-/// One value per process; `None` where too few requests support it.
+/// One value per process of base and of head; `None` where too few requests support it. `clock`: what is known of the
+/// clock of all of them.
 fn compare_values(
     metric: Metric,
-    base: &[Option<f64>],
-    head: &[Option<f64>],
+    [base, head]: [&[Option<f64>]; 2],
+    clock: &[Reading],
     margins: Margins,
     design: &Design,
 ) -> MetricComparison {
@@ -226,8 +231,10 @@ fn compare_values(
         Err(NotJudged::TooFewRequests)
     } else if units < rule.min_units {
         Err(NotJudged::NeedsProcesses { need: rule.min_units, have: units })
+    } else if let Some(why) = clock::too_coarse(metric, clock, rule.margin.exp_m1()) {
+        Err(why)
     } else {
-        judge(metric, &b, &h, rule, design).map_err(NotJudged::from)
+        judge(metric, [&b, &h], clock, rule, design).map_err(NotJudged::from)
     };
     let mut basis = basis(metric, design);
     if let (Basis::Calibration { used, .. }, Ok(judged)) = (&mut basis, &judged) {
@@ -253,8 +260,8 @@ fn basis(metric: Metric, design: &Design) -> Basis {
 
 fn judge(
     metric: Metric,
-    base: &[f64],
-    head: &[f64],
+    [base, head]: [&[f64]; 2],
+    clock: &[Reading],
     rule: Rule,
     design: &Design,
 ) -> Result<Judgement, stats::StatError> {
@@ -264,8 +271,8 @@ fn judge(
             stats::judge_unpaired(base, head, orientation, sessions(metric).spread(), &rule)
         }
         Design::Pairs { alpha, seed, prior } => {
-            // Two clock reads at 1 ns: what rounding alone does to a difference of short times.
-            let resolution_sd = base.first().map_or(0.0, |typical| stats::paired::rounding_sd(1.0, *typical));
+            let resolution_sd =
+                base.first().map_or(0.0, |typical| clock::resolution_sd(metric, clock, *typical));
             let question = PairedQuestion {
                 orientation,
                 rule: rule.at_alpha(*alpha),

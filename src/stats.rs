@@ -16,6 +16,7 @@
 //! | [`mod@describe`] | mean, sd, quantiles, n_eff, outlier labels | the samples of one process, in time order |
 //! | [`allocation`] | how much each process measures | a quantile, variances, what a process costs |
 //! | [`autocorrelation`] | lag-1 autocorrelation, effective sample size | any series in time order |
+//! | [`mod@tick`] | the step of the clock | durations |
 //! | [`centre`] | medians, geometric means | any values |
 //! | [`interval`] | `[lo est hi]` of a mean | one summary per process |
 //! | [`estimate`] | [`Estimate`]: effect, standard error, degrees of freedom; its intervals and p values | – |
@@ -56,6 +57,7 @@ mod sample;
 pub mod sequential;
 pub mod sessions;
 pub mod shrinkage;
+pub mod tick;
 pub mod welch;
 
 pub use allocation::requests_for;
@@ -76,6 +78,7 @@ pub use power::{minimum_detectable_effect, required_units};
 pub use sequential::{LOOKS, look_alpha, next_look};
 pub use sessions::{SessionSpread, session_spread};
 pub use shrinkage::{Prior, fit_prior, moderate};
+pub use tick::tick;
 pub use welch::welch;
 
 /// Why numbers cannot be used. Callers add which case, metric and arm it was.
