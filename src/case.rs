@@ -96,11 +96,21 @@ pub struct Effort {
     pub warm_up: Nanos,
     /// Then it is measured for this long.
     pub measure: Nanos,
-    /// Whether that time was asked for. Otherwise a closed loop goes on until it has the requests that the case's tail
-    /// needs.
-    pub measure_asked: bool,
+    /// Who says so.
+    pub measure_from: TimeFrom,
     /// A worker that takes longer is stopped.
     pub time_limit: Nanos,
+}
+
+/// Who says how long a process measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFrom {
+    /// A setting, and it is kept exactly.
+    Asked,
+    /// Nobody: a better time may be chosen. A closed loop goes on until it has the requests that the case's tail needs.
+    BuiltIn,
+    /// The same, but chosen once and for all processes that follow.
+    Chosen,
 }
 
 /// How long a process measures where nothing says how long.
@@ -242,7 +252,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
             processes: s.processes,
             warm_up: s.warm_up,
             measure: s.measure.unwrap_or(MEASURE),
-            measure_asked: s.measure.is_some(),
+            measure_from: if s.measure.is_some() { TimeFrom::Asked } else { TimeFrom::BuiltIn },
             time_limit: s.time_limit,
         },
         margins: Margins { value_frac: s.margin_frac, tail_frac: s.tail_margin_frac },

@@ -10,6 +10,7 @@ pub mod keep;
 mod lock;
 mod machine;
 pub mod pairs;
+mod pilot;
 mod pin;
 mod source;
 mod stages;

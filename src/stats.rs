@@ -60,7 +60,7 @@ pub mod shrinkage;
 pub mod tick;
 pub mod welch;
 
-pub use allocation::requests_for;
+pub use allocation::{ProcessCost, requests_for};
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};
 pub use centre::{geometric_mean, median_by};

@@ -6,8 +6,9 @@
 //! taken at the looks only; pairs are discarded whole or not at all.
 
 use super::context::Session;
+use super::pilot::{self, PILOT_PAIRS};
 use super::stages::{case_record, measure_process};
-use crate::case::Case;
+use crate::case::{Case, TimeFrom};
 use crate::compare::{
     CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
 };
@@ -154,6 +155,7 @@ pub(super) fn compare_pairs(
         discarded: 0,
         why_discarded: None,
         order: Order::new(looks.seed),
+        began: start,
     };
     let mut paired = None;
     while let Some((until, alpha)) = looks.next(run.summaries[0].len()) {
@@ -210,6 +212,7 @@ struct PairRun<'a> {
     /// Why the last discarded pair was discarded.
     why_discarded: Option<InvalidReason>,
     order: Order,
+    began: Instant,
 }
 
 impl PairRun<'_> {
@@ -221,7 +224,8 @@ impl PairRun<'_> {
         for arm in [first, 1 - first] {
             let side = self.arms[arm];
             let folder = samples.join(side.case.id.replace('/', "__")).join(side.name);
-            let measured = measure_process(session, side.case, side.built, self.done, &folder);
+            let case = pilot::timed(side.case, session.chosen_time(&side.case.id));
+            let measured = measure_process(session, &case, side.built, self.done, &folder);
             let (summary, outputs) =
                 measured.map_err(if arm == 0 { PairFailure::Base } else { PairFailure::Head })?;
             if self.outputs[arm].is_empty() {
@@ -237,7 +241,24 @@ impl PairRun<'_> {
             self.summaries[0].push(base);
             self.summaries[1].push(head);
         }
+        self.choose_time(session);
         Ok(())
+    }
+
+    /// How long further processes measure, once the first pairs are there to choose by.
+    fn choose_time(&self, session: &Session) {
+        let case = self.arms[1].case;
+        let free = self.arms.iter().all(|arm| arm.case.effort.measure_from == TimeFrom::BuiltIn);
+        let pilot = self.tried() == PILOT_PAIRS && self.discarded == 0;
+        if !free || !pilot || session.chosen_time(&case.id).is_some() {
+            return;
+        }
+        let arms = [&self.summaries[0][..], &self.summaries[1][..]];
+        let chosen = pilot::choose(case.scenario, case.point, &case.effort, arms, self.began.elapsed());
+        if let Some(chosen) = chosen {
+            session.note(&format!("{}: {}", case.id, chosen.why));
+            session.times.borrow_mut().insert(case.id.clone(), chosen.measure);
+        }
     }
 
     /// Says that a look did not decide, and how long the next one takes if pairs go on as they did.

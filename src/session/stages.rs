@@ -3,7 +3,7 @@
 use super::Event;
 use super::context::Session;
 use crate::build::BuildJob;
-use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
+use crate::case::{Case, InputIdentity, OpenLoop, TimeFrom, sha256_hex};
 use crate::config::Scenario;
 use crate::device::Device;
 use crate::engine;
@@ -183,7 +183,10 @@ fn measure_once(
         allow_non_finite: case.allow_non_finite,
         warm_up_ns: case.effort.warm_up.0,
         measure_ns: case.effort.measure.0,
-        least_requests: case.tail_requests().filter(|_| !case.effort.measure_asked).unwrap_or(0),
+        least_requests: case
+            .tail_requests()
+            .filter(|_| case.effort.measure_from != TimeFrom::Asked)
+            .unwrap_or(0),
         // The rest of the limit is left for the GPU's clock, and for ending.
         most_ns: case.effort.time_limit.0 / 4 * 3,
         open: case.open.clone().zip(case.budget).map(|(how, budget)| OpenJob {
