@@ -52,6 +52,7 @@ fn summary(rng: &mut Rng) -> Summary {
         steady: true,
         dropped: 35,
         tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

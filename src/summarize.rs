@@ -40,6 +40,8 @@ pub struct Summary {
     pub n_eff: f64,
     /// The step of the clock that requests were timed with, as their times show it; `None` where they do not.
     pub tick_ns: Option<u64>,
+    /// How long it was to measure, at least, in nanoseconds; `None` where that is not known.
+    pub measure_ns: Option<u64>,
     /// Outliers between Tukey's inner and outer fences. All outliers are counted and kept.
     pub outliers_mild: u64,
     /// Outliers beyond the outer fences.
@@ -188,6 +190,7 @@ pub fn summarize(
         lag1: d.lag1,
         n_eff: d.n_eff,
         tick_ns: d.tick_ns,
+        measure_ns: None,
         outliers_mild: d.labels.low_mild + d.labels.high_mild,
         outliers_severe: d.labels.low_severe + d.labels.high_severe,
         inferences_per_s: measured.requests_per_s * measured.inferences_per_request,

@@ -15,6 +15,7 @@ pub fn summary(mean_ns: f64) -> Summary {
         steady: true,
         dropped: 0,
         tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

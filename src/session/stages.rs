@@ -153,7 +153,10 @@ pub(super) fn measure_process(
     })?;
     let timed = measured.gpu.as_ref().is_some_and(|g| g.times.is_some());
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
-    let summary = summarize(&read_samples(&file)?, &compute, &measured, case.budget)?;
+    let summary = Summary {
+        measure_ns: Some(case.effort.measure.0),
+        ..summarize(&read_samples(&file)?, &compute, &measured, case.budget)?
+    };
     session.tell(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }

@@ -23,7 +23,7 @@ pub fn tick(samples: &[u64]) -> Option<u64> {
         (distances.len() >= MIN_DISTANCES).then(|| distances.into_iter().fold(0, gcd))
     };
     let found: Vec<u64> = (0..GROUPS).filter_map(divisor).collect();
-    (found.len() >= MIN_GROUPS).then(|| median_by(found.into_iter(), u64::cmp))?
+    (found.len() >= MIN_GROUPS).then(|| median_by(found, u64::cmp))?
 }
 
 /// 0 divides nothing, and everything divides it: gcd(0, b) = b.

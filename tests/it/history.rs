@@ -37,6 +37,7 @@ fn summary(mean_ns: f64) -> Summary {
         steady: true,
         dropped: 0,
         tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

@@ -185,7 +185,7 @@ prop_compose! {
         gpu in any::<bool>(),
     ) -> Summary {
         Summary {
-            requests: counts[0], tick_ns: Some(counts[1]), warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
+            requests: counts[0], tick_ns: Some(counts[1]), measure_ns: peak, warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
             outliers_mild: counts[5], outliers_severe: counts[6], load_ns: counts[7], first_ns: counts[8],
             mean_ns: numbers[0], sd_ns: numbers[1], lag1: numbers[2], n_eff: numbers[3], inferences_per_s: numbers[4],
             quantiles_ns: std::array::from_fn(|i| numbers[5 + i]),

@@ -29,6 +29,7 @@ fn process(mean_ns: f64) -> Summary {
         steady: true,
         dropped: 5,
         tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,
