@@ -35,9 +35,9 @@ pub(super) fn choose(
     elapsed: Duration,
 ) -> Option<Chosen> {
     let all = || arms.into_iter().flatten();
-    let (count, value): (usize, fn(&Summary) -> f64) = match scenario {
-        Scenario::Latency => (all().count(), |s| s.mean_ns),
-        Scenario::Throughput => (all().count(), |s| s.inferences_per_s),
+    let value: fn(&Summary) -> f64 = match scenario {
+        Scenario::Latency => |s| s.mean_ns,
+        Scenario::Throughput => |s| s.inferences_per_s,
         Scenario::Capacity => return None,
     };
     let seconds = |s: &Summary| s.requests as f64 * point.batch as f64 / s.inferences_per_s;
@@ -45,7 +45,7 @@ pub(super) fn choose(
     let within = |s: &Summary| (s.sd_ns / s.mean_ns).powi(2) * seconds(s) / s.n_eff;
     let within_var_s = median_by(all().map(within), f64::total_cmp)?;
     let seen = pooled_variance(arms.map(|arm| arm.iter().map(|s| value(s).ln()).collect::<Vec<_>>()))?;
-    let overhead_s = elapsed.as_secs_f64() / count as f64 - measured_s;
+    let overhead_s = elapsed.as_secs_f64() / all().count() as f64 - measured_s;
     let process_var = (seen - within_var_s / measured_s).max(LEAST_SHARE * seen);
     let best = ProcessCost { overhead_s, within_var_s, process_var }.best_time_s();
     let now_s = effort.measure.duration().as_secs_f64();
