@@ -51,6 +51,8 @@ fn summary(rng: &mut Rng) -> Summary {
         warm_up_requests: 4_120,
         steady: true,
         dropped: 35,
+        tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

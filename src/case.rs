@@ -14,7 +14,7 @@ use crate::config::{
     BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Variant, Wait,
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
-use crate::stats::QUANTILES;
+use crate::stats::{QUANTILES, requests_for};
 use crate::units::{Nanos, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -96,9 +96,25 @@ pub struct Effort {
     pub warm_up: Nanos,
     /// Then it is measured for this long.
     pub measure: Nanos,
+    /// Who says so.
+    pub measure_from: TimeFrom,
     /// A worker that takes longer is stopped.
     pub time_limit: Nanos,
 }
+
+/// Who says how long a process measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFrom {
+    /// A setting, and it is kept exactly.
+    Asked,
+    /// Nobody: a better time may be chosen. A closed loop goes on until it has the requests that the case's tail needs.
+    BuiltIn,
+    /// The same, but chosen once and for all processes that follow.
+    Chosen,
+}
+
+/// How long a process measures where nothing says how long.
+pub const MEASURE: Nanos = Nanos(1_000_000_000);
 
 /// Changes smaller than these, as fractions, do not matter. Not part of the definition: they judge the answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -235,7 +251,8 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         effort: Effort {
             processes: s.processes,
             warm_up: s.warm_up,
-            measure: s.measure,
+            measure: s.measure.unwrap_or(MEASURE),
+            measure_from: if s.measure.is_some() { TimeFrom::Asked } else { TimeFrom::BuiltIn },
             time_limit: s.time_limit,
         },
         margins: Margins { value_frac: s.margin_frac, tail_frac: s.tail_margin_frac },
@@ -289,6 +306,14 @@ impl Case {
             seed: self.seed,
         };
         sha256_json(&definition)
+    }
+
+    /// Requests that each process needs for the quantile that the case is judged by; `None` where it is judged by none.
+    pub fn tail_requests(&self) -> Option<u64> {
+        match self.scenario {
+            Scenario::Latency | Scenario::Throughput => Some(requests_for(tail_quantile(self.budget))),
+            Scenario::Capacity => None,
+        }
     }
 
     /// What a name filter is matched against.

@@ -5,6 +5,7 @@
 //! that come from two sessions also carry what differs between sessions.
 
 mod budget;
+mod clock;
 pub mod confirm;
 mod deciding;
 mod design;
@@ -27,6 +28,7 @@ use crate::config::BuildOptions;
 use crate::discover::{self, Moved};
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::{self, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
+use clock::Reading;
 use question::{different_definition, invalid};
 
 /// One metric of one case, base against head.
@@ -204,7 +206,9 @@ fn compare_metric(
     let values = |case: &CaseRecord| -> Vec<Option<f64>> {
         case.processes.iter().map(|s| metric.value(s, case.budget)).collect()
     };
-    let mut shown = compare_values(metric, &values(base), &values(head), margins, design);
+    let processes = base.processes.iter().chain(&head.processes);
+    let clock: Vec<Reading> = processes.filter_map(Reading::of_summary).collect();
+    let mut shown = compare_values(metric, [&values(base), &values(head)], &clock, margins, design);
     // Too few pairs is said first: what is wrong with three of them may be an accident.
     let wants_units = shown.ruling.as_ref().is_err_and(NotJudged::wants_units);
     if let Some(why) = budget::not_gated(metric, base, head).filter(|_| !wants_units) {
@@ -213,11 +217,12 @@ fn compare_metric(
     shown
 }
 
-/// One value per process; `None` where too few requests support it.
+/// One value per process of base and of head; `None` where too few requests support it. `clock`: what is known of the
+/// clock of all of them.
 fn compare_values(
     metric: Metric,
-    base: &[Option<f64>],
-    head: &[Option<f64>],
+    [base, head]: [&[Option<f64>]; 2],
+    clock: &[Reading],
     margins: Margins,
     design: &Design,
 ) -> MetricComparison {
@@ -231,8 +236,10 @@ fn compare_values(
         Err(NotJudged::NeedsUnits { unit: basis.unit(), need: rule.min_units, have: units })
     } else if b.len() < base.len() || h.len() < head.len() {
         Err(NotJudged::TooFewRequests)
+    } else if let Some(why) = clock::too_coarse(metric, clock, rule.margin.exp_m1()) {
+        Err(why)
     } else {
-        judge(metric, &b, &h, rule, design).map_err(NotJudged::from)
+        judge(metric, [&b, &h], clock, rule, design).map_err(NotJudged::from)
     };
     if let (Basis::Calibration { used, .. }, Ok(judged)) = (&mut basis, &judged) {
         *used = judged.moderated;
@@ -254,8 +261,8 @@ fn basis(metric: Metric, design: &Design) -> Basis {
 
 fn judge(
     metric: Metric,
-    base: &[f64],
-    head: &[f64],
+    [base, head]: [&[f64]; 2],
+    clock: &[Reading],
     rule: Rule,
     design: &Design,
 ) -> Result<Judgement, stats::StatError> {
@@ -265,8 +272,8 @@ fn judge(
             stats::judge_unpaired(base, head, orientation, sessions(metric).spread(), &rule)
         }
         Design::Pairs { alpha, first, prior } => {
-            // Two clock reads at 1 ns: what rounding alone does to a difference of short times.
-            let resolution_sd = base.first().map_or(0.0, |typical| stats::paired::rounding_sd(1.0, *typical));
+            let resolution_sd =
+                base.first().map_or(0.0, |typical| clock::resolution_sd(metric, clock, *typical));
             let question = PairedQuestion {
                 orientation,
                 rule: rule.at_alpha(*alpha),

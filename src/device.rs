@@ -24,7 +24,7 @@ mod nvml;
 mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
-pub use disturbance::{GpuConditions, GpuDisturbance};
+pub use disturbance::{GpuConditions, GpuDisturbance, Throttle};
 pub use gpu::{Gpu, GpuState, key as gpu_key};
 #[cfg(feature = "tensorrt")]
 pub use monitor::Monitor;

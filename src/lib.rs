@@ -39,7 +39,7 @@
 //! | [`units`] | durations, rates, percent | – | pure | |
 //! | [`rng`] | seeded numbers | a seed | pure | |
 //! | [`stats`] | estimates, tests, decisions | numbers | pure | |
-//! | [`steady`] | warm-up truncation, trend | samples | pure | |
+//! | [`steady`] | end of the warm-up, cold start, trend | samples | pure | |
 //! | [`capacity`] | the highest rate within a budget | probes that a caller runs | pure | |
 //! | [`tensor`] | tensors and `.npy` | bytes | | |
 //! | [`config`] | models and settings | Cargo manifests | | |

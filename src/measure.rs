@@ -23,18 +23,19 @@ use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::measured::{Measured, MeasuredGpu};
-use crate::progress::{Stage, Tell};
+use crate::progress::{Progress, Stage, Tell};
 use crate::tensor::write_samples;
-use crate::units::nanos;
+use crate::units::{count, nanos};
 use host::{Answered, first};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tensors::{check_outputs, feeds};
-use warm_up::warm_up;
+use warm_up::{WarmUp, warm_up};
 use watch::Watch;
 
 /// Measures one process's worth.
 pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
+    let since = Instant::now();
     let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
     let feeds = feeds(&job.inputs, job.seed, &header)?;
     let kernels = match &job.kernels {
@@ -45,7 +46,7 @@ pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
     let setup = LoadSetup { point: job.point, mode: job.mode, kernels };
     match backend(&job.target)?.load(&header, parts, &setup, &feeds)? {
         Loaded::Program(program) => program::measure(program.as_ref(), job, &header, tell),
-        Loaded::Streams(opened) => measure(*opened, job, &header, tell),
+        Loaded::Streams(opened) => measure(*opened, job, &header, since, tell),
     }
 }
 
@@ -65,6 +66,7 @@ fn measure(
     mut opened: Opened,
     job: &MeasureJob,
     header: &EngineHeader,
+    since: Instant,
     tell: &mut dyn Tell,
 ) -> Result<Measured> {
     if let Some(share) = header.made_from.build.debug_extra_work_frac {
@@ -76,7 +78,8 @@ fn measure(
     let outputs = check_outputs(job, header, first(&mut opened.streams)?.outputs()?)?;
     tell.stage(Stage::WarmUp, job.warm_up_ns);
     let warm_up = warm_up(&mut opened.streams, job.point.in_flight, Duration::from_nanos(job.warm_up_ns))?;
-    let found = passes(&mut opened, job, tell)?;
+    let wanted_ns = wanted_ns(job, &warm_up);
+    let found = passes(&mut opened, job, (since, wanted_ns), tell)?;
     Ok(Measured {
         load_ns: opened.load_ns,
         first_ns,
@@ -103,11 +106,11 @@ struct PassResults {
 }
 
 /// The passes of the job, one after the other.
-fn passes(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<PassResults> {
+fn passes(opened: &mut Opened, job: &MeasureJob, time: Time, tell: &mut dyn Tell) -> Result<PassResults> {
     let (mut found, mut times) = (None, None);
     for pass in &job.passes {
         match pass {
-            Pass::HostClock => found = Some(host_clock(opened, job, tell)?),
+            Pass::HostClock => found = Some(host_clock(opened, job, time, tell)?),
             Pass::GpuClock => times = gpu::measure(&mut opened.streams, job)?,
         }
     }
@@ -116,10 +119,10 @@ fn passes(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<
 }
 
 /// The pass by the host's clock, with a look at the container and the GPU before and after.
-fn host_clock(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Result<PassResults> {
+fn host_clock(opened: &mut Opened, job: &MeasureJob, time: Time, tell: &mut dyn Tell) -> Result<PassResults> {
     let throttles = device::throttle_count();
     let watch = Watch::begin(opened)?;
-    let answered = answer(&mut opened.streams, job, tell);
+    let answered = answer(&mut opened.streams, job, time, tell);
     // Profilers learn that it is over even where it failed.
     let gpu = watch.map(|w| w.end(opened)).transpose()?;
     let answered = answered?;
@@ -128,13 +131,36 @@ fn host_clock(opened: &mut Opened, job: &MeasureJob, tell: &mut dyn Tell) -> Res
     Ok(PassResults { answered, throttled, gpu })
 }
 
+/// When the process began, and how long its requests will take, in nanoseconds.
+type Time = (Instant, u64);
+
+/// How long the closed loop will take, judged by the requests of the warm-up.
+fn wanted_ns(job: &MeasureJob, warm_up: &WarmUp) -> u64 {
+    let a_request = warm_up.ns as f64 / warm_up.requests.max(1) as f64;
+    let requests_ns = (a_request * job.least_requests as f64) as u64;
+    requests_ns.min(job.most_ns).max(job.measure_ns)
+}
+
 /// A closed loop, or a search by open ones.
-fn answer(streams: &mut [Box<dyn Stream>], job: &MeasureJob, tell: &mut dyn Tell) -> Result<Answered> {
-    let probes = if job.open.is_some() { capacity::EXPECTED_PROBES } else { 1 };
-    tell.stage(Stage::Measure, job.measure_ns.saturating_mul(probes));
+fn answer(
+    streams: &mut [Box<dyn Stream>],
+    job: &MeasureJob,
+    (since, wanted_ns): Time,
+    tell: &mut dyn Tell,
+) -> Result<Answered> {
     match &job.open {
-        Some(open) => capacity::measure(streams, job, open, tell),
-        None => host::measure(streams, job),
+        Some(open) => {
+            tell.stage(Stage::Measure, job.measure_ns.saturating_mul(capacity::EXPECTED_PROBES));
+            capacity::measure(streams, job, open, tell)
+        }
+        None => {
+            tell.stage(Stage::Measure, wanted_ns);
+            if wanted_ns > job.measure_ns {
+                let doing = format!("measuring {} requests, which the tail needs", count(job.least_requests));
+                tell.progress(Progress { doing, step: 0, steps: 0 });
+            }
+            host::measure(streams, job, since)
+        }
     }
 }
 

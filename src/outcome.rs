@@ -16,7 +16,8 @@ pub use added::{Added, AddedBy, AddedWhat};
 pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
 pub use event::Event;
 pub use figures::{
-    BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Cliff, Figure, Figures, GpuFigures, NoRate,
+    BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Cliff, FewRequests, Figure, Figures,
+    GpuFigures, NoRate,
 };
 pub use grid::{Discovered, Dropped, Explored};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};

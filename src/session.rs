@@ -1,6 +1,7 @@
 //! Sessions: the order of the stages, which no other module knows. First the engines, then the measuring processes,
 //! then the record and the comparison. A case that fails is a row of the result; the others go on.
 
+mod alternation;
 pub mod calibrate;
 pub mod check;
 mod context;
@@ -11,6 +12,7 @@ mod kernels;
 mod lock;
 mod machine;
 pub mod pairs;
+mod pilot;
 mod pin;
 mod source;
 mod stages;

@@ -14,7 +14,9 @@
 //! | module | makes | from |
 //! |---|---|---|
 //! | [`mod@describe`] | mean, sd, quantiles, n_eff, outlier labels | the samples of one process, in time order |
+//! | [`allocation`] | how much each process measures | a quantile, variances, what a process costs |
 //! | [`autocorrelation`] | lag-1 autocorrelation, effective sample size | any series in time order |
+//! | [`mod@tick`] | the step of the clock | durations |
 //! | [`centre`] | medians, geometric means | any values |
 //! | [`interval`] | `[lo est hi]` of a mean | one summary per process |
 //! | [`estimate`] | [`Estimate`]: effect, standard error, degrees of freedom; its intervals and p values | – |
@@ -34,6 +36,7 @@
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
+pub mod allocation;
 pub mod autocorrelation;
 pub mod binomial;
 pub mod bursts;
@@ -54,8 +57,10 @@ mod sample;
 pub mod sequential;
 pub mod sessions;
 pub mod shrinkage;
+pub mod tick;
 pub mod welch;
 
+pub use allocation::{ProcessCost, requests_for};
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};
 pub use centre::{geometric_mean, median_by};
@@ -73,6 +78,7 @@ pub use ranks::{RankTest, crossover, rank_sum, signed_rank};
 pub use sequential::{LOOKS, look_alpha, next_look};
 pub use sessions::{SessionSpread, session_spread};
 pub use shrinkage::{Prior, fit_prior, moderate};
+pub use tick::tick;
 pub use welch::welch;
 
 /// Why numbers cannot be used. Callers add which case, metric and arm it was.

@@ -18,7 +18,7 @@ pub struct Summary {
     pub warm_up_requests: u64,
     /// Whether warming up ended because latencies were steady.
     pub steady: bool,
-    /// Requests dropped from the start of the measured phase (MSER-5).
+    /// Requests dropped from the start of the measured phase: a cold start, after a warm-up that did not become steady.
     pub dropped: u64,
     /// A trend moved the mean by more than 0.5 % over the run.
     pub non_stationary: bool,
@@ -38,6 +38,10 @@ pub struct Summary {
     pub lag1: f64,
     /// Number of independent requests that would give the mean the same precision.
     pub n_eff: f64,
+    /// The step of the clock that requests were timed with, as their times show it; `None` where they do not.
+    pub tick_ns: Option<u64>,
+    /// How long it was to measure, at least, in nanoseconds; `None` where that is not known.
+    pub measure_ns: Option<u64>,
     /// Outliers between Tukey's inner and outer fences. All outliers are counted and kept.
     pub outliers_mild: u64,
     /// Outliers beyond the outer fences.
@@ -69,6 +73,8 @@ pub struct GpuSummary {
     pub times: Option<GpuTimes>,
     /// Clock of the multiprocessors at the end of the measured phase.
     pub sm_mhz: Option<f64>,
+    /// By which share of itself that clock moved during the phase, where by more than 1 %: it is not locked.
+    pub clock_change_frac: Option<f64>,
     /// Temperature of the chip at the end, in °C.
     pub temperature_c: Option<u32>,
     /// Power draw of the whole board at the end, in watts.
@@ -108,6 +114,10 @@ pub struct Compute {
     pub p50_ns: f64,
     /// 99 % quantile.
     pub p99_ns: f64,
+    /// The median times the measured clock over the highest one: what the GPU would take at its highest clock, as far
+    /// as it waits for nothing but its multiprocessors. Where this did not change and the median did, clocks did it.
+    /// `None` where a clock is not known.
+    pub p50_at_max_clock_ns: Option<f64>,
 }
 
 impl Summary {
@@ -128,10 +138,10 @@ impl Summary {
     }
 }
 
-/// The samples of one process without its warm-up.
+/// The samples of one process without a cold start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steady {
-    /// Samples dropped from the start (MSER-5).
+    /// Samples dropped from the start.
     pub dropped: u64,
     /// A trend moved the mean by more than 0.5 % over what is left.
     pub non_stationary: bool,
@@ -139,16 +149,17 @@ pub struct Steady {
     pub description: Description,
 }
 
-/// Describes the samples of one process (nanoseconds, in time order) from where they are steady. Fails below two.
-pub fn describe_steady(samples: &[u64]) -> Result<Steady> {
-    let truncation = steady::truncate(samples);
-    let kept = samples.get(truncation.dropped..).unwrap_or(samples);
+/// Describes the samples of one process (nanoseconds, in time order). All of them where it had warmed up before
+/// (`warm`); otherwise without a cold start. Fails below two.
+pub fn describe_steady(samples: &[u64], warm: bool) -> Result<Steady> {
+    let dropped = if warm { 0 } else { steady::cold_start(samples) };
+    let kept = samples.get(dropped..).unwrap_or(samples);
     let description = stats::describe(kept).map_err(|e| {
         Failure::new(FailureKind::Measure, format!("the samples cannot be summarised: {e}"))
             .next("measure longer, with --measure")
     })?;
     Ok(Steady {
-        dropped: truncation.dropped as u64,
+        dropped: dropped as u64,
         non_stationary: steady::trend(kept).is_non_stationary(),
         description,
     })
@@ -162,7 +173,7 @@ pub fn summarize(
     measured: &Measured,
     budget: Option<Budget>,
 ) -> Result<Summary> {
-    let Steady { dropped, non_stationary, description: d } = describe_steady(samples)?;
+    let Steady { dropped, non_stationary, description: d } = describe_steady(samples, measured.steady)?;
     let kept = samples.get(dropped as usize..).unwrap_or(samples);
     Ok(Summary {
         requests: d.n,
@@ -178,6 +189,8 @@ pub fn summarize(
         quantiles_ns: d.quantiles_ns,
         lag1: d.lag1,
         n_eff: d.n_eff,
+        tick_ns: d.tick_ns,
+        measure_ns: None,
         outliers_mild: d.labels.low_mild + d.labels.high_mild,
         outliers_severe: d.labels.low_severe + d.labels.high_severe,
         inferences_per_s: measured.requests_per_s * measured.inferences_per_request,
@@ -206,13 +219,10 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
         })?),
     };
     Ok(GpuSummary {
-        compute: described.map(|d| Compute {
-            mean_ns: d.mean_ns,
-            p50_ns: d.quantile_ns(0.5).unwrap_or(d.mean_ns),
-            p99_ns: d.quantile_ns(0.99).unwrap_or(d.mean_ns),
-        }),
+        compute: described.map(|d| compute_of(&d, &gpu.after)),
         times: gpu.times,
         sm_mhz: gpu.after.sm_mhz,
+        clock_change_frac: GpuConditions::clock_change_frac(&gpu.before, &gpu.after),
         temperature_c: gpu.after.temperature_c,
         power_w: gpu.after.power_w,
         joules_per_inference: gpu.energy_j.map(|j| j / inferences),
@@ -220,9 +230,30 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
     })
 }
 
+/// `then`: the GPU's state when its clock timed the requests.
+fn compute_of(d: &Description, then: &GpuConditions) -> Compute {
+    let p50_ns = d.quantile_ns(0.5).unwrap_or(d.mean_ns);
+    let clocks = then.sm_mhz.zip(then.max_sm_mhz);
+    Compute {
+        mean_ns: d.mean_ns,
+        p50_ns,
+        p99_ns: d.quantile_ns(0.99).unwrap_or(d.mean_ns),
+        p50_at_max_clock_ns: clocks.map(|(mhz, max_mhz)| p50_ns * mhz / max_mhz),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gpu_at_half_its_clock_would_take_half_the_time() {
+        let d = stats::describe(&[2000; 10]).unwrap();
+        let then =
+            GpuConditions { sm_mhz: Some(990.0), max_sm_mhz: Some(1980.0), ..GpuConditions::default() };
+        assert_eq!(compute_of(&d, &then).p50_at_max_clock_ns, Some(1000.0));
+        assert_eq!(compute_of(&d, &GpuConditions::default()).p50_at_max_clock_ns, None);
+    }
 
     #[test]
     fn a_summary_holds_what_was_measured() {
@@ -245,10 +276,15 @@ mod tests {
         };
         let s = summarize(&samples, &[], &measured, Some(Budget { max_ns: 1049, quantile: 0.99 })).unwrap();
         assert_eq!(s.inferences_per_s, 2000.0);
-        assert_eq!(s.requests + s.dropped, 1000);
+        assert_eq!((s.requests, s.dropped), (1000, 0));
         let over = s.over_budget_frac.unwrap();
         assert!((over - 0.5).abs() < 0.02, "{over}");
         assert!(s.quantile_ns(0.5).is_some() && s.quantile_ns(0.42).is_none());
         assert!(summarize(&[5], &[], &measured, None).is_err());
+
+        let cold = [vec![9000; 50], samples].concat();
+        let dropped =
+            |steady| summarize(&cold, &[], &Measured { steady, ..measured.clone() }, None).unwrap().dropped;
+        assert_eq!((dropped(true), dropped(false)), (0, 105), "what followed a steady warm-up is all kept");
     }
 }

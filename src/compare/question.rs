@@ -80,6 +80,7 @@ mod tests {
             compute: None,
             times: None,
             sm_mhz: None,
+            clock_change_frac: None,
             temperature_c: None,
             power_w: None,
             joules_per_inference: None,

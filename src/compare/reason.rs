@@ -4,7 +4,7 @@
 
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
-use crate::units::{plain_time, time};
+use crate::units::{plain_time, share, time};
 use std::fmt;
 
 /// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
@@ -85,6 +85,12 @@ pub enum NotJudged {
         MIN_BUDGET_IN_MEDIANS
     )]
     BudgetTooTight { times: f64 },
+    /// Times in nanoseconds.
+    #[error(
+        "the clock ticks every {}, too coarse to see changes of {} in {}: half a tick is more; a larger batch or a finer clock tells",
+        plain_time(*.tick_ns), share(*.margin_frac), time(*.median_ns)
+    )]
+    CoarseClock { tick_ns: f64, median_ns: f64, margin_frac: f64 },
     #[error(transparent)]
     Unusable(#[from] StatError),
 }

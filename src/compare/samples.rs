@@ -1,5 +1,6 @@
 //! Compares processes that another program measured, by the same rule as records. Pure.
 
+use super::clock::Reading;
 use super::{CaseComparison, Design, Metric, MetricComparison, case_verdict, compare_values, metrics};
 use crate::case::Margins;
 use crate::config::Scenario;
@@ -13,11 +14,12 @@ pub fn compare_samples(
     margins: Margins,
     design: &Design,
 ) -> CaseComparison {
+    let clock: Vec<Reading> = base.iter().chain(head).filter_map(Reading::of_description).collect();
     let metrics: Vec<MetricComparison> = metrics(Scenario::Latency, false)
         .iter()
         .map(|metric| {
             let values = |arm: &[Description]| arm.iter().map(|d| value(*metric, d)).collect::<Vec<_>>();
-            compare_values(*metric, &values(base), &values(head), margins, design)
+            compare_values(*metric, [&values(base), &values(head)], &clock, margins, design)
         })
         .collect();
     CaseComparison {

@@ -142,8 +142,9 @@ settings! {
     /// How long each process runs unmeasured, at least: until latencies are steady, too.
     warm_up: Nanos = "warm-up", parsed, Nanos(200_000_000), r#""200ms""#,
         Flag::new("warm-up", One("TIME"), "Warm up for at least this long, and until latencies are steady");
-    /// How long each process is measured then.
-    measure: Nanos = "measure", positive_time, Nanos(1_000_000_000), r#""1s""#,
+    /// How long each process is measured then, exactly. By default 1 s, and on until there are the requests that p99 (or
+    /// the budget's percentile) needs.
+    measure: Option<Nanos> = "measure", some(positive_time), None, r#""1s""#,
         Flag::new("measure", One("TIME"), "Measure for this long in each process; in capacity, in each of its main probes");
     /// A worker process that takes longer is stopped, and its case fails.
     time_limit: Nanos = "time-limit", positive_time, Nanos(600_000_000_000), r#""10min""#,

@@ -228,9 +228,10 @@ fn memory(device: &Device, now: &Conditions, warn: Warn) {
 fn graphics(device: &Device, now: &Conditions, warn: Warn) {
     for state in &now.gpus {
         let index = state.index;
-        if !state.throttled.is_empty() {
+        let reasons: Vec<String> = state.throttled.iter().map(ToString::to_string).collect();
+        if !reasons.is_empty() {
             warn(
-                format!("GPU {index} is throttled: {}", state.throttled.join(", ")),
+                format!("GPU {index} is throttled: {}", reasons.join(", ")),
                 "see `nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER`; locked clocks below the limit stay steady: \
                  `sudo nvidia-smi -lgc MHZ`",
             );

@@ -1,6 +1,6 @@
 //! What a GPU is, what may spoil a measurement on it, and under which key its numbers compare.
 
-use super::{join_key, slug};
+use super::{Throttle, join_key, slug};
 use serde::{Deserialize, Serialize};
 
 /// One GPU, or one MIG instance of one; `None` is what NVML does not say of it.
@@ -63,8 +63,8 @@ impl Gpu {
 pub struct GpuState {
     /// NVML's index of the physical GPU.
     pub index: u32,
-    /// Why its clocks are held down, in words; empty where they are not or NVML does not say.
-    pub throttled: Vec<String>,
+    /// Why its clocks are held down; empty where they are not or NVML does not say.
+    pub throttled: Vec<Throttle>,
     /// Other processes that compute on it; `None` where NVML does not say. A container may be shown none.
     pub processes: Option<u64>,
 }

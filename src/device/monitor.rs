@@ -28,11 +28,12 @@ impl Monitor {
         self.nvml.device_by_uuid(self.uuid.as_str()).ok()
     }
 
-    /// The state now. Called while this process has a context on the GPU; the clock is left for the GPU to measure.
+    /// The state now. Called while this process has a context on the GPU; clocks of the multiprocessors are left to CUDA.
     pub fn conditions(&self) -> GpuConditions {
         let Some(gpu) = self.device() else { return GpuConditions::default() };
         GpuConditions {
             sm_mhz: None,
+            max_sm_mhz: None,
             memory_mhz: gpu.clock_info(Clock::Memory).ok(),
             temperature_c: gpu.temperature(TemperatureSensor::Gpu).ok(),
             power_w: gpu.power_usage().ok().map(|mw| f64::from(mw) / 1000.0),

@@ -4,7 +4,7 @@
 //! CUDA context behind. Settings of a GPU are read and not changed.
 
 use super::gpu::{Gpu, GpuState, key};
-use super::read;
+use super::{Throttle, read};
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -154,18 +154,17 @@ fn cuda_version(number: i32) -> String {
 }
 
 /// The reasons that make a GPU slower than it would be; being idle and clocks the user has set are none.
-pub(super) fn throttled(reasons: ThrottleReasons) -> Vec<String> {
+pub(super) fn throttled(reasons: ThrottleReasons) -> Vec<Throttle> {
     [
-        (ThrottleReasons::HW_THERMAL_SLOWDOWN, "too hot (hardware slowdown)"),
-        (ThrottleReasons::SW_THERMAL_SLOWDOWN, "too hot (driver slowdown)"),
-        (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "power brake of the power supply"),
-        (ThrottleReasons::HW_SLOWDOWN, "hardware slowdown"),
-        (ThrottleReasons::SW_POWER_CAP, "power limit"),
-        (ThrottleReasons::SYNC_BOOST, "sync boost with a slower GPU"),
+        (ThrottleReasons::HW_THERMAL_SLOWDOWN, Throttle::HardwareThermal),
+        (ThrottleReasons::SW_THERMAL_SLOWDOWN, Throttle::DriverThermal),
+        (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, Throttle::PowerBrake),
+        (ThrottleReasons::HW_SLOWDOWN, Throttle::Hardware),
+        (ThrottleReasons::SW_POWER_CAP, Throttle::PowerLimit),
+        (ThrottleReasons::SYNC_BOOST, Throttle::SyncBoost),
     ]
     .into_iter()
-    .filter(|(reason, _)| reasons.contains(*reason))
-    .map(|(_, words)| words.to_owned())
+    .filter_map(|(reason, why)| reasons.contains(reason).then_some(why))
     .collect()
 }
 
@@ -235,7 +234,7 @@ mod tests {
         let harmless = ThrottleReasons::GPU_IDLE | ThrottleReasons::APPLICATIONS_CLOCKS_SETTING;
         assert!(throttled(harmless).is_empty());
         let hot = harmless | ThrottleReasons::HW_THERMAL_SLOWDOWN | ThrottleReasons::HW_SLOWDOWN;
-        assert_eq!(throttled(hot), ["too hot (hardware slowdown)", "hardware slowdown"]);
+        assert_eq!(throttled(hot), [Throttle::HardwareThermal, Throttle::Hardware]);
     }
 
     #[test]

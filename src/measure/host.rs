@@ -22,6 +22,31 @@ pub struct Sample {
     pub latency_ns: u64,
 }
 
+/// When a phase ends: after this time and this many requests, but with fewer where that takes too long.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// It lasts at least so long.
+    pub least: Duration,
+    /// Requests of each stream, [`MIN_REQUESTS`] at least.
+    pub requests: usize,
+    /// From here on requests are not waited for.
+    pub most: Duration,
+}
+
+impl From<Duration> for End {
+    fn from(least: Duration) -> Self {
+        Self { least, requests: 0, most: least }
+    }
+}
+
+impl End {
+    fn is_reached(self, elapsed: Duration, requests: usize) -> bool {
+        elapsed >= self.least
+            && requests >= MIN_REQUESTS
+            && (requests >= self.requests || elapsed >= self.most)
+    }
+}
+
 /// What the requests of the pass came to.
 pub(super) struct Answered {
     /// In time order.
@@ -34,9 +59,16 @@ pub(super) struct Answered {
     pub capacity: Option<Curve>,
 }
 
-/// The whole pass, where the loop is closed.
-pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob) -> Result<Answered> {
-    let samples = phase(streams, job.point.in_flight, Duration::from_nanos(job.measure_ns))?;
+/// The whole pass, where the loop is closed. `since`: when the process began, which the job's longest time counts from.
+pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob, since: Instant) -> Result<Answered> {
+    let least = Duration::from_nanos(job.measure_ns);
+    let requests = job.least_requests.div_ceil(streams.len().max(1) as u64);
+    let end = End {
+        least,
+        requests: usize::try_from(requests).unwrap_or(usize::MAX),
+        most: Duration::from_nanos(job.most_ns).saturating_sub(since.elapsed()),
+    };
+    let samples = phase(streams, job.point.in_flight, end)?;
     let requests_per_s = requests_per_s(&samples);
     let latencies = in_time_order(samples);
     Ok(Answered { requests: latencies.len() as u64, latencies, requests_per_s, capacity: None })
@@ -46,11 +78,12 @@ pub(super) fn first(streams: &mut [Box<dyn Stream>]) -> Result<&mut Box<dyn Stre
     streams.first_mut().ok_or_else(|| Failure::usage("an operating point needs at least one stream"))
 }
 
-/// A closed loop for `duration` on every stream at once: each has always `depth` requests in flight.
-pub fn phase(streams: &mut [Box<dyn Stream>], depth: u64, duration: Duration) -> Result<Vec<Vec<Sample>>> {
+/// A closed loop on every stream at once until the `end`: each has always `depth` requests in flight.
+pub fn phase(streams: &mut [Box<dyn Stream>], depth: u64, end: impl Into<End>) -> Result<Vec<Vec<Sample>>> {
+    let end = end.into();
     if let [only] = streams {
         // No thread: the latency scenario pays nothing for what throughput needs.
-        return Ok(vec![closed_loop(only.as_mut(), depth, duration)?]);
+        return Ok(vec![closed_loop(only.as_mut(), depth, end)?]);
     }
     let barrier = Barrier::new(streams.len());
     std::thread::scope(|scope| {
@@ -60,7 +93,7 @@ pub fn phase(streams: &mut [Box<dyn Stream>], depth: u64, duration: Duration) ->
             .map(|stream| {
                 scope.spawn(move || {
                     barrier.wait();
-                    closed_loop(stream.as_mut(), depth, duration)
+                    closed_loop(stream.as_mut(), depth, end)
                 })
             })
             .collect();
@@ -76,7 +109,8 @@ pub(super) fn panicked<T>(_: Box<dyn Any + Send>) -> Result<T> {
 /// Back-to-back requests of one stream, `depth` of them in flight: as soon as the oldest completes, a new one is
 /// submitted. A request's latency runs from its submission to its completion. With one in flight nothing but the
 /// request stands between two clock reads. Requests still in flight at the end are waited for and not counted.
-pub fn closed_loop(stream: &mut dyn Stream, depth: u64, duration: Duration) -> Result<Vec<Sample>> {
+pub fn closed_loop(stream: &mut dyn Stream, depth: u64, end: impl Into<End>) -> Result<Vec<Sample>> {
+    let end_of_phase = end.into();
     // Room for a million requests before the first reallocation; pages are only touched when used.
     let mut samples = Vec::with_capacity(1 << 20);
     let depth = usize::try_from(depth).unwrap_or(1).max(1);
@@ -92,7 +126,7 @@ pub fn closed_loop(stream: &mut dyn Stream, depth: u64, duration: Duration) -> R
         let before = open.pop_front().unwrap_or(start);
         let end = after - start;
         samples.push(Sample { end_ns: nanos(end), latency_ns: nanos(after - before) });
-        if end >= duration && samples.len() >= MIN_REQUESTS {
+        if end_of_phase.is_reached(end, samples.len()) {
             for _ in open {
                 stream.complete()?;
             }
@@ -153,6 +187,18 @@ mod tests {
         let worn_out = Counting { begun: 49, ..Counting::default() };
         let mut streams: Vec<Box<dyn Stream>> = vec![Box::new(Counting::default()), Box::new(worn_out)];
         assert!(phase(&mut streams, 1, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn a_phase_goes_on_for_its_requests_as_long_as_there_is_time() {
+        let second = Duration::from_secs(1);
+        let end = End { least: second, requests: 1200, most: 60 * second };
+        assert!(!end.is_reached(second / 2, 5000), "the time is a minimum");
+        assert!(!end.is_reached(second, 1199) && end.is_reached(second, 1200));
+        assert!(end.is_reached(60 * second, 100) && !end.is_reached(600 * second, MIN_REQUESTS - 1));
+        let end = End { least: Duration::ZERO, requests: 30, most: 60 * second };
+        let done = closed_loop(&mut Counting::default(), 1, end).unwrap();
+        assert_eq!(done.len(), 30);
     }
 
     #[test]

@@ -37,8 +37,12 @@ pub struct MeasureJob {
     pub allow_non_finite: bool,
     /// How long to warm up at least, in nanoseconds.
     pub warm_up_ns: u64,
-    /// How long to measure, in nanoseconds.
+    /// How long to measure at least, in nanoseconds.
     pub measure_ns: u64,
+    /// A closed loop goes on until it answered so many requests; 0 where only the time counts.
+    pub least_requests: u64,
+    /// Requests are not waited for once the process has run so long, in nanoseconds.
+    pub most_ns: u64,
     /// Look for capacities in an open loop; `None`: one closed loop.
     pub open: Option<OpenJob>,
     /// Where the samples go: latencies in nanoseconds.

@@ -52,6 +52,8 @@ pub struct GpuNumbers {
     pub compute_p50_ns: Option<Number>,
     /// What 99 % of the requests compute within.
     pub compute_p99_ns: Option<Number>,
+    /// The median times the measured clock over the highest one: what it would take at the highest clock.
+    pub compute_p50_at_max_clock_ns: Option<Number>,
     /// Host time of handing a request to the driver.
     pub enqueue_ns: Option<Number>,
     /// Copying inputs to the device.

@@ -1,11 +1,11 @@
 //! The numbers of one measured case over its processes, each computed once for every format.
 
 use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
-use crate::case::Budget;
+use crate::case::{Budget, tail_quantile};
 use crate::compare::Metric;
 use crate::config::Scenario;
 use crate::record::CaseRecord;
-use crate::stats::{Interval, clopper_pearson, geometric_mean_interval, is_judged};
+use crate::stats::{Interval, clopper_pearson, geometric_mean_interval, is_judged, requests_for};
 use crate::summarize::{GpuSummary, Summary};
 
 /// Confidence of every interval shown.
@@ -75,10 +75,14 @@ pub struct Figures {
     pub budget: Option<BudgetResult>,
     /// `None` in closed loops.
     pub capacity: Option<CapacityFigures>,
+    /// Why the tail is not judged; `None` where it is.
+    pub few_requests: Option<FewRequests>,
     /// Processes that were not steady when warming up ended.
     pub unsteady: usize,
     /// Processes whose latency drifted while measuring.
     pub drifted: usize,
+    /// Processes during which the GPU's clock moved by more than 1 %, and the largest of these moves as a share.
+    pub clock_moved: Option<(usize, f64)>,
 }
 
 impl Figures {
@@ -107,9 +111,50 @@ impl Figures {
             gpu: GpuFigures::of(case),
             budget: BudgetResult::of(case),
             capacity: CapacityFigures::of(case),
+            few_requests: FewRequests::of(case),
             unsteady: count(|s| !s.steady),
             drifted: count(|s| s.non_stationary),
+            clock_moved: clock_moved(case),
         }
+    }
+}
+
+fn clock_moved(case: &CaseRecord) -> Option<(usize, f64)> {
+    let moves = case.processes.iter().filter_map(|s| Some(s.gpu.as_ref()?.clock_change_frac?.abs()));
+    moves.fold(None, |sum, frac| {
+        Some(sum.map_or((1, frac), |(n, most): (usize, f64)| (n + 1, most.max(frac))))
+    })
+}
+
+/// Too few requests in some process for the quantile that the case is judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FewRequests {
+    /// The quantile's name.
+    pub metric: String,
+    /// The fewest requests of a process.
+    pub least: u64,
+    /// How many it needs.
+    pub needed: u64,
+    /// How long a process takes for so many, in whole seconds.
+    pub seconds: u64,
+}
+
+impl FewRequests {
+    /// `None` for an open loop, whose requests are not its tail's.
+    fn of(case: &CaseRecord) -> Option<Self> {
+        let q = tail_quantile(case.budget);
+        let slowest = case.processes.iter().min_by_key(|s| s.requests)?;
+        if case.scenario == Scenario::Capacity || is_judged(slowest.requests, q) {
+            return None;
+        }
+        let needed = requests_for(q);
+        let per_s = slowest.inferences_per_s / case.point.batch as f64;
+        (per_s > 0.0).then(|| Self {
+            metric: Metric::Tail.name(case.budget),
+            least: slowest.requests,
+            needed,
+            seconds: (needed as f64 / per_s).ceil() as u64,
+        })
     }
 }
 
@@ -120,6 +165,8 @@ pub struct GpuFigures {
     pub compute_p50_ns: Option<Figure>,
     /// What 99 % of the requests compute within.
     pub compute_p99_ns: Option<Figure>,
+    /// The median at the GPU's highest clock.
+    pub compute_p50_at_max_clock_ns: Option<Figure>,
     /// Host time of handing a request to the driver.
     pub enqueue_ns: Option<Figure>,
     /// Copying the inputs to the GPU.
@@ -146,6 +193,7 @@ impl GpuFigures {
         Some(Self {
             compute_p50_ns: gpu(|g| Some(g.compute?.p50_ns)),
             compute_p99_ns: gpu(|g| Some(g.compute?.p99_ns)),
+            compute_p50_at_max_clock_ns: gpu(|g| g.compute?.p50_at_max_clock_ns),
             enqueue_ns: gpu(|g| Some(g.times?.enqueue_ns as f64)),
             h2d_ns: gpu(|g| Some(g.times?.h2d_ns as f64)),
             d2h_ns: gpu(|g| Some(g.times?.d2h_ns as f64)),

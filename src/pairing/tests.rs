@@ -1,7 +1,7 @@
 //! What is asked of both arms where head says otherwise.
 
 use super::*;
-use crate::case::{BackendKind, Budget, Effort, Margins, Mode, OperatingPoint, Target};
+use crate::case::{BackendKind, Budget, Effort, Margins, Mode, OperatingPoint, Target, TimeFrom};
 use crate::config::{BuildOptions, Place, Scenario, Shape};
 use crate::units::Nanos;
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ fn case(id: &str) -> Case {
             processes: 5,
             warm_up: Nanos(200_000_000),
             measure: Nanos(1_000_000_000),
+            measure_from: TimeFrom::BuiltIn,
             time_limit: Nanos(600_000_000_000),
         },
         margins: Margins::default(),

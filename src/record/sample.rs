@@ -14,6 +14,8 @@ pub fn summary(mean_ns: f64) -> Summary {
         warm_up_requests: 10,
         steady: true,
         dropped: 0,
+        tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

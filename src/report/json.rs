@@ -142,6 +142,7 @@ fn gpu_numbers(gpu: GpuFigures) -> GpuNumbers {
     GpuNumbers {
         compute_p50_ns: gpu.compute_p50_ns.map(Number::from),
         compute_p99_ns: gpu.compute_p99_ns.map(Number::from),
+        compute_p50_at_max_clock_ns: gpu.compute_p50_at_max_clock_ns.map(Number::from),
         enqueue_ns: gpu.enqueue_ns.map(Number::from),
         h2d_ns: gpu.h2d_ns.map(Number::from),
         d2h_ns: gpu.d2h_ns.map(Number::from),

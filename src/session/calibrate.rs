@@ -6,7 +6,7 @@ use super::context::Session;
 use super::pairs::{Arm, Looks, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
 use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
-use crate::case::Case;
+use crate::case::{Case, TimeFrom};
 use crate::device::Timer;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -64,7 +64,11 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
     let pairs = amount.sessions * amount.pairs * cases.len();
     let session = Session::open(setup, cases, Some(2 * pairs as u64))?;
     // What a later session measures at a pinned point must have been calibrated there.
-    let (cases, _) = session.pinned(cases);
+    let (mut cases, _) = session.pinned(cases);
+    // All sessions must measure as long, and the calibration says how long.
+    for case in cases.iter_mut().filter(|case| case.effort.measure_from == TimeFrom::BuiltIn) {
+        case.effort.measure_from = TimeFrom::Chosen;
+    }
     let mut run = CalibrationRun {
         measured: BTreeMap::new(),
         failed: BTreeMap::new(),

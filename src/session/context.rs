@@ -10,6 +10,9 @@ use crate::config::{Folders, Project};
 use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::record::Source;
+use crate::units::Nanos;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Who is told what happens.
@@ -41,6 +44,8 @@ pub(super) struct Session<'a> {
     pub(super) source: Option<Source>,
     pub(super) history: History,
     pub(super) now_s: i64,
+    /// How long the processes of a case measure, where that was chosen; by id. All that follow measure as long.
+    pub(super) times: RefCell<BTreeMap<String, Nanos>>,
     events: Events<'a>,
     _lock: Lock,
 }
@@ -63,6 +68,7 @@ impl<'a> Session<'a> {
             source: None,
             history: History::default(),
             now_s,
+            times: RefCell::default(),
             events,
             _lock: lock,
         })
@@ -100,6 +106,11 @@ impl<'a> Session<'a> {
     /// Names stored records that were asked for and could not be read, or not as a whole.
     pub(super) fn say_unreadable(&self) {
         self.history.candidates.notes().for_each(|text| self.note(&text));
+    }
+
+    /// How long processes of a case measure, where that was chosen before.
+    pub(super) fn chosen_time(&self, id: &str) -> Option<Nanos> {
+        self.times.borrow().get(id).copied()
     }
 
     pub(super) fn tell(&self, event: Event) {

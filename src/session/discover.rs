@@ -7,7 +7,7 @@ use super::history::History;
 use super::stages::{build_case, measure_case, new_record};
 use super::{Event, Setup};
 use crate::baseline::Store;
-use crate::case::Case;
+use crate::case::{Case, TimeFrom};
 use crate::discover::{Cell, Discovery, Grid, ROUNDS, Score, Trials, Tried, TriedScore, moved};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -77,6 +77,10 @@ fn explore(session: &Session, grid: Grid) -> Result<(Explored, BTreeMap<usize, C
             let mut case = grid.cells[index].clone();
             let cell = Cell::of(&case);
             (case.effort.processes, case.effort.measure) = effort(&case, round);
+            // Only what is kept has to be judged by its tail.
+            if round < ROUNDS {
+                case.effort.measure_from = TimeFrom::Asked;
+            }
             let Some(built) = engines.get(&(case.id.clone(), case.threads)) else { continue };
             session.tell(Event::Trial { id: &case.id, cell, round });
             match measure_case(session, &case, built, &samples(session, cell, round)) {

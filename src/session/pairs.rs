@@ -5,9 +5,11 @@
 //! reversed in the second (Kalibera & Jones 2013; Bulej et al. 2020), so that slow drift cancels. Decisions are
 //! taken at the looks only; pairs are discarded whole or not at all.
 
+use super::alternation::Alternation;
 use super::context::Session;
+use super::pilot::{self, PILOT_PAIRS};
 use super::stages::{case_record, measure_process};
-use crate::case::Case;
+use crate::case::{Case, TimeFrom};
 use crate::compare::confirm::is_settled;
 use crate::compare::{
     CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
@@ -17,7 +19,6 @@ use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::outcome::Event;
 use crate::record::CaseRecord;
-use crate::rng::Rng;
 use crate::stats::decide::MIN_TAIL_UNITS;
 use crate::stats::{LOOKS, Order, look_alpha, next_look};
 use crate::summarize::{InvalidReason, Summary};
@@ -156,6 +157,7 @@ pub(super) fn compare_pairs(
         discarded: 0,
         why_discarded: None,
         order: Alternation::new(looks.seed),
+        began: start,
     };
     let mut paired = None;
     while let Some((until, alpha)) = looks.next(run.summaries[0].len()) {
@@ -212,6 +214,7 @@ struct PairRun<'a> {
     /// Why the last discarded pair was discarded.
     why_discarded: Option<InvalidReason>,
     order: Alternation,
+    began: Instant,
 }
 
 impl PairRun<'_> {
@@ -223,7 +226,8 @@ impl PairRun<'_> {
         for arm in [first, 1 - first] {
             let side = self.arms[arm];
             let folder = samples.join(side.case.id.replace('/', "__")).join(side.name);
-            let measured = measure_process(session, side.case, side.built, self.done, &folder);
+            let case = pilot::timed(side.case, session.chosen_time(&side.case.id));
+            let measured = measure_process(session, &case, side.built, self.done, &folder);
             let (summary, outputs) =
                 measured.map_err(if arm == 0 { PairFailure::Base } else { PairFailure::Head })?;
             if self.outputs[arm].is_empty() {
@@ -243,6 +247,7 @@ impl PairRun<'_> {
         } else {
             self.take([base, head], order);
         }
+        self.choose_time(session);
         Ok(())
     }
 
@@ -271,6 +276,22 @@ impl PairRun<'_> {
         self.summaries[0].push(base);
         self.summaries[1].push(head);
         self.first.push(order);
+    }
+
+    /// How long further processes measure, once the first pairs are there to choose by.
+    fn choose_time(&self, session: &Session) {
+        let case = self.arms[1].case;
+        let free = self.arms.iter().all(|arm| arm.case.effort.measure_from == TimeFrom::BuiltIn);
+        let pilot = self.tried() == PILOT_PAIRS && self.summaries[0].len() == PILOT_PAIRS;
+        if !free || !pilot || session.chosen_time(&case.id).is_some() {
+            return;
+        }
+        let arms = [&self.summaries[0][..], &self.summaries[1][..]];
+        let chosen = pilot::choose(case.scenario, case.point, &case.effort, arms, self.began.elapsed());
+        if let Some(chosen) = chosen {
+            session.note(&format!("{}: {}", case.id, chosen.why));
+            session.times.borrow_mut().insert(case.id.clone(), chosen.measure);
+        }
     }
 
     /// Says that a look did not decide, and how long the next one takes if pairs go on as they did.
@@ -325,42 +346,9 @@ impl PairRun<'_> {
     }
 }
 
-/// Which arm goes first: drawn, then reversed, then drawn anew.
-struct Alternation {
-    rng: Rng,
-    reversed: Option<usize>,
-}
-
-impl Alternation {
-    fn new(seed: u64) -> Self {
-        Self { rng: Rng::new(seed), reversed: None }
-    }
-
-    fn next(&mut self) -> usize {
-        if let Some(arm) = self.reversed.take() {
-            return arm;
-        }
-        let first = usize::from(self.rng.coin());
-        self.reversed = Some(1 - first);
-        first
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn order_is_balanced_every_two_pairs_and_repeats_with_its_seed() {
-        let draw = |seed| {
-            let mut order = Alternation::new(seed);
-            (0..40).map(|_| order.next()).collect::<Vec<_>>()
-        };
-        let drawn = draw(7);
-        assert!(drawn.chunks(2).all(|p| p[0] + p[1] == 1), "ABBA or BAAB");
-        assert_eq!(drawn, draw(7));
-        assert!(drawn.chunks(2).any(|p| p[0] == 0) && drawn.chunks(2).any(|p| p[0] == 1));
-    }
 
     #[test]
     fn a_disturbance_that_passes_costs_pairs_and_not_the_answer() {

@@ -4,7 +4,7 @@ use super::Event;
 use super::context::Session;
 use super::kernels;
 use crate::build::BuildJob;
-use crate::case::{Case, InputIdentity, OpenLoop, sha256_hex};
+use crate::case::{Case, InputIdentity, OpenLoop, TimeFrom, sha256_hex};
 use crate::config::Scenario;
 use crate::device::Device;
 use crate::engine;
@@ -167,7 +167,10 @@ pub(super) fn measure_process(
     })?;
     let timed = measured.gpu.as_ref().is_some_and(|g| g.times.is_some());
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
-    let summary = summarize(&read_samples(&file)?, &compute, &measured, case.budget)?;
+    let summary = Summary {
+        measure_ns: Some(case.effort.measure.0),
+        ..summarize(&read_samples(&file)?, &compute, &measured, case.budget)?
+    };
     session.tell(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }
@@ -198,6 +201,12 @@ fn measure_once(
         allow_non_finite: case.allow_non_finite,
         warm_up_ns: case.effort.warm_up.0,
         measure_ns: case.effort.measure.0,
+        least_requests: case
+            .tail_requests()
+            .filter(|_| case.effort.measure_from != TimeFrom::Asked)
+            .unwrap_or(0),
+        // The rest of the limit is left for the GPU's clock, and for ending.
+        most_ns: case.effort.time_limit.0 / 4 * 3,
         open: case.open.clone().zip(case.budget).map(|(how, budget)| OpenJob {
             how,
             budget,

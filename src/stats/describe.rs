@@ -3,6 +3,7 @@
 //! Outliers are counted and kept: every sample counts in every number.
 
 use super::autocorrelation::autocorrelation;
+use super::tick::tick;
 use super::{StatError, sample};
 
 /// The quantiles that every summary holds.
@@ -46,6 +47,8 @@ pub struct Description {
     pub n_eff: f64,
     /// How many samples are outliers.
     pub labels: OutlierLabels,
+    /// The step of the clock they were read from, as they show it; `None` where they do not.
+    pub tick_ns: Option<u64>,
 }
 
 impl Description {
@@ -82,6 +85,7 @@ pub fn describe(samples: &[u64]) -> Result<Description, StatError> {
         lag1: dependence.lag1,
         n_eff: dependence.n_eff,
         labels: labels(&sorted),
+        tick_ns: tick(samples),
     })
 }
 

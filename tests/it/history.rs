@@ -36,6 +36,8 @@ fn summary(mean_ns: f64) -> Summary {
         warm_up_requests: 100,
         steady: true,
         dropped: 0,
+        tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

@@ -31,7 +31,7 @@ fn run(name: &str) -> Option<Vec<u64>> {
 
 /// `n` consecutive blocks, each as a process.
 fn processes(samples: &[u64], n: usize) -> Vec<Description> {
-    blocks(samples, n).iter().map(|b| describe_steady(b).expect("samples").description).collect()
+    blocks(samples, n).iter().map(|b| describe_steady(b, false).expect("samples").description).collect()
 }
 
 fn blocks(samples: &[u64], n: usize) -> Vec<Vec<u64>> {

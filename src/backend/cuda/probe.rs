@@ -18,7 +18,8 @@ pub struct GpuProbe {
     kernels: Arc<Kernels>,
     stream: Arc<CudaStream>,
     stamps: CudaSlice<u8>,
-    cycles: u64,
+    /// The highest clock of the multiprocessors, in kHz.
+    max_khz: u64,
     /// `None` where NVML does not know this GPU.
     monitor: Option<Monitor>,
 }
@@ -32,7 +33,7 @@ impl GpuProbe {
             kernels: Arc::clone(kernels),
             stream,
             stamps,
-            cycles: gpu.max_khz * CLOCK_MS,
+            max_khz: gpu.max_khz,
             monitor: Monitor::open(&gpu.id),
         })
     }
@@ -41,7 +42,8 @@ impl GpuProbe {
     pub fn conditions(&mut self) -> Result<GpuConditions> {
         let sm_mhz = self.clock_mhz()?;
         let rest = self.monitor.as_ref().map(Monitor::conditions).unwrap_or_default();
-        Ok(GpuConditions { sm_mhz, ..rest })
+        let max_sm_mhz = Some(self.max_khz as f64 / 1000.0).filter(|mhz| *mhz > 0.0);
+        Ok(GpuConditions { sm_mhz, max_sm_mhz, ..rest })
     }
 
     /// Energy since the driver was loaded, in joules.
@@ -61,7 +63,7 @@ impl GpuProbe {
 
     /// Cycles over nanoseconds, both counted by the GPU during the same kernel.
     fn clock_mhz(&mut self) -> Result<Option<f64>> {
-        let launch = Launch::waiting(self.cycles, address(&self.stamps, &self.stream));
+        let launch = Launch::waiting(self.max_khz * CLOCK_MS, address(&self.stamps, &self.stream));
         // SAFETY: the stamps are a buffer of 32 bytes of this context, and it is waited for below.
         unsafe { launch.enqueue(&self.kernels, self.stream.cu_stream())? };
         let [t0, c0, t1, c1] = read_stamps(&self.stamps, &self.stream)?;

@@ -304,7 +304,7 @@ mod tests {
         let tensor = HostTensor::new(&bytes);
         let address = tensor.words.cast::<u8>();
         assert!(address.addr().is_multiple_of(16));
-        let moved = vec![tensor];
+        let moved = std::convert::identity([tensor]);
         assert_eq!(moved[0].words.cast::<u8>(), address);
         // SAFETY: two words of sixteen bytes were allocated.
         assert_eq!(unsafe { std::slice::from_raw_parts(address, 20) }, bytes);

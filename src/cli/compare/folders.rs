@@ -120,7 +120,8 @@ impl SampleFolder {
         }
         let process = |path: &PathBuf| {
             let samples = read_samples(path)?;
-            describe_steady(&samples).map_err(|f| {
+            // Another program's warm-up is not known.
+            describe_steady(&samples, false).map_err(|f| {
                 Failure::new(FailureKind::Format, format!("{}: {}", path.display(), f.message))
                     .next("a file holds the latencies of one process, two at least")
             })

@@ -74,6 +74,7 @@ fn what_init_shows_is_read_and_is_the_default_or_an_example() {
         max_latency: shown.max_latency,
         budgets: shown.budgets.clone(),
         batch_delay: shown.batch_delay,
+        measure: shown.measure,
         point_asked: true,
         ..built_in
     };

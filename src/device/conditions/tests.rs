@@ -1,7 +1,7 @@
 //! Tests which warnings machines get that are described in words.
 
 use super::*;
-use crate::device::Gpu;
+use crate::device::{Gpu, Throttle};
 
 fn quiet() -> (Device, Conditions) {
     let device = Device {
@@ -101,7 +101,7 @@ fn each_trouble_is_named_once() {
         (|_, now| now.clock_source = Some("hpet".to_owned()), "clock source `hpet`"),
         (|_, now| now.swap_used_bytes = Some(1 << 30), "1.00 GiB of swap in use"),
         (|_, now| now.available_bytes = Some(1 << 30), "only 1.00 GiB of 32.00 GiB memory available"),
-        (|_, now| now.gpus[0].throttled = vec!["power limit".to_owned()], "GPU 0 is throttled: power limit"),
+        (|_, now| now.gpus[0].throttled = vec![Throttle::PowerLimit], "GPU 0 is throttled: power limit"),
         (|_, now| now.gpus[0].processes = Some(2), "2 other process(es) compute on GPU 0"),
         (|device, _| device.gpus[0].persistence = Some(false), "persistence mode is off"),
         (|device, _| device.gpus[0].cuda_driver = None, "libcuda cannot be opened"),

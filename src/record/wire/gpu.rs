@@ -16,6 +16,9 @@ pub(super) struct GpuV1 {
     parts: Option<PartsV1>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sm_mhz: Option<f64>,
+    /// By which share of itself the clock moved while measuring, where by more than 1 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock_change_frac: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     temperature_c: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +35,9 @@ struct ComputeV1 {
     mean_ns: f64,
     p50_ns: f64,
     p99_ns: f64,
+    /// The median times the measured clock over the highest one of the GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p50_at_max_clock_ns: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -50,6 +56,7 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
             mean_ns: round5(c.mean_ns),
             p50_ns: round5(c.p50_ns),
             p99_ns: round5(c.p99_ns),
+            p50_at_max_clock_ns: c.p50_at_max_clock_ns.map(round5),
         }),
         parts: g.times.map(|t| PartsV1 {
             enqueue_ns: t.enqueue_ns,
@@ -59,6 +66,7 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
             isolated: t.isolated,
         }),
         sm_mhz: g.sm_mhz.map(round5),
+        clock_change_frac: g.clock_change_frac.map(round5),
         temperature_c: g.temperature_c,
         power_w: g.power_w.map(round5),
         joules_per_inference: g.joules_per_inference.map(round5),
@@ -68,7 +76,12 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
 
 pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
     GpuSummary {
-        compute: g.compute.map(|c| Compute { mean_ns: c.mean_ns, p50_ns: c.p50_ns, p99_ns: c.p99_ns }),
+        compute: g.compute.map(|c| Compute {
+            mean_ns: c.mean_ns,
+            p50_ns: c.p50_ns,
+            p99_ns: c.p99_ns,
+            p50_at_max_clock_ns: c.p50_at_max_clock_ns,
+        }),
         times: g.parts.map(|t| GpuTimes {
             enqueue_ns: t.enqueue_ns,
             h2d_ns: t.h2d_ns,
@@ -77,6 +90,7 @@ pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
             isolated: t.isolated,
         }),
         sm_mhz: g.sm_mhz,
+        clock_change_frac: g.clock_change_frac,
         temperature_c: g.temperature_c,
         power_w: g.power_w,
         joules_per_inference: g.joules_per_inference,

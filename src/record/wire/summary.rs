@@ -25,6 +25,12 @@ pub(super) struct SummaryV1 {
     quantiles_ns: [f64; QUANTILES.len()],
     lag1: f64,
     n_eff: f64,
+    /// The step of the clock that requests were timed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tick_ns: Option<u64>,
+    /// How long it was to measure, at least: asked for, or chosen for the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measure_ns: Option<u64>,
     outliers_mild: u64,
     outliers_severe: u64,
     inferences_per_s: f64,
@@ -59,6 +65,8 @@ pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
         quantiles_ns: s.quantiles_ns.map(round5),
         lag1: round5(s.lag1),
         n_eff: round5(s.n_eff),
+        tick_ns: s.tick_ns,
+        measure_ns: s.measure_ns,
         outliers_mild: s.outliers_mild,
         outliers_severe: s.outliers_severe,
         inferences_per_s: round5(s.inferences_per_s),
@@ -87,6 +95,8 @@ pub(super) fn from_wire(s: SummaryV1) -> Summary {
         quantiles_ns: s.quantiles_ns,
         lag1: s.lag1,
         n_eff: s.n_eff,
+        tick_ns: s.tick_ns,
+        measure_ns: s.measure_ns,
         outliers_mild: s.outliers_mild,
         outliers_severe: s.outliers_severe,
         inferences_per_s: s.inferences_per_s,

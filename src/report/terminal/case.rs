@@ -1,7 +1,7 @@
 //! Shows one measured case, before it is compared with anything.
 
 use crate::config::Wait;
-use crate::outcome::{BudgetAnswer, BudgetResult, Figure, Figures, GpuFigures};
+use crate::outcome::{BudgetAnswer, BudgetResult, FewRequests, Figure, Figures, GpuFigures};
 use crate::record::{CaseRecord, Unreal};
 use crate::report::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::summarize::Summary;
@@ -200,6 +200,7 @@ fn gpu_lines(gpu: &GpuFigures) -> Vec<String> {
         part("enqueue", gpu.enqueue_ns),
         part("host to device", gpu.h2d_ns),
         part("compute p99", gpu.compute_p99_ns),
+        part("compute p50 at the highest clock", gpu.compute_p50_at_max_clock_ns),
         part("device to host", gpu.d2h_ns),
     ];
     let mut parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -224,9 +225,25 @@ fn gpu_lines(gpu: &GpuFigures) -> Vec<String> {
     lines
 }
 
+/// Which option gives the requests that are missing. A worker spends at most three quarters of its limit on them.
+fn few_requests_line(few: &FewRequests) -> String {
+    let FewRequests { metric, least, needed, seconds } = few;
+    let limit = seconds.saturating_add(seconds / 3 + 1);
+    let long = if *seconds > 400 { format!(" with --time-limit {limit}s") } else { String::new() };
+    paint(
+        YELLOW,
+        &format!(
+            "{metric} needs {} requests in each process, and one had {}: --measure {seconds}s{long} gives them",
+            count(*needed),
+            count(*least)
+        ),
+    )
+}
+
 pub(super) fn warnings(case: &CaseRecord, figures: &Figures) -> Vec<String> {
     let total = figures.processes;
     let mut lines = Vec::new();
+    lines.extend(figures.few_requests.as_ref().map(few_requests_line));
     if figures.unsteady > 0 {
         let text = format!(
             "warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up",
@@ -236,6 +253,13 @@ pub(super) fn warnings(case: &CaseRecord, figures: &Figures) -> Vec<String> {
     }
     if let Some((why, count)) = case.invalid_reason() {
         lines.push(paint(RED, &format!("invalid: {why} (in {count} of {total} processes)")));
+    }
+    if let Some((count, most)) = figures.clock_moved {
+        let text = format!(
+            "warning: in {count} of {total} processes the GPU's clock moved while measuring, by up to {}; that is part of the spread (locked clocks do not move: `sudo nvidia-smi -lgc MHZ`)",
+            share((most * 1e3).round() / 1e3)
+        );
+        lines.push(paint(YELLOW, &text));
     }
     if figures.drifted > 0 {
         let text = format!(

@@ -120,7 +120,12 @@ fn number() -> impl Strategy<Value = f64> {
 fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
     let timed = counts[0].is_multiple_of(2);
     GpuSummary {
-        compute: timed.then(|| Compute { mean_ns: numbers[0], p50_ns: numbers[1], p99_ns: numbers[2] }),
+        compute: timed.then(|| Compute {
+            mean_ns: numbers[0],
+            p50_ns: numbers[1],
+            p99_ns: numbers[2],
+            p50_at_max_clock_ns: timed.then_some(numbers[3]),
+        }),
         times: timed.then_some(GpuTimes {
             enqueue_ns: counts[1],
             h2d_ns: counts[2],
@@ -129,6 +134,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
             isolated: counts[5].is_multiple_of(2),
         }),
         sm_mhz: timed.then_some(numbers[3]),
+        clock_change_frac: timed.then_some(numbers[2]),
         temperature_c: (!timed).then_some(65),
         power_w: Some(numbers[4]),
         joules_per_inference: (!timed).then_some(numbers[0]),
@@ -179,7 +185,7 @@ prop_compose! {
         gpu in any::<bool>(),
     ) -> Summary {
         Summary {
-            requests: counts[0], warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
+            requests: counts[0], tick_ns: Some(counts[1]), measure_ns: peak, warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
             outliers_mild: counts[5], outliers_severe: counts[6], load_ns: counts[7], first_ns: counts[8],
             mean_ns: numbers[0], sd_ns: numbers[1], lag1: numbers[2], n_eff: numbers[3], inferences_per_s: numbers[4],
             quantiles_ns: std::array::from_fn(|i| numbers[5 + i]),
@@ -277,8 +283,11 @@ fn to_five_digits(mut record: Record) -> Record {
                 mean_ns: round5(c.mean_ns),
                 p50_ns: round5(c.p50_ns),
                 p99_ns: round5(c.p99_ns),
+                p50_at_max_clock_ns: c.p50_at_max_clock_ns.map(round5),
             });
-            for x in [&mut gpu.sm_mhz, &mut gpu.power_w, &mut gpu.joules_per_inference] {
+            for x in
+                [&mut gpu.sm_mhz, &mut gpu.clock_change_frac, &mut gpu.power_w, &mut gpu.joules_per_inference]
+            {
                 *x = x.map(round5);
             }
         }

@@ -28,6 +28,8 @@ fn process(mean_ns: f64) -> Summary {
         warm_up_requests: 1_000,
         steady: true,
         dropped: 5,
+        tick_ns: None,
+        measure_ns: None,
         non_stationary: false,
         throttled: false,
         mean_ns,

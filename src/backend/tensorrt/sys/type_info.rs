@@ -23,7 +23,7 @@ pub(super) fn of(mangled: &'static CStr) -> Word {
     // SAFETY: the initialisers of the C++ runtime run in any C++ program.
     let Ok(runtime) = (unsafe { Library::open(Some(RUNTIME), RTLD_NOW) }) else { return std::ptr::null() };
     // SAFETY: only the address is used, which is that of an array of words.
-    let table = unsafe { runtime.get::<*const Word>(TABLE) }.map(|symbol| symbol.as_raw_ptr());
+    let table = unsafe { runtime.get::<*const Word>(TABLE) }.map(libloading::os::unix::Symbol::as_raw_ptr);
     let Ok(table) = table else { return std::ptr::null() };
     // Two words stand before the functions, as in our own tables.
     let table = table.cast::<Word>().wrapping_add(2).cast_const();
