@@ -115,6 +115,7 @@ fn summaries(group: &mut Group, report: &mut Report) {
         capacity: None,
         throttled: false,
         outputs: Vec::new(),
+        notes: Vec::new(),
     };
     let budget = Some(Budget { max_ns: 105_000, quantile: 0.99 });
     let routine = timed(|| summarize(&samples, &[], &measured, budget));

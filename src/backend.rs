@@ -167,6 +167,8 @@ pub struct Opened {
     pub load_ns: u64,
     /// What `load_ns` and getting ready were spent on, in order: name and nanoseconds.
     pub steps: Vec<(String, u64)>,
+    /// What the first stream answered before its graph was captured; `None` where it replays none.
+    pub plain: Option<Vec<Tensor>>,
     /// The GPU it runs on; `None` for `cpu`.
     pub gpu: Option<cuda::GpuProbe>,
     /// What was compiled, where the library compiles while it loads and was to keep it ([`CompiledKernels::Keep`]).

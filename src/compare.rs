@@ -27,6 +27,7 @@ use crate::case::{Budget, Margins};
 use crate::config::BuildOptions;
 use crate::discover::{self, Moved};
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
+use crate::stats::judge::MIN_UNPAIRED_UNITS;
 use crate::stats::{self, Interval, Judgement, Orientation, PairedQuestion, Rule, Ruling};
 use clock::Reading;
 use question::{different_definition, invalid};
@@ -233,7 +234,10 @@ fn compare_values(
     let mut basis = basis(metric, design);
     let units = base.len().min(head.len());
     let judged = if units < rule.min_units {
-        Err(NotJudged::NeedsUnits { unit: basis.unit(), need: rule.min_units, have: units })
+        // Three unpaired ones are shown with their interval, and decide nothing.
+        let least = if matches!(design, Design::Stored(_)) { MIN_UNPAIRED_UNITS } else { 0 };
+        let need = rule.min_units.max(least);
+        Err(NotJudged::NeedsUnits { unit: basis.unit(), need, have: units })
     } else if b.len() < base.len() || h.len() < head.len() {
         Err(NotJudged::TooFewRequests)
     } else if let Some(why) = clock::too_coarse(metric, clock, rule.margin.exp_m1()) {

@@ -164,6 +164,7 @@ fn summary(run: &Times, block: &[TimedRequest], point: &OperatingPoint, load_ns:
         throttled: false,
         peak_host_bytes: None,
         outputs: Vec::new(),
+        notes: Vec::new(),
         steps: Vec::new(),
         gpu: Some(gpu),
         capacity: None,

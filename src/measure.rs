@@ -9,6 +9,7 @@ mod gpu;
 pub mod host;
 mod job;
 pub mod open;
+mod outputs;
 mod program;
 mod tensors;
 mod warm;
@@ -27,9 +28,10 @@ use crate::progress::{Progress, Stage, Tell};
 use crate::tensor::write_samples;
 use crate::units::{count, nanos};
 use host::{Answered, first};
+use outputs::{Answer, Checks};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tensors::{check_outputs, feeds};
+use tensors::feeds;
 use warm_up::{WarmUp, warm_up};
 use watch::Watch;
 
@@ -75,12 +77,19 @@ fn measure(
     let start = Instant::now();
     infer(first(&mut opened.streams)?.as_mut())?;
     let first_ns = nanos(start.elapsed());
-    let outputs = check_outputs(job, header, first(&mut opened.streams)?.outputs()?)?;
+    let checks = Checks::of(job, header, opened.plain.take());
+    let at_first = answer_now(&mut opened, "in the first request")?;
     tell.stage(Stage::WarmUp, job.warm_up_ns);
     let warm_up = warm_up(&mut opened.streams, job.point.in_flight, Duration::from_nanos(job.warm_up_ns))?;
     let wanted_ns = wanted_ns(job, &warm_up);
+    let warm = answer_now(&mut opened, "after warming up")?;
+    let outputs = checks.check(&warm)?;
     let found = passes(&mut opened, job, (since, wanted_ns), tell)?;
+    let at_last = answer_now(&mut opened, "after measuring")?;
+    checks.check(&at_last)?;
+    let notes = [(&at_first, &warm), (&warm, &at_last)];
     Ok(Measured {
+        notes: notes.into_iter().filter_map(|(early, late)| checks.difference(early, late)).collect(),
         load_ns: opened.load_ns,
         first_ns,
         warm_up_requests: warm_up.requests,
@@ -96,6 +105,11 @@ fn measure(
         gpu: found.gpu,
         capacity: found.answered.capacity,
     })
+}
+
+/// What the first stream answered last.
+fn answer_now(opened: &mut Opened, when: &'static str) -> Result<Answer> {
+    Ok(Answer { when, tensors: first(&mut opened.streams)?.outputs()? })
 }
 
 /// What the passes found, in the words of [`Measured`].

@@ -27,8 +27,11 @@ pub struct Measured {
     pub throttled: bool,
     /// `None` where the operating system does not tell.
     pub peak_host_bytes: Option<u64>,
-    /// The outputs of the first request.
+    /// The outputs of a request after warming up.
     pub outputs: Vec<OutputFact>,
+    /// What is to be said of the outputs of different requests: that they differ.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// What loading was spent on, in order: name and nanoseconds. Empty where it is one step.
     #[serde(default)]
     pub steps: Vec<(String, u64)>,
@@ -53,7 +56,7 @@ pub struct MeasuredGpu {
     pub energy_j: Option<f64>,
 }
 
-/// An output of the first request.
+/// An output of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputFact {
     /// Its name in the model.

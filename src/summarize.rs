@@ -270,6 +270,7 @@ mod tests {
             throttled: false,
             peak_host_bytes: None,
             outputs: vec![],
+            notes: Vec::new(),
             steps: vec![],
             gpu: None,
             capacity: None,

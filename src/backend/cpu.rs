@@ -64,6 +64,7 @@ impl Backend for Cpu {
             streams,
             load_ns,
             steps: Vec::new(),
+            plain: None,
             gpu: None,
             kernels: None,
         })))

@@ -95,7 +95,7 @@ impl Backend for Cuda {
         }
         let load_ns = steps.iter().map(|(_, ns)| ns).sum();
         let gpu = Some(GpuProbe::new(&gpu, &kernels)?);
-        Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps, gpu, kernels: None })))
+        Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps, plain: None, gpu, kernels: None })))
     }
 }
 

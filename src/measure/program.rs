@@ -42,6 +42,7 @@ pub(super) fn measure(
         throttled: device::throttle_count() > throttles,
         peak_host_bytes: None,
         outputs: Vec::new(),
+        notes: Vec::new(),
         steps: Vec::new(),
         gpu: Some(MeasuredGpu {
             times: Some(m.times),

@@ -165,6 +165,10 @@ pub(super) fn measure_process(
         let _ = std::fs::remove_file(&gpu_file);
         with_config_location(case, f)
     })?;
+    // What is wrong with one is wrong with all: the first says it.
+    for note in measured.notes.iter().filter(|_| process == 1) {
+        session.note(&format!("{}: {note}", case.id));
+    }
     let timed = measured.gpu.as_ref().is_some_and(|g| g.times.is_some());
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
     let summary = Summary {

@@ -38,13 +38,16 @@ pub(super) fn open(
     let engine = steps.time("deserialise", || load(api, header, plan))?;
     let cache = cache(api, &engine, &setup.kernels)?;
     let mut streams: Vec<Box<dyn Stream>> = Vec::new();
-    let mut capture_ns = 0;
+    let (mut capture_ns, mut plain) = (0, None);
     for _ in 0..setup.point.streams {
         let context = steps.time("context", || context(api, &engine, cache.as_ref()))?;
         let mut stream = steps.time("buffers and first inference", || {
             stream(&gpu, &kernels, &engine, context, header, setup, inputs)
         })?;
         if setup.point.cuda_graph {
+            if plain.is_none() {
+                plain = Some(stream.outputs()?);
+            }
             capture_ns += stream.capture()?;
         }
         streams.push(Box::new(stream));
@@ -59,7 +62,7 @@ pub(super) fn open(
         (CompiledKernels::Keep, Some(cache)) => Some(cache.serialize()?),
         _ => None,
     };
-    Ok(Opened { streams, load_ns, steps: steps.0, gpu, kernels })
+    Ok(Opened { streams, load_ns, steps: steps.0, plain, gpu, kernels })
 }
 
 /// What loading was spent on; steps of the same name add up.
