@@ -1,6 +1,6 @@
-//! Engines that earlier checks of this user built, in a folder outside of every repository.
+//! Engines that earlier checks of this user built, and kernels compiled for them, in a folder outside of every repository.
 //!
-//! Beside them lies a secret; an entry is an engine file followed by a keyed hash (HMAC-SHA256) of its name and bytes.
+//! Beside them lies a secret; an entry is such a file followed by a keyed hash (HMAC-SHA256) of its name and bytes.
 //! Invariant: an entry that was not written with the secret, or was changed since, is as good as none, and is told.
 
 use crate::case::sha256_hex;
@@ -123,9 +123,40 @@ impl Cache {
     /// The engine with these inputs, if it is here. `Err`: why what is here is not used.
     pub fn take(&self, inputs_hash: &str) -> Result<Option<CachedEngine>, String> {
         let path = self.entry(inputs_hash);
-        let refused = |why: String| format!("{} was not used: {why}", path.display());
+        let refused = |why: String| not_used(&path, &why);
+        let Some(bytes) = self.read(&path, inputs_hash)? else { return Ok(None) };
+        let found = engine::parse(&bytes).map_err(|why| refused(format!("it {why}")))?;
+        if found.0.inputs_hash != inputs_hash {
+            return Err(refused("it is another engine".into()));
+        }
+        Ok(Some(found))
+    }
+
+    /// Puts what earlier checks compiled for an engine to `path`, where they kept a file of that name; whether they did.
+    pub fn take_kernels(&self, path: &Path) -> Result<bool, String> {
+        let (entry, name) = self.kernels(path);
+        let Some(bytes) = self.read(&entry, &name)? else { return Ok(false) };
+        std::fs::write(path, bytes).map_err(|e| format!("{} was not written: {e}", path.display()))?;
+        Ok(true)
+    }
+
+    /// Keeps a copy of a file of kernels, and makes room for it.
+    pub fn keep_kernels(&self, path: &Path) -> Result<()> {
+        let bytes = std::fs::read(path).map_err(|e| Failure::io("read the kernels", path, &e))?;
+        let (entry, name) = self.kernels(path);
+        self.write(&entry, &name, &bytes)
+    }
+
+    fn kernels(&self, path: &Path) -> (PathBuf, String) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (self.dir.join(&name), name)
+    }
+
+    /// The bytes of an entry that was written under this name. `Err`: why they are not used.
+    fn read(&self, path: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let refused = |why: String| not_used(path, &why);
         let mut bytes = Vec::new();
-        let read = open_file(&path).and_then(|file| {
+        let read = open_file(path).and_then(|file| {
             let size = file.take(KEPT_BYTES + 1).read_to_end(&mut bytes)?;
             if size as u64 > KEPT_BYTES { Err(Error::from(ErrorKind::FileTooLarge)) } else { Ok(()) }
         });
@@ -134,31 +165,30 @@ impl Cache {
             read => read.map_err(|e| refused(e.to_string()))?,
         }
         let mac = bytes.len().checked_sub(MAC_BYTES).map(|at| bytes.split_off(at)).unwrap_or_default();
-        if mac != self.mac(inputs_hash, &bytes) {
+        if mac != self.mac(name, &bytes) {
             return Err(refused("no check of this user wrote it (its keyed hash is wrong)".into()));
         }
-        let found = engine::parse(&bytes).map_err(|why| refused(format!("it {why}")))?;
-        if found.0.inputs_hash != inputs_hash {
-            return Err(refused("it is another engine".into()));
-        }
         // The newest are kept: those that are used.
-        let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-        Ok(Some(found))
+        let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+        Ok(Some(bytes))
     }
 
     /// Keeps a copy of an engine file, and makes room for it.
     pub fn keep(&self, inputs_hash: &str, engine: &Path) -> Result<()> {
         let bytes = std::fs::read(engine).map_err(|e| Failure::io("read the engine", engine, &e))?;
-        let path = self.entry(inputs_hash);
+        self.write(&self.entry(inputs_hash), inputs_hash, &bytes)
+    }
+
+    fn write(&self, path: &Path, name: &str, bytes: &[u8]) -> Result<()> {
         let write = || -> Result<(), Error> {
             let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
-            file.write_all(&bytes)?;
-            file.write_all(&self.mac(inputs_hash, &bytes))?;
+            file.write_all(bytes)?;
+            file.write_all(&self.mac(name, bytes))?;
             file.as_file().sync_all()?;
-            file.persist(&path).map_err(|e| e.error)?;
+            file.persist(path).map_err(|e| e.error)?;
             Ok(())
         };
-        write().map_err(|e| Failure::io("keep the engine in", &path, &e))?;
+        write().map_err(|e| Failure::io("keep a copy in", path, &e))?;
         self.tidy(KEPT_BYTES);
         Ok(())
     }
@@ -186,14 +216,19 @@ impl Cache {
         }
     }
 
-    fn mac(&self, inputs_hash: &str, bytes: &[u8]) -> [u8; MAC_BYTES] {
+    fn mac(&self, name: &str, bytes: &[u8]) -> [u8; MAC_BYTES] {
         // The first part has a fixed length, so that no byte of one part can pass for one of the other.
-        hmac(&self.secret, &[sha256_hex(inputs_hash.as_bytes()).as_bytes(), bytes])
+        hmac(&self.secret, &[sha256_hex(name.as_bytes()).as_bytes(), bytes])
     }
 }
 
+fn not_used(path: &Path, why: &str) -> String {
+    format!("{} was not used: {why}", path.display())
+}
+
 fn is_entry(name: &str) -> bool {
-    name.strip_suffix(".engine").is_some_and(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))
+    let hash = [".engine", ".kernels"].into_iter().find_map(|end| name.strip_suffix(end));
+    hash.is_some_and(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// HMAC-SHA256 (RFC 2104) of `parts` in a row, for keys up to the size of a block.
@@ -247,6 +282,25 @@ mod tests {
         assert!(
             !left(&name(1)) && left(&name(2)) && left(&name(3)) && left("notes.engine") && left("secret")
         );
+    }
+
+    #[test]
+    fn kernels_come_back_under_their_name_and_changed_ones_do_not() {
+        let (home, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let cache = Cache::open(&make(home.path()).unwrap()).unwrap();
+        let path = work.path().join(format!("{}.kernels", hex([1; 32])));
+        assert_eq!(cache.take_kernels(&path), Ok(false));
+        std::fs::write(&path, "compiled").unwrap();
+        cache.keep_kernels(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(cache.take_kernels(&path), Ok(true));
+        assert_eq!(std::fs::read(&path).unwrap(), b"compiled");
+
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let (entry, other) = (cache.dir.join(name), format!("{}.kernels", hex([2; 32])));
+        std::fs::copy(&entry, cache.dir.join(&other)).unwrap();
+        let why = cache.take_kernels(&work.path().join(other)).unwrap_err();
+        assert!(why.contains("its keyed hash is wrong"), "{why}");
     }
 
     #[test]

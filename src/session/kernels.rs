@@ -4,6 +4,7 @@
 
 use super::context::Session;
 use super::stages::stage;
+use crate::cache::Cache;
 use crate::case::Case;
 use crate::config::BackendKind;
 use crate::engine::{Built, KernelFile};
@@ -24,6 +25,11 @@ pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Opti
     let shapes: Vec<String> = built.header.made_from.inputs.iter().map(|i| i.shape.to_string()).collect();
     let compiled_on = [session.device.key.as_str(), &gpu.driver, library, &shapes.join(" ")];
     let place = KernelFile::place(&built.engine, &built.header.payload_sha256, &compiled_on);
+    let said = |why: &str| session.note(&format!("{}: {why}", case.id));
+    let cache = session.cache.as_deref().and_then(|dir| Cache::open(dir).ok());
+    if let Some(Err(why)) = cache.as_ref().filter(|_| !place.exists()).map(|c| c.take_kernels(&place)) {
+        said(&why);
+    }
     if let Some(found) = KernelFile::find(&place) {
         return Ok(Some(found));
     }
@@ -38,17 +44,19 @@ pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Opti
         kernels: place,
     });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m)) {
-        Ok(WorkerMessage::Warmed(kernels)) => Ok(kernels),
+        Ok(WorkerMessage::Warmed(kernels)) => {
+            if let (Some(cache), Some(file)) = (cache, &kernels) {
+                cache.keep_kernels(&file.path).unwrap_or_else(|f| said(&f.message));
+            }
+            Ok(kernels)
+        }
         Ok(other) => {
             Err(Failure::new(FailureKind::Crash, format!("the worker that warms up answered {other:?}")))
         }
         Err(f) if f.kind == FailureKind::Interrupted => Err(f),
         Err(f) => {
             let why = f.message;
-            session.note(&format!(
-                "{}: each process compiles its kernels anew, as none were kept ({why})",
-                case.id
-            ));
+            said(&format!("each process compiles its kernels anew, as none were kept ({why})"));
             Ok(None)
         }
     }
