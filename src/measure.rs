@@ -84,6 +84,7 @@ fn measure(
     let wanted_ns = wanted_ns(job, &warm_up);
     let warm = answer_now(&mut opened, "after warming up")?;
     let outputs = checks.check(&warm)?;
+    outputs::keep(&warm, job.outputs.as_deref())?;
     let found = passes(&mut opened, job, (since, wanted_ns), tell)?;
     let at_last = answer_now(&mut opened, "after measuring")?;
     checks.check(&at_last)?;

@@ -30,6 +30,7 @@ pub fn compare_samples(
         broken_budget: None,
         engine_changes: Vec::new(),
         outputs_changed: false,
+        output_difference: None,
         margins,
         unreal: None,
         moved: None,

@@ -175,6 +175,7 @@ pub fn compared_case(c: &CaseComparison, base: Option<&Base>) -> ComparedCase {
         metrics: c.metrics.iter().map(|m| compared_metric(m, c)).collect(),
         engine_changes: c.engine_changes.clone(),
         outputs_changed: c.outputs_changed,
+        output_difference: c.output_difference.as_ref().map(ToString::to_string),
         broken_budget: c.broken_budget.as_ref().map(ToString::to_string),
         debug_extra_work: c.unreal == Some(Unreal::ExtraWork),
         test_library: c.unreal == Some(Unreal::TestLibrary),

@@ -71,6 +71,8 @@ fn a_much_slower_model_fails_the_gate_after_confirmation_and_the_way_back_does_n
         text.contains("regressed") && text.contains("confirmed") && text.contains("what changed: the model"),
         "{text}"
     );
+    let apart = "the outputs are not the same as the base's; they differ most in element";
+    assert!(text.contains(apart) && text.contains("of `scores`: "), "{text}");
     gate.model("mlp.onnx");
     gate.0.commit("repo", "back");
     let (code, text) = gate.check(&["--pairs", "5"]);
