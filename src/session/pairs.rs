@@ -124,10 +124,14 @@ pub(super) fn compare_pairs(
         }
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(session, samples)?;
+            if run.computes_otherwise().is_some() {
+                break;
+            }
         }
         let now = run.judge(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
         let open = !is_settled(&now.comparison) || run.is_spoiled();
+        let open = open && run.computes_otherwise().is_none();
         paired = Some(now);
         if !open || run.hopeless(looks.most()) {
             break;
@@ -211,7 +215,15 @@ impl PairRun<'_> {
             let folder = outputs_of(&arm.folder(samples));
             (0..names.len()).map(|i| read_npy(&folder.join(format!("{i}.npy"))).ok()).collect()
         };
-        largest_difference(names, &read(self.arms[0])?, &read(self.arms[1])?)
+        let tolerances = self.arms[1].case.outputs;
+        largest_difference(names, &read(self.arms[0])?, &read(self.arms[1])?, tolerances)
+    }
+
+    /// Why no time of head counts: it computes something else, by more than is tolerated.
+    fn computes_otherwise(&self) -> Option<Invalid> {
+        let tolerances = self.arms[1].case.outputs?;
+        let difference = self.difference.clone().filter(|d| d.exceeds(tolerances))?;
+        Some(Invalid::Outputs { difference, tolerances })
     }
 
     /// One process with too few requests must cost its pair and not the judgement of the tail. Where it is not one but
@@ -300,6 +312,9 @@ impl PairRun<'_> {
         let case = self.arms[1].case;
         let design = Design::Pairs { alpha, first: &self.first, prior: &|metric| expect(&head, metric) };
         let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
+        if let Some(why) = self.computes_otherwise() {
+            comparison.verdict = Verdict::Invalid(why);
+        }
         comparison.output_difference = self.difference.clone().filter(|_| comparison.outputs_changed);
         if let Some(last) = self.why_discarded.clone().filter(|_| self.is_spoiled()) {
             let (discarded, of) = (self.discarded, self.tried());
