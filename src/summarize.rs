@@ -81,6 +81,8 @@ pub struct GpuSummary {
     pub power_w: Option<f64>,
     /// Energy of the whole GPU, idle power included.
     pub joules_per_inference: Option<f64>,
+    /// How long that energy was counted, in nanoseconds.
+    pub energy_window_ns: Option<u64>,
     /// Why the numbers are not valid: a clock that moved, throttling, other processes.
     pub invalid_reason: Option<InvalidReason>,
 }
@@ -225,7 +227,8 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
         clock_change_frac: GpuConditions::clock_change_frac(&gpu.before, &gpu.after),
         temperature_c: gpu.after.temperature_c,
         power_w: gpu.after.power_w,
-        joules_per_inference: gpu.energy_j.map(|j| j / inferences),
+        joules_per_inference: gpu.energy.map(|e| e.joules / inferences),
+        energy_window_ns: gpu.energy.map(|e| e.window_ns),
         invalid_reason: GpuConditions::disturbance(&gpu.before, &gpu.after).map(InvalidReason::from),
     })
 }

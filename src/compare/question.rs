@@ -84,6 +84,7 @@ mod tests {
             temperature_c: None,
             power_w: None,
             joules_per_inference: None,
+            energy_window_ns: None,
             invalid_reason: Some(GpuDisturbance::ClockMoved { before_mhz: 1980.0, after_mhz: 1500.0 }.into()),
         });
         let mut throttled = steady.clone();

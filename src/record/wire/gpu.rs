@@ -25,6 +25,9 @@ pub(super) struct GpuV1 {
     power_w: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     joules_per_inference: Option<f64>,
+    /// How long the energy was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    energy_window_ns: Option<u64>,
     /// Why the numbers are not valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spoiled: Option<String>,
@@ -70,6 +73,7 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
         temperature_c: g.temperature_c,
         power_w: g.power_w.map(round5),
         joules_per_inference: g.joules_per_inference.map(round5),
+        energy_window_ns: g.energy_window_ns,
         spoiled: g.invalid_reason.as_ref().map(ToString::to_string),
     }
 }
@@ -94,6 +98,7 @@ pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
         temperature_c: g.temperature_c,
         power_w: g.power_w,
         joules_per_inference: g.joules_per_inference,
+        energy_window_ns: g.energy_window_ns,
         invalid_reason: g.spoiled.map(InvalidReason::Recorded),
     }
 }

@@ -138,6 +138,7 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
         temperature_c: (!timed).then_some(65),
         power_w: Some(numbers[4]),
         joules_per_inference: (!timed).then_some(numbers[0]),
+        energy_window_ns: (!timed).then_some(counts[6]),
         invalid_reason: timed.then(|| InvalidReason::Recorded("the GPU's clock moved".into())),
     }
 }
