@@ -80,6 +80,8 @@ mod tests {
             compute: None,
             times: None,
             sm_mhz: None,
+            max_sm_mhz: None,
+            held_by: Vec::new(),
             clock_change_frac: None,
             temperature_c: None,
             power_w: None,
