@@ -63,8 +63,8 @@ impl Bound {
             return None;
         }
         // A GPU that meets its power limit is busy, whatever the host does.
-        let Some(times) = Times::of(case, gpu) else { return power(case, gpu) };
-        let Times { enqueue_ns, h2d_ns, compute_ns, d2h_ns } = times;
+        let Some(times) = RequestTimes::of(case, gpu) else { return power(case, gpu) };
+        let RequestTimes { enqueue_ns, h2d_ns, compute_ns, d2h_ns } = times;
         let overlap = case.point.streams.saturating_mul(case.point.in_flight) > 1;
         let copies_ns = if overlap { h2d_ns.max(d2h_ns) } else { h2d_ns + d2h_ns };
         if enqueue_ns >= compute_ns.max(copies_ns) {
@@ -86,14 +86,14 @@ impl Bound {
 }
 
 /// What a request consists of.
-struct Times {
+struct RequestTimes {
     enqueue_ns: f64,
     h2d_ns: f64,
     compute_ns: f64,
     d2h_ns: f64,
 }
 
-impl Times {
+impl RequestTimes {
     fn of(case: &CaseRecord, gpu: &GpuFigures) -> Option<Self> {
         // Without transfers two events follow each other at once, and what is between them is not copying.
         let copy = |ns: f64| if case.mode.transfers { ns } else { 0.0 };

@@ -253,7 +253,7 @@ fn bound_line(bound: &Bound) -> String {
             "clock-limited: {} without a limit that the driver names: it may be locked (`nvidia-smi -q -d CLOCK`)",
             megahertz(sm_mhz, max_sm_mhz)
         ),
-        Bound::Gpu => "GPU-bound: neither launching nor copies take as long as computing".into(),
+        Bound::Gpu => "GPU-bound: neither launching nor copying takes as long as computing".into(),
     };
     format!("{:<8}{said}", "bound:")
 }
