@@ -44,7 +44,7 @@ pub enum Bound {
         /// The highest there is.
         max_sm_mhz: f64,
     },
-    /// The clock is low, and the driver names no reason that holds it down: it was set.
+    /// The clock is low, and the driver names no reason that holds it down: it may be locked.
     Clock {
         /// Clock of the multiprocessors.
         sm_mhz: f64,
