@@ -15,6 +15,7 @@ use crate::config::{
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::stats::{QUANTILES, requests_for};
+use crate::trtexec;
 use crate::units::{Nanos, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -274,6 +275,9 @@ struct Definition<'a> {
     open: Option<&'a OpenIdentity>,
     inputs: &'a [InputIdentity],
     seed: u64,
+    /// Left out where there are none, so that definitions without keep their hash.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    program_options: Vec<&'a str>,
 }
 
 /// One input as the case feeds it.
@@ -304,6 +308,7 @@ impl Case {
             open,
             inputs,
             seed: self.seed,
+            program_options: trtexec::run_options(&self.build.trtexec_args),
         };
         sha256_json(&definition)
     }
