@@ -3,8 +3,8 @@
 
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::cache::Cache;
-use crate::case::{Target, sha256_hex};
-use crate::config::{BuildOptions, Shape, dims_text};
+use crate::case::{BackendKind, Target, sha256_hex};
+use crate::config::{BuildOptions, Shape, dims_text, is_plan};
 use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::file;
@@ -29,6 +29,8 @@ pub struct BuildJob {
     pub target: Target,
     /// The model's file.
     pub model: PathBuf,
+    /// Whether a plan may be loaded that this tool did not build.
+    pub trust_plan: bool,
     /// The configured shapes, by the input's name.
     pub shapes: BTreeMap<String, Shape>,
     /// Fills a dynamic first dimension without a shape, where `batches` was configured.
@@ -48,7 +50,8 @@ pub struct BuildJob {
 /// Finds the engine in the cache or builds it.
 pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
     let backend = backend(&job.target)?;
-    let model = backend.read(&job.model)?;
+    ensure_trusted(job)?;
+    let model = backend.read(&job.model, &job.build)?;
     let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
     let made_from = EngineInputs {
         format: EngineInputs::FORMAT,
@@ -87,6 +90,28 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
         cache_trouble = Some(failure.message);
     }
     Ok(Built { cache_trouble, ..Built::new(path, header, false) })
+}
+
+/// A plan is executable content: nothing looks into it before somebody says that it may be run.
+fn ensure_trusted(job: &BuildJob) -> Result<()> {
+    if !is_plan(&job.model) {
+        return Ok(());
+    }
+    let plan = job.model.display();
+    if job.target.kind != BackendKind::Tensorrt {
+        return Err(Failure::usage(format!(
+            "{plan} is a plan of TensorRT, and the backend {} does not load plans",
+            job.target.kind.word()
+        ))
+        .next("use --backend tensorrt"));
+    }
+    if !job.trust_plan {
+        return Err(Failure::usage(format!(
+            "{plan} is a plan that this tool did not build; a plan is executable content, so it is not loaded unasked"
+        ))
+        .next("if you trust whoever made it, say so with --trust-plan; otherwise name the .onnx file it was built from"));
+    }
+    Ok(())
 }
 
 fn write(path: &Path, header: &EngineHeader, parts: &[Vec<u8>]) -> Result<()> {

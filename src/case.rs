@@ -139,6 +139,8 @@ pub struct Case {
     pub id: String,
     /// The model file.
     pub model: PathBuf,
+    /// Whether the model may be a plan that this tool did not build.
+    pub trust_plan: bool,
     /// How requests are offered.
     pub scenario: Scenario,
     /// The shape of each input that is configured, at the batch of this case.
@@ -230,6 +232,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
     Case {
         id: format!("{}/{}/{segment}/{}", model.package, model.name, scenario.word()),
         model: model.path.clone(),
+        trust_plan: s.trust_plan,
         scenario,
         shapes: variant.shapes.iter().map(|(name, spec)| (name.clone(), spec.at(batch))).collect(),
         batch_asked: s.batches.is_some(),

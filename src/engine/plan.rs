@@ -6,10 +6,7 @@
 //! documented: it held for every plan that TensorRT-RTX 1.6.1 built for our sample models.
 
 use std::fmt;
-use std::path::Path;
 
-/// Endings of names that people give to plans.
-const ENDINGS: [&str; 3] = ["plan", "engine", "trt"];
 /// The bytes that a header has at least.
 const HEADER: usize = 28;
 /// The only layout there is.
@@ -22,11 +19,6 @@ pub struct PlanHeader {
     pub rtx: bool,
     /// Major, minor, patch and build number of the library that made it.
     pub version: [u8; 4],
-}
-
-/// Whether a file is named as plans are.
-pub fn is_plan(path: &Path) -> bool {
-    path.extension().is_some_and(|e| ENDINGS.iter().any(|ending| e == *ending))
 }
 
 impl PlanHeader {
@@ -96,13 +88,6 @@ mod tests {
         ] {
             assert!(said(bytes).is_err_and(|e| e.contains(why)), "{why}");
         }
-    }
-
-    #[test]
-    fn plans_are_known_by_their_names() {
-        let is = |name: &str| is_plan(Path::new(name));
-        assert!(is("a.plan") && is("b/c.engine") && is("d.trt"));
-        assert!(!is("plan") && !is("a.onnx") && !is("a.plan.json"));
     }
 
     proptest! {
