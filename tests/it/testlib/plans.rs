@@ -97,6 +97,24 @@ fn what_cannot_load_is_told_with_both_versions_before_it_is_tried() {
 }
 
 #[test]
+fn doctor_says_which_library_built_a_plan_and_loads_nothing() {
+    let s = Sandbox::new();
+    plan(&s, RELEASES[2]);
+    let installed = Installed::new(RELEASES[2]);
+    let folder = installed.folder().display().to_string();
+    let doctor = |more: &[&str]| {
+        let args = [&["doctor", "model.plan", "--tensorrt", &folder][..], more].concat();
+        Ran::of(program(&installed, &s, &args, ""))
+    };
+    doctor(&[]).says(0, &["model.plan was built by TensorRT-RTX 1.7.1.0"]);
+    doctor(&["--message-format", "json"])
+        .says(0, &["\"plan\":\"model.plan was built by TensorRT-RTX 1.7.1.0\""]);
+    assert_eq!(loads(&installed.calls()), 0);
+    fs::write(s.path("model.plan"), "onnx").expect("written");
+    doctor(&[]).says(2, &["model.plan is no plan of TensorRT"]);
+}
+
+#[test]
 fn options_that_would_do_nothing_to_a_plan_are_refused() {
     let s = Sandbox::new();
     let path = plan(&s, RELEASES[1]);
