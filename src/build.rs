@@ -250,6 +250,12 @@ fn check_shape(input: &ModelInput, shape: &Shape) -> Result<Shape> {
     let fits = |given: &[u64]| {
         given.len() == dims.len()
             && given.iter().zip(dims).all(|(g, d)| !matches!(d, ModelDim::Fixed(n) if n != g))
+            && input.served.as_ref().is_none_or(|served| {
+                given
+                    .iter()
+                    .zip(served.min.iter().zip(&served.max))
+                    .all(|(g, (min, max))| (min..=max).contains(&g))
+            })
     };
     match [&shape.opt, &shape.min, &shape.max].into_iter().find(|given| !fits(given)) {
         None => Ok(shape.clone()),
@@ -281,6 +287,7 @@ fn declared_shape(input: &ModelInput, batch: Option<u64>, batch_used: &mut bool)
         Failure::new(FailureKind::Usage, format!("input `{name}` declares no shape at all"))
             .next(example(&[ModelDim::Dynamic(String::new())]))
     })?;
+    let best = |at: usize| input.served.as_ref()?.opt.get(at).copied();
     let mut fixed = Vec::new();
     for (at, dim) in dims.iter().enumerate() {
         fixed.push(match (dim, batch) {
@@ -290,6 +297,10 @@ fn declared_shape(input: &ModelInput, batch: Option<u64>, batch_used: &mut bool)
                 b
             }
             (ModelDim::Dynamic(symbol), _) => {
+                if let Some(best) = best(at) {
+                    fixed.push(best);
+                    continue;
+                }
                 let symbol = if symbol.is_empty() { String::new() } else { format!(" `{symbol}`") };
                 return Err(Failure::usage(format!("input `{name}` has the dynamic dimension{symbol} (number {at} of {}) and no shape is given", declared_text(dims)))
                     .next(example(dims)));

@@ -92,7 +92,8 @@ fn name(tensor: &IoTensor) -> String {
     tensor.name.to_string_lossy().into_owned()
 }
 
-/// An input as a model declares it. Dimensions that vary are called by the range that the plan's first profile serves.
+/// An input as a model declares it. Dimensions that vary are called by the range that the first profile serves: the one
+/// that contexts have where nobody chooses another.
 fn input(engine: &Engine, tensor: &IoTensor) -> Result<ModelInput> {
     let name = name(tensor);
     let dtype = tensor.dtype.ok_or_else(|| {
@@ -106,13 +107,14 @@ fn input(engine: &Engine, tensor: &IoTensor) -> Result<ModelInput> {
     let served = dynamic.then(|| engine.profile_shape(&tensor.name, 0)).transpose()?;
     let range = |at: usize| {
         let shape = served.as_ref()?;
-        Some(format!("{} to {}, best {}", shape.min.get(at)?, shape.max.get(at)?, shape.opt.get(at)?))
+        Some(format!("{}–{}", shape.min.get(at)?, shape.max.get(at)?))
     };
     let dims = tensor.dims.iter().enumerate().map(|(at, d)| match u64::try_from(*d) {
         Ok(n) => ModelDim::Fixed(n),
         Err(_) => ModelDim::Dynamic(range(at).unwrap_or_default()),
     });
-    Ok(ModelInput { name, dtype, dims: Some(dims.collect()), index_bound: None })
+    let dims = Some(dims.collect());
+    Ok(ModelInput { name, dtype, dims, index_bound: None, served })
 }
 
 #[cfg(test)]
