@@ -5,7 +5,7 @@ use crate::backend::{Backend, BuildRequest, backend};
 use crate::cache::Cache;
 use crate::case::{BackendKind, Target, sha256_hex};
 use crate::config::{BuildOptions, Shape, dims_text, is_plan};
-use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec};
+use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec, PlanHeader};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::file;
 use crate::inputs::sensible_range;
@@ -97,6 +97,7 @@ fn ensure_trusted(job: &BuildJob) -> Result<()> {
     if !is_plan(&job.model) {
         return Ok(());
     }
+    let (header, _) = PlanHeader::read(&job.model)?;
     let plan = job.model.display();
     if job.target.kind != BackendKind::Tensorrt {
         return Err(Failure::usage(format!(
@@ -107,7 +108,7 @@ fn ensure_trusted(job: &BuildJob) -> Result<()> {
     }
     if !job.trust_plan {
         return Err(Failure::usage(format!(
-            "{plan} is a plan that this tool did not build; a plan is executable content, so it is not loaded unasked"
+            "{plan} was built by {header}, and not by this tool; a plan is executable content, so it is not loaded unasked"
         ))
         .next("if you trust whoever made it, say so with --trust-plan; otherwise name the .onnx file it was built from"));
     }

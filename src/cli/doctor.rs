@@ -14,7 +14,6 @@ use crate::baseline::load_calibration;
 use crate::device::{self, Device, Gpu, Timer, Warning};
 use crate::engine::PlanHeader;
 use crate::error::{Failure, FailureKind, Result};
-use crate::file;
 use crate::printable;
 use crate::report::calibration::state;
 use crate::units;
@@ -131,10 +130,7 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
 
 /// Which library made a plan.
 fn made_by(path: &Path) -> Result<String> {
-    let header = PlanHeader::of(&file::read(path, &file::PLAN)?).map_err(|why| {
-        Failure::new(FailureKind::Format, format!("{} {why}", path.display()))
-            .next("name a plan, as `trtexec --saveEngine=model.plan` writes it")
-    })?;
+    let (header, _) = PlanHeader::read(path)?;
     Ok(format!("{} was built by {header}", path.display()))
 }
 

@@ -5,7 +5,10 @@
 //! begin with other letters and are laid out alike; theirs tell at 16 how long they are (u64 LE). The latter is not
 //! documented: it held for every plan that TensorRT-RTX 1.6.1 built for our sample models.
 
+use crate::error::{Failure, FailureKind};
+use crate::file;
 use std::fmt;
+use std::path::Path;
 
 /// The bytes that a header has at least.
 const HEADER: usize = 28;
@@ -22,13 +25,25 @@ pub struct PlanHeader {
 }
 
 impl PlanHeader {
+    /// The plan in a file, which is not loaded for that. Fails where it is no plan.
+    pub fn read(path: &Path) -> crate::error::Result<(Self, Vec<u8>)> {
+        let bytes = file::read(path, &file::PLAN)?;
+        let header = Self::of(&bytes).map_err(|why| {
+            Failure::new(FailureKind::Format, format!("{} {why}", path.display())).next(file::PLAN.next)
+        })?;
+        Ok((header, bytes))
+    }
+
     /// The header of the plan with these bytes. The error continues the file's name.
     pub fn of(bytes: &[u8]) -> Result<Self, String> {
         let rtx = match bytes.get(..4) {
             Some(b"ftrt") => false,
             Some(b"vtrt") => true,
             _ if bytes.starts_with(super::MAGIC) => {
-                return Err("is an engine file of this tool, and no plan".into());
+                return Err(
+                    "is an engine file of this tool, and no plan; `check --base-engine A --head-engine B` measures those"
+                        .into(),
+                );
             }
             _ => return Err("is no plan of TensorRT 8.6 or later: it does not begin as one".into()),
         };

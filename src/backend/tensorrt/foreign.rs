@@ -13,7 +13,6 @@ use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Wait};
 use crate::engine::{PlanHeader, set_plugins};
 use crate::error::{Failure, FailureKind, Result};
-use crate::file;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,11 +23,10 @@ const WHEN_LOADED: [&str; 4] = ["dla-core", "plugins", "runtime-cache", "version
 
 /// The plan as a model. It is loaded for that, because no other way leads to its inputs.
 pub fn read(api: &Arc<Api>, device: u32, path: &Path, options: &BuildOptions) -> Result<ModelFile> {
-    let bytes = file::read(path, &file::PLAN)?;
-    let wrong = |why: String| Failure::new(FailureKind::Format, format!("{} {why}", path.display()));
-    let header = PlanHeader::of(&bytes)
-        .map_err(|why| wrong(why).next("name a plan as `trtexec --saveEngine=model.plan` writes it"))?;
-    fits(header, &api.release).map_err(|why| wrong(why).next(OTHER_VERSION))?;
+    let (header, bytes) = PlanHeader::read(path)?;
+    fits(header, &api.release).map_err(|why| {
+        Failure::new(FailureKind::Format, format!("{} {why}", path.display())).next(OTHER_VERSION)
+    })?;
     // The library of our own tests may do without a GPU.
     let _gpu = match driver_present() {
         true => Some(GpuContext::open(device, Wait::Block)?),
