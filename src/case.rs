@@ -11,7 +11,8 @@ pub use open::{OpenIdentity, OpenLoop, check};
 pub use target::{Host, Target};
 
 use crate::config::{
-    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Variant, Wait,
+    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Tolerances,
+    Variant, Wait,
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::stats::{QUANTILES, requests_for};
@@ -167,6 +168,8 @@ pub struct Case {
     pub atol: f64,
     /// Whether outputs may hold NaN or infinity.
     pub allow_non_finite: bool,
+    /// How far head's outputs may be from the base's in a check; `None`: a difference is only said.
+    pub outputs: Option<Tolerances>,
     /// Seed of the random inputs.
     pub seed: u64,
     /// The backend, and why that one.
@@ -246,6 +249,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         rtol: s.rtol,
         atol: s.atol,
         allow_non_finite: s.allow_non_finite,
+        outputs: s.outputs,
         seed: s.seed,
         target: Target { kind, tensorrt: s.tensorrt.clone(), gpu: s.gpu },
         target_why,

@@ -11,6 +11,7 @@ mod deciding;
 mod design;
 pub mod many;
 mod metric;
+mod outputs;
 mod question;
 mod reason;
 pub mod samples;
@@ -18,6 +19,7 @@ mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
 pub use metric::{Metric, case_metrics, lacks_requests, metrics};
+pub use outputs::{OutputDifference, largest_difference};
 pub use reason::{
     BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, Unit, WhichArm,
 };
@@ -66,6 +68,8 @@ pub struct CaseComparison {
     pub engine_changes: Vec<String>,
     /// Outputs are not bit-identical.
     pub outputs_changed: bool,
+    /// How far they are apart, where both arms' are at hand.
+    pub output_difference: Option<OutputDifference>,
     /// The smallest changes that count.
     pub margins: Margins,
     /// Why the numbers of one of the arms say nothing about a model.
@@ -185,6 +189,7 @@ impl CaseComparison {
             broken_budget: None,
             engine_changes: Vec::new(),
             outputs_changed: false,
+            output_difference: None,
             unreal,
             moved: None,
         }

@@ -16,6 +16,7 @@ mod settings;
 mod shape;
 mod table;
 pub mod tensorrt;
+mod tolerance;
 mod words;
 
 pub use build::BuildOptions;
@@ -26,6 +27,7 @@ pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_over
 pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
 pub use tensorrt::TensorrtOptions;
+pub use tolerance::Tolerances;
 pub use words::{ArrivalsChoice, BackendChoice, BackendKind, Scenario, Wait, is_plan};
 
 use crate::error::{Failure, FailureKind, Result, did_you_mean};

@@ -149,7 +149,7 @@ fn summary(run: &Times, block: &[TimedRequest], point: &OperatingPoint, load_ns:
         }),
         before: GpuConditions::default(),
         after: GpuConditions::default(),
-        energy_j: None,
+        energy: None,
     };
     let measured = Measured {
         load_ns,

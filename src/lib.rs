@@ -101,7 +101,7 @@
 //! 10. `Store::save` writes the [`record::Record`]; `report::terminal` renders the outcome, `cli` prints it and exits.
 //!
 //! # A pull request's path through `check`
-//! 1. `cli::check` finds the project, and plans looks at so many pairs (`session::pairs::Looks`).
+//! 1. `cli::check` finds the project, and plans looks at so many pairs (`session::looks::Looks`).
 //! 2. `find_arms` asks `base::find` for the base: the commit named, or the one the CI event, the branches or records mean.
 //! 3. The base's tree is extracted from git into a private folder; `prepare` runs in both trees; both have cases.
 //! 4. `session::check::check` begins a session. [`pairing::pair`] asks both arms what the base asks; `Check::settle` makes

@@ -19,7 +19,7 @@ mod watch;
 pub use job::{MeasureJob, OpenJob, Pass};
 pub use warm::{WarmJob, run as warm};
 
-use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, Stream, backend, infer};
+use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};
 use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -33,7 +33,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tensors::feeds;
 use warm_up::{WarmUp, warm_up};
-use watch::Watch;
+use watch::watched;
 
 /// Measures one process's worth.
 pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
@@ -84,6 +84,7 @@ fn measure(
     let wanted_ns = wanted_ns(job, &warm_up);
     let warm = answer_now(&mut opened, "after warming up")?;
     let outputs = checks.check(&warm)?;
+    outputs::keep(&warm, job.outputs.as_deref())?;
     let found = passes(&mut opened, job, (since, wanted_ns), tell)?;
     let at_last = answer_now(&mut opened, "after measuring")?;
     checks.check(&at_last)?;
@@ -132,14 +133,23 @@ fn passes(opened: &mut Opened, job: &MeasureJob, time: Time, tell: &mut dyn Tell
     Ok(PassResults { gpu: found.gpu.map(|gpu| MeasuredGpu { times, ..gpu }), ..found })
 }
 
-/// The pass by the host's clock, with a look at the container and the GPU before and after.
-fn host_clock(opened: &mut Opened, job: &MeasureJob, time: Time, tell: &mut dyn Tell) -> Result<PassResults> {
+/// The pass by the host's clock, with a look at the container and the GPU before and after: a closed loop, or a search by
+/// open ones.
+fn host_clock(
+    opened: &mut Opened,
+    job: &MeasureJob,
+    (since, wanted_ns): Time,
+    tell: &mut dyn Tell,
+) -> Result<PassResults> {
+    announce(job, wanted_ns, tell);
     let throttles = device::throttle_count();
-    let watch = Watch::begin(opened)?;
-    let answered = answer(&mut opened.streams, job, time, tell);
-    // Profilers learn that it is over even where it failed.
-    let gpu = watch.map(|w| w.end(opened)).transpose()?;
-    let answered = answered?;
+    let (answered, gpu) = match &job.open {
+        Some(open) => watched(opened, |streams| capacity::measure(streams, job, open, tell))?,
+        None => {
+            let (samples, gpu) = watched(opened, |streams| host::measure(streams, job, since))?;
+            (Answered::closed(samples), gpu)
+        }
+    };
     let throttled = device::throttle_count() > throttles;
     write_samples(&job.samples, &answered.latencies)?;
     Ok(PassResults { answered, throttled, gpu })
@@ -155,26 +165,13 @@ fn wanted_ns(job: &MeasureJob, warm_up: &WarmUp) -> u64 {
     requests_ns.min(job.most_ns).max(job.measure_ns)
 }
 
-/// A closed loop, or a search by open ones.
-fn answer(
-    streams: &mut [Box<dyn Stream>],
-    job: &MeasureJob,
-    (since, wanted_ns): Time,
-    tell: &mut dyn Tell,
-) -> Result<Answered> {
-    match &job.open {
-        Some(open) => {
-            tell.stage(Stage::Measure, job.measure_ns.saturating_mul(capacity::EXPECTED_PROBES));
-            capacity::measure(streams, job, open, tell)
-        }
-        None => {
-            tell.stage(Stage::Measure, wanted_ns);
-            if wanted_ns > job.measure_ns {
-                let doing = format!("measuring {} requests, which the tail needs", count(job.least_requests));
-                tell.progress(Progress { doing, step: 0, steps: 0 });
-            }
-            host::measure(streams, job, since)
-        }
+/// Says what comes and how long it is expected to take.
+fn announce(job: &MeasureJob, wanted_ns: u64, tell: &mut dyn Tell) {
+    let open_ns = job.measure_ns.saturating_mul(capacity::EXPECTED_PROBES);
+    tell.stage(Stage::Measure, if job.open.is_some() { open_ns } else { wanted_ns });
+    if job.open.is_none() && wanted_ns > job.measure_ns {
+        let doing = format!("measuring {} requests, which the tail needs", count(job.least_requests));
+        tell.progress(Progress { doing, step: 0, steps: 0 });
     }
 }
 

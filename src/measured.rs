@@ -52,8 +52,33 @@ pub struct MeasuredGpu {
     pub before: GpuConditions,
     /// The GPU's state after.
     pub after: GpuConditions,
-    /// Energy of the whole GPU over the measured phase, in joules; `None` where its counter is absent.
-    pub energy_j: Option<f64>,
+    /// Energy of the whole GPU over the requests; `None` where its counter is absent, or too coarse for them.
+    pub energy: Option<Energy>,
+}
+
+/// The longest that a GPU's counter of energy stands still: drivers move it every 20 to 100 ms, by GPU.
+const COUNTER_STEP_NS: u64 = 100_000_000;
+
+/// Steps of the counter below which the difference of two readings is no measurement. Either reading is up to a step
+/// old, so the difference holds up to a step too much or too little: a fifth of five steps.
+const LEAST_STEPS: u64 = 5;
+
+/// What the whole GPU used between two readings of its counter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Energy {
+    /// Idle power included.
+    pub joules: f64,
+    /// The time between the readings, in nanoseconds: that of the requests and nothing else.
+    pub window_ns: u64,
+}
+
+impl Energy {
+    /// By the counter at the start and at the end of the window, in joules. `None` where the window is too short for the
+    /// counter, or it did not move, or went back as it does where the driver is loaded anew.
+    pub fn between(start_j: f64, end_j: f64, window_ns: u64) -> Option<Self> {
+        let joules = end_j - start_j;
+        (window_ns >= LEAST_STEPS * COUNTER_STEP_NS && joules > 0.0).then_some(Self { joules, window_ns })
+    }
 }
 
 /// An output of a request.
@@ -83,4 +108,18 @@ pub struct GpuTimes {
     pub d2h_ns: u64,
     /// Whether all of the request was submitted before the GPU began it. Otherwise the parts hold the host's launching.
     pub isolated: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn energy_needs_a_few_steps_of_its_counter() {
+        let over = |ms: u64| Energy::between(1000.0, 1350.0, ms * 1_000_000);
+        assert_eq!(over(1000), Some(Energy { joules: 350.0, window_ns: 1_000_000_000 }));
+        assert!(over(499).is_none() && over(500).is_some(), "five steps of 100 ms");
+        assert_eq!(Energy::between(1000.0, 1000.0, 1_000_000_000), None, "a counter that stands still");
+        assert_eq!(Energy::between(1000.0, 0.5, 1_000_000_000), None, "a driver that was loaded anew");
+    }
 }

@@ -4,15 +4,16 @@
 //! disagree.
 
 mod added;
+mod bound;
 mod check;
 mod event;
 mod figures;
 mod grid;
-
 mod run;
 mod tally;
 
 pub use added::{Added, AddedBy, AddedWhat};
+pub use bound::Bound;
 pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
 pub use event::Event;
 pub use figures::{

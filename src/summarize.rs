@@ -2,7 +2,7 @@
 
 use crate::capacity::{Curve, LateGenerator};
 use crate::case::Budget;
-use crate::device::{GpuConditions, GpuDisturbance};
+use crate::device::{GpuConditions, GpuDisturbance, Throttle};
 use crate::error::{Failure, FailureKind, Result};
 use crate::measured::{GpuTimes, Measured, MeasuredGpu};
 use crate::stats::{self, Description, QUANTILES};
@@ -73,6 +73,10 @@ pub struct GpuSummary {
     pub times: Option<GpuTimes>,
     /// Clock of the multiprocessors at the end of the measured phase.
     pub sm_mhz: Option<f64>,
+    /// The highest clock they have.
+    pub max_sm_mhz: Option<f64>,
+    /// What held the clocks down at the end; empty where nothing did.
+    pub held_by: Vec<Throttle>,
     /// By which share of itself that clock moved during the phase, where by more than 1 %: it is not locked.
     pub clock_change_frac: Option<f64>,
     /// Temperature of the chip at the end, in °C.
@@ -81,6 +85,8 @@ pub struct GpuSummary {
     pub power_w: Option<f64>,
     /// Energy of the whole GPU, idle power included.
     pub joules_per_inference: Option<f64>,
+    /// How long that energy was counted, in nanoseconds.
+    pub energy_window_ns: Option<u64>,
     /// Why the numbers are not valid: a clock that moved, throttling, other processes.
     pub invalid_reason: Option<InvalidReason>,
 }
@@ -222,10 +228,13 @@ fn summarize_gpu(compute: &[u64], gpu: &MeasuredGpu, inferences: f64) -> Result<
         compute: described.map(|d| compute_of(&d, &gpu.after)),
         times: gpu.times,
         sm_mhz: gpu.after.sm_mhz,
+        max_sm_mhz: gpu.after.max_sm_mhz,
+        held_by: gpu.after.throttled.clone(),
         clock_change_frac: GpuConditions::clock_change_frac(&gpu.before, &gpu.after),
         temperature_c: gpu.after.temperature_c,
         power_w: gpu.after.power_w,
-        joules_per_inference: gpu.energy_j.map(|j| j / inferences),
+        joules_per_inference: gpu.energy.map(|e| e.joules / inferences),
+        energy_window_ns: gpu.energy.map(|e| e.window_ns),
         invalid_reason: GpuConditions::disturbance(&gpu.before, &gpu.after).map(InvalidReason::from),
     })
 }

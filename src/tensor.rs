@@ -203,6 +203,12 @@ fn npy_header(dtype: DType, shape: &[usize]) -> Vec<u8> {
     out
 }
 
+/// Writes a tensor as a `.npy` file.
+pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
+    let bytes = [npy_header(tensor.dtype, &tensor.shape).as_slice(), &tensor.data].concat();
+    std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, &e))
+}
+
 /// Writes u64 samples (nanoseconds, in time order) as a one-dimensional `.npy` file.
 pub fn write_samples(path: &Path, samples: &[u64]) -> Result<()> {
     let write = || {

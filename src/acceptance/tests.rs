@@ -41,6 +41,7 @@ fn comparison(metrics: Vec<MetricComparison>) -> CaseComparison {
         broken_budget: None,
         engine_changes: Vec::new(),
         outputs_changed: false,
+        output_difference: None,
         margins: Margins::default(),
         unreal: None,
         moved: None,

@@ -12,7 +12,7 @@ use crate::message::Message;
 use crate::outcome::{Event, OnMissing, Tally};
 use crate::report::{CheckReport, github, json, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
-use crate::session::pairs::Looks;
+use crate::session::looks::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};

@@ -6,10 +6,10 @@
 //! the claimed metrics and directions only, one-sided, corrected for all claims of the run. The second set is independent
 //! of the selection, so that its p values need no allowance for the looks of the first.
 //!
-//! Simulated (`benches/decisions.rs`; 1 % between processes, p99 2 % beyond that; 400 and 4000 checks): +2 % in 1 of 50
-//! cases is confirmed in 49.8 % of checks, where correcting the first set and repeating all its looks confirmed 8.3 %;
-//! −5 % alone in 100.0 % and 16.4 pairs instead of 41.5 %. Where nothing changed and processes differ by 10 %, 0.03 % of
-//! cases and 2.3 % of runs of 50 cases end in a verdict.
+//! Simulated (`benches/decisions.rs`; 1 % between processes, p99 2 % beyond that; 200 and 2000 checks): +2 % in 1 of 50
+//! cases is confirmed in 48.0 % of checks, where correcting the first set and repeating all its looks confirmed 7.0 %;
+//! −5 % alone in 100.0 % and 16.0 pairs instead of 43.9 %. Where nothing changed and processes differ by 10 %, 0.05 % of
+//! cases and 1.5 % of runs of 50 cases end in a verdict.
 //!
 //! The sets are not pooled. Combining both p values (Held, *The harmonic mean χ²-test to substantiate scientific findings*,
 //! J. R. Stat. Soc. C 69, 2020; Bauer & Köhne, Biometrics 50, 1994) confirmed no more at an equal rate of false verdicts:

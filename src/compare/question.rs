@@ -80,10 +80,13 @@ mod tests {
             compute: None,
             times: None,
             sm_mhz: None,
+            max_sm_mhz: None,
+            held_by: Vec::new(),
             clock_change_frac: None,
             temperature_c: None,
             power_w: None,
             joules_per_inference: None,
+            energy_window_ns: None,
             invalid_reason: Some(GpuDisturbance::ClockMoved { before_mhz: 1980.0, after_mhz: 1500.0 }.into()),
         });
         let mut throttled = steady.clone();

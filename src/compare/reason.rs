@@ -2,6 +2,8 @@
 //!
 //! Invariant: no code decides by these texts; it asks the type.
 
+use super::OutputDifference;
+use crate::config::Tolerances;
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
 use crate::units::{plain_time, share, time};
@@ -242,6 +244,8 @@ pub enum Invalid {
     PairsDiscarded { discarded: usize, of: usize, last: InvalidReason },
     #[error("the base has debug-extra-work, so its numbers are no base")]
     BaseDidExtraWork,
+    #[error("head computes something else than the base does: {difference} (outputs: {tolerances})")]
+    Outputs { difference: OutputDifference, tolerances: Tolerances },
 }
 
 /// How head breaks the budget that the base kept. `metric`: the tail's name; times in nanoseconds; `p`: one-sided, of the

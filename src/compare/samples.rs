@@ -30,6 +30,7 @@ pub fn compare_samples(
         broken_budget: None,
         engine_changes: Vec::new(),
         outputs_changed: false,
+        output_difference: None,
         margins,
         unreal: None,
         moved: None,
@@ -93,7 +94,7 @@ mod tests {
     fn two_processes_are_shown_and_not_judged() {
         let c = compare_samples("x", &arm(2, 1e6, 1), &arm(2, 2e6, 2), Margins::default(), &SAME);
         assert!(
-            matches!(&c.verdict, Verdict::Inconclusive(why) if why.to_string().contains("needs 3 processes"))
+            matches!(&c.verdict, Verdict::Inconclusive(why) if why.to_string().contains("needs 4 processes"))
         );
         assert!((c.metrics[0].head / c.metrics[0].base - 2.0).abs() < 0.02);
         let c = compare_samples("x", &arm(5, 1e6, 1), &arm(5, 2e6, 2), Margins::default(), &SAME);

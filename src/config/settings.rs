@@ -7,6 +7,7 @@ use super::build::{BuildLayer, BuildOptions};
 use super::setting::Takes::{Folder, Many, Nothing, One};
 use super::setting::{Flag, Setting};
 use super::table::{Table, boolean, list, number, parsed, text, whole};
+use super::tolerance::{Tolerances, tolerance};
 use super::words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
 use crate::units::{Nanos, parse_percent};
 use serde_json::{Map, Value};
@@ -168,6 +169,9 @@ settings! {
     /// The absolute tolerance.
     atol: f64 = "atol", tolerance, 1e-4, "1e-4",
         Flag::new("atol", One("X"), "Absolute tolerance of --expect");
+    /// How far head's outputs may be from the base's in a check: |head - base| <= atol + rtol * |base|. Beyond, the case is
+    /// invalid. There is none by default, and a difference is only said; these are an example.
+    outputs: Option<Tolerances> = "outputs", some(Tolerances::read), None, "{ rtol = 1e-2, atol = 1e-3 }";
     /// Whether outputs may hold NaN or infinity (masked logits do).
     allow_non_finite: bool = "allow-non-finite", boolean, false, "false";
 }
@@ -232,11 +236,6 @@ fn margin(value: &Value) -> Result<f64, String> {
         m if m > 0.0 && m < 1.0 => Ok(m),
         _ => Err(format!("is {}; a margin is above 0% and below 100%", text(value)?)),
     }
-}
-
-fn tolerance(value: &Value) -> Result<f64, String> {
-    number(value)
-        .and_then(|n| if n >= 0.0 { Ok(n) } else { Err(format!("is {n}; a tolerance is zero or more")) })
 }
 
 /// `KEY=VALUE` as a table with that key. The value is TOML; a bare word counts as text.

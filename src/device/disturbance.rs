@@ -11,7 +11,9 @@ const MAX_CLOCK_CHANGE_FRAC: f64 = 0.1;
 const CLOCK_CHANGE_FRAC: f64 = 0.01;
 
 /// Why a GPU's clocks are held down, as NVML tells it. Being idle and clocks that the user has set are no reasons.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, thiserror::Error,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Throttle {
     /// The hardware is too hot.

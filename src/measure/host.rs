@@ -59,8 +59,21 @@ pub(super) struct Answered {
     pub capacity: Option<Curve>,
 }
 
+impl Answered {
+    /// What the requests of a closed loop came to.
+    pub fn closed(samples: Vec<Vec<Sample>>) -> Self {
+        let requests_per_s = requests_per_s(&samples);
+        let latencies = in_time_order(samples);
+        Self { requests: latencies.len() as u64, latencies, requests_per_s, capacity: None }
+    }
+}
+
 /// The whole pass, where the loop is closed. `since`: when the process began, which the job's longest time counts from.
-pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob, since: Instant) -> Result<Answered> {
+pub(super) fn measure(
+    streams: &mut [Box<dyn Stream>],
+    job: &MeasureJob,
+    since: Instant,
+) -> Result<Vec<Vec<Sample>>> {
     let least = Duration::from_nanos(job.measure_ns);
     let requests = job.least_requests.div_ceil(streams.len().max(1) as u64);
     let end = End {
@@ -68,10 +81,7 @@ pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob, since: 
         requests: usize::try_from(requests).unwrap_or(usize::MAX),
         most: Duration::from_nanos(job.most_ns).saturating_sub(since.elapsed()),
     };
-    let samples = phase(streams, job.point.in_flight, end)?;
-    let requests_per_s = requests_per_s(&samples);
-    let latencies = in_time_order(samples);
-    Ok(Answered { requests: latencies.len() as u64, latencies, requests_per_s, capacity: None })
+    phase(streams, job.point.in_flight, end)
 }
 
 pub(super) fn first(streams: &mut [Box<dyn Stream>]) -> Result<&mut Box<dyn Stream>> {

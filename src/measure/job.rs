@@ -47,6 +47,8 @@ pub struct MeasureJob {
     pub open: Option<OpenJob>,
     /// Where the samples go: latencies in nanoseconds.
     pub samples: PathBuf,
+    /// The folder for the outputs after warming up, a `.npy` file each; `None`: they are not kept.
+    pub outputs: Option<PathBuf>,
     /// Where the GPU's compute times go, if it times requests.
     pub gpu_samples: PathBuf,
 }

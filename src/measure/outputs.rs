@@ -6,14 +6,22 @@ use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
 use crate::measured::OutputFact;
-use crate::tensor::{Tensor, read_npy};
+use crate::tensor::{Tensor, read_npy, write_npy};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The outputs of one request, and when it was.
 pub(super) struct Answer {
     pub when: &'static str,
     pub tensors: Vec<Tensor>,
+}
+
+/// Keeps an answer, an output a file, where there is a folder for it.
+pub(super) fn keep(answer: &Answer, folder: Option<&Path>) -> Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
+    let write = |(number, tensor)| write_npy(&folder.join(format!("{number}.npy")), tensor);
+    answer.tensors.iter().enumerate().try_for_each(write)
 }
 
 /// What there is to check answers by.

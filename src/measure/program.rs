@@ -48,7 +48,7 @@ pub(super) fn measure(
             times: Some(m.times),
             before: GpuConditions::default(),
             after: GpuConditions::default(),
-            energy_j: None,
+            energy: None,
         }),
         capacity: None,
     })

@@ -2,6 +2,7 @@
 
 use super::{ComparedCase, Number};
 use crate::config::Scenario;
+use crate::outcome::Bound;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub struct CaseFinished {
     pub peak_host_bytes: Option<Number>,
     /// Null on `cpu`.
     pub gpu: Option<GpuNumbers>,
+    /// What holds the case back on its GPU; null where the numbers do not tell.
+    pub bound: Option<Bound>,
     /// Null without a budget.
     pub budget: Option<BudgetNumbers>,
     /// Null in closed loops.

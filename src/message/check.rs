@@ -23,6 +23,8 @@ pub struct ComparedCase {
     pub engine_changes: Vec<String>,
     /// Outputs are not bit-identical.
     pub outputs_changed: bool,
+    /// How far they are apart, in words; null where they are the same, or where only their hashes are at hand.
+    pub output_difference: Option<String>,
     /// How head breaks the budget that the base kept.
     pub broken_budget: Option<String>,
     /// An arm did extra work for a test: no result of a model.

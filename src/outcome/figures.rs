@@ -1,5 +1,6 @@
 //! The numbers of one measured case over its processes, each computed once for every format.
 
+use super::bound::Bound;
 use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
 use crate::case::{Budget, tail_quantile};
 use crate::compare::Metric;
@@ -71,6 +72,8 @@ pub struct Figures {
     pub peak_host_bytes: Option<Figure>,
     /// `None` where no process ran on a GPU.
     pub gpu: Option<GpuFigures>,
+    /// What holds the case back; `None` where the numbers do not tell.
+    pub bound: Option<Bound>,
     /// Whether the budget holds; `None` without one.
     pub budget: Option<BudgetResult>,
     /// `None` in closed loops.
@@ -93,6 +96,7 @@ impl Figures {
         let known = |ns: u64| (ns > 0).then_some(ns as f64);
         let count = |test: fn(&Summary) -> bool| case.processes.iter().filter(|s| test(s)).count();
         let inferences_per_s = over(case, |s| Some(s.inferences_per_s));
+        let gpu = GpuFigures::of(case);
         Self {
             processes: case.processes.len(),
             requests: case.processes.iter().map(|s| s.requests).sum(),
@@ -108,7 +112,8 @@ impl Figures {
             load_ns: over(case, |s| known(s.load_ns)),
             first_ns: over(case, |s| known(s.first_ns)),
             peak_host_bytes: over(case, |s| s.peak_host_bytes.map(|b| b as f64)),
-            gpu: GpuFigures::of(case),
+            gpu,
+            bound: gpu.and_then(|gpu| Bound::of(case, &gpu)),
             budget: BudgetResult::of(case),
             capacity: CapacityFigures::of(case),
             few_requests: FewRequests::of(case),
@@ -175,6 +180,8 @@ pub struct GpuFigures {
     pub d2h_ns: Option<Figure>,
     /// Clock of the multiprocessors.
     pub sm_mhz: Option<Figure>,
+    /// The highest clock they have.
+    pub max_sm_mhz: Option<Figure>,
     /// Temperature, in degrees Celsius.
     pub temperature_c: Option<Figure>,
     /// Power of the whole GPU, in watts.
@@ -198,6 +205,7 @@ impl GpuFigures {
             h2d_ns: gpu(|g| Some(g.times?.h2d_ns as f64)),
             d2h_ns: gpu(|g| Some(g.times?.d2h_ns as f64)),
             sm_mhz: gpu(|g| g.sm_mhz),
+            max_sm_mhz: gpu(|g| g.max_sm_mhz),
             temperature_c: gpu(|g| g.temperature_c.map(f64::from)),
             power_w: gpu(|g| g.power_w),
             joules_per_inference: gpu(|g| g.joules_per_inference),

@@ -163,5 +163,7 @@ pub(super) fn setting_changes(base: &Case, head: &Case, contents: FileHash) -> V
     found.add_number("rtol", base.rtol, head.rtol);
     found.add_number("atol", base.atol, head.atol);
     found.add_number("allow-non-finite", base.allow_non_finite, head.allow_non_finite);
+    let outputs = |case: &Case| case.outputs.map_or("nothing".to_owned(), |t| t.to_string());
+    found.add("outputs", outputs(base), outputs(head));
     found.0
 }

@@ -24,6 +24,7 @@ fn case(id: &str) -> Case {
         rtol: 1e-3,
         atol: 1e-4,
         allow_non_finite: false,
+        outputs: None,
         seed: 1,
         target: Target { kind: BackendKind::Cpu, tensorrt: None, gpu: 0 },
         target_why: "asked for",

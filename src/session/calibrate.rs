@@ -3,7 +3,8 @@
 
 use super::Setup;
 use super::context::Session;
-use super::pairs::{Arm, Looks, PairFailure, compare_pairs};
+use super::looks::Looks;
+use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
 use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::{Case, TimeFrom};

@@ -15,7 +15,7 @@ mod trees;
 pub use arms::{Arms, Asked, Between, Named, find_arms};
 
 use super::context::{Session, Setup};
-use super::pairs::Looks;
+use super::looks::Looks;
 use super::pin;
 use super::pin::Pins;
 use super::stages::new_record;

@@ -7,27 +7,27 @@
 
 use super::alternation::Alternation;
 use super::context::Session;
+use super::looks::Looks;
 use super::pilot::{self, PILOT_PAIRS};
-use super::stages::{case_record, measure_process};
+use super::stages::{case_record, measure_process, outputs_of};
 use crate::case::{Case, TimeFrom};
 use crate::compare::confirm::is_settled;
 use crate::compare::{
-    CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, Verdict, compare_case,
-    lacks_requests,
+    CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, OutputDifference, Verdict,
+    compare_case, lacks_requests, largest_difference,
 };
 use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::outcome::Event;
 use crate::record::CaseRecord;
+use crate::stats::Order;
 use crate::stats::decide::MIN_TAIL_UNITS;
-use crate::stats::{LOOKS, Order, look_alpha, next_look};
 use crate::summarize::{InvalidReason, Summary};
+use crate::tensor::{Tensor, read_npy};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Fewer pairs decide nothing.
-const MIN_PAIRS: usize = 3;
 /// More than this share of pairs discarded makes the comparison invalid.
 const MAX_DISCARDED_FRAC: f64 = 0.2;
 
@@ -39,6 +39,13 @@ pub(super) struct Arm<'a> {
     pub case: &'a Case,
     /// Its engine.
     pub built: &'a Built,
+}
+
+impl Arm<'_> {
+    /// Where its samples go, below the folder of all.
+    fn folder(&self, samples: &Path) -> PathBuf {
+        samples.join(self.case.id.replace('/', "__")).join(self.name)
+    }
 }
 
 /// Why no comparison came of it: the failure of the arm that could not be measured.
@@ -54,66 +61,6 @@ impl PairFailure {
         match self {
             Self::Base(f) | Self::Head(f) => f,
         }
-    }
-}
-
-/// How many pairs, and how sure.
-#[derive(Clone, Copy, Debug)]
-pub struct Looks {
-    /// A fixed number of pairs instead of sequential looks.
-    pub pairs: Option<usize>,
-    /// No look is begun that would end after this, judged by the pairs so far; the first one by its first pair.
-    pub max_time: Option<Duration>,
-    /// Overall two-sided error rate.
-    pub alpha: f64,
-    /// The seed of the order of the arms.
-    pub seed: u64,
-    /// Pairs of the case that were measured before: numbers, and with them the arrivals of an open loop, go on from
-    /// there.
-    pub after: u64,
-}
-
-impl Looks {
-    /// Sequential looks exist for the error rates whose thresholds were simulated.
-    pub fn check(&self) -> Result<()> {
-        match (self.pairs, look_alpha(self.alpha)) {
-            (None, Err(e)) => {
-                Err(Failure::usage(e.to_string())
-                    .next("use --alpha 0.05 or 0.01, or a fixed number of --pairs"))
-            }
-            (Some(n), _) if n < MIN_PAIRS => Err(Failure::usage(format!("{n} pairs decide nothing"))
-                .next("measure at least 3 --pairs, better 5")),
-            _ if !(self.alpha > 0.0 && self.alpha < 0.5) => {
-                Err(Failure::usage("--alpha is an error rate, such as 0.05"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Pairs at the next look, and its error rate.
-    fn next(&self, pairs: usize) -> Option<(usize, f64)> {
-        match self.pairs {
-            Some(fixed) => (pairs < fixed).then_some((fixed, self.alpha)),
-            None => next_look(pairs).zip(look_alpha(self.alpha).ok()),
-        }
-    }
-
-    /// How many pairs of a look of `until` there is time for, where `tried` pairs took `elapsed` and `kept` of them
-    /// count; `None`: not enough to be worth beginning. Only the first look is made smaller.
-    fn in_time(&self, until: usize, tried: usize, kept: usize, elapsed: Duration) -> Option<usize> {
-        let Some(limit) = self.max_time.filter(|_| tried > 0) else { return Some(until) };
-        let a_pair = elapsed.div_f64(tried as f64);
-        let left = limit.saturating_sub(elapsed);
-        if a_pair.mul_f64((until - kept.min(until)) as f64) <= left {
-            return Some(until);
-        }
-        let fitting = kept + (left.as_secs_f64() / a_pair.as_secs_f64().max(1e-9)) as usize;
-        (tried == 1 && fitting >= MIN_PAIRS).then_some(fitting.min(until))
-    }
-
-    /// Pairs at the last look.
-    fn most(&self) -> usize {
-        self.pairs.unwrap_or(LOOKS[LOOKS.len() - 1])
     }
 }
 
@@ -150,6 +97,7 @@ pub(super) fn compare_pairs(
         summaries: [Vec::new(), Vec::new()],
         first: Vec::new(),
         outputs: [BTreeMap::new(), BTreeMap::new()],
+        difference: None,
         short: Vec::new(),
         takes_short: looks.most() < MIN_TAIL_UNITS,
         most: looks.most(),
@@ -176,10 +124,14 @@ pub(super) fn compare_pairs(
         }
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(session, samples)?;
+            if run.computes_otherwise().is_some() {
+                break;
+            }
         }
         let now = run.judge(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
         let open = !is_settled(&now.comparison) || run.is_spoiled();
+        let open = open && run.computes_otherwise().is_none();
         paired = Some(now);
         if !open || run.hopeless(looks.most()) {
             break;
@@ -202,6 +154,8 @@ struct PairRun<'a> {
     /// Which arm ran first in each pair that was kept.
     first: Vec<Order>,
     outputs: [BTreeMap<String, String>; 2],
+    /// How far the outputs of the first pair are apart.
+    difference: Option<OutputDifference>,
     /// Pairs with too few requests for the tail, left out.
     short: Vec<([Summary; 2], Order)>,
     /// Whether such pairs count all the same, and the tail is not judged.
@@ -225,7 +179,7 @@ impl PairRun<'_> {
         let mut found: [Option<Summary>; 2] = [None, None];
         for arm in [first, 1 - first] {
             let side = self.arms[arm];
-            let folder = samples.join(side.case.id.replace('/', "__")).join(side.name);
+            let folder = side.folder(samples);
             let case = pilot::timed(side.case, session.chosen_time(&side.case.id));
             let measured = measure_process(session, &case, side.built, self.done, &folder);
             let (summary, outputs) =
@@ -234,6 +188,9 @@ impl PairRun<'_> {
                 self.outputs[arm] = outputs;
             }
             found[arm] = Some(summary);
+        }
+        if self.done == 1 {
+            self.difference = self.compare_outputs(samples);
         }
         let [Some(base), Some(head)] = found else { return Ok(()) };
         let order = if first == 0 { Order::BaseFirst } else { Order::HeadFirst };
@@ -249,6 +206,24 @@ impl PairRun<'_> {
         }
         self.choose_time(session);
         Ok(())
+    }
+
+    /// A difference that cannot be read is one that is not shown: that there is one, the hashes tell.
+    fn compare_outputs(&self, samples: &Path) -> Option<OutputDifference> {
+        let names = &self.arms[1].built.header.outputs;
+        let read = |arm: &Arm| -> Option<Vec<Tensor>> {
+            let folder = outputs_of(&arm.folder(samples));
+            (0..names.len()).map(|i| read_npy(&folder.join(format!("{i}.npy"))).ok()).collect()
+        };
+        let tolerances = self.arms[1].case.outputs;
+        largest_difference(names, &read(self.arms[0])?, &read(self.arms[1])?, tolerances)
+    }
+
+    /// Why no time of head counts: it computes something else, by more than is tolerated.
+    fn computes_otherwise(&self) -> Option<Invalid> {
+        let tolerances = self.arms[1].case.outputs?;
+        let difference = self.difference.clone().filter(|d| d.exceeds(tolerances))?;
+        Some(Invalid::Outputs { difference, tolerances })
     }
 
     /// One process with too few requests must cost its pair and not the judgement of the tail. Where it is not one but
@@ -337,6 +312,10 @@ impl PairRun<'_> {
         let case = self.arms[1].case;
         let design = Design::Pairs { alpha, first: &self.first, prior: &|metric| expect(&head, metric) };
         let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
+        if let Some(why) = self.computes_otherwise() {
+            comparison.verdict = Verdict::Invalid(why);
+        }
+        comparison.output_difference = self.difference.clone().filter(|_| comparison.outputs_changed);
         if let Some(last) = self.why_discarded.clone().filter(|_| self.is_spoiled()) {
             let (discarded, of) = (self.discarded, self.tried());
             comparison.verdict = Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last });
@@ -356,38 +335,5 @@ mod tests {
         assert!(is_spoiled(2, 5) && !is_spoiled(2, 8) && !is_spoiled(2, 20));
         assert!(!is_spoiled(5, 20) && is_spoiled(6, 20), "beyond a fifth no further pair helps");
         assert!(!is_spoiled(1, 0) && !is_spoiled(0, 0), "one alone is an accident");
-    }
-
-    #[test]
-    fn a_look_is_begun_only_if_it_can_end_in_time_and_the_first_may_be_smaller() {
-        let limit = |seconds| Looks {
-            pairs: None,
-            max_time: Some(Duration::from_secs(seconds)),
-            alpha: 0.05,
-            seed: 1,
-            after: 0,
-        };
-        let second = Duration::from_secs(1);
-        assert_eq!(limit(10).in_time(5, 1, 1, second), Some(5));
-        assert_eq!(limit(4).in_time(5, 1, 1, second), Some(4));
-        assert_eq!(limit(3).in_time(5, 1, 1, second), Some(3));
-        assert_eq!(limit(2).in_time(5, 1, 1, second), None);
-        assert_eq!(limit(2).in_time(5, 1, 1, 3 * second), None, "the first pair took it all");
-        assert_eq!(limit(7).in_time(8, 5, 5, 5 * second), None, "a later look is whole or not begun");
-        assert_eq!(limit(8).in_time(8, 5, 5, 5 * second), Some(8));
-        let unlimited = Looks { max_time: None, ..limit(0) };
-        assert_eq!(unlimited.in_time(5, 1, 1, second), Some(5));
-    }
-
-    #[test]
-    fn looks_are_the_planned_ones_or_the_fixed_number() {
-        let looks = Looks { pairs: None, max_time: None, alpha: 0.05, seed: 1, after: 0 };
-        let steps: Vec<usize> =
-            [0, 5, 8, 12, 20].iter().filter_map(|n| looks.next(*n).map(|(until, _)| until)).collect();
-        assert_eq!(steps, LOOKS);
-        assert_eq!(looks.most(), 20);
-        let fixed = Looks { pairs: Some(3), ..looks };
-        assert_eq!(fixed.most(), 3);
-        assert_eq!((fixed.next(0), fixed.next(3)), (Some((3, 0.05)), None));
     }
 }

@@ -19,7 +19,7 @@ use crate::tensor::read_samples;
 use crate::worker::protocol::{Job, WorkerMessage};
 use crate::worker::run as run_worker;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An engine that was built, or why it was not.
@@ -180,6 +180,12 @@ pub(super) fn measure_process(
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }
 
+/// Where the outputs of the first process are kept beside its samples. A folder of its own: every file beside the
+/// latencies would be taken for latencies too.
+pub(super) fn outputs_of(samples: &Path) -> PathBuf {
+    samples.join("outputs")
+}
+
 fn measure_once(
     session: &Session,
     case: &Case,
@@ -218,6 +224,8 @@ fn measure_once(
             process: process as u32,
         }),
         samples: file.to_owned(),
+        // Those of one process are all that a comparison needs.
+        outputs: file.parent().filter(|_| process == 1).map(outputs_of),
         gpu_samples: gpu_file.to_owned(),
     });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, process, m))? {

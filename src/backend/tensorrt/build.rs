@@ -39,7 +39,8 @@ pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
     let layers = call!(network, v_network_definition::GET_NB_LAYERS);
     facts.insert("network layers".into(), layers.to_string());
     let config = call!(builder, v_builder::CREATE_BUILDER_CONFIG);
-    let config = Object::owned(api, config, Layout::Wrapper, "createBuilderConfig")?;
+    // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+    let config = unsafe { Object::owned(api, config, Layout::Wrapper, "createBuilderConfig") }?;
     api.errors();
     options::apply(api, &builder, &config, options)?;
     let cache = TimingCache::open(api, config, options, &mut facts)?;
@@ -51,7 +52,8 @@ pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
     call!(cache.config, v_builder_config::SET_PROGRESS_MONITOR, monitor.pointer());
     api.errors();
     let plan = call!(builder, v_builder::BUILD_SERIALIZED_NETWORK, network.pointer(), cache.config.pointer());
-    let plan = host_memory(api, plan, "the engine was not built")?;
+    // SAFETY: the library has just made it for us.
+    let plan = unsafe { host_memory(api, plan, "the engine was not built") }?;
     cache.write(api, options, &mut facts)?;
     let warnings = api.warnings();
     if !warnings.is_empty() {
@@ -92,7 +94,8 @@ fn load_plugins(
         return Ok(());
     }
     let registry = call!(builder, v_builder::GET_PLUGIN_REGISTRY);
-    let registry = Object::borrowed(api, registry, Layout::Interface, "getPluginRegistry")?;
+    // SAFETY: the library owns it, in that layout, for as long as what it belongs to, which is used no longer.
+    let registry = unsafe { Object::borrowed(api, registry, Layout::Interface, "getPluginRegistry") }?;
     paths.iter().try_for_each(|path| load_plugin(api, &registry, path))?;
     set_plugins(facts, paths);
     Ok(())
@@ -109,7 +112,10 @@ pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<(
 }
 
 /// The bytes of an `IHostMemory` that is ours.
-pub(super) fn host_memory(
+///
+/// # Safety
+/// `pointer` is that of a live `IHostMemory` of this library, which nobody else deletes; or [`is_nothing`] holds for it.
+pub(super) unsafe fn host_memory(
     api: &Arc<Api>,
     pointer: super::sys::abi::ObjectPointer,
     what: &str,
@@ -117,7 +123,8 @@ pub(super) fn host_memory(
     if is_nothing(pointer) {
         return Err(api.failed(FailureKind::Build, what));
     }
-    let memory = Object::owned(api, pointer, Layout::Wrapper, what)?;
+    // SAFETY: the caller's promise.
+    let memory = unsafe { Object::owned(api, pointer, Layout::Wrapper, what) }?;
     let (data, size) = (call!(memory, v_host_memory::DATA), call!(memory, v_host_memory::SIZE));
     if data.is_null() || size == 0 {
         return Err(api.failed(FailureKind::Build, &format!("{what}: it is empty")));
@@ -152,7 +159,9 @@ impl TimingCache {
                 .next("it may be of another version or GPU; delete it, or name another file")
         };
         let cache = call!(config, v_builder_config::CREATE_TIMING_CACHE, data, bytes.len());
-        let cache = Object::owned(api, cache, Layout::Wrapper, "createTimingCache").map_err(refused)?;
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        let cache =
+            unsafe { Object::owned(api, cache, Layout::Wrapper, "createTimingCache") }.map_err(refused)?;
         if !call!(config, v_builder_config::SET_TIMING_CACHE, cache.pointer(), false) {
             return Err(refused(api.failed(FailureKind::Build, "it was not taken")));
         }
@@ -169,8 +178,11 @@ impl TimingCache {
             return Ok(());
         };
         let cache = call!(self.config, v_builder_config::GET_TIMING_CACHE);
-        let cache = Object::borrowed(api, cache, Layout::Wrapper, "getTimingCache")?;
-        let bytes = host_memory(api, call!(cache, v_timing_cache::SERIALIZE), "the timing cache")?;
+        // SAFETY: the library owns it, in that layout, for as long as what it belongs to, which is used no longer.
+        let cache = unsafe { Object::borrowed(api, cache, Layout::Wrapper, "getTimingCache") }?;
+        let bytes = call!(cache, v_timing_cache::SERIALIZE);
+        // SAFETY: the library has just made it for us.
+        let bytes = unsafe { host_memory(api, bytes, "the timing cache") }?;
         facts.insert("timing cache after".into(), sha256_hex(&bytes));
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;

@@ -54,7 +54,8 @@ impl RuntimeCache {
     /// The kernels as they are now, for the next process.
     pub fn serialize(&self) -> Result<Vec<u8>> {
         let bytes = call!(self.object, v_runtime_cache::SERIALIZE);
-        host_memory(self.object.api(), bytes, "the runtime cache does not serialise")
+        // SAFETY: the library has just made it for us.
+        unsafe { host_memory(self.object.api(), bytes, "the runtime cache does not serialise") }
             .map_err(as_measure_failure)
     }
 }
@@ -87,7 +88,10 @@ impl Engine {
         if is_nothing(pointer) {
             return Err(self.object().api().failed(FailureKind::Measure, "no context was made"));
         }
-        let object = Object::owned(self.object().api(), pointer, Layout::Wrapper, "createExecutionContext")?;
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        let object = unsafe {
+            Object::owned(self.object().api(), pointer, Layout::Wrapper, "createExecutionContext")
+        }?;
         Ok(Context::new(object, self, None))
     }
 
@@ -121,7 +125,10 @@ impl Engine {
         if is_nothing(pointer) {
             return Err(api.failed(FailureKind::Measure, "no context was made"));
         }
-        let object = Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")?;
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        let object = unsafe {
+            Object::owned(api, pointer, Layout::Wrapper, "createExecutionContextWithRuntimeConfig")
+        }?;
         Ok(Context::new(object, self, Some(RtxParts { config, cache })))
     }
 
@@ -130,8 +137,9 @@ impl Engine {
         let api = self.object().api();
         let config = self.runtime_config()?;
         let cache = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
-        let object =
-            Object::owned(api, cache, Layout::Wrapper, "createRuntimeCache").map_err(as_measure_failure)?;
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        let object = unsafe { Object::owned(api, cache, Layout::Wrapper, "createRuntimeCache") }
+            .map_err(as_measure_failure)?;
         if !kept.is_empty() {
             let accepted =
                 call!(object, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
@@ -142,7 +150,8 @@ impl Engine {
 
     fn runtime_config(&self) -> Result<Object> {
         let config = call!(self.object(), engine::CREATE_RUNTIME_CONFIG);
-        Object::owned(self.object().api(), config, Layout::Wrapper, "createRuntimeConfig")
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        unsafe { Object::owned(self.object().api(), config, Layout::Wrapper, "createRuntimeConfig") }
             .map_err(as_measure_failure)
     }
 }

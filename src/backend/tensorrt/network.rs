@@ -4,7 +4,7 @@
 
 use super::sys::abi::{Dims, Family, name_of};
 use super::sys::library::{Api, without_noise};
-use super::sys::object::{Layout, Object, call};
+use super::sys::object::{Layout, Object, call, said};
 use super::sys::tables::{
     i_parser, i_parser_error, network_definition_creation_flag, opt_profile_selector, parser_error_code,
     v_builder, v_builder_config, v_network_definition, v_optimization_profile, v_tensor,
@@ -33,7 +33,8 @@ pub fn create(api: &Arc<Api>, builder: &Object, strongly_typed: Option<bool>) ->
     let bit = network_definition_creation_flag::STRONGLY_TYPED.of(api.family()).unwrap_or(0);
     let flags = if typed { 1_u32 << bit } else { 0 };
     let pointer = call!(builder, v_builder::CREATE_NETWORK_V2, flags);
-    Object::owned(api, pointer, Layout::Wrapper, "createNetworkV2")
+    // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+    unsafe { Object::owned(api, pointer, Layout::Wrapper, "createNetworkV2") }
 }
 
 /// Fills the network. The parser and `bytes` must live until the engine is built: it owns the weights.
@@ -69,15 +70,16 @@ pub fn parse(api: &Arc<Api>, parser: &Object, bytes: &[u8], path: &Path) -> Resu
 /// One of the parser's errors: the node, its operator, the code, and what is wrong.
 fn parse_error(api: &Arc<Api>, parser: &Object, index: i32) -> Result<String> {
     let error = call!(parser, i_parser::GET_ERROR, index);
-    let error = Object::borrowed(api, error, Layout::Interface, "getError")?;
+    // SAFETY: the library owns it, in that layout, for as long as what it belongs to, which is used no longer.
+    let error = unsafe { Object::borrowed(api, error, Layout::Interface, "getError") }?;
     let code = call!(error, i_parser_error::CODE);
     let code =
         name_of(parser_error_code::ALL, api.family(), code).map_or_else(|| code.to_string(), str::to_owned);
-    let description = without_noise(&text(call!(error, i_parser_error::DESC)));
+    let description = without_noise(&said!(error, i_parser_error::DESC));
     let (number, name, operator) = (
         call!(error, i_parser_error::NODE),
-        text(call!(error, i_parser_error::NODE_NAME)),
-        text(call!(error, i_parser_error::NODE_OPERATOR)),
+        said!(error, i_parser_error::NODE_NAME),
+        said!(error, i_parser_error::NODE_OPERATOR),
     );
     let node = match (name.is_empty(), operator.is_empty()) {
         (false, _) => format!("node `{name}` ({operator})"),
@@ -100,9 +102,10 @@ fn inputs(api: &Arc<Api>, network: &Object) -> Result<Vec<Input>> {
     (0..count)
         .map(|i| {
             let tensor = call!(network, v_network_definition::GET_INPUT, i);
-            let tensor = Object::borrowed(api, tensor, Layout::Wrapper, "getInput")?;
+            // SAFETY: the library owns it, in that layout, for as long as what it belongs to, which is used no longer.
+            let tensor = unsafe { Object::borrowed(api, tensor, Layout::Wrapper, "getInput") }?;
             Ok(Input {
-                name: text(call!(tensor, v_tensor::GET_NAME)),
+                name: said!(tensor, v_tensor::GET_NAME),
                 dims: call!(tensor, v_tensor::GET_DIMENSIONS),
                 shape_tensor: call!(tensor, v_tensor::IS_SHAPE_TENSOR),
             })
@@ -135,7 +138,9 @@ pub fn add_profiles(
     }
     for (number, shapes) in profiles.iter().enumerate() {
         let pointer = call!(builder, v_builder::CREATE_OPTIMIZATION_PROFILE);
-        let profile = Object::borrowed(api, pointer, Layout::Wrapper, "createOptimizationProfile")?;
+        // SAFETY: the library owns it, in that layout, for as long as what it belongs to, which is used no longer.
+        let profile =
+            unsafe { Object::borrowed(api, pointer, Layout::Wrapper, "createOptimizationProfile") }?;
         for input in &dynamic {
             let shape = shapes.get(&input.name).ok_or_else(|| {
                 Failure::usage(format!(

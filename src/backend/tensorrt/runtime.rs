@@ -6,7 +6,7 @@
 use super::build::{host_memory, load_plugin};
 use super::sys::abi::{EnumValue, Family, name_of};
 use super::sys::library::Api;
-use super::sys::object::{Layout, Object, call, is_nothing};
+use super::sys::object::{Layout, Object, call, is_nothing, said};
 use super::sys::tables::{
     data_type, opt_profile_selector, tensor_format, tensor_io_mode, tensor_location, v_cuda_engine as engine,
     v_runtime,
@@ -33,7 +33,9 @@ impl Runtime {
     /// Loads a plugin library that plans need and do not contain.
     pub fn load_plugin(&self, path: &Path) -> Result<()> {
         let registry = call!(self.object, v_runtime::GET_PLUGIN_REGISTRY);
-        let registry = Object::borrowed(self.object.api(), registry, Layout::Interface, "getPluginRegistry")?;
+        // SAFETY: the library owns it, in that layout, for as long as what it belongs to, which is used no longer.
+        let registry =
+            unsafe { Object::borrowed(self.object.api(), registry, Layout::Interface, "getPluginRegistry") }?;
         load_plugin(self.object.api(), &registry, path).map_err(as_measure_failure)
     }
 
@@ -58,7 +60,8 @@ impl Runtime {
         if is_nothing(pointer) {
             return Err(api.failed(FailureKind::Measure, "the plan does not load"));
         }
-        let object = Object::owned(api, pointer, Layout::Wrapper, "deserializeCudaEngine")?;
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        let object = unsafe { Object::owned(api, pointer, Layout::Wrapper, "deserializeCudaEngine") }?;
         Ok(Engine { object, _runtime: Arc::clone(self) })
     }
 }
@@ -100,7 +103,7 @@ impl Engine {
 
     /// The name that the engine was built with.
     pub fn name(&self) -> Result<String> {
-        Ok(text(call!(self.object, engine::GET_NAME)))
+        Ok(said!(self.object, engine::GET_NAME))
     }
 
     /// How many layers it has.
@@ -121,7 +124,7 @@ impl Engine {
 
     fn io_tensor(&self, index: i32) -> Result<IoTensor> {
         let family = self.api().family();
-        let name = text(call!(self.object, engine::GET_IO_TENSOR_NAME, index));
+        let name = said!(self.object, engine::GET_IO_TENSOR_NAME, index);
         let name = CString::new(name)
             .map_err(|_| Failure::new(FailureKind::Measure, "a tensor has no usable name"))?;
         let at = name.as_ptr();
@@ -168,9 +171,12 @@ impl Engine {
     /// The plan again, as the engine is now.
     pub fn serialize(&self) -> Result<Vec<u8>> {
         let config = call!(self.object, engine::CREATE_SERIALIZATION_CONFIG);
-        let config = Object::owned(self.api(), config, Layout::Wrapper, "createSerializationConfig")?;
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        let config =
+            unsafe { Object::owned(self.api(), config, Layout::Wrapper, "createSerializationConfig") }?;
         let plan = call!(self.object, engine::SERIALIZE_WITH_CONFIG, config.pointer());
-        host_memory(self.api(), plan, "the engine does not serialise").map_err(as_measure_failure)
+        // SAFETY: the library has just made it for us.
+        unsafe { host_memory(self.api(), plan, "the engine does not serialise") }.map_err(as_measure_failure)
     }
 }
 

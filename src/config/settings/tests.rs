@@ -75,6 +75,7 @@ fn what_init_shows_is_read_and_is_the_default_or_an_example() {
         budgets: shown.budgets.clone(),
         batch_delay: shown.batch_delay,
         measure: shown.measure,
+        outputs: shown.outputs,
         point_asked: true,
         ..built_in
     };

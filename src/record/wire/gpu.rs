@@ -1,5 +1,6 @@
 //! What a GPU reported about a process, as it is written in records.
 
+use crate::device::Throttle;
 use crate::measured::GpuTimes;
 use crate::summarize::{Compute, GpuSummary, InvalidReason};
 use crate::units::round5;
@@ -16,6 +17,12 @@ pub(super) struct GpuV1 {
     parts: Option<PartsV1>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sm_mhz: Option<f64>,
+    /// The highest clock of the multiprocessors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_sm_mhz: Option<f64>,
+    /// What held the clocks down at the end of the measured phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    held_by: Vec<Throttle>,
     /// By which share of itself the clock moved while measuring, where by more than 1 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clock_change_frac: Option<f64>,
@@ -25,6 +32,9 @@ pub(super) struct GpuV1 {
     power_w: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     joules_per_inference: Option<f64>,
+    /// How long the energy was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    energy_window_ns: Option<u64>,
     /// Why the numbers are not valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spoiled: Option<String>,
@@ -66,10 +76,13 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
             isolated: t.isolated,
         }),
         sm_mhz: g.sm_mhz.map(round5),
+        max_sm_mhz: g.max_sm_mhz.map(round5),
+        held_by: g.held_by.clone(),
         clock_change_frac: g.clock_change_frac.map(round5),
         temperature_c: g.temperature_c,
         power_w: g.power_w.map(round5),
         joules_per_inference: g.joules_per_inference.map(round5),
+        energy_window_ns: g.energy_window_ns,
         spoiled: g.invalid_reason.as_ref().map(ToString::to_string),
     }
 }
@@ -90,10 +103,13 @@ pub(super) fn from_wire(g: GpuV1) -> GpuSummary {
             isolated: t.isolated,
         }),
         sm_mhz: g.sm_mhz,
+        max_sm_mhz: g.max_sm_mhz,
+        held_by: g.held_by,
         clock_change_frac: g.clock_change_frac,
         temperature_c: g.temperature_c,
         power_w: g.power_w,
         joules_per_inference: g.joules_per_inference,
+        energy_window_ns: g.energy_window_ns,
         invalid_reason: g.spoiled.map(InvalidReason::Recorded),
     }
 }

@@ -1,7 +1,7 @@
 //! Shows one measured case, before it is compared with anything.
 
 use crate::config::Wait;
-use crate::outcome::{BudgetAnswer, BudgetResult, FewRequests, Figure, Figures, GpuFigures};
+use crate::outcome::{Bound, BudgetAnswer, BudgetResult, FewRequests, Figure, Figures, GpuFigures};
 use crate::record::{CaseRecord, Unreal};
 use crate::report::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use crate::summarize::Summary;
@@ -19,6 +19,7 @@ pub(super) fn lines(case: &CaseRecord, figures: &Figures, verbose: bool) -> Vec<
     lines.push(quantile_line(figures));
     lines.extend((!open).then(|| per_s("thrpt:")));
     lines.extend(figures.gpu.iter().flat_map(gpu_lines));
+    lines.extend(figures.bound.as_ref().map(bound_line));
     lines.extend(figures.budget.as_ref().map(budget_line));
     lines.push(phase_line(case, figures));
     if verbose {
@@ -223,6 +224,52 @@ fn gpu_lines(gpu: &GpuFigures) -> Vec<String> {
         lines.push(paint(DIM, &format!("{label:<8}{}", states.join("  "))));
     }
     lines
+}
+
+/// What holds the case back, and what to try next.
+fn bound_line(bound: &Bound) -> String {
+    let megahertz = |now: f64, most: f64| format!("the GPU's clock is {now:.0} MHz of {most:.0} MHz");
+    let said = match *bound {
+        Bound::Launch { enqueue_ns, compute_ns, cuda_graph, compute_per_s } => format!(
+            "launch-bound: handing a request over takes {} of the host, computing it {} of the GPU; {}",
+            time(enqueue_ns),
+            time(compute_ns),
+            launch_next(cuda_graph, compute_per_s)
+        ),
+        Bound::Copies { h2d_ns, d2h_ns, compute_ns, overlap } => {
+            let [to_gpu, to_host] = [("to the GPU", h2d_ns), ("to the host", d2h_ns)]
+                .map(|(way, ns)| format!("{} {way}", time(ns)));
+            let (longer, other) = if h2d_ns >= d2h_ns { (to_gpu, to_host) } else { (to_host, to_gpu) };
+            let other = if overlap { format!("meanwhile {other}") } else { other };
+            format!(
+                "copy-bound: copies take {longer}, {other}, computing {}; --no-transfers shows what is left without",
+                time(compute_ns)
+            )
+        }
+        Bound::Power { sm_mhz, max_sm_mhz } => {
+            format!("power-limited: {}, held down by its power limit", megahertz(sm_mhz, max_sm_mhz))
+        }
+        Bound::Clock { sm_mhz, max_sm_mhz } => format!(
+            "clock-limited: {} without a limit that the driver names: it may be locked (`nvidia-smi -q -d CLOCK`)",
+            megahertz(sm_mhz, max_sm_mhz)
+        ),
+        Bound::Gpu => "GPU-bound: neither launching nor copying takes as long as computing".into(),
+    };
+    format!("{:<8}{said}", "bound:")
+}
+
+/// What takes the launching of a request off the host.
+fn launch_next(cuda_graph: bool, compute_per_s: Option<f64>) -> String {
+    match (cuda_graph, compute_per_s) {
+        (true, _) => {
+            "a larger batch (--batch) or more requests in flight (throughput, --in-flight) fill the GPU"
+                .into()
+        }
+        (false, Some(per_s)) => {
+            format!("a CUDA graph (--cuda-graph) would give at best about {}", rate(per_s))
+        }
+        (false, None) => "a CUDA graph (--cuda-graph) takes it off the host".into(),
+    }
 }
 
 /// Which option gives the requests that are missing. A worker spends at most three quarters of its limit on them.

@@ -26,7 +26,9 @@ pub(super) fn lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
     lines.extend(c.moved.map(|moved| paint(DIM, &moved.to_string())));
     lines.extend(c.unreal.map(|u| paint(RED, &format!("not a real result: {}", u.words()))));
     if c.outputs_changed {
-        lines.push(paint(YELLOW, "the outputs are not the same as the base's"));
+        let how =
+            c.output_difference.as_ref().map_or(String::new(), |d| format!("; they differ most in {d}"));
+        lines.push(paint(YELLOW, &format!("the outputs are not the same as the base's{how}")));
     }
     lines.extend(crate::report::calibration::basis(c).map(|note| paint(DIM, &note)));
     lines.extend(base.map(base_lines).unwrap_or_default());

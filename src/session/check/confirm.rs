@@ -7,7 +7,8 @@ use crate::compare::confirm::{Claimant, confirm, second_pairs};
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::{FailureKind, Result};
 use crate::outcome::{Row, RowOrigin};
-use crate::session::pairs::{Looks, PairFailure, Paired};
+use crate::session::looks::Looks;
+use crate::session::pairs::{PairFailure, Paired};
 use crate::session::stages::build_case;
 use std::collections::BTreeMap;
 

@@ -9,7 +9,8 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{OnMissing, Row, RowOrigin};
 use crate::pairing::{Both, Pairing};
 use crate::record::CaseRecord;
-use crate::session::pairs::{Arm, Looks, PairFailure, Paired, compare_pairs};
+use crate::session::looks::Looks;
+use crate::session::pairs::{Arm, PairFailure, Paired, compare_pairs};
 use crate::session::stages::{Engines, build_all, measure_case, new_record};
 use crate::worker::interrupted;
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};
 use trt_perf::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use trt_perf::config::{BuildOptions, Scenario, ShapeSpec, Wait, parse_override};
+use trt_perf::device::Throttle;
 use trt_perf::discover::{Axes, Cell, Discovery, Tried, TriedScore};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::measured::GpuTimes;
@@ -134,10 +135,13 @@ fn gpu_summary(counts: [u64; 9], numbers: &[f64]) -> GpuSummary {
             isolated: counts[5].is_multiple_of(2),
         }),
         sm_mhz: timed.then_some(numbers[3]),
+        max_sm_mhz: timed.then_some(numbers[1]),
+        held_by: if timed { vec![Throttle::PowerLimit, Throttle::SyncBoost] } else { Vec::new() },
         clock_change_frac: timed.then_some(numbers[2]),
         temperature_c: (!timed).then_some(65),
         power_w: Some(numbers[4]),
         joules_per_inference: (!timed).then_some(numbers[0]),
+        energy_window_ns: (!timed).then_some(counts[6]),
         invalid_reason: timed.then(|| InvalidReason::Recorded("the GPU's clock moved".into())),
     }
 }
@@ -285,9 +289,13 @@ fn to_five_digits(mut record: Record) -> Record {
                 p99_ns: round5(c.p99_ns),
                 p50_at_max_clock_ns: c.p50_at_max_clock_ns.map(round5),
             });
-            for x in
-                [&mut gpu.sm_mhz, &mut gpu.clock_change_frac, &mut gpu.power_w, &mut gpu.joules_per_inference]
-            {
+            for x in [
+                &mut gpu.sm_mhz,
+                &mut gpu.max_sm_mhz,
+                &mut gpu.clock_change_frac,
+                &mut gpu.power_w,
+                &mut gpu.joules_per_inference,
+            ] {
                 *x = x.map(round5);
             }
         }

@@ -1,5 +1,7 @@
 //! How results look, from fixed numbers: snapshots of the text for people, without its colours.
 
+mod gpu;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use trt_perf::capacity::{Capacity, Confirmed, Curve, Outcome};

@@ -64,10 +64,11 @@ impl Lab {
     }
 }
 
-/// How often each context was enqueued.
+/// How often each context of the measuring processes was enqueued. The process that compiles TensorRT-RTX's kernels
+/// enqueues once.
 fn enqueued(calls: &Calls) -> Vec<u64> {
     let count = |c: &str| c.strip_prefix("enqueued ")?.strip_suffix(" times")?.parse().ok();
-    calls.of("context").into_iter().filter_map(count).collect()
+    calls.of("context").into_iter().filter_map(count).filter(|n| *n > 1).collect()
 }
 
 #[test]
@@ -104,9 +105,11 @@ fn every_mode_answers_what_the_library_computes() {
                 let streams = if latency || at < 4 { None } else { Some(2) };
                 assert!(streams.is_none_or(|s| counts.len() == s), "{file} {mode:?} {scenario}: {counts:?}");
                 let graph = mode.contains(&"--cuda-graph");
-                // With a graph: once to get ready, once to capture. Else each request.
+                // With a graph: once to get ready, once to capture, for each request in flight that copies. Else each
+                // request.
+                let captured = if latency { 2 } else { 4 };
                 assert!(
-                    counts.iter().all(|n| if graph { *n == 2 } else { *n > 10 }),
+                    counts.iter().all(|n| if graph { *n == captured } else { *n > 10 }),
                     "{file} {mode:?} {scenario}: {counts:?}"
                 );
             }
@@ -134,9 +137,10 @@ fn a_capacity_is_found_with_every_family() {
         let closed = estimate(&case, "/capacity/closed_per_s");
         let points = case["capacity"]["points"].as_array().expect("a rate for each budget");
         assert_eq!(points.len(), if mode.contains(&"2ms") { 2 } else { 1 }, "{file} {mode:?}: {case}");
-        // Nothing is answered faster than back to back, and these budgets are hundreds of requests long.
+        // Budgets of hundreds of requests. Requests of 25 µs are as fast as the host is, and that was up to a quarter
+        // faster in the open loop than in the closed one before it (H100, H200).
         for rate in points.iter().map(|p| estimate(p, "/inferences_per_s")) {
-            assert!(rate < 1.05 * closed && rate > 0.2 * closed, "{file} {mode:?}: {case}");
+            assert!(rate < 1.5 * closed && rate > 0.2 * closed, "{file} {mode:?}: {case}");
         }
         let streams = if mode.contains(&"1") { 1 } else { 2 };
         assert_eq!(enqueued(&calls).len(), streams, "{file} {mode:?}: {calls:#?}");

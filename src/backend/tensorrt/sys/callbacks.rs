@@ -145,7 +145,8 @@ extern "C" fn log(this: This, severity: i32, message: Text) {
     if severity > WARNING {
         return;
     }
-    let (error, text) = (severity <= ERROR, text(message));
+    // SAFETY: the library gives a text that lives until we return.
+    let (error, text) = (severity <= ERROR, unsafe { text(message) });
     eprintln!("TensorRT {}: {text}", if error { "error" } else { "warning" });
     // SAFETY: only loggers have this function in their table.
     let kept = unsafe { state::<Mutex<Vec<Logged>>>(this) };
@@ -217,13 +218,16 @@ extern "C" fn monitor_info(_: This) -> InterfaceInfo {
 }
 
 extern "C" fn phase_start(this: This, name: Text, _parent: Text, steps: i32) {
-    let phase = Phase { name: text(name), step: 0, steps: u32::try_from(steps).unwrap_or(0) };
+    // SAFETY: the library gives a text that lives until we return.
+    let name = unsafe { text(name) };
+    let phase = Phase { name, step: 0, steps: u32::try_from(steps).unwrap_or(0) };
     // SAFETY: only progress monitors have this function in their table.
     unsafe { state::<Phases>(this) }.change(|active| active.push(phase));
 }
 
 extern "C" fn step_complete(this: This, name: Text, step: i32) -> bool {
-    let name = text(name);
+    // SAFETY: the library gives a text that lives until we return.
+    let name = unsafe { text(name) };
     // SAFETY: as above.
     unsafe { state::<Phases>(this) }.change(|active| {
         if let Some(phase) = active.iter_mut().rev().find(|p| p.name == name) {
@@ -235,7 +239,8 @@ extern "C" fn step_complete(this: This, name: Text, step: i32) -> bool {
 }
 
 extern "C" fn phase_finish(this: This, name: Text) {
-    let name = text(name);
+    // SAFETY: the library gives a text that lives until we return.
+    let name = unsafe { text(name) };
     // SAFETY: as above.
     unsafe { state::<Phases>(this) }.change(|active| {
         if let Some(at) = active.iter().rposition(|p| p.name == name) {
@@ -278,5 +283,7 @@ extern "C" fn profiler_info(_: This) -> InterfaceInfo {
 extern "C" fn report_layer_time(this: This, name: Text, ms: f32) {
     // SAFETY: only profilers have this function in their table.
     let times = unsafe { state::<Mutex<Vec<(String, f32)>>>(this) };
-    times.lock().unwrap_or_else(PoisonError::into_inner).push((text(name), ms));
+    // SAFETY: the library gives a text that lives until we return.
+    let name = unsafe { text(name) };
+    times.lock().unwrap_or_else(PoisonError::into_inner).push((name, ms));
 }

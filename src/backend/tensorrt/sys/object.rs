@@ -43,12 +43,20 @@ unsafe impl Sync for Object {}
 
 impl Object {
     /// An object that is ours to delete. `made_by` is what a failure names where there is none.
-    pub fn owned(api: &Arc<Api>, pointer: This, layout: Layout, made_by: &str) -> Result<Self> {
+    ///
+    /// # Safety
+    /// `pointer` is that of a live object of this library in this layout, which nobody else deletes; or
+    /// [`is_nothing`] holds for it.
+    pub unsafe fn owned(api: &Arc<Api>, pointer: This, layout: Layout, made_by: &str) -> Result<Self> {
         Self::new(api, pointer, layout, true, made_by)
     }
 
-    /// An object that belongs to another one, which must outlive it.
-    pub fn borrowed(api: &Arc<Api>, pointer: This, layout: Layout, made_by: &str) -> Result<Self> {
+    /// An object that belongs to another one.
+    ///
+    /// # Safety
+    /// `pointer` is that of an object of this library in this layout, and the other one outlives what is made here; or
+    /// [`is_nothing`] holds for it.
+    pub unsafe fn borrowed(api: &Arc<Api>, pointer: This, layout: Layout, made_by: &str) -> Result<Self> {
         Self::new(api, pointer, layout, false, made_by)
     }
 
@@ -117,19 +125,22 @@ impl Drop for Object {
 impl Api {
     /// A new builder. Fails where the library has none.
     pub fn builder(self: &Arc<Self>) -> Result<Object> {
-        Object::owned(self, self.new_builder()?, Layout::Wrapper, "createInferBuilder")
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        unsafe { Object::owned(self, self.new_builder()?, Layout::Wrapper, "createInferBuilder") }
     }
 
     /// A new runtime. Fails where the library makes none.
     pub fn runtime(self: &Arc<Self>) -> Result<Object> {
-        Object::owned(self, self.new_runtime()?, Layout::Wrapper, "createInferRuntime")
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        unsafe { Object::owned(self, self.new_runtime()?, Layout::Wrapper, "createInferRuntime") }
     }
 
     /// A parser that fills `network`, which must outlive it.
     pub fn parser(self: &Arc<Self>, network: &Object) -> Result<Object> {
         // SAFETY: the object is a live network of this library.
         let pointer = unsafe { self.new_parser(network.pointer())? };
-        Object::owned(self, pointer, Layout::Interface, "createNvOnnxParser")
+        // SAFETY: the library has just made it for us, in that layout; nobody else deletes it.
+        unsafe { Object::owned(self, pointer, Layout::Interface, "createNvOnnxParser") }
     }
 }
 
@@ -157,6 +168,16 @@ macro_rules! call {
     }};
 }
 pub(in crate::backend::tensorrt) use call;
+
+/// [`call!`] of a function that gives a text.
+macro_rules! said {
+    ($object:expr, $method:expr $(, $arg:expr)* $(,)?) => {{
+        let pointer = call!($object, $method $(, $arg)*);
+        // SAFETY: texts of the library end in a zero byte and live at least until the object they come from changes.
+        unsafe { text(pointer) }
+    }};
+}
+pub(in crate::backend::tensorrt) use said;
 
 /// Whether the library gave no object.
 pub fn is_nothing(pointer: This) -> bool {

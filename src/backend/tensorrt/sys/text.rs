@@ -5,11 +5,14 @@ use crate::error::{Failure, Result};
 use std::ffi::{CStr, CString};
 
 /// A text of the library's; empty where it gave none.
-pub fn text(pointer: Text) -> String {
+///
+/// # Safety
+/// `pointer` is null, or that of a text that ends in a zero byte and does not change meanwhile.
+pub unsafe fn text(pointer: Text) -> String {
     if pointer.is_null() {
         return String::new();
     }
-    // SAFETY: the library's texts end in a zero byte and live at least until the object they come from changes.
+    // SAFETY: the caller's promise.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
