@@ -11,8 +11,8 @@ pub use open::{OpenIdentity, OpenLoop, check};
 pub use target::{Host, Target};
 
 use crate::config::{
-    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Tolerances,
-    Variant, Wait,
+    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Settings, Shape, ShapeSpec, TAIL_MARGIN_FRAC,
+    Tolerances, Variant, Wait,
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::stats::{QUANTILES, requests_for};
@@ -224,14 +224,6 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
             (s.streams.unwrap_or(all_streams), s.in_flight.unwrap_or(deep))
         }
     };
-    let open = (scenario == Scenario::Capacity).then(|| {
-        let all: BTreeSet<u64> = s.budgets.iter().chain(&s.max_latency).map(|b| b.0).collect();
-        OpenLoop {
-            arrivals: s.arrivals.clone(),
-            budgets_ns: all.into_iter().collect(),
-            batch_delay_ns: s.batch_delay.map(|d| d.0),
-        }
-    });
     Case {
         id: format!("{}/{}/{segment}/{}", model.package, model.name, scenario.word()),
         model: model.path.clone(),
@@ -243,7 +235,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         point: OperatingPoint { batch, streams, in_flight, cuda_graph: s.cuda_graph },
         mode: Mode { transfers: s.transfers, wait: s.wait },
         budget: s.max_latency.map(|max| Budget { max_ns: max.0, quantile: s.percentile / 100.0 }),
-        open,
+        open: (scenario == Scenario::Capacity).then(|| open_loop(s)),
         inputs: variant.inputs.clone(),
         expect: variant.expect.clone(),
         rtol: s.rtol,
@@ -266,6 +258,15 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         margins: Margins { value_frac: s.margin_frac, tail_frac: s.tail_margin_frac },
         engine: None,
         place: model.place.clone(),
+    }
+}
+
+fn open_loop(settings: &Settings) -> OpenLoop {
+    let all: BTreeSet<u64> = settings.budgets.iter().chain(&settings.max_latency).map(|b| b.0).collect();
+    OpenLoop {
+        arrivals: settings.arrivals.clone(),
+        budgets_ns: all.into_iter().collect(),
+        batch_delay_ns: settings.batch_delay.map(|d| d.0),
     }
 }
 
