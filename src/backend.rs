@@ -66,8 +66,8 @@ pub trait Backend {
     /// Library and version, such as `rten 0.27.0`; part of the engine inputs. Fails where it cannot be opened.
     fn library(&self) -> Result<String>;
 
-    /// Reads and checks a model's file.
-    fn read(&self, path: &Path) -> Result<ModelFile> {
+    /// Reads and checks a model's file; what has to be loaded for that is loaded with these options.
+    fn read(&self, path: &Path, _options: &BuildOptions) -> Result<ModelFile> {
         onnx::read(path)
     }
 

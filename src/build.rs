@@ -3,9 +3,9 @@
 
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::cache::Cache;
-use crate::case::{Target, sha256_hex};
-use crate::config::{BuildOptions, Shape, dims_text};
-use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec};
+use crate::case::{BackendKind, Target, sha256_hex};
+use crate::config::{BuildOptions, Shape, dims_text, is_plan};
+use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec, PlanHeader};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::file;
 use crate::inputs::sensible_range;
@@ -29,6 +29,8 @@ pub struct BuildJob {
     pub target: Target,
     /// The model's file.
     pub model: PathBuf,
+    /// Whether a plan may be loaded that this tool did not build.
+    pub trust_plan: bool,
     /// The configured shapes, by the input's name.
     pub shapes: BTreeMap<String, Shape>,
     /// Fills a dynamic first dimension without a shape, where `batches` was configured.
@@ -48,7 +50,8 @@ pub struct BuildJob {
 /// Finds the engine in the cache or builds it.
 pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
     let backend = backend(&job.target)?;
-    let model = backend.read(&job.model)?;
+    ensure_trusted(job)?;
+    let model = backend.read(&job.model, &job.build)?;
     let inputs = resolve_inputs(job, &model).map_err(|e| e.context(job.model.display()))?;
     let made_from = EngineInputs {
         format: EngineInputs::FORMAT,
@@ -87,6 +90,29 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
         cache_trouble = Some(failure.message);
     }
     Ok(Built { cache_trouble, ..Built::new(path, header, false) })
+}
+
+/// A plan is executable content: nothing looks into it before somebody says that it may be run.
+fn ensure_trusted(job: &BuildJob) -> Result<()> {
+    if !is_plan(&job.model) {
+        return Ok(());
+    }
+    let (header, _) = PlanHeader::read(&job.model)?;
+    let plan = job.model.display();
+    if job.target.kind != BackendKind::Tensorrt {
+        return Err(Failure::usage(format!(
+            "{plan} is a plan of TensorRT, and the backend {} does not load plans",
+            job.target.kind.word()
+        ))
+        .next("use --backend tensorrt"));
+    }
+    if !job.trust_plan {
+        return Err(Failure::usage(format!(
+            "{plan} was built by {header}, and not by this tool; a plan is executable content, so it is not loaded unasked"
+        ))
+        .next("if you trust whoever made it, say so with --trust-plan; otherwise name the .onnx file it was built from"));
+    }
+    Ok(())
 }
 
 fn write(path: &Path, header: &EngineHeader, parts: &[Vec<u8>]) -> Result<()> {
@@ -225,6 +251,12 @@ fn check_shape(input: &ModelInput, shape: &Shape) -> Result<Shape> {
     let fits = |given: &[u64]| {
         given.len() == dims.len()
             && given.iter().zip(dims).all(|(g, d)| !matches!(d, ModelDim::Fixed(n) if n != g))
+            && input.served.as_ref().is_none_or(|served| {
+                given
+                    .iter()
+                    .zip(served.min.iter().zip(&served.max))
+                    .all(|(g, (min, max))| (min..=max).contains(&g))
+            })
     };
     match [&shape.opt, &shape.min, &shape.max].into_iter().find(|given| !fits(given)) {
         None => Ok(shape.clone()),
@@ -256,6 +288,7 @@ fn declared_shape(input: &ModelInput, batch: Option<u64>, batch_used: &mut bool)
         Failure::new(FailureKind::Usage, format!("input `{name}` declares no shape at all"))
             .next(example(&[ModelDim::Dynamic(String::new())]))
     })?;
+    let best = |at: usize| input.served.as_ref()?.opt.get(at).copied();
     let mut fixed = Vec::new();
     for (at, dim) in dims.iter().enumerate() {
         fixed.push(match (dim, batch) {
@@ -265,6 +298,10 @@ fn declared_shape(input: &ModelInput, batch: Option<u64>, batch_used: &mut bool)
                 b
             }
             (ModelDim::Dynamic(symbol), _) => {
+                if let Some(best) = best(at) {
+                    fixed.push(best);
+                    continue;
+                }
                 let symbol = if symbol.is_empty() { String::new() } else { format!(" `{symbol}`") };
                 return Err(Failure::usage(format!("input `{name}` has the dynamic dimension{symbol} (number {at} of {}) and no shape is given", declared_text(dims)))
                     .next(example(dims)));

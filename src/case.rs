@@ -11,11 +11,12 @@ pub use open::{OpenIdentity, OpenLoop, check};
 pub use target::{Host, Target};
 
 use crate::config::{
-    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Shape, ShapeSpec, TAIL_MARGIN_FRAC, Tolerances,
-    Variant, Wait,
+    BuildOptions, MARGIN_FRAC, Model, Place, Scenario, Settings, Shape, ShapeSpec, TAIL_MARGIN_FRAC,
+    Tolerances, Variant, Wait,
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::stats::{QUANTILES, requests_for};
+use crate::trtexec;
 use crate::units::{Nanos, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -139,6 +140,8 @@ pub struct Case {
     pub id: String,
     /// The model file.
     pub model: PathBuf,
+    /// Whether the model may be a plan that this tool did not build.
+    pub trust_plan: bool,
     /// How requests are offered.
     pub scenario: Scenario,
     /// The shape of each input that is configured, at the batch of this case.
@@ -221,17 +224,10 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
             (s.streams.unwrap_or(all_streams), s.in_flight.unwrap_or(deep))
         }
     };
-    let open = (scenario == Scenario::Capacity).then(|| {
-        let all: BTreeSet<u64> = s.budgets.iter().chain(&s.max_latency).map(|b| b.0).collect();
-        OpenLoop {
-            arrivals: s.arrivals.clone(),
-            budgets_ns: all.into_iter().collect(),
-            batch_delay_ns: s.batch_delay.map(|d| d.0),
-        }
-    });
     Case {
         id: format!("{}/{}/{segment}/{}", model.package, model.name, scenario.word()),
         model: model.path.clone(),
+        trust_plan: s.trust_plan,
         scenario,
         shapes: variant.shapes.iter().map(|(name, spec)| (name.clone(), spec.at(batch))).collect(),
         batch_asked: s.batches.is_some(),
@@ -239,7 +235,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         point: OperatingPoint { batch, streams, in_flight, cuda_graph: s.cuda_graph },
         mode: Mode { transfers: s.transfers, wait: s.wait },
         budget: s.max_latency.map(|max| Budget { max_ns: max.0, quantile: s.percentile / 100.0 }),
-        open,
+        open: (scenario == Scenario::Capacity).then(|| open_loop(s)),
         inputs: variant.inputs.clone(),
         expect: variant.expect.clone(),
         rtol: s.rtol,
@@ -265,6 +261,15 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
     }
 }
 
+fn open_loop(settings: &Settings) -> OpenLoop {
+    let all: BTreeSet<u64> = settings.budgets.iter().chain(&settings.max_latency).map(|b| b.0).collect();
+    OpenLoop {
+        arrivals: settings.arrivals.clone(),
+        budgets_ns: all.into_iter().collect(),
+        batch_delay_ns: settings.batch_delay.map(|d| d.0),
+    }
+}
+
 /// What is asked, resolved against the model: the text that the definition hash is taken of.
 #[derive(Serialize)]
 struct Definition<'a> {
@@ -278,6 +283,9 @@ struct Definition<'a> {
     open: Option<&'a OpenIdentity>,
     inputs: &'a [InputIdentity],
     seed: u64,
+    /// Left out where there are none, so that definitions without keep their hash.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    program_options: Vec<&'a str>,
 }
 
 /// One input as the case feeds it.
@@ -308,6 +316,7 @@ impl Case {
             open,
             inputs,
             seed: self.seed,
+            program_options: trtexec::run_options(&self.build.trtexec_args),
         };
         sha256_json(&definition)
     }

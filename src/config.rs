@@ -28,7 +28,7 @@ pub use shape::{Shape, ShapeSpec, dims_text};
 pub use table::Place;
 pub use tensorrt::TensorrtOptions;
 pub use tolerance::Tolerances;
-pub use words::{ArrivalsChoice, BackendChoice, BackendKind, Scenario, Wait};
+pub use words::{ArrivalsChoice, BackendChoice, BackendKind, Scenario, Wait, is_plan};
 
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use part::{OverridesFiles, Part, check_files, name_text};

@@ -19,8 +19,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 mod kernels;
+mod plan;
 
 pub use kernels::KernelFile;
+pub use plan::PlanHeader;
 
 const MAGIC: &[u8; 8] = b"TRTPERF\n";
 /// Changes whenever the layout or the header does; part of the engine inputs hash, so old files are just not found.

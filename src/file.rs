@@ -35,6 +35,9 @@ pub const WEIGHTS: Expected =
     named("external weights", 64 * GIB, "put the weights beside the model, as regular files");
 /// What the build phase makes.
 pub const ENGINE: Expected = named("engine", 64 * GIB, "delete it; the next run builds it again");
+/// What TensorRT's builder makes, as somebody else kept it.
+pub const PLAN: Expected =
+    named("plan", 64 * GIB, "name a plan, as `trtexec --saveEngine=model.plan` writes it");
 /// What a library compiled for an engine while it loaded it.
 pub const KERNELS: Expected =
     named("file of kernels", 4 * GIB, "delete it; the next run compiles them again");

@@ -18,12 +18,11 @@ use std::collections::BTreeMap;
 
 /// The backend that records name: the same as that of the backend which runs trtexec.
 const BACKEND: BackendKind = BackendKind::Trtexec;
-/// One run is cut into this many blocks, so that there is something to compare: two more than the fewest that are judged.
-const BLOCKS: usize = 5;
-/// A block of fewer requests than this says too little.
-const MIN_BLOCK: usize = 20;
-/// Runs of one session with the same settings do not differ this much in their number of requests.
-const MAX_RATIO: usize = 2;
+/// A run measures from the end of its warm-up on for as long as it was told: between its first start and its last end
+/// one request may be missing at either side. In a few requests more than this share, the file is of another run.
+const SPAN_FRAC: f64 = 0.02;
+/// The same for very short runs: scheduling alone takes so long.
+const SPAN_MS: f64 = 20.0;
 
 /// Runs of `trtexec` to be recorded.
 #[derive(Debug)]
@@ -34,8 +33,8 @@ pub struct Runs {
     pub scenario: Scenario,
     /// Inferences per request.
     pub batch: u64,
-    /// The number of blocks that each run is cut into; `None`: five for one run alone, one for several.
-    pub blocks: Option<usize>,
+    /// The number of blocks that each run is cut into, each of which stands for a process; 1: a run is a process.
+    pub blocks: usize,
     /// Name and text of each export of times, a process each.
     pub times: Vec<(String, String)>,
     /// What trtexec printed.
@@ -62,11 +61,13 @@ pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
         let run = trtexec::times(text, settings.warm_up_ms).map_err(|why| bad(name, &why))?;
         times.push((name.as_str(), run));
     }
-    same_length(&times)?;
-    let cut = runs.blocks.unwrap_or(match &times[..] {
-        [(_, only)] if only.requests.len() >= BLOCKS * MIN_BLOCK => BLOCKS,
-        _ => 1,
-    });
+    if times.is_empty() {
+        return Err(
+            Failure::usage("no export of times is named").next("name a file of trtexec --exportTimes")
+        );
+    }
+    times.iter().try_for_each(|(name, run)| as_long_as_told(name, run, settings))?;
+    let cut = runs.blocks.max(1);
     let point = OperatingPoint {
         batch: runs.batch,
         streams: settings.streams,
@@ -105,28 +106,27 @@ fn bad(name: &str, why: &str) -> Failure {
         .next("export it again with `trtexec --loadEngine=… --exportTimes=times.json`")
 }
 
-/// Runs of one record were all asked for the same; one that was stopped early, or ran for longer, was not.
-fn same_length(times: &[(&str, Times)]) -> Result<()> {
-    let len = |run: &&(&str, Times)| run.1.requests.len();
-    let (Some(least), Some(most)) = (times.iter().min_by_key(len), times.iter().max_by_key(len)) else {
-        return Err(
-            Failure::usage("no export of times is named").next("name a file of trtexec --exportTimes")
-        );
-    };
-    if most.1.requests.len() <= MAX_RATIO * least.1.requests.len() {
+/// Runs of one record were all told what the log says; one that was told another `--duration` was not.
+fn as_long_as_told(name: &str, run: &Times, settings: &RunSettings) -> Result<()> {
+    let Some(told_ms) = settings.duration_ms else { return Ok(()) };
+    let start = run.requests.iter().fold(f64::INFINITY, |t, r| t.min(r.start_ms));
+    let end = run.requests.iter().fold(0.0_f64, |t, r| t.max(r.end_ms));
+    let longest = run.requests.iter().fold(0.0_f64, |t, r| t.max(r.latency_ms));
+    let (span_ms, slack_ms) = (end - start, SPAN_FRAC * told_ms + SPAN_MS + 2.0 * longest);
+    // It goes on until it has both, so a longer run may have been told more requests.
+    let for_requests = settings.iterations.is_none_or(|n| run.requests.len() as u64 <= n + settings.streams);
+    if span_ms >= told_ms - slack_ms && (span_ms <= told_ms + slack_ms || for_requests) {
         return Ok(());
     }
     Err(Failure::new(
         FailureKind::Format,
         format!(
-            "{} holds {} requests and {} holds {}: they are not runs of the same length",
-            least.0,
-            least.1.requests.len(),
-            most.0,
-            most.1.requests.len()
+            "{name} holds requests of {}, and the log says that trtexec was told to measure for {}",
+            plain_time(span_ms * 1e6),
+            plain_time(told_ms * 1e6)
         ),
     )
-    .next("import only runs with the same --duration and --iterations as one record"))
+    .next("import runs with the same --duration as one record, with the log of one of them"))
 }
 
 /// `n` consecutive blocks of about the same length.
@@ -290,6 +290,11 @@ fn notes(runs: &Runs, times: &[(&str, Times)], cut: usize) -> Vec<String> {
         notes.push(format!(
             "each run is cut into {cut} blocks that stand for processes: what differs between processes is not in the spread; import several runs for that"
         ));
+    }
+    if cut == 1 && times.len() == 1 {
+        notes.push(
+            "one run is one process: it says nothing of how much processes differ; import several, or cut it with --blocks".into(),
+        );
     }
     if runs.output.version.is_none() {
         notes.push("which TensorRT it was is not said; what trtexec printed (--log) tells".into());

@@ -42,12 +42,12 @@
 //! | [`steady`] | end of the warm-up, cold start, trend | samples | pure | |
 //! | [`capacity`] | the highest rate within a budget | probes that a caller runs | pure | |
 //! | [`tensor`] | tensors and `.npy` | bytes | | |
+//! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text | pure | |
 //! | [`config`] | models and settings | Cargo manifests | | |
 //! | [`case`] | cases | configuration | | |
 //! | [`inputs`] | the tensors a case feeds | seed, `.npy` | | |
 //! | [`engine`] | the engine file | bytes | | |
 //! | `cache` | engines of earlier checks | files outside of the repository | | `cli` |
-//! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text | pure | |
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
 //! | [`measured`] | what a measuring process found | – | pure | |

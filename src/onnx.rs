@@ -6,6 +6,7 @@
 mod external;
 
 use crate::case::sha256_hex;
+use crate::config::Shape;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::tensor::DType;
@@ -33,6 +34,8 @@ pub struct ModelInput {
     pub dims: Option<Vec<ModelDim>>,
     /// Integer inputs that select rows of a table: the number of rows.
     pub index_bound: Option<u64>,
+    /// The shapes it serves, where the model is built already (a plan): its best one is taken where none is given.
+    pub served: Option<Shape>,
 }
 
 /// A model file with everything it refers to.
@@ -233,7 +236,7 @@ fn input(
             .collect()
     });
     let index_bound = index_bound(&name, graph, constants);
-    Ok(ModelInput { name, dtype, dims, index_bound })
+    Ok(ModelInput { name, dtype, dims, index_bound, served: None })
 }
 
 /// Rows of the smallest table that `input` selects from directly (`Gather` over an initializer).

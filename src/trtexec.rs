@@ -7,11 +7,13 @@
 //! differ between versions.
 
 mod layers;
+mod options;
 mod output;
 mod times;
 mod version;
 
 pub use layers::{Layer, layers};
+pub use options::{TrtexecPhase, options_for, run_options};
 pub use output::{RunSettings, TrtexecOutput, graph_failed, merge, read_output};
 pub use times::{
     Parts, TimedRequest, Times, TooCoarse, compute_ns, latencies_ns, parts, requests_per_s, times,

@@ -20,6 +20,7 @@ pub use probe::GpuProbe;
 
 use super::{Backend, BuildRequest, LoadSetup, Loaded, Opened, Payload, Stream, refuse_options_of_others};
 use crate::case::BackendKind;
+use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelFile;
@@ -48,7 +49,7 @@ impl Backend for Cuda {
         Ok(LIBRARY.into())
     }
 
-    fn read(&self, path: &Path) -> Result<ModelFile> {
+    fn read(&self, path: &Path, _: &BuildOptions) -> Result<ModelFile> {
         workload::read(path)
     }
 

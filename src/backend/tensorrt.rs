@@ -7,6 +7,7 @@
 //! | `network`, `options`, `build` | a plan | a model, build options |
 //! | `runtime` | engines | a plan |
 //! | `context` | contexts | an engine |
+//! | `foreign` | a model | a plan that somebody else made |
 //! | `inspector` | what an engine says about its layers | an engine, a context |
 //! | `run` | streams of requests | an engine, contexts, CUDA |
 //!
@@ -14,6 +15,7 @@
 
 mod build;
 pub mod context;
+mod foreign;
 mod gpu;
 mod inspector;
 mod network;
@@ -26,9 +28,10 @@ mod tests;
 
 use super::{Backend, BuildRequest, LoadSetup, Loaded, Looked, Payload};
 use crate::case::Target;
-use crate::config::BuildOptions;
+use crate::config::{BuildOptions, is_plan};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
+use crate::onnx::{self, ModelFile};
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use std::path::{Path, PathBuf};
@@ -83,7 +86,17 @@ impl Backend for Tensorrt {
         }
     }
 
+    fn read(&self, path: &Path, options: &BuildOptions) -> Result<ModelFile> {
+        match is_plan(path) {
+            true => foreign::read(self.api(Need::Run)?, self.device, path, options),
+            false => onnx::read(path),
+        }
+    }
+
     fn build(&self, request: BuildRequest) -> Result<Payload> {
+        if is_plan(request.path) {
+            return foreign::payload(request);
+        }
         build::build(self.api(Need::Build)?, &request)
     }
 

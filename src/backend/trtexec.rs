@@ -5,7 +5,7 @@
 //! GPU. It leaves out the host's part and the wait behind an earlier request, so these numbers are not compared with
 //! those of another backend.
 //!
-//! The engine's payload is the plan and the shapes to run it with. Settings are passed in the words of the version that
+//! The engine's payload is the plan, the shapes to run it with and further options. Settings are passed in the words of the version that
 //! runs, and what the program says it did is checked: a run with other settings than we asked for is a failure.
 
 mod command;
@@ -24,7 +24,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::measured::GpuTimes;
 use crate::onnx::{ModelDim, ModelInput};
 use crate::tensor::Tensor;
-use crate::trtexec::{self, RunSettings, TrtexecOutput, TrtexecVersion};
+use crate::trtexec::{self, RunSettings, TrtexecOutput, TrtexecPhase, TrtexecVersion};
 use command::Ran;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ pub use find::found;
 
 /// The name of the payload's second part: the option that gives dynamic inputs their shapes.
 const SHAPES: &str = "shapes";
+/// The name of its third part, where there is one: options that somebody wrote for running it, with a zero byte
+/// between them, which no argument holds.
+const RUN_OPTIONS: &str = "run-options";
 /// No model: naming it makes every version say what it is and which GPU it uses, and stop.
 const NO_MODEL: &str = "trt-perf-asks-which-gpu-this-is.onnx";
 
@@ -130,7 +133,7 @@ impl Backend for Trtexec {
         refuse_options_of_others(BackendKind::Trtexec, request.options)?;
         let version = self.version()?;
         let user = &request.options.trtexec_args;
-        version.check_build(user).map_err(|r| Failure::usage(r.what).next(r.next))?;
+        version.check_options(user).map_err(|r| Failure::usage(r.what).next(r.next))?;
         let folder = command::scratch(request.scratch)?;
         let plan = folder.path().join("engine.plan");
         let mut args = vec![
@@ -140,7 +143,7 @@ impl Backend for Trtexec {
             format!("--device={}", self.gpu),
         ];
         args.extend(profile(&request.model.inputs, request.inputs));
-        args.extend(user.iter().cloned());
+        args.extend(trtexec::options_for(TrtexecPhase::Build, user).into_iter().map(str::to_owned));
         let program = find::program(self.folder.as_deref())?;
         let ran = command::run(&program, &args, folder.path())?;
         ran.check(FailureKind::Build, "build an engine")?;
@@ -153,7 +156,11 @@ impl Backend for Trtexec {
             .next("run the same by hand: trtexec --onnx=… --saveEngine=engine.plan"));
         }
         let shapes = inputs::shapes(&request.model.inputs, request.inputs, |s| &s.shape.opt);
-        let parts = vec![("engine.plan".into(), bytes), (SHAPES.into(), shapes.into_bytes())];
+        let mut parts = vec![("engine.plan".into(), bytes), (SHAPES.into(), shapes.into_bytes())];
+        let when_run = trtexec::options_for(TrtexecPhase::Run, user);
+        if !when_run.is_empty() {
+            parts.push((RUN_OPTIONS.into(), when_run.join("\0").into_bytes()));
+        }
         Ok(Payload { parts, facts: BTreeMap::new() })
     }
 
@@ -217,11 +224,11 @@ impl Program for LoadedEngine {
         let mut args = vec![format!("--loadEngine={}", plan.display()), format!("--device={}", self.gpu)];
         args.extend(version.run_args(&asked, run.measure_ns));
         args.push(format!("--exportTimes={}", times.display()));
-        if let Some(shapes) =
-            self.parts.get(1).and_then(|b| std::str::from_utf8(b).ok()).filter(|s| !s.is_empty())
-        {
-            args.push(format!("--shapes={shapes}"));
-        }
+        let part = |at: usize| {
+            self.parts.get(at).and_then(|b| std::str::from_utf8(b).ok()).filter(|text| !text.is_empty())
+        };
+        args.extend(part(1).map(|shapes| format!("--shapes={shapes}")));
+        args.extend(part(2).into_iter().flat_map(|all| all.split('\0')).map(str::to_owned));
         args.extend(inputs::files(&self.inputs, version, folder.path())?);
         let program = find::program(self.folder.as_deref())?;
         let ran = command::run(&program, &args, folder.path())?;

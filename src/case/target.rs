@@ -1,6 +1,6 @@
 //! Says which backend a case is for, and on which GPU. Pure: whether it can be used here shows when it is opened.
 
-use crate::config::{BackendChoice, BackendKind};
+use crate::config::{BackendChoice, BackendKind, is_plan};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,9 @@ pub(super) fn resolve(
     match choice {
         BackendChoice::Named(kind) => (kind, "asked for"),
         BackendChoice::Auto if workload => (BackendKind::Cuda, "auto: a .toml file is a CUDA workload"),
+        BackendChoice::Auto if is_plan(model) => {
+            (BackendKind::Tensorrt, "auto: the model is a plan of TensorRT")
+        }
         BackendChoice::Auto if host.gpu && (tensorrt || host.tensorrt) => {
             (BackendKind::Tensorrt, "auto: a GPU and a TensorRT library are here")
         }
@@ -57,6 +60,7 @@ mod tests {
         assert_eq!(auto("m.onnx", true, host(true, false)), BackendKind::Tensorrt);
         assert_eq!(auto("m.onnx", false, host(true, false)), BackendKind::Cpu);
         assert_eq!(auto("m.onnx", true, host(false, true)), BackendKind::Cpu);
+        assert_eq!(auto("m.plan", false, host(false, false)), BackendKind::Tensorrt);
         assert_eq!(auto("k.toml", false, host(false, false)), BackendKind::Cuda);
         let asked = resolve(
             BackendChoice::Named(BackendKind::Tensorrt),

@@ -2,7 +2,7 @@
 
 use super::args::{MessageFormat, SettingArgs};
 use crate::case::{self, Case};
-use crate::config::{Model, Overrides, Project};
+use crate::config::{Model, Overrides, Project, is_plan};
 use crate::error::{Failure, Result};
 use crate::session;
 use clap::Args;
@@ -11,7 +11,7 @@ use std::path::Path;
 /// The cases of a command that takes files, too.
 #[derive(Args)]
 pub struct CaseArgs {
-    /// Cases whose id contains one of these; or .onnx files (.toml files for the cuda backend), whatever is configured
+    /// Cases whose id contains one of these; or .onnx files (.toml files for the cuda backend, .plan files that are trusted), whatever is configured
     #[arg(value_name = "FILTER|MODEL.onnx")]
     pub filters: Vec<String>,
     /// Filters must equal the whole id
@@ -82,7 +82,7 @@ pub struct AskedModels {
 impl CaseArgs {
     /// The configured models, and those of the files among the filters.
     pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<AskedModels> {
-        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml");
+        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml") || is_plan(Path::new(f));
         let (files, filters): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
         let configured =
             (files.is_empty() || !filters.is_empty()).then(|| project.models(&self.package, overrides));

@@ -12,6 +12,7 @@ use super::{out, out_json, project};
 use crate::backend::Looked;
 use crate::baseline::load_calibration;
 use crate::device::{self, Device, Gpu, Timer, Warning};
+use crate::engine::PlanHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::printable;
 use crate::report::calibration::state;
@@ -28,6 +29,9 @@ const LABEL_WIDTH: usize = 11;
 pub struct DoctorReport {
     /// Changes when a field changes its meaning or goes away.
     pub schema: &'static str,
+    /// What the plan that was named says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// This machine.
     pub device: Device,
     /// Why `device.gpus` is empty.
@@ -75,6 +79,7 @@ impl DoctorReport {
         };
         Self {
             schema: "trt-perf/doctor@1",
+            plan: None,
             device: Device { gpus: gpus.clone().unwrap_or_default(), ..device.clone() },
             no_gpu_because: gpus.as_ref().err().cloned(),
             backends: backends.iter().map(backend).collect(),
@@ -88,6 +93,9 @@ impl DoctorReport {
 /// What this machine is, what can be measured here, and what would disturb it
 #[derive(clap::Args)]
 pub struct DoctorArgs {
+    /// A plan of TensorRT: says which version built it. It is not loaded for that
+    #[arg(value_name = "MODEL.plan")]
+    plan: Option<PathBuf>,
     /// What goes to standard output; json: one object, trt-perf/doctor@1
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -98,6 +106,7 @@ pub struct DoctorArgs {
 
 /// Runs the verb.
 pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let plan = args.plan.as_deref().map(made_by).transpose()?;
     let gpus = device::gpus();
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());
     let warnings = device::warnings(&device);
@@ -106,30 +115,34 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     // A manifest that cannot be read is no reason to say nothing about the machine.
     let found = project(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
     let calibration = state(&found.map_err(|f| f.message), jiff::Timestamp::now().as_second());
+    let report = DoctorReport::new(&device, &gpus, &backends, timer, &calibration, &warnings);
+    let report = DoctorReport { plan, ..report };
     match args.message_format {
-        MessageFormat::Human => out(&render(&device, &gpus, &backends, timer, &calibration, &warnings)),
+        MessageFormat::Human => out(&render(&report)),
         MessageFormat::Json => {
-            out_json(&render_json(&device, &gpus, &backends, timer, &calibration, &warnings).map_err(
-                |e| Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}")),
-            )?);
+            out_json(&render_json(&report).map_err(|e| {
+                Failure::new(FailureKind::Io, format!("cannot write the report as JSON: {e}"))
+            })?);
         }
     }
     Ok(Exit::Ok)
 }
 
+/// Which library made a plan.
+fn made_by(path: &Path) -> Result<String> {
+    let (header, _) = PlanHeader::read(path)?;
+    Ok(format!("{} was built by {header}", path.display()))
+}
+
 /// The report as text, without colour, ending in a newline.
-pub fn render(
-    device: &Device,
-    gpus: &Result<Vec<Gpu>, String>,
-    backends: &[KnownBackend],
-    timer: Timer,
-    calibration: &str,
-    warnings: &[Warning],
-) -> String {
-    let report = DoctorReport::new(device, gpus, backends, timer, calibration, warnings);
+pub fn render(report: &DoctorReport) -> String {
     let mut out = String::new();
+    if let Some(plan) = &report.plan {
+        section(&mut out, "plan");
+        line(&mut out, "made by", plan);
+    }
     machine(&mut out, &report.device);
-    graphics(&mut out, &report);
+    graphics(&mut out, report);
     section(&mut out, "backends");
     for BackendReport { name, usable, detail, looked } in &report.backends {
         line(&mut out, name, &format!("{}: {detail}", if *usable { "usable" } else { "not usable" }));
@@ -145,16 +158,8 @@ pub fn render(
 }
 
 /// The same report as one line of JSON, without a newline.
-pub fn render_json(
-    device: &Device,
-    gpus: &Result<Vec<Gpu>, String>,
-    backends: &[KnownBackend],
-    timer: Timer,
-    calibration: &str,
-    warnings: &[Warning],
-) -> serde_json::Result<String> {
-    let report = DoctorReport::new(device, gpus, backends, timer, calibration, warnings);
-    serde_json::to_string(&report).map(|text| printable::json(&text))
+pub fn render_json(report: &DoctorReport) -> serde_json::Result<String> {
+    serde_json::to_string(report).map(|text| printable::json(&text))
 }
 
 fn machine(out: &mut String, device: &Device) {

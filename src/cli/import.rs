@@ -31,9 +31,8 @@ pub enum ImportVerb {
     /// `history` and baselines. The GPU and the settings are those that the files name; this machine needs neither a
     /// GPU nor TensorRT.
     ///
-    /// Several exports are several processes of one session. One alone is cut into blocks that stand for processes. A
-    /// request's latency is trtexec's: copy in, compute and copy out on the GPU, without waiting for an earlier
-    /// request.
+    /// Each export is a process, and several are those of one session. A request's latency is trtexec's: copy in,
+    /// compute and copy out on the GPU, without waiting for an earlier request.
     Trtexec(Box<TrtexecArgs>),
 }
 
@@ -68,9 +67,9 @@ pub struct TrtexecArgs {
     /// Inferences per request
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     batch: u64,
-    /// Cut each run into this many blocks that stand for processes (default: 5 for one run, 1 for several)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
-    blocks: Option<u64>,
+    /// Cut each run into this many blocks that stand for processes, although less differs between them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=100))]
+    blocks: u8,
     /// The commit that was measured (default: none; HEAD with --save-baseline)
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
@@ -98,7 +97,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         case,
         scenario,
         batch: args.batch,
-        blocks: args.blocks.and_then(|n| usize::try_from(n).ok()),
+        blocks: args.blocks.into(),
         times: found.times,
         output: named_gpu(args, found.output)?,
         plan: found.plan,

@@ -22,7 +22,8 @@ pub struct BuildOptions {
     /// Left out where nothing is set, so that engines of other backends keep their hashes.
     #[serde(default, skip_serializing_if = "TensorrtOptions::is_default")]
     pub tensorrt: TensorrtOptions,
-    /// Further arguments that `trtexec` builds with; of an imported run, what its log says of the build. Left out where
+    /// Further arguments that `trtexec` builds and runs with; those that change only how it runs are part of the
+    /// definition. Of an imported run, what its log says of the build. Left out where
     /// there are none, so that engines of other backends keep their hashes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trtexec_args: Vec<String>,

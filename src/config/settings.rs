@@ -91,6 +91,10 @@ settings! {
     /// The folder of TensorRT's libraries. By default the usual places are looked at; `cargo trt-perf doctor` lists them.
     tensorrt: Option<PathBuf> = "tensorrt", some(|v| text(v).map(PathBuf::from)), None, r#""/opt/tensorrt/lib""#,
         Flag::new("tensorrt", Folder("DIR"), "Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)");
+    /// Whether models that are plans of TensorRT, which are executable content, may be loaded. Plans that this tool builds
+    /// itself are not meant.
+    trust_plan: bool = "trust-plan", boolean, false, "false",
+        Flag::new("trust-plan", Nothing(true), "Load models that are plans of TensorRT (.plan, .engine, .trt); a plan is executable content");
     /// "latency": one request at a time. "throughput": requests in a closed loop, as many at once as `streams` says.
     /// "capacity": requests arrive by themselves, and the highest rate that keeps the latency budget is looked for.
     scenarios: Vec<Scenario> = "scenarios", list(parsed), vec![Scenario::Latency, Scenario::Throughput], r#"["latency", "throughput"]"#,

@@ -2,7 +2,7 @@
 
 use crate::error::did_you_mean;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// How requests are offered.
@@ -136,6 +136,11 @@ fn unknown_word(word: &str, what: &str, known: &[&str]) -> String {
             format!("`{word}` is not a {what}; use {} or {last}", others.join(", "))
         }
     }
+}
+
+/// Whether a model's file is named as people name plans of TensorRT.
+pub fn is_plan(model: &Path) -> bool {
+    model.extension().is_some_and(|e| ["plan", "engine", "trt"].iter().any(|ending| e == *ending))
 }
 
 /// When requests arrive in `capacity`.

@@ -10,6 +10,7 @@ fn case(id: &str) -> Case {
     Case {
         id: id.into(),
         model: "/base/m.onnx".into(),
+        trust_plan: false,
         scenario: if id.ends_with("latency") { Scenario::Latency } else { Scenario::Throughput },
         shapes: BTreeMap::from([("x".into(), Shape::fixed(vec![1, 16]))]),
         batch_asked: false,

@@ -78,6 +78,7 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
     let job = Job::Build(BuildJob {
         target: case.target.clone(),
         model: case.model.clone(),
+        trust_plan: case.trust_plan,
         shapes: case.shapes.clone(),
         batch: case.batch_asked.then_some(case.point.batch),
         batch_in_shapes: case.batch_in_shapes,

@@ -45,6 +45,10 @@ pub struct RunSettings {
     pub cuda_graph: bool,
     /// How long trtexec was told to warm up, in milliseconds.
     pub warm_up_ms: f64,
+    /// How long it was told to measure at least, in milliseconds; `None` where that is not said, or until stopped.
+    pub duration_ms: Option<f64>,
+    /// How many requests it was told to measure at least; `None` where that is not said.
+    pub iterations: Option<u64>,
     /// Shapes by input, such as `1x3x224x224`; empty for models without dynamic shapes.
     pub shapes: BTreeMap<String, String>,
     /// Whatever else changes numbers and is not off, such as `Idle time`.
@@ -52,7 +56,8 @@ pub struct RunSettings {
 }
 
 /// Settings that change what is measured and are off by default.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
+    "Green Context",
     "Sleep time",
     "Idle time",
     "Multithreading",
@@ -61,7 +66,12 @@ const OTHERS: [&str; 7] = [
     "Optimization Profile Index",
     "Use managed memory",
 ];
-const OFF: [&str; 4] = ["Disabled", "0", "0ms", ""];
+/// What is printed of a setting that is off. All weights on the GPU is what 10.1 and later say of no streaming at all.
+const OFF: [&str; 5] = ["Disabled", "0", "0ms", "100.000000%", ""];
+/// Options that change what is measured and that no version prints among its settings, only in the banner with all its
+/// arguments; each with the value that is the same as leaving it out.
+const ONLY_ARGUMENTS: [(&str, &str); 3] =
+    [("--greenContext", ""), ("--allocationStrategy", "static"), ("--useDLACore", "-1")];
 /// What is worth knowing of a GPU when numbers differ.
 const GPU_FACTS: [&str; 6] = [
     "Compute Capability",
@@ -108,8 +118,19 @@ pub fn read_output(text: &str) -> Result<TrtexecOutput, String> {
     output.load_ns = load_ns(text);
     if let Some(run) = &mut output.run {
         run.cuda_graph &= !graph_failed(text);
+        run.others.extend(only_arguments(text));
     }
     Ok(output)
+}
+
+/// `&&&& RUNNING TensorRT.trtexec [TensorRT v110400] # trtexec --greenContext=sm:64` → (`--greenContext`, `sm:64`).
+fn only_arguments(text: &str) -> Vec<(String, String)> {
+    let banner = text.lines().find_map(|l| l.split_once("&&&& RUNNING ")).map_or("", |(_, rest)| rest);
+    let args = banner.split_once(" # ").map_or("", |(_, args)| args).split_whitespace();
+    args.filter_map(|arg| arg.split_once('='))
+        .filter(|arg| ONLY_ARGUMENTS.iter().any(|(name, off)| arg.0 == *name && arg.1 != *off))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Whether the output says that a CUDA graph was asked for and could not be captured.
@@ -212,6 +233,13 @@ fn run_settings(options: &Section) -> Result<RunSettings, String> {
         spin: switch("Spin-wait")?,
         cuda_graph: switch("CUDA Graph")?,
         warm_up_ms,
+        // 0 or less: until somebody stops it.
+        duration_ms: duration
+            .split_once("s (")
+            .and_then(|(s, _)| s.trim().parse::<f64>().ok())
+            .filter(|s| s.is_finite() && *s > 0.0)
+            .map(|s| s * 1e3),
+        iterations: get(options, &["Iterations"]).and_then(|n| n.parse().ok()),
         shapes: shapes(options),
         others: others(options),
     })
@@ -288,6 +316,7 @@ mod tests {
         let run = s.run.unwrap();
         assert_eq!((run.streams, run.overlap, run.transfers), (2, true, true));
         assert_eq!((run.spin, run.cuda_graph, run.warm_up_ms), (false, true, 200.0));
+        assert_eq!((run.duration_ms, run.iterations), (Some(3000.0), Some(10)));
         assert_eq!(run.shapes["in:0"], "1x3x8x8");
         assert_eq!(run.others, BTreeMap::from([("Idle time".into(), "2ms".into())]));
     }
@@ -313,6 +342,21 @@ mod tests {
             "{LOG}[W] The built engine contains operations that are not permitted under CUDA graph capture mode."
         );
         assert!(!read_output(&text).unwrap().run.unwrap().cuda_graph);
+    }
+
+    #[test]
+    fn what_a_version_says_of_its_defaults_is_no_setting() {
+        let others = |more: &str, banner: &str| {
+            let log = LOG.replace("2ms", "0ms").replace("[11/22/2026-10:00:00] [I] Multithreading", more);
+            read_output(&log.replace("--loadEngine=x.plan", banner)).unwrap().run.unwrap().others
+        };
+        assert_eq!(others("Weight Streaming Budget: 100.000000%\nMultithreading", ""), BTreeMap::new());
+        assert_eq!(others("Weight Streaming Budget: Disabled\nMultithreading", ""), BTreeMap::new());
+        let half = others("Weight Streaming Budget: 50.000000%\nMultithreading", "");
+        assert_eq!(half["Weight Streaming Budget"], "50.000000%");
+        assert_eq!(others("Multithreading", "--allocationStrategy=static"), BTreeMap::new());
+        let green = others("Multithreading", "--loadEngine=x.plan --greenContext=sm:64");
+        assert_eq!(green, BTreeMap::from([("--greenContext".into(), "sm:64".into())]));
     }
 
     #[test]

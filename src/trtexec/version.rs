@@ -36,44 +36,6 @@ pub struct Refused {
 const OLDEST: TrtexecVersion = TrtexecVersion { major: 8, minor: 5, patch: 0 };
 /// The newest major version whose options are known.
 const NEWEST_MAJOR: u32 = 11;
-/// Options that are gone in 11.0.
-const PRECISION: [&str; 8] =
-    ["--fp16", "--bf16", "--int8", "--fp8", "--int4", "--best", "--calib", "--precisionConstraints"];
-/// Options that this tool sets itself: if one were given twice, one of the two would be lost in silence.
-const OURS: [&str; 31] = [
-    "--onnx",
-    "--saveEngine",
-    "--loadEngine",
-    "--skipInference",
-    "--buildOnly",
-    "--device",
-    "--shapes",
-    "--minShapes",
-    "--optShapes",
-    "--maxShapes",
-    "--exportTimes",
-    "--exportProfile",
-    "--streams",
-    "--infStreams",
-    "--iterations",
-    "--duration",
-    "--warmUp",
-    "--sleepTime",
-    "--idleTime",
-    "--exposeDMA",
-    "--noDataTransfers",
-    "--includeDataTransfers",
-    "--useSpinWait",
-    "--noSpinWait",
-    "--useCudaGraph",
-    "--noCudaGraph",
-    "--loadInputs",
-    "--dumpProfile",
-    "--separateProfileRun",
-    "--threads",
-    "--help",
-];
-
 impl TrtexecVersion {
     /// Finds the version in the banner (`[TensorRT v8601]`, `[TensorRT v101300]`), or from `TensorRT version: 8.6.1`.
     pub fn find(text: &str) -> Option<Self> {
@@ -109,40 +71,13 @@ impl TrtexecVersion {
     }
 
     /// Whether the defaults of 11.0 hold.
-    fn flipped(self) -> bool {
+    pub(super) fn flipped(self) -> bool {
         self.major >= 11
     }
 
     /// The option that ends the program when the engine is built.
     pub fn build_only(self) -> &'static str {
         if (self.major, self.minor) >= (8, 6) { "--skipInference" } else { "--buildOnly" }
-    }
-
-    /// Checks build options that somebody wrote.
-    pub fn check_build(self, args: &[String]) -> Result<(), Refused> {
-        for arg in args {
-            let name = arg.split('=').next().unwrap_or(arg);
-            if !name.starts_with("--") {
-                return Err(Refused {
-                    what: format!("build.trtexec-args holds `{arg}`, which is no option of trtexec"),
-                    next: "write one option an item, with its value: [\"--fp16\", \"--memPoolSize=workspace:1024\"]".into(),
-                });
-            }
-            if OURS.contains(&name) {
-                return Err(Refused {
-                    what: format!("build.trtexec-args holds `{name}`, which this tool sets itself"),
-                    next: "use its settings: shapes, streams, in-flight, transfers, wait, cuda-graph, warm-up, measure, device".into(),
-                });
-            }
-            if self.flipped() && PRECISION.contains(&name) {
-                return Err(Refused {
-                    what: format!("trtexec {self} has no {name}: since 11.0 the types in the model decide"),
-                    next: "take it out and convert the model (NVIDIA ModelOpt AutoCast), or use TensorRT 10"
-                        .into(),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// The arguments for a run with these settings; durations in nanoseconds.
@@ -243,15 +178,5 @@ mod tests {
         assert!(args(v(10, 3, 0), &other).ends_with("--exposeDMA --useCudaGraph"));
         assert!(args(v(11, 2, 0), &other).ends_with("--exposeDMA --includeDataTransfers --noSpinWait"));
         assert_eq!((v(8, 5, 3).build_only(), v(8, 6, 0).build_only()), ("--buildOnly", "--skipInference"));
-    }
-
-    #[test]
-    fn build_options_that_cannot_be_are_refused() {
-        let refused =
-            |version: TrtexecVersion, arg: &str| version.check_build(&[arg.to_owned()]).err().map(|r| r.what);
-        assert_eq!(refused(v(10, 0, 0), "--fp16"), None);
-        assert!(refused(v(11, 0, 0), "--fp16").unwrap().contains("has no --fp16"));
-        assert!(refused(v(10, 0, 0), "--duration=3").unwrap().contains("sets itself"));
-        assert!(refused(v(10, 0, 0), "fp16").unwrap().contains("no option"));
     }
 }

@@ -284,6 +284,16 @@ fn doctor_names_the_library_its_version_and_where_it_looked() {
     assert_eq!(tensorrt["looked"][0]["place"], folder.display().to_string());
 }
 
+#[test]
+fn a_real_plan_says_in_its_header_who_made_it() {
+    let Some(folder) = tensorrt() else { return };
+    let (header, plan) = engine_with(&[], &folder);
+    let made = engine::PlanHeader::of(&plan).expect("a plan");
+    assert_eq!(made.to_string(), header.made_from.library);
+    let cut = engine::PlanHeader::of(&plan[..plan.len() - 1]);
+    assert_eq!(cut.is_err(), made.rtx, "only plans of TensorRT-RTX are known to tell their length");
+}
+
 // What needs no TensorRT.
 
 #[test]

@@ -1,15 +1,25 @@
 //! What this library keeps of a model: the names, types and shapes of its inputs and outputs, as text between a magic
-//! word and nothing. A plan holds no code.
+//! word and nothing, behind a header as NVIDIA's plans have it. A plan holds no code.
 
 use crate::told::release;
 use rten_onnx::onnx::{DataType, ModelProto, ValueInfoProto};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use trt_perf::backend::tensorrt::sys::abi::Dims;
+use trt_perf::backend::tensorrt::sys::abi::{Dims, Family};
 use trt_perf::backend::tensorrt::sys::tables::{data_type, parser_error_code};
 
 const MAGIC: &str = "plan of the test library, which computes nothing\n";
+/// Bytes of the header: letters, layout, a number that nobody reads, how long the plan is, and the version.
+const HEADER: usize = 28;
+
+fn header(length: usize) -> Vec<u8> {
+    let (release, length) = (release(), u64::try_from(HEADER + length).unwrap_or(u64::MAX));
+    let letters = if release.family == Family::Rtx1 { b"vtrt" } else { b"ftrt" };
+    let version = [release.version.major, release.version.minor, release.version.patch, 0];
+    let version = version.map(|n| u8::try_from(n).unwrap_or(u8::MAX));
+    [&letters[..], &[0; 4], &2_u64.to_le_bytes(), &length.to_le_bytes(), &version].concat()
+}
 
 /// A dimension as the model declares it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,11 +65,13 @@ pub struct Plan {
 
 impl Plan {
     pub fn bytes(&self) -> Vec<u8> {
-        (MAGIC.to_owned() + &serde_json::to_string(self).expect("plain data")).into_bytes()
+        let text = MAGIC.to_owned() + &serde_json::to_string(self).expect("plain data");
+        [header(text.len()), text.into_bytes()].concat()
     }
 
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).ok().and_then(|t| t.strip_prefix(MAGIC));
+        let text = bytes.get(HEADER..).and_then(|b| std::str::from_utf8(b).ok());
+        let text = text.and_then(|t| t.strip_prefix(MAGIC));
         let text = text.ok_or("the magic tag does not match")?;
         let plan: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let (built, here) = (&plan.release, release().to_string());

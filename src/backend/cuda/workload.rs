@@ -89,6 +89,7 @@ pub fn read(path: &Path) -> Result<ModelFile> {
             dtype: DType::F32,
             dims: Some(vec![ModelDim::Fixed(workload.tensor_bytes / 4)]),
             index_bound: None,
+            served: None,
         }],
         outputs: vec!["y".into()],
         operators: BTreeMap::from([("calibration kernel".into(), workload.launches)]),

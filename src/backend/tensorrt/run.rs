@@ -12,6 +12,7 @@ use crate::backend::cuda::stream::{GpuStream, Work};
 use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
 use crate::backend::{CompiledKernels, LoadSetup, Opened, Stream};
 use crate::case::sha256_hex;
+use crate::config::TensorrtOptions;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -84,20 +85,28 @@ impl Steps {
 
 fn load(api: &Arc<Api>, header: &EngineHeader, plan: &[u8]) -> Result<Arc<Engine>> {
     let options = &header.made_from.build.tensorrt;
+    // The options name plugins by their contents; where they were when the engine was built is a fact of the build.
+    let mut built_with = options.plugins.iter().flatten();
+    let plugins: Vec<&Path> = engine::plugins(&header.facts).collect();
+    plugins.iter().try_for_each(|plugin| ensure_same(plugin, built_with.next()))?;
+    load_engine(api, options, &plugins, plan)
+}
+
+/// Loads a plan that is trusted: it is of an engine file whose hash was checked, or somebody said so.
+pub(super) fn load_engine(
+    api: &Arc<Api>,
+    options: &TensorrtOptions,
+    plugins: &[impl AsRef<Path>],
+    plan: &[u8],
+) -> Result<Arc<Engine>> {
     let mut runtime = Runtime::new(api)?;
     if options.version_compatible == Some(true) {
-        // The plan is ours: its hash was checked when the engine file was read.
         runtime.allow_host_code()?;
     }
     if let Some(core) = options.dla_core {
         runtime.set_dla_core(u32::try_from(core).unwrap_or(u32::MAX))?;
     }
-    // The options name plugins by their contents; where they were when the engine was built is a fact of the build.
-    let mut built_with = options.plugins.iter().flatten();
-    for plugin in engine::plugins(&header.facts) {
-        ensure_same(plugin, built_with.next())?;
-        runtime.load_plugin(plugin)?;
-    }
+    plugins.iter().try_for_each(|plugin| runtime.load_plugin(plugin.as_ref()))?;
     Ok(Arc::new(Arc::new(runtime).deserialize(plan)?))
 }
 

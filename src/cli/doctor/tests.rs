@@ -60,7 +60,7 @@ fn gpu() -> Gpu {
 #[test]
 fn a_machine_without_gpu() {
     let gpus = Err("no NVIDIA GPU or driver on this machine".to_owned());
-    insta::assert_snapshot!(render(&device(), &gpus, &backends(), TIMER, CALIBRATION, &[warning()]), @"
+    insta::assert_snapshot!(render(&DoctorReport::new(&device(), &gpus, &backends(), TIMER, CALIBRATION, &[warning()])), @"
     machine
       CPU         AMD EPYC 9R14, 2 usable CPUs
       memory      8.00 GiB
@@ -106,7 +106,7 @@ fn a_machine_with_gpus() {
         power_limit_w: None,
         ..gpu()
     };
-    insta::assert_snapshot!(render(&device(), &Ok(vec![gpu(), bare]), &backends(), TIMER, CALIBRATION, &[]), @"
+    insta::assert_snapshot!(render(&DoctorReport::new(&device(), &Ok(vec![gpu(), bare]), &backends(), TIMER, CALIBRATION, &[])), @"
     machine
       CPU         AMD EPYC 9R14, 2 usable CPUs
       memory      8.00 GiB
@@ -144,8 +144,15 @@ fn a_machine_with_gpus() {
 
 #[test]
 fn json_holds_the_same() {
-    let text =
-        render_json(&device(), &Ok(vec![gpu()]), &backends(), TIMER, CALIBRATION, &[warning()]).unwrap();
+    let text = render_json(&DoctorReport::new(
+        &device(),
+        &Ok(vec![gpu()]),
+        &backends(),
+        TIMER,
+        CALIBRATION,
+        &[warning()],
+    ))
+    .unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(!text.contains('\n'));
     assert_eq!(json["schema"], "trt-perf/doctor@1");

@@ -114,6 +114,7 @@ fn every_key_is_explained_with_its_default() {
         atol = 1e-4
         outputs = { rtol = 1e-2, atol = 1e-3 }
         allow-non-finite = false
+        trust-plan = false
         build = { optimize = true, prepack-weights = true }
         margin = '1%'
         tail-margin = '3%'

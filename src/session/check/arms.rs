@@ -8,8 +8,8 @@ use super::trees::extract;
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
 use crate::case::{self, BackendKind, Case};
-use crate::config::{Overrides, Project};
-use crate::engine;
+use crate::config::{Overrides, Project, is_plan};
+use crate::engine::{self, PlanHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::git::{Commit, Repo};
@@ -152,6 +152,11 @@ fn built_by(path: &Path) -> Result<BackendKind> {
     })
 }
 
+/// Whether it is named as a plan and begins as one; our own engine files have the same ending.
+fn is_foreign_plan(path: &Path) -> Result<bool> {
+    Ok(is_plan(path) && PlanHeader::of(&file::read(path, &file::PLAN)?).is_ok())
+}
+
 impl Finder<'_> {
     fn of_engines(&self, base: &Named<&Path>, head: &Named<&Path>, overrides: &Overrides) -> Result<Arms> {
         let stem = head.what.file_stem();
@@ -162,6 +167,10 @@ impl Finder<'_> {
             // Both arms are one case, though their files have different names.
             model.name.clone_from(&name);
             let mut cases = case::cases(&[model], host());
+            // A plan that somebody else made is a model like any other: the build phase makes an engine file of it.
+            if is_foreign_plan(path)? {
+                return Ok(cases);
+            }
             let kind = built_by(path)?;
             for case in &mut cases {
                 case.engine = Some(case.model.clone());

@@ -151,6 +151,31 @@ fn an_engine_is_built_once_and_for_one_version() {
 }
 
 #[test]
+fn options_of_a_run_are_passed_when_it_runs_and_are_part_of_what_is_asked() {
+    let bench = Bench::new("110400");
+    let definition = |options: &[&str]| {
+        let args = format!("build.trtexec-args={options:?}");
+        let with: &[&str] = if options.is_empty() { &[] } else { &["--config", &args] };
+        bench.run("", &[&[MLP], with].concat()).says(0, &[ID]);
+        bench.newest().cases[ID].definition_hash.clone()
+    };
+    let plain = definition(&[]);
+    let green = definition(&["--greenContext=sm:64", "--useDLACore=0"]);
+    assert_ne!(plain, green, "a share of the GPU is another question");
+    assert_eq!(plain, definition(&["--useDLACore=0"]), "where an engine runs is how it answers");
+    let calls = bench.calls();
+    let with = |option: &str| -> Vec<bool> {
+        calls.iter().filter(|c| c.contains(option)).map(|c| c.contains("--skipInference")).collect()
+    };
+    assert_eq!(with("--greenContext=sm:64"), [false, false], "only while measuring");
+    // Twice: it is built with it, and run with it in two processes.
+    assert_eq!(with("--useDLACore=0"), [true, false, false, true, false, false]);
+    bench
+        .run("", &[MLP, "--config", "build.trtexec-args=[\"--tuneBuildRoutes=-a=[1|2]\"]"])
+        .says(101, &["--tuneBuildRoutes", "--setBuildRoute"]);
+}
+
+#[test]
 fn dynamic_shapes_are_given_when_building_and_running() {
     let bench = Bench::new("101303");
     bench

@@ -63,7 +63,8 @@ fn a_folder_becomes_a_record_of_the_gpu_it_names() {
 fn slower_faster_and_the_same_are_told_apart() {
     let sandbox = Sandbox::new();
     for (folder, latency) in [("base", 2.0), ("slow", 2.4), ("same", 2.0)] {
-        let runs: Vec<String> = (0..8).map(|i| times(1.0 + f64::from(i), 1600, latency)).collect();
+        let runs: Vec<String> =
+            (0..8).map(|i| times(1.0 + f64::from(i), (3200.0 / latency) as usize, latency)).collect();
         session(&sandbox, folder, &usual(), &runs);
     }
     let [base, slow, same] =
@@ -96,22 +97,58 @@ fn other_defaults_are_another_question() {
 }
 
 #[test]
-fn one_run_is_cut_into_blocks_and_says_so() {
+fn a_green_context_is_another_question_and_unused_weight_streaming_is_none() {
+    let sandbox = Sandbox::new();
+    let runs = vec![times(1.0, 1600, 2.0); 3];
+    let plain = log("110400", "Disabled", "Enabled", "Enabled");
+    let budget = plain.replace("Sleep time: 0ms", "Weight Streaming Budget: 100.000000%");
+    let green = plain.replace("--loadEngine=x.plan", "--loadEngine=x.plan --greenContext=sm:64");
+    for (folder, log) in [("plain", &plain), ("budget", &budget), ("green", &green)] {
+        session(&sandbox, folder, log, &runs);
+    }
+    let [plain, budget, green] =
+        ["plain", "budget", "green"].map(|f| written(&sandbox, &import(&sandbox, &[f])).0);
+    sandbox.run(".", &["compare", &plain, &budget]).says(0, &[]).silent_on(&["another definition"]);
+    sandbox.run(".", &["compare", &plain, &green]).says(0, &["another definition"]);
+}
+
+#[test]
+fn a_run_of_another_duration_than_the_log_says_is_refused() {
+    let sandbox = Sandbox::new();
+    session(&sandbox, "s", &usual(), &[times(1.0, 1600, 2.0), times(1.0, 3200, 2.0)]);
+    import(&sandbox, &["s"]).says(2, &["times1.json holds requests of 6", "told to measure for 3"]);
+    // Ten requests of a slow model take longer than its three seconds.
+    session(&sandbox, "slow", &usual(), &[times(1.0, 11, 900.0)]);
+    import(&sandbox, &["slow"]).says(0, &["10 requests in 1 run"]);
+    session(
+        &sandbox,
+        "until-stopped",
+        &usual().replace("Duration: 3s", "Duration: -1s"),
+        &[times(1.0, 900, 2.0)],
+    );
+    import(&sandbox, &["until-stopped"]).says(0, &["1 run"]);
+}
+
+#[test]
+fn one_run_is_one_process_unless_it_is_asked_to_be_cut() {
     let sandbox = Sandbox::new();
     session(&sandbox, "s", &usual(), &[times(1.0, 1600, 2.0)]);
-    let ran = import(&sandbox, &["s/times0.json", "--log", "s/trtexec.log"]);
+    let ran = import(&sandbox, &["s/times0.json", "--log", "s/trtexec.log", "--blocks", "5"]);
     let (_, record) = written(&sandbox, &ran);
     ran.says(0, &["cut into 5 blocks", "1501 requests in 1 run, 99 of the warm-up left out", "244.141 ns"]);
     assert_eq!(record.cases["p/m/default/latency"].processes.len(), 5);
     assert_eq!(record.device.soft["imported"], "1 run of trtexec, cut into 5 blocks");
-    let (_, whole) = written(&sandbox, &import(&sandbox, &["s", "--blocks", "1"]));
+    let ran = import(&sandbox, &["s"]);
+    let (_, whole) = written(&sandbox, &ran);
+    ran.says(0, &["one run is one process"]).silent_on(&["cut into"]);
     assert_eq!(whole.cases["p/m/default/latency"].processes.len(), 1);
 }
 
 #[test]
 fn a_run_that_is_too_long_for_its_floats_is_not_trusted() {
     let sandbox = Sandbox::new();
-    session(&sandbox, "s", &usual(), &vec![times(600_000.0, 200, 0.5); 3]);
+    let log = usual().replace("Duration: 3s", "Duration: 0.1s");
+    session(&sandbox, "s", &log, &vec![times(600_000.0, 200, 0.5); 3]);
     let ran = import(&sandbox, &["s"]);
     ran.says(0, &["invalid: trtexec resolved times to 62.5 µs"]);
     let (_, record) = written(&sandbox, &ran);
@@ -176,7 +213,7 @@ fn each_mistake_is_named() {
     sandbox.write("good.json", &good);
     sandbox.write("short.json", times(1.0, 500, 2.0));
     import(&sandbox, &["good.json", "short.json", "--log", "trtexec.log"])
-        .says(2, &["short.json holds 401 requests and good.json holds 1501", "not runs of the same length"]);
+        .says(2, &["short.json holds requests of 810", "trtexec was told to measure for 3"]);
     import(&sandbox, &["good.json"]).says(2, &["nothing says how these times were taken", "--log"]);
     import(&sandbox, &["good.json", "--log", "good.json"]).says(2, &["good.json is not what trtexec prints"]);
     import(&sandbox, &["absent.json"]).says(101, &["absent.json"]);
@@ -209,7 +246,7 @@ fn public_runs_on_an_a100_are_recorded_and_compared() {
     };
     let sandbox = Sandbox::new();
     let [fp32, fp16] = [fp32, fp16].map(|dir| {
-        let ran = import(&sandbox, &[dir.to_str().expect("text"), "--batch", "32"]);
+        let ran = import(&sandbox, &[dir.to_str().expect("text"), "--batch", "32", "--blocks", "5"]);
         let (path, record) = written(&sandbox, &ran);
         assert_eq!(record.device.key, "gpu-nvidia-a100-80gb-pcie-80g");
         let case = &record.cases["p/m/default/latency"];

@@ -47,6 +47,7 @@ for arg in "$@"; do
     11*:--noSpinWait) spin=Disabled ;;
     11*:--noCudaGraph) graph=Disabled ;;
     8*:--fp16 | 10*:--fp16) ;;
+    1104*:--greenContext=* | *:--useDLACore=*) ;;
     *) refuse "Unknown option: $arg" ;;
   esac
 done
