@@ -9,7 +9,7 @@ use super::alternation::Alternation;
 use super::context::Session;
 use super::looks::Looks;
 use super::pilot::{self, PILOT_PAIRS};
-use super::stages::{case_record, measure_process, outputs_of};
+use super::stages::{Destination, case_record, measure_process};
 use crate::case::{Case, TimeFrom};
 use crate::compare::confirm::is_settled;
 use crate::compare::{
@@ -46,6 +46,11 @@ impl Arm<'_> {
     fn folder(&self, samples: &Path) -> PathBuf {
         samples.join(self.case.id.replace('/', "__")).join(self.name)
     }
+}
+
+/// Where the outputs of an arm's first process are, until they are compared.
+fn outputs_of(folder: &Path) -> PathBuf {
+    folder.join("outputs")
 }
 
 /// Why no comparison came of it: the failure of the arm that could not be measured.
@@ -181,7 +186,10 @@ impl PairRun<'_> {
             let side = self.arms[arm];
             let folder = side.folder(samples);
             let case = pilot::timed(side.case, session.chosen_time(&side.case.id));
-            let measured = measure_process(session, &case, side.built, self.done, &folder);
+            // Those of one pair are all that a comparison needs.
+            let outputs = (self.done == 1).then(|| outputs_of(&folder));
+            let to = Destination { folder: &folder, outputs };
+            let measured = measure_process(session, &case, side.built, self.done, &to);
             let (summary, outputs) =
                 measured.map_err(if arm == 0 { PairFailure::Base } else { PairFailure::Head })?;
             if self.outputs[arm].is_empty() {
@@ -213,10 +221,14 @@ impl PairRun<'_> {
         let names = &self.arms[1].built.header.outputs;
         let read = |arm: &Arm| -> Option<Vec<Tensor>> {
             let folder = outputs_of(&arm.folder(samples));
-            (0..names.len()).map(|i| read_npy(&folder.join(format!("{i}.npy"))).ok()).collect()
+            let found = (0..names.len()).map(|i| read_npy(&folder.join(format!("{i}.npy"))).ok()).collect();
+            // Every file beside the latencies would be taken for latencies; and they may be large.
+            let _ = std::fs::remove_dir_all(folder);
+            found
         };
         let tolerances = self.arms[1].case.outputs;
-        largest_difference(names, &read(self.arms[0])?, &read(self.arms[1])?, tolerances)
+        let [base, head] = self.arms.map(read);
+        largest_difference(names, &base?, &head?, tolerances)
     }
 
     /// Why no time of head counts: it computes something else, by more than is tolerated.

@@ -141,11 +141,20 @@ pub(super) fn measure_case(
     let mut processes = Vec::new();
     let mut outputs = BTreeMap::new();
     for process in 1..=case.effort.processes {
-        let (summary, found) = measure_process(session, case, built, process, &folder)?;
+        let to = Destination { folder: &folder, outputs: None };
+        let (summary, found) = measure_process(session, case, built, process, &to)?;
         processes.push(summary);
         outputs = if process == 1 { found } else { outputs };
     }
     case_record(case, built, outputs, processes)
+}
+
+/// Where the files of a measuring process go.
+pub(super) struct Destination<'a> {
+    /// For the samples.
+    pub folder: &'a Path,
+    /// For the outputs, where they are wanted.
+    pub outputs: Option<PathBuf>,
 }
 
 /// One measuring process: its summary, and the hash of each output.
@@ -154,18 +163,20 @@ pub(super) fn measure_process(
     case: &Case,
     built: &Built,
     process: u64,
-    folder: &Path,
+    to: &Destination,
 ) -> Result<(Summary, BTreeMap<String, String>)> {
+    let Destination { folder, outputs } = to;
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
     // A folder of its own: every file beside the latencies would be taken for latencies too.
     let gpu_file = folder.join("gpu").join(format!("{process}.npy"));
-    let measured = measure_once(session, case, built, process, (&file, &gpu_file)).map_err(|f| {
-        // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
-        let _ = std::fs::remove_file(&file);
-        let _ = std::fs::remove_file(&gpu_file);
-        with_config_location(case, f)
-    })?;
+    let measured =
+        measure_once(session, case, built, process, (&file, &gpu_file, outputs.clone())).map_err(|f| {
+            // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
+            let _ = std::fs::remove_file(&file);
+            let _ = std::fs::remove_file(&gpu_file);
+            with_config_location(case, f)
+        })?;
     // What is wrong with one is wrong with all: the first says it.
     for note in measured.notes.iter().filter(|_| process == 1) {
         session.note(&format!("{}: {note}", case.id));
@@ -180,18 +191,12 @@ pub(super) fn measure_process(
     Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
 }
 
-/// Where the outputs of the first process are kept beside its samples. A folder of its own: every file beside the
-/// latencies would be taken for latencies too.
-pub(super) fn outputs_of(samples: &Path) -> PathBuf {
-    samples.join("outputs")
-}
-
 fn measure_once(
     session: &Session,
     case: &Case,
     built: &Built,
     process: u64,
-    (file, gpu_file): (&Path, &Path),
+    (file, gpu_file, outputs): (&Path, &Path, Option<PathBuf>),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
         target: case.target.clone(),
@@ -224,8 +229,7 @@ fn measure_once(
             process: process as u32,
         }),
         samples: file.to_owned(),
-        // Those of one process are all that a comparison needs.
-        outputs: file.parent().filter(|_| process == 1).map(outputs_of),
+        outputs,
         gpu_samples: gpu_file.to_owned(),
     });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, process, m))? {
