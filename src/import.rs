@@ -225,6 +225,7 @@ fn case_record(
 fn engine(runs: &Runs) -> EngineRecord {
     let output = &runs.output;
     let library = match output.version {
+        Some(version) if output.rtx => format!("TensorRT-RTX {version}"),
         Some(version) => format!("TensorRT {version}"),
         None => "TensorRT of unknown version".into(),
     };

@@ -5,7 +5,7 @@
 //! Invariant: what is not printed is not filled in from defaults, because version 11.0 changed them
 //! (`what_is_not_said_is_not_guessed`).
 
-use super::version::TrtexecVersion;
+use super::version::{TrtexecVersion, is_rtx};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub struct TrtexecOutput {
     /// The version of TensorRT.
     pub version: Option<TrtexecVersion>,
+    /// Whether it is TensorRT-RTX that says so.
+    pub rtx: bool,
     /// The name of the GPU.
     pub gpu: Option<String>,
     /// All of its memory, in MiB.
@@ -116,6 +118,7 @@ pub fn read_output(text: &str) -> Result<TrtexecOutput, String> {
         &[section("Model Options"), section("Build Options")].concat(),
     )?;
     output.load_ns = load_ns(text);
+    output.rtx = is_rtx(text);
     if let Some(run) = &mut output.run {
         run.cuda_graph &= !graph_failed(text);
         run.others.extend(only_arguments(text));
@@ -143,6 +146,7 @@ pub fn merge(output: TrtexecOutput, more: TrtexecOutput) -> TrtexecOutput {
     let or = |a: BTreeMap<_, _>, b| if a.is_empty() { b } else { a };
     TrtexecOutput {
         version: output.version.or(more.version),
+        rtx: output.rtx || more.rtx,
         gpu: output.gpu.or(more.gpu),
         gpu_memory_mib: output.gpu_memory_mib.or(more.gpu_memory_mib),
         gpu_facts: or(output.gpu_facts, more.gpu_facts),
@@ -190,6 +194,7 @@ fn put_together(
     let built = get(build, &["Format"]).is_some_and(|f| f != "*");
     Ok(TrtexecOutput {
         version,
+        rtx: false,
         gpu: get(device, &["Selected Device"]).map(str::to_owned),
         gpu_memory_mib: get(device, &["Device Global Memory"])
             .and_then(|m| m.split_whitespace().next()?.parse().ok()),

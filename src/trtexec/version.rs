@@ -36,12 +36,17 @@ pub struct Refused {
 const OLDEST: TrtexecVersion = TrtexecVersion { major: 8, minor: 5, patch: 0 };
 /// The newest major version whose options are known.
 const NEWEST_MAJOR: u32 = 11;
+/// Whether the banner is that of TensorRT-RTX's own program, which counts its versions from 1.
+pub(super) fn is_rtx(text: &str) -> bool {
+    text.contains("&&&& RUNNING TensorRT-RTX")
+}
+
 impl TrtexecVersion {
     /// Finds the version in the banner (`[TensorRT v8601]`, `[TensorRT v101300]`), or from `TensorRT version: 8.6.1`.
     pub fn find(text: &str) -> Option<Self> {
         let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
         if let Some(rest) = after("[TensorRT v") {
-            return Self::of_number(rest.split(']').next()?.trim().parse().ok()?);
+            return Self::of_number(rest.split(']').next()?.trim().parse().ok()?, is_rtx(text));
         }
         let rest = after("TensorRT version: ")?;
         let word = rest.split_whitespace().next()?;
@@ -50,10 +55,10 @@ impl TrtexecVersion {
         Some(Self { major, minor, patch: parts.next().flatten().unwrap_or(0) })
     }
 
-    /// `NV_TENSORRT_VERSION`: thousands of the major version before 10, ten thousands since.
-    fn of_number(n: u32) -> Option<Self> {
+    /// `NV_TENSORRT_VERSION`: thousands of the major version before 10, ten thousands since, and in TensorRT-RTX.
+    fn of_number(n: u32, rtx: bool) -> Option<Self> {
         let (major, minor) =
-            if n >= 100_000 { (n / 10_000, n / 100 % 100) } else { (n / 1000, n / 100 % 10) };
+            if rtx || n >= 100_000 { (n / 10_000, n / 100 % 100) } else { (n / 1000, n / 100 % 10) };
         (n >= 1000).then_some(Self { major, minor, patch: n % 100 })
     }
 
@@ -135,6 +140,10 @@ mod tests {
             ("[TensorRT v110000]", Some(v(11, 0, 0))),
             ("[I] TensorRT version: 10.3.0", Some(v(10, 3, 0))),
             ("[I] TensorRT version: 8.5", Some(v(8, 5, 0))),
+            (
+                "&&&& RUNNING TensorRT-RTX.tensorrt_rtx [TensorRT v10601] [b120] # tensorrt_rtx",
+                Some(v(1, 6, 1)),
+            ),
             ("[TensorRT vx]", None),
             ("[TensorRT v12]", None),
             ("[TensorRT v99999999999]", None),
@@ -148,6 +157,7 @@ mod tests {
     #[test]
     fn only_known_versions_are_driven() {
         for (version, known) in [
+            (v(1, 6, 1), false),
             (v(8, 4, 3), false),
             (v(8, 5, 0), true),
             (v(10, 16, 1), true),

@@ -113,6 +113,16 @@ fn a_green_context_is_another_question_and_unused_weight_streaming_is_none() {
 }
 
 #[test]
+fn a_run_of_tensorrt_rtx_is_not_taken_for_tensorrt_10() {
+    let sandbox = Sandbox::new();
+    let log = log("10601", "Disabled", "Enabled", "Enabled")
+        .replace("TensorRT.trtexec", "TensorRT-RTX.tensorrt_rtx");
+    session(&sandbox, "s", &log, &[times(1.0, 1600, 2.0)]);
+    let (_, record) = written(&sandbox, &import(&sandbox, &["s"]));
+    assert_eq!(record.cases["p/m/default/latency"].engine.library, "TensorRT-RTX 1.6.1");
+}
+
+#[test]
 fn a_run_of_another_duration_than_the_log_says_is_refused() {
     let sandbox = Sandbox::new();
     session(&sandbox, "s", &usual(), &[times(1.0, 1600, 2.0), times(1.0, 3200, 2.0)]);
