@@ -56,8 +56,6 @@ pub(crate) struct GpuStream<W> {
     /// One for each of the buffers; empty: requests are enqueued.
     graphs: Vec<Graph>,
     transfers: bool,
-    /// How the host waits for a request.
-    spins: bool,
     /// One per request in flight, in turn: when it is done.
     done: Vec<CudaEvent>,
     /// Requests submitted and completed so far.
@@ -102,7 +100,6 @@ impl<W: Work> GpuStream<W> {
             marks: [mark()?, mark()?, mark()?, mark()?, mark()?],
             gate: Some(Gate::new(gpu, kernels)?),
             transfers: setup.mode.transfers,
-            spins: setup.mode.wait == Wait::Spin,
             graphs: Vec::new(),
             submitted: 0,
             completed: 0,
@@ -221,13 +218,6 @@ impl<W: Work> Stream for GpuStream<W> {
     }
 
     fn complete(&mut self) -> Result<()> {
-        if self.spins {
-            // Asked over and over, an event tells some microseconds sooner than the driver's own waiting does.
-            while !self.poll()? {
-                std::hint::spin_loop();
-            }
-            return Ok(());
-        }
         let slot = self.completed % self.done.len();
         self.done[slot].synchronize().map_err(|e| failed("finish a request", &e))?;
         self.completed += 1;
