@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 mod kernels;
 mod plan;
 
-pub use kernels::KernelFile;
+pub use kernels::{KeptKernels, KernelFile};
 pub use plan::PlanHeader;
 
 const MAGIC: &[u8; 8] = b"TRTPERF\n";

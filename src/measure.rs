@@ -17,6 +17,7 @@ mod warm_up;
 mod watch;
 
 pub use job::{MeasureJob, OpenJob, Pass};
+pub use outputs::take as take_outputs;
 pub use warm::{WarmJob, run as warm};
 
 use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};
@@ -77,7 +78,7 @@ fn measure(
     let start = Instant::now();
     infer(first(&mut opened.streams)?.as_mut())?;
     let first_ns = nanos(start.elapsed());
-    let checks = Checks::of(job, header, opened.plain.take());
+    let checks = Checks::of(job, header, opened.plain.take())?;
     let at_first = answer_now(&mut opened, "in the first request")?;
     tell.stage(Stage::WarmUp, job.warm_up_ns);
     let warm_up = warm_up(&mut opened.streams, job.point.in_flight, Duration::from_nanos(job.warm_up_ns))?;

@@ -13,6 +13,7 @@ pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::discover::{Cell, Discovery};
+use crate::engine::KeptKernels;
 use crate::error::Failure;
 use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
@@ -89,7 +90,7 @@ pub struct CaseRecord {
     pub discovery: Option<Discovery>,
     /// The engine that answered.
     pub engine: EngineRecord,
-    /// SHA-256 of each output of the first request.
+    /// SHA-256 of each output after warming up.
     pub outputs: BTreeMap<String, String>,
     /// One summary for each measuring process.
     pub processes: Vec<Summary>,
@@ -119,15 +120,6 @@ pub struct EngineRecord {
     /// What was compiled before the measuring processes loaded the engine; `None`: each compiled for itself, or there is
     /// nothing to compile then.
     pub kernels: Option<KeptKernels>,
-}
-
-/// Kernels that were compiled once for all processes of a case.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub struct KeptKernels {
-    /// SHA-256 of them.
-    pub sha256: String,
-    /// What loading took in the process that compiled them, in nanoseconds.
-    pub cold_load_ns: u64,
 }
 
 impl EngineRecord {

@@ -112,7 +112,7 @@ pub fn lacks_requests(case: &Case, pair: [&Summary; 2]) -> Option<String> {
     let decides = metrics(case.scenario, false).contains(&Metric::Tail);
     let arms = [WhichArm::Base, WhichArm::Head].into_iter().zip(pair).filter(|_| decides);
     let (arm, s) = arms.into_iter().find(|(_, s)| Metric::Tail.value(s, case.budget).is_none())?;
-    let need = (stats::describe::JUDGED_TAIL / (1.0 - tail_quantile(case.budget)) - 1e-6).ceil();
+    let need = stats::describe::samples_with(stats::describe::JUDGED_TAIL, tail_quantile(case.budget));
     let tail = Metric::Tail.name(case.budget);
     Some(format!("{}'s process has {} requests, {tail} needs {need}", arm.word(), s.requests))
 }

@@ -64,11 +64,7 @@ pub fn largest_difference(
 /// How much more than tolerated two values differ.
 fn excess(base: Option<f64>, head: Option<f64>, tolerances: Tolerances) -> f64 {
     let (Some(base), Some(head)) = (base, head) else { return f64::INFINITY };
-    if base == head || (base.is_nan() && head.is_nan()) {
-        return -tolerances.atol;
-    }
-    let excess = (base - head).abs() - tolerances.atol - tolerances.rtol * base.abs();
-    if excess.is_nan() { f64::INFINITY } else { excess }
+    if base.is_nan() && head.is_nan() { 0.0 } else { tolerances.excess(head, base) }
 }
 
 #[cfg(test)]

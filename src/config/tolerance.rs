@@ -14,6 +14,16 @@ pub struct Tolerances {
 }
 
 impl Tolerances {
+    /// By how much more than tolerated two values differ; not above zero where they may. As numpy has it, an infinity is
+    /// near to nothing but itself, and what is not a number to nothing at all.
+    pub fn excess(self, got: f64, want: f64) -> f64 {
+        if got == want {
+            return 0.0;
+        }
+        let excess = (got - want).abs() - (self.atol + self.rtol * want.abs());
+        if excess.is_nan() { f64::INFINITY } else { excess }
+    }
+
     /// Reads `{ rtol = 1e-2, atol = 1e-3 }`; what is left out is zero.
     pub(super) fn read(value: &Value) -> Result<Self, String> {
         let Value::Object(table) = value else {
@@ -45,6 +55,14 @@ pub(super) fn tolerance(value: &Value) -> Result<f64, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn values_are_near_as_numpy_has_it() {
+        let t = Tolerances { rtol: 0.1, atol: 0.5 };
+        let near = |got, want| t.excess(got, want) <= 0.0;
+        assert!(near(10.25, 9.0) && !near(10.5, 9.0) && near(f64::INFINITY, f64::INFINITY));
+        assert!(!near(f64::NAN, f64::NAN) && !near(1.0, f64::INFINITY) && !near(f64::INFINITY, 1.0));
+    }
 
     #[test]
     fn tolerances_are_a_table_of_two_numbers() {

@@ -17,17 +17,17 @@ use std::path::{Path, PathBuf};
 pub struct KernelFile {
     /// Where they are.
     pub path: PathBuf,
-    /// SHA-256 of the kernels.
-    pub sha256: String,
-    /// What loading the engine took in the process that compiled them, in nanoseconds.
-    pub cold_load_ns: u64,
+    /// What the file says of them.
+    pub kept: KeptKernels,
 }
 
-/// The first line of such a file.
-#[derive(Serialize, Deserialize)]
-struct FirstLine {
-    sha256: String,
-    cold_load_ns: u64,
+/// Kernels that were compiled once for all processes of a case: the first line of their file, and a fact of its record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeptKernels {
+    /// SHA-256 of them.
+    pub sha256: String,
+    /// What loading took in the process that compiled them, in nanoseconds.
+    pub cold_load_ns: u64,
 }
 
 impl KernelFile {
@@ -40,35 +40,31 @@ impl KernelFile {
 
     /// Writes kernels: temporary file in the same folder, renamed, so that two sessions may do it at the same time.
     pub fn write(path: &Path, kernels: &[u8], cold_load_ns: u64) -> Result<Self> {
-        let sha256 = sha256_hex(kernels);
+        let kept = KeptKernels { sha256: sha256_hex(kernels), cold_load_ns };
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-            serde_json::to_writer(&mut file, &FirstLine { sha256: sha256.clone(), cold_load_ns })?;
+            serde_json::to_writer(&mut file, &kept)?;
             file.write_all(b"\n")?;
             file.write_all(kernels)?;
             file.persist(path).map_err(|e| e.error)?;
             Ok(())
         };
         write().map_err(|e| Failure::io("write the kernels", path, &e))?;
-        Ok(Self { path: path.to_owned(), sha256, cold_load_ns })
+        Ok(Self { path: path.to_owned(), kept })
     }
 
     /// The file at `path`; `None` where there is none, or one that is damaged: then they are compiled again.
     pub fn find(path: &Path) -> Option<Self> {
         let bytes = file::read_if_there(path, &file::KERNELS).ok()??;
-        let (head, kernels) = parse(&bytes)?;
-        (sha256_hex(kernels) == head.sha256).then(|| Self {
-            path: path.to_owned(),
-            sha256: head.sha256,
-            cold_load_ns: head.cold_load_ns,
-        })
+        let (kept, kernels) = parse(&bytes)?;
+        (sha256_hex(kernels) == kept.sha256).then(|| Self { path: path.to_owned(), kept })
     }
 
     /// The kernels. Fails where the file no longer holds the ones it was found with.
     pub fn kernels(&self) -> Result<Vec<u8>> {
         let bytes = file::read(&self.path, &file::KERNELS)?;
         match parse(&bytes) {
-            Some((_, kernels)) if sha256_hex(kernels) == self.sha256 => Ok(kernels.to_vec()),
+            Some((_, kernels)) if sha256_hex(kernels) == self.kept.sha256 => Ok(kernels.to_vec()),
             _ => {
                 let what = format!("the kernels in {} changed after they were compiled", self.path.display());
                 Err(Failure::new(FailureKind::Format, what).next("delete that file, and run again"))
@@ -77,7 +73,7 @@ impl KernelFile {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<(FirstLine, &[u8])> {
+fn parse(bytes: &[u8]) -> Option<(KeptKernels, &[u8])> {
     let end = bytes.iter().position(|b| *b == b'\n')?;
     Some((serde_json::from_slice(&bytes[..end]).ok()?, &bytes[end + 1..]))
 }
@@ -95,7 +91,10 @@ mod tests {
         assert_eq!(KernelFile::find(&path), None);
         let written = KernelFile::write(&path, b"two\nlines", 7).unwrap();
         assert_eq!(KernelFile::find(&path).as_ref(), Some(&written));
-        assert_eq!((written.kernels().unwrap().as_slice(), written.cold_load_ns), (&b"two\nlines"[..], 7));
+        assert_eq!(
+            (written.kernels().unwrap().as_slice(), written.kept.cold_load_ns),
+            (&b"two\nlines"[..], 7)
+        );
 
         let mut bytes = std::fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;

@@ -2,6 +2,7 @@
 //! where a graph answers, and the answers against each other.
 
 use super::job::MeasureJob;
+use crate::config::Tolerances;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::inputs;
@@ -16,11 +17,24 @@ pub(super) struct Answer {
     pub tensors: Vec<Tensor>,
 }
 
+/// The file of an output that is kept.
+fn file_of(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("{number}.npy"))
+}
+
+/// The outputs that a process kept in a folder, of so many; `None` where one cannot be read. They are gone afterwards:
+/// they may be large, and every file beside the latencies would be taken for latencies.
+pub fn take(folder: &Path, count: usize) -> Option<Vec<Tensor>> {
+    let found = (0..count).map(|number| read_npy(&file_of(folder, number)).ok()).collect();
+    let _ = std::fs::remove_dir_all(folder);
+    found
+}
+
 /// Keeps an answer, an output a file, where there is a folder for it.
 pub(super) fn keep(answer: &Answer, folder: Option<&Path>) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
-    let write = |(number, tensor)| write_npy(&folder.join(format!("{number}.npy")), tensor);
+    let write = |(number, tensor)| write_npy(&file_of(folder, number), tensor);
     answer.tensors.iter().enumerate().try_for_each(write)
 }
 
@@ -28,36 +42,37 @@ pub(super) fn keep(answer: &Answer, folder: Option<&Path>) -> Result<()> {
 pub(super) struct Checks<'a> {
     /// The names of the outputs, in their order.
     names: &'a [String],
-    /// Files of what they should be, by name.
-    expect: &'a BTreeMap<String, PathBuf>,
-    rtol: f64,
-    atol: f64,
+    /// What they should be, by name.
+    expect: BTreeMap<String, Tensor>,
+    tolerances: Tolerances,
     allow_non_finite: bool,
     /// What the engine answered without a graph, where requests replay one.
     plain: Option<Vec<Tensor>>,
 }
 
 impl<'a> Checks<'a> {
-    /// The checks of a job, with the outputs of the plain run where requests replay a graph.
-    pub fn of(job: &'a MeasureJob, header: &'a EngineHeader, plain: Option<Vec<Tensor>>) -> Self {
-        Self {
-            names: &header.outputs,
-            expect: &job.expect,
-            rtol: job.rtol,
-            atol: job.atol,
+    /// The checks of a job, with the outputs of the plain run where requests replay a graph. Reads what is expected, so
+    /// that nothing is read between warming up and measuring.
+    pub fn of(job: &MeasureJob, header: &'a EngineHeader, plain: Option<Vec<Tensor>>) -> Result<Self> {
+        let names = &header.outputs;
+        if let Some(name) = job.expect.keys().find(|n| !names.contains(n)) {
+            return Err(Failure::usage(format!(
+                "a file is given for `{name}`, which is no output of this model"
+            ))
+            .next(format!("its outputs are {}", names.join(", "))));
+        }
+        let read = |(name, path): (&String, &PathBuf)| Ok((name.clone(), read_npy(path)?));
+        Ok(Self {
+            names,
+            expect: job.expect.iter().map(read).collect::<Result<_>>()?,
+            tolerances: Tolerances { rtol: job.rtol, atol: job.atol },
             allow_non_finite: job.allow_non_finite,
             plain,
-        }
+        })
     }
 
     /// The answer must be finite, as expected, and what the plain run gave: |a − b| ≤ atol + rtol·|b| (numpy's allclose).
     pub fn check(&self, answer: &Answer) -> Result<Vec<OutputFact>> {
-        if let Some(name) = self.expect.keys().find(|n| !self.names.contains(n)) {
-            return Err(Failure::usage(format!(
-                "a file is given for `{name}`, which is no output of this model"
-            ))
-            .next(format!("its outputs are {}", self.names.join(", "))));
-        }
         let mut facts = Vec::new();
         for (at, (name, tensor)) in self.names.iter().zip(&answer.tensors).enumerate() {
             let odd = tensor.values().filter(|v| !v.is_finite()).count();
@@ -65,8 +80,8 @@ impl<'a> Checks<'a> {
                 return Err(Failure::new(FailureKind::Measure, format!("output `{name}` holds {odd} values of {} that are not finite", tensor.len()))
                     .next("give realistic inputs with --input NAME=FILE.npy, or set allow-non-finite = true if that is right for this model"));
             }
-            if let Some(path) = self.expect.get(name) {
-                self.as_expected(name, tensor, &read_npy(path)?, answer.when)?;
+            if let Some(want) = self.expect.get(name) {
+                self.as_expected(name, tensor, want, answer.when)?;
             }
             if let Some(plain) = self.plain.as_ref().and_then(|p| p.get(at)) {
                 self.as_without_graph(name, tensor, plain, answer.when)?;
@@ -82,7 +97,7 @@ impl<'a> Checks<'a> {
     }
 
     fn as_without_graph(&self, name: &str, got: &Tensor, plain: &Tensor, when: &str) -> Result<()> {
-        let Some((at, g, p)) = self.farthest(got, plain) else { return Ok(()) };
+        let Some((at, g, p)) = self.farthest(got, plain, true) else { return Ok(()) };
         let what = format!(
             "{when} the CUDA graph computes something else than the engine does without it: element {at} of output `{name}` is {g}, without {p}"
         );
@@ -94,7 +109,7 @@ impl<'a> Checks<'a> {
     /// What is to be said where two answers to the same request differ, and which of them is wrong.
     pub fn difference(&self, early: &Answer, late: &Answer) -> Option<String> {
         let mut pairs = early.tensors.iter().zip(&late.tensors).enumerate();
-        let (output, (at, e, l)) = pairs.find_map(|(i, (e, l))| Some((i, self.farthest(e, l)?)))?;
+        let (output, (at, e, l)) = pairs.find_map(|(i, (e, l))| Some((i, self.farthest(e, l, true)?)))?;
         let (first, last) = (early.when, late.when);
         let wrong = match self.reference(output).and_then(|r| r.values().nth(at)) {
             Some(right) if (e - right).abs() > (l - right).abs() => format!("{first} it was wrong"),
@@ -106,11 +121,9 @@ impl<'a> Checks<'a> {
     }
 
     /// What an output should be, where that is known.
-    fn reference(&self, output: usize) -> Option<Tensor> {
-        let expected = self.expect.get(self.names.get(output)?);
-        expected
-            .and_then(|path| read_npy(path).ok())
-            .or_else(|| self.plain.as_ref().and_then(|p| p.get(output).cloned()))
+    fn reference(&self, output: usize) -> Option<&Tensor> {
+        let plain = || self.plain.as_ref().and_then(|p| p.get(output));
+        self.expect.get(self.names.get(output)?).or_else(plain)
     }
 
     fn as_expected(&self, name: &str, got: &Tensor, want: &Tensor, when: &str) -> Result<()> {
@@ -121,21 +134,19 @@ impl<'a> Checks<'a> {
         if got.shape != want.shape {
             return Err(refuse(format!("its shape is {:?}, expected {:?}", got.shape, want.shape)));
         }
-        match self.farthest(got, want) {
+        match self.farthest(got, want, false) {
             None => Ok(()),
             Some((at, g, w)) => {
-                let (rtol, atol) = (self.rtol, self.atol);
-                Err(refuse(format!("element {at} is {g} {when}, expected {w} (rtol {rtol}, atol {atol})")))
+                Err(refuse(format!("element {at} is {g} {when}, expected {w} ({})", self.tolerances)))
             }
         }
     }
 
-    /// Of the elements that are not within the tolerance the one that is farthest off: its number, and both values.
-    fn farthest(&self, got: &Tensor, want: &Tensor) -> Option<(usize, f64, f64)> {
-        let within = |g: f64, w: f64| {
-            // Equal covers equal infinities; a number is never as good as none.
-            g == w || (g.is_nan() && w.is_nan()) || (g - w).abs() <= self.atol + self.rtol * w.abs()
-        };
+    /// Of the elements that are not within the tolerances the one that is farthest off: its number, and both values.
+    /// `equal_nan`: where both values are none, they are the same.
+    fn farthest(&self, got: &Tensor, want: &Tensor, equal_nan: bool) -> Option<(usize, f64, f64)> {
+        let within =
+            |g: f64, w: f64| (equal_nan && g.is_nan() && w.is_nan()) || self.tolerances.excess(g, w) <= 0.0;
         let pairs = got.values().zip(want.values()).enumerate();
         pairs
             .filter(|(_, (g, w))| !within(*g, *w))
@@ -154,10 +165,15 @@ mod tests {
 
     #[test]
     fn a_graph_that_computes_something_else_is_no_measurement_and_a_first_replay_that_did_is_said() {
-        let (names, expect) = (["y".to_owned()], BTreeMap::new());
+        let names = ["y".to_owned()];
         let plain = Some(vec![Tensor::from_f32(vec![2], &[1.0, 2.0])]);
-        let checks =
-            Checks { names: &names, expect: &expect, rtol: 0.01, atol: 0.0, allow_non_finite: false, plain };
+        let checks = Checks {
+            names: &names,
+            expect: BTreeMap::new(),
+            tolerances: Tolerances { rtol: 0.01, atol: 0.0 },
+            allow_non_finite: false,
+            plain,
+        };
         let (first, warm) =
             (answer("in the first request", [1.0, 3.0]), answer("after warming up", [1.001, 2.0]));
         assert_eq!(checks.check(&warm).map(|facts| facts.len()), Ok(1));

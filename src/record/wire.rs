@@ -93,7 +93,7 @@ struct CaseV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     discovery: Option<DiscoveryV1>,
     engine: EngineV1,
-    /// SHA-256 of each output of the first request.
+    /// SHA-256 of each output after warming up.
     outputs: BTreeMap<String, String>,
     /// One summary per fresh process.
     processes: Vec<SummaryV1>,

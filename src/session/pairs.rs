@@ -18,12 +18,12 @@ use crate::compare::{
 };
 use crate::engine::Built;
 use crate::error::{Failure, Result};
+use crate::measure::take_outputs;
 use crate::outcome::Event;
 use crate::record::CaseRecord;
 use crate::stats::Order;
 use crate::stats::decide::MIN_TAIL_UNITS;
 use crate::summarize::{InvalidReason, Summary};
-use crate::tensor::{Tensor, read_npy};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -219,13 +219,7 @@ impl PairRun<'_> {
     /// A difference that cannot be read is one that is not shown: that there is one, the hashes tell.
     fn compare_outputs(&self, samples: &Path) -> Option<OutputDifference> {
         let names = &self.arms[1].built.header.outputs;
-        let read = |arm: &Arm| -> Option<Vec<Tensor>> {
-            let folder = outputs_of(&arm.folder(samples));
-            let found = (0..names.len()).map(|i| read_npy(&folder.join(format!("{i}.npy"))).ok()).collect();
-            // Every file beside the latencies would be taken for latencies; and they may be large.
-            let _ = std::fs::remove_dir_all(folder);
-            found
-        };
+        let read = |arm: &Arm| take_outputs(&outputs_of(&arm.folder(samples)), names.len());
         let tolerances = self.arms[1].case.outputs;
         let [base, head] = self.arms.map(read);
         largest_difference(names, &base?, &head?, tolerances)

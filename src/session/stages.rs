@@ -13,7 +13,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::measure::{MeasureJob, OpenJob, Pass};
 use crate::measured::Measured;
-use crate::record::{CaseRecord, EngineRecord, KeptKernels, Record, RecordDevice, Source};
+use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
 use crate::worker::protocol::{Job, WorkerMessage};
@@ -97,17 +97,8 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
 
 /// An engine file that was named instead of built. Only its hashes are checked here; workers load it.
 fn given_engine(path: &Path) -> Result<Built> {
-    let (header, parts) =
-        engine::read(path).map_err(|f| f.next("name a file below target/trt-perf/engines"))?;
-    let engine_bytes = parts.iter().map(|p| p.len() as u64).sum();
-    Ok(Built {
-        engine: path.to_owned(),
-        engine_bytes,
-        header,
-        cached: true,
-        cache_trouble: None,
-        kernels: None,
-    })
+    let (header, _) = engine::read(path).map_err(|f| f.next("name a file below target/trt-perf/engines"))?;
+    Ok(Built::new(path.to_owned(), header, true))
 }
 
 /// Mistakes in the configuration are shown with the table they are made in.
@@ -281,10 +272,7 @@ pub(super) fn case_record(
             threads: made.threads,
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,
-            kernels: built
-                .kernels
-                .as_ref()
-                .map(|k| KeptKernels { sha256: k.sha256.clone(), cold_load_ns: k.cold_load_ns }),
+            kernels: built.kernels.as_ref().map(|file| file.kept.clone()),
         },
         outputs,
         processes,

@@ -1,13 +1,14 @@
 //! Says how much each process has to measure. Pure.
 
+use super::describe::{JUDGED_TAIL, samples_with};
+
 /// A quantile is judged with ten samples beyond it; a fifth more, so that a process that loses some is still judged.
-const SAMPLES_BEYOND: f64 = 12.0;
+const SAMPLES_BEYOND: f64 = 1.2 * JUDGED_TAIL;
 
 /// Requests that a process needs so that quantile `q` of it is judged, ⌈1.2 · 10 / (1 − q)⌉: 1,200 for p99. `q` from 0
 /// to below 1; no number of requests suffices for more.
 pub fn requests_for(q: f64) -> u64 {
-    // 12/(1 − 0.99) is 1199.999…9 or 1200.000…1 in binary: the allowance is far below one request.
-    (SAMPLES_BEYOND / (1.0 - q).max(0.0) - 1e-6).ceil() as u64
+    samples_with(SAMPLES_BEYOND, q)
 }
 
 /// What processes of a case cost and how they vary. Variances are those of logarithms, or of shares of the mean.

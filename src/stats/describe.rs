@@ -89,6 +89,12 @@ pub fn describe(samples: &[u64]) -> Result<Description, StatError> {
     })
 }
 
+/// Samples that leave so many beyond quantile `q`, ⌈beyond / (1 − q)⌉; `q` from 0 to below 1.
+pub fn samples_with(beyond: f64, q: f64) -> u64 {
+    // 12/(1 − 0.99) is 1199.999…9 or 1200.000…1 in binary: the allowance is far below one sample.
+    (beyond / (1.0 - q).max(0.0) - 1e-6).ceil() as u64
+}
+
 /// Whether quantile `q` of `n` samples may be judged: at least [`JUDGED_TAIL`] samples on its thinner side.
 /// For q ≥ ½ that is n(1 − q) ≥ 10; p99 needs 1000 samples.
 pub fn is_judged(n: u64, q: f64) -> bool {
