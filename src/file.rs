@@ -53,6 +53,8 @@ pub const TIMING_CACHE: Expected = named("timing cache", 4 * GIB, "name another 
 pub const EXPORT: Expected = named("export of trtexec", GIB, "name a file that trtexec wrote");
 /// A package's manifest.
 pub const MANIFEST: Expected = named("Cargo.toml", 16 * MIB, "restore it from git");
+/// The configuration of a project without Cargo.
+pub const OWN_MANIFEST: Expected = named("trt-perf.toml", 16 * MIB, "restore it from git");
 /// Why GitHub runs a job.
 pub const CI_EVENT: Expected = named("CI event", 32 * MIB, "name the base yourself, with --base");
 /// A `.gitignore`.

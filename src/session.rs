@@ -12,6 +12,7 @@ mod kernels;
 mod lock;
 pub mod looks;
 mod machine;
+mod models;
 mod pairs;
 mod pilot;
 mod pin;
@@ -21,6 +22,7 @@ mod stages;
 pub use context::{Events, Setup};
 pub use history::sessions_for;
 pub use machine::{host, machine_of};
+pub use models::declared_inputs;
 pub use source::source_of_revision;
 
 use crate::baseline::Store;

@@ -9,6 +9,7 @@ use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
 use crate::measure::{MeasureJob, WarmJob};
 use crate::measured::Measured;
+use crate::onnx::ModelInput;
 use crate::prepare::PrepareJob;
 use crate::progress::Stage;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub enum Job {
     Warm(WarmJob),
     /// Measure an engine.
     Measure(MeasureJob),
+    /// Which inputs an ONNX file declares.
+    Inputs(PathBuf),
     /// Run a project's own command.
     Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -72,6 +75,8 @@ pub enum WorkerMessage {
     Warmed(Option<KernelFile>),
     /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
+    /// The answer to [`Job::Inputs`].
+    Inputs(Vec<ModelInput>),
     /// The command came to its end.
     Prepared,
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).

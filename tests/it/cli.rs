@@ -9,6 +9,7 @@ mod config;
 mod formats;
 mod messages;
 mod output;
+mod own_file;
 mod report;
 mod run;
 mod workers;
