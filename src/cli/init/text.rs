@@ -90,7 +90,7 @@ fn shapes(inputs: &[ModelInput]) -> String {
         let dims = input.dims.as_deref().map_or_else(|| " of any rank".into(), |dims| declared(dims));
         out.push_str(&format!("# Input {}: {}{dims}\n", quoted(&input.name), input.dtype));
     }
-    let open: Vec<Open> = inputs.iter().filter_map(Open::of).collect();
+    let open: Vec<OpenShape> = inputs.iter().filter_map(OpenShape::of).collect();
     if open.is_empty() {
         return out;
     }
@@ -117,14 +117,14 @@ fn declared(dims: &[ModelDim]) -> String {
 }
 
 /// An input with dimensions that the model leaves open.
-struct Open {
+struct OpenShape {
     name: String,
     dims: Vec<String>,
     /// Nothing is left for the user to fill in.
     whole: bool,
 }
 
-impl Open {
+impl OpenShape {
     fn of(input: &ModelInput) -> Option<Self> {
         let dims = input.dims.as_deref()?;
         if dims.iter().all(|dim| matches!(dim, ModelDim::Fixed(_))) {
