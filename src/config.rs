@@ -15,6 +15,7 @@ mod home;
 mod own;
 mod part;
 mod prepare;
+mod program;
 mod setting;
 mod settings;
 mod shape;
@@ -27,6 +28,7 @@ pub use build::BuildOptions;
 pub use folders::Folders;
 pub use home::{Home, OWN_FILE};
 pub use prepare::Prepare;
+pub use program::ProgramOptions;
 pub use setting::{Flag, Setting, Takes};
 pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
@@ -260,7 +262,7 @@ fn tables(
 }
 
 fn read_model(
-    map: Map<String, Value>,
+    mut map: Map<String, Value>,
     place: Place,
     layers: (&SettingsLayer, &SettingsLayer),
     overrides: &Overrides,
@@ -269,15 +271,18 @@ fn read_model(
     let (below, top) = layers;
     let dir = place.manifest.parent().unwrap_or(Path::new("")).to_owned();
     // A key that is there and wrong is reported for that, and not as missing too.
-    let missing = ["name", "path"].map(|key| (key, !map.contains_key(key)));
+    let missing =
+        [("name", map.contains_key("name")), ("path", map.contains_key("path") || map.contains_key("run"))];
+    let program = program::take(&mut map);
     let mut table = Table::new(map, place.clone(), problems);
     let name = table.get("name", name_text);
     let path = table.get("path", table::text);
-    for (key, missing) in missing {
-        if missing {
+    let program = program.read(&mut table);
+    for (key, there) in missing {
+        if !there {
             table.problem(
                 key,
-                "is needed: a model has a name and the path of its .onnx file, relative to this file",
+                "is needed: a model has a name and the path of its .onnx file, relative to this file; or it is a program, and `run` starts it",
             );
         }
     }
@@ -301,12 +306,14 @@ fn read_model(
                 "another variant of this model has the same name; names must differ",
             );
         }
-        variants.push(part.variant(variant_name, below, top, overrides));
+        variants.push(part.variant(variant_name, (below, top), overrides, program.as_ref()));
     }
     if variant_tables.is_empty() {
-        variants.push(own.variant(None, below, top, overrides));
+        variants.push(own.variant(None, (below, top), overrides, program.as_ref()));
     }
-    let (name, path) = (name?, dir.join(path?));
+    // A program is known by the file that says how it is started.
+    let path = if program.is_some() { place.manifest.clone() } else { dir.join(path?) };
+    let name = name?;
     check_files(&path, &variants.iter().collect::<Vec<_>>(), &place, problems);
     let package = if place.package.is_empty() { NO_PACKAGE } else { &place.package }.to_owned();
     Some(Model { package, name, path, variants, place })

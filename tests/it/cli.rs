@@ -4,6 +4,7 @@ mod arrays;
 mod bad_input;
 mod baselines;
 mod capacity;
+mod command;
 mod compare;
 mod config;
 mod formats;
