@@ -87,7 +87,7 @@ fn explained() -> String {
 fn shapes(inputs: &[ModelInput]) -> String {
     let mut out = String::new();
     for input in inputs {
-        let dims = input.dims.as_deref().map_or_else(|| " of any rank".into(), |dims| declared(dims));
+        let dims = input.dims.as_deref().map_or_else(|| " of any rank".into(), declared);
         out.push_str(&format!("# Input {}: {}{dims}\n", quoted(&input.name), input.dtype));
     }
     let open: Vec<OpenShape> = inputs.iter().filter_map(OpenShape::of).collect();
