@@ -3,10 +3,12 @@
 //! The *definition hash* covers what is asked; two measurements compare when it is the same. What answers (model bytes,
 //! build options, backend, library) is hashed as *engine inputs* when the engine is built.
 
+mod filter;
 mod open;
 mod target;
 
 pub use crate::config::BackendKind;
+pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
 pub use target::{Host, Target};
 
@@ -339,24 +341,19 @@ impl Case {
     pub fn is_whole_program(&self) -> bool {
         self.build.program.as_ref().is_some_and(|program| program.whole)
     }
-
-    /// What a name filter is matched against.
-    pub fn matches(&self, filters: &[String], exact: bool) -> bool {
-        filters.is_empty()
-            || filters.iter().any(|f| if exact { self.id == *f } else { self.id.contains(f.as_str()) })
-    }
 }
 
-/// The cases whose id contains one of `filters` (equals one, if `exact`); all, if there are none.
-pub fn select(cases: Vec<Case>, filters: &[String], exact: bool) -> Result<Vec<Case>> {
+/// The cases that `filter` takes; there must be one.
+pub fn select(cases: Vec<Case>, filter: &CaseFilter) -> Result<Vec<Case>> {
     if cases.is_empty() {
         return Err(Failure::new(FailureKind::Nothing, "no model is configured in this workspace")
             .next("write a first table with `cargo trt-perf init`, or name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
     }
     let ids: Vec<String> = cases.iter().map(|c| c.id.clone()).collect();
-    let selected: Vec<Case> = cases.into_iter().filter(|c| c.matches(filters, exact)).collect();
+    let selected: Vec<Case> = cases.into_iter().filter(|c| filter.takes(&c.id)).collect();
     if selected.is_empty() {
-        let near = filters
+        let near = filter
+            .names
             .iter()
             .find_map(|f| did_you_mean(f, ids.iter().flat_map(|id| id.split('/').chain([id.as_str()]))));
         let next = near.map_or_else(
@@ -365,7 +362,7 @@ pub fn select(cases: Vec<Case>, filters: &[String], exact: bool) -> Result<Vec<C
         );
         return Err(Failure::new(
             FailureKind::Nothing,
-            format!("no case of {} matches {}", ids.len(), filters.join(", ")),
+            format!("no case of {} matches {}", ids.len(), filter.words()),
         )
         .next(next));
     }

@@ -1,22 +1,25 @@
 //! Selects the cases of a command from the filters and files on the command line.
 
 use super::args::{MessageFormat, SettingArgs};
-use crate::case::{self, Case};
+use crate::case::{self, Case, CaseFilter};
 use crate::config::{Model, Overrides, Project, is_plan};
 use crate::error::{Failure, Result};
 use crate::session;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The cases of a command that takes files, too.
 #[derive(Args)]
 pub struct CaseArgs {
-    /// Cases whose id contains one of these; or .onnx files (.toml files for the cuda backend, .plan files that are trusted), whatever is configured
+    /// Cases whose id contains one of these, or fits a pattern with * and ?; or .onnx files (.toml files for the cuda backend, .plan files that are trusted), whatever is configured
     #[arg(value_name = "FILTER|MODEL.onnx")]
     pub filters: Vec<String>,
     /// Filters must equal the whole id
     #[arg(long)]
     pub exact: bool,
+    /// Not the cases whose id contains this, or fits it as a pattern (may be repeated)
+    #[arg(long, value_name = "FILTER")]
+    pub skip: Vec<String>,
     /// Only models of this package (may be repeated)
     #[arg(short, long, value_name = "NAME")]
     pub package: Vec<String>,
@@ -76,21 +79,29 @@ pub struct AskedModels {
     /// The files, in the order of the command line.
     pub files: Vec<Model>,
     /// What is left to select configured cases by.
-    pub filters: Vec<String>,
+    pub filter: CaseFilter,
 }
 
 impl CaseArgs {
     /// The configured models, and those of the files among the filters.
     pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<AskedModels> {
-        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml") || is_plan(Path::new(f));
-        let (files, filters): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
+        let (files, filter) = self.split();
         let configured =
-            (files.is_empty() || !filters.is_empty()).then(|| project.models(&self.package, overrides));
+            (files.is_empty() || !filter.names.is_empty()).then(|| project.models(&self.package, overrides));
         Ok(AskedModels {
             configured: configured.transpose()?,
-            files: files.iter().map(|f| project.ad_hoc(Path::new(f), overrides)).collect::<Result<_>>()?,
-            filters: filters.into_iter().cloned().collect(),
+            files: files.iter().map(|f| project.ad_hoc(f, overrides)).collect::<Result<_>>()?,
+            filter,
         })
+    }
+
+    /// The files among the words, and what selects configured cases.
+    pub fn split(&self) -> (Vec<PathBuf>, CaseFilter) {
+        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml") || is_plan(Path::new(f));
+        let (files, names): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
+        let names = names.into_iter().cloned().collect();
+        let filter = CaseFilter { names, exact: self.exact, skip: self.skip.clone() };
+        (files.into_iter().map(PathBuf::from).collect(), filter)
     }
 
     /// The configured cases that the filters select, and the files among them.
@@ -99,7 +110,7 @@ impl CaseArgs {
         let host = session::host();
         let asked = self.models(&overrides, project)?;
         let mut cases = match &asked.configured {
-            Some(models) => case::select(case::cases(models, host), &asked.filters, self.exact)?,
+            Some(models) => case::select(case::cases(models, host), &asked.filter)?,
             None => Vec::new(),
         };
         cases.extend(case::cases(&asked.files, host));

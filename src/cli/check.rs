@@ -152,8 +152,8 @@ fn asked(args: &CheckArgs) -> Result<Asked<'_>> {
         },
         _ => Between::Commits { base: args.base.as_deref(), overrides: args.settings.overrides()? },
     };
-    let CaseArgs { filters, exact, package } = &args.cases;
-    Ok(Asked { filters, exact: *exact, packages: package, between, use_cache: !args.no_cache })
+    let (files, filter) = args.cases.split();
+    Ok(Asked { filter, files, packages: &args.cases.package, between, use_cache: !args.no_cache })
 }
 
 /// This work tree with `extra` settings.

@@ -77,7 +77,7 @@ fn select(asked: &SessionArgs, project: &Project) -> Result<(Vec<Grid>, BTreeSet
         known = case::cases(configured, host()).into_iter().map(|c| c.id).collect();
         all = grids(configured, &axes, host())?;
         let cases = all.iter().flat_map(|g| g.cells.iter().cloned()).collect();
-        let selected = case::select(cases, &models.filters, asked.cases.exact)?;
+        let selected = case::select(cases, &models.filter)?;
         let ids: BTreeSet<&str> = selected.iter().map(|c| c.id.as_str()).collect();
         all.iter_mut().for_each(|g| g.retain(|case| ids.contains(case.id.as_str())));
         all.retain(|g| !g.cells.is_empty());

@@ -7,8 +7,8 @@ use super::private::Private;
 use super::trees::extract;
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
-use crate::case::{self, BackendKind, Case};
-use crate::config::{Overrides, Project, is_plan};
+use crate::case::{self, BackendKind, Case, CaseFilter};
+use crate::config::{Model, Overrides, Project, is_plan};
 use crate::engine::{self, PlanHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -21,10 +21,10 @@ use std::sync::Arc;
 
 /// What somebody wants to check.
 pub struct Asked<'a> {
-    /// Cases whose id contains one of these, or is one of them.
-    pub filters: &'a [String],
-    /// Whether a filter is a whole id.
-    pub exact: bool,
+    /// Which of the configured cases.
+    pub filter: CaseFilter,
+    /// Model files, whatever is configured; configured cases are meant too only where a filter names some.
+    pub files: Vec<PathBuf>,
     /// All, if none is named.
     pub packages: &'a [String],
     /// What is compared with what.
@@ -199,7 +199,10 @@ impl Finder<'_> {
             Some(repo) => source(&repo, &baselines)?,
             None => None,
         };
-        let cases = |overrides| self.select(self.all_cases(overrides, self.project)?);
+        let cases = |overrides| -> Result<Vec<Case>> {
+            let [configured, files] = self.all_cases(overrides, self.project)?;
+            Ok(self.select(configured)?.into_iter().chain(files).collect())
+        };
         let base = BaseArm {
             name: base.name.clone(),
             source: source.clone(),
@@ -218,15 +221,16 @@ impl Finder<'_> {
         let event = ci_event()?;
         let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
         prepare(self.project, "head", self.events)?;
-        let all = self.all_cases(overrides, self.project)?;
+        let [configured, files] = self.all_cases(overrides, self.project)?;
         let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides)?;
-        let cases = match self.select(all) {
+        let mut cases = match self.select(configured) {
             // What head does not have any more must not hide that the base has it.
             Err(f) if f.kind == FailureKind::Nothing && base.cases.iter().flatten().next().is_some() => {
                 Vec::new()
             }
             selected => selected?,
         };
+        cases.extend(files);
         let changes = if dirty { " with changes beside it" } else { "" };
         let head = HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases };
         Ok(self.arms(base, head, prepare_differs))
@@ -242,16 +246,17 @@ impl Finder<'_> {
     ) -> Result<(BaseArm, Option<String>)> {
         let commit = &base.commit.id;
         let (tree, root) = (self.private.base(), repo.relative(&self.project.root)?);
-        let project = extract(repo, &root, commit, &tree, self.events);
+        let project = extract(repo, (self.project, &root), commit, &tree, self.events);
         let stored = project.as_ref().map_or_else(|_| tree.join(root).join("baselines"), Project::baselines);
         let source = source_of(repo, commit.clone(), &self.project.baselines())?;
         let differs = project.as_ref().ok().and_then(|base| difference(base, self.project));
         differs.iter().for_each(|text| (self.events)(Event::Note { text }));
         let cases = project.and_then(|project| {
             prepare(&project, "base", self.events)?;
-            let mut cases = self.all_cases(overrides, &project)?;
+            let [mut cases, files] = self.all_cases(overrides, &project)?;
             // A filter may well select none here.
-            cases.retain(|c| c.matches(self.asked.filters, self.asked.exact));
+            cases.retain(|c| self.asked.filter.takes(&c.id));
+            cases.extend(files);
             Ok(cases)
         });
         if let Err(f) = &cases
@@ -262,13 +267,35 @@ impl Finder<'_> {
         Ok((BaseArm { name: base.label(), source: Some(source), cases, stored }, differs))
     }
 
-    /// The configured cases of a project.
-    fn all_cases(&self, overrides: &Overrides, project: &Project) -> Result<Vec<Case>> {
-        Ok(case::cases(&project.models(self.asked.packages, overrides)?, host()))
+    /// The configured cases of a project, as far as they are asked for, and those of the files that are named.
+    fn all_cases(&self, overrides: &Overrides, project: &Project) -> Result<[Vec<Case>; 2]> {
+        let asked = &self.asked;
+        let configured = match self.is_about_configured() {
+            true => project.models(asked.packages, overrides)?,
+            false => Vec::new(),
+        };
+        let files: Vec<Model> = asked
+            .files
+            .iter()
+            .map(|file| project.ad_hoc(&self.same_file(file, project)?, overrides))
+            .collect::<Result<_>>()?;
+        Ok([case::cases(&configured, host()), case::cases(&files, host())])
+    }
+
+    fn is_about_configured(&self) -> bool {
+        self.asked.files.is_empty() || !self.asked.filter.names.is_empty()
+    }
+
+    /// A file of the work tree as another tree of the project has it; one outside of the project is the same for both.
+    fn same_file(&self, file: &Path, project: &Project) -> Result<PathBuf> {
+        let file = std::path::absolute(file).map_err(|e| Failure::io("find", file, &e))?;
+        Ok(file
+            .strip_prefix(&self.project.root)
+            .map_or_else(|_| file.clone(), |rest| project.root.join(rest)))
     }
 
     fn select(&self, cases: Vec<Case>) -> Result<Vec<Case>> {
-        case::select(cases, self.asked.filters, self.asked.exact)
+        if self.is_about_configured() { case::select(cases, &self.asked.filter) } else { Ok(cases) }
     }
 }
 

@@ -7,17 +7,22 @@ use crate::session::{Event, Events};
 use crate::units::plural;
 use std::path::Path;
 
-/// The project as it was at `commit`, in the new folder `tree`. `root` is where it lies in the repository.
+/// The project `head` as it was at `commit`, in the new folder `tree`. `root` is where it lies in the repository.
 pub(super) fn extract(
     repo: &Repo,
-    root: &Path,
+    (head, root): (&Project, &Path),
     commit: &str,
     tree: &Path,
     events: Events,
 ) -> Result<Project> {
     say_missing(&repo.extract_tree(commit, tree)?, events);
     // By its own settings of cargo, not by those of the work tree.
-    Project::at(&tree.join(root))?.ok_or_else(|| {
+    let folder = tree.join(root);
+    if let Some(project) = Project::at(&folder)? {
+        return Ok(project);
+    }
+    // Where head has no configuration either, its models are named on the command line.
+    head.workspace.is_none().then(|| Project::bare(&folder)).ok_or_else(|| {
         Failure::new(
             FailureKind::Nothing,
             "the base has no Cargo.toml and no trt-perf.toml where this project has one",

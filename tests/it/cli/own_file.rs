@@ -103,3 +103,35 @@ fn a_workspace_may_have_models_itself() {
     s.add_package("a", "a", "");
     s.run("a", &["run", "--list"]).says(0, &["project/mlp/default/latency"]);
 }
+
+#[test]
+fn a_model_file_is_checked_without_any_configuration() {
+    let s = python();
+    s.commit("repo", "models");
+    let quick = ["--pairs", "8", "--warm-up", "5ms", "--measure", "20ms", "--scenario", "latency"];
+    let check = |args: &[&str]| s.run("repo/infer", &[&["check"], args, &quick].concat());
+    check(&["../models/mlp.onnx", "--base", "HEAD"])
+        .says(0, &["files/mlp/default/latency", "same engine in both arms"]);
+    // The base's file is the base's.
+    s.copy("mlp_slow.onnx", "repo/models/mlp.onnx");
+    check(&["../models/mlp.onnx", "--base", "HEAD"])
+        .says(100, &["files/mlp/default/latency", "Performance has regressed"]);
+    check(&["../models/none.onnx", "--base", "HEAD"]).says(2, &["there is no file"]);
+    let two = check(&["../models/cnn.onnx", "--head-config", "threads=2", "--shape", "image:1x3x32x32"]);
+    // Whether it helps is the machine's to say.
+    assert!(matches!(two.code, Some(0 | 100)) && two.out.contains("files/cnn/default/latency"), "{two}");
+    assert!(two.err.contains("head: this work tree with threads=2"), "{two}");
+    check(&["--base", "HEAD"]).says(4, &["next: write a trt-perf.toml"]);
+}
+
+#[test]
+fn patterns_select_and_skip() {
+    let s = python();
+    let models = ["mlp", "cnn"]
+        .map(|m| format!("[[model]]\nname = \"{m}\"\npath = \"models/{m}.onnx\"\nbatches = [1]\n"));
+    s.write("repo/trt-perf.toml", models.concat());
+    let list = |args: &[&str]| s.run("repo", &[&["run", "--list"], args].concat());
+    list(&["*/cnn/*"]).says(0, &["project/cnn/b1/latency\nproject/cnn/b1/throughput\n"]);
+    list(&["--skip", "*throughput", "--skip", "mlp"]).says(0, &["project/cnn/b1/latency\n"]);
+    list(&["--skip", "*"]).says(4, &["no case of 4 matches --skip *"]);
+}
