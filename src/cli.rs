@@ -15,6 +15,7 @@ mod import;
 pub mod init;
 mod keep;
 mod run;
+mod shell;
 mod show;
 mod stopped;
 
@@ -24,7 +25,7 @@ use crate::message::Message;
 use crate::ours::ensure_ours;
 use crate::printable::{self, BOLD_RED, RESET};
 use crate::{child, worker};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use exit::Exit;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,9 @@ struct Cli {
     /// The Cargo.toml of the workspace, or a trt-perf.toml (default: found from the current folder)
     #[arg(long, global = true, value_name = "PATH")]
     manifest_path: Option<PathBuf>,
+    /// When to use colours (default: CARGO_TERM_COLOR, then where a terminal shows them)
+    #[arg(long, global = true, value_name = "WHEN")]
+    color: Option<ColorChoice>,
 }
 
 /// What each does is told where its arguments are.
@@ -64,6 +68,8 @@ enum Verb {
     Calibrate(Box<calibrate::CalibrateArgs>),
     Doctor(doctor::DoctorArgs),
     Init(init::InitArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// Parses the command line, does what it says, and returns the exit code.
@@ -76,6 +82,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
+    colours(cli.color);
     let manifest = cli.manifest_path.as_deref();
     let outcome = match cli.verb {
         Verb::Run(args) => handle_signals().and_then(|()| run::run(&args, manifest)),
@@ -89,10 +96,25 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
         Verb::Doctor(args) => doctor::run(&args, manifest),
         Verb::Init(args) => init::run(&args, manifest),
+        Verb::Completions(args) => shell::completions(&args, Cli::command()),
+        Verb::Man(args) => shell::man(&args, Cli::command()),
     };
     let exit = outcome.unwrap_or_else(|f| report_failure(&f));
     stopped::end();
     exit.into()
+}
+
+/// Says when to use colours: the option, else the variable that cargo itself reads.
+fn colours(option: Option<ColorChoice>) {
+    let variable = || {
+        let word = std::env::var("CARGO_TERM_COLOR").ok()?;
+        ColorChoice::from_str(&word, true).ok()
+    };
+    match option.or_else(variable) {
+        Some(ColorChoice::Always) => anstream::ColorChoice::Always.write_global(),
+        Some(ColorChoice::Never) => anstream::ColorChoice::Never.write_global(),
+        _ => {}
+    }
 }
 
 /// The worker's side of the executable.

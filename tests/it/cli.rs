@@ -13,4 +13,5 @@ mod output;
 mod own_file;
 mod report;
 mod run;
+mod shell;
 mod workers;

@@ -1,0 +1,59 @@
+//! The verbs `completions` and `man`: what shells and `man` want to know of the command line, made from it.
+
+use super::exit::Exit;
+use crate::error::{Failure, Result};
+use clap::{Args, Command};
+use clap_complete::Shell;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// As the program is called; `cargo trt-perf` finds the same file.
+const PROGRAM: &str = "cargo-trt-perf";
+
+/// Print completions for a shell
+///
+/// For bash: `cargo trt-perf completions bash > ~/.local/share/bash-completion/completions/cargo-trt-perf`.
+#[derive(Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Print the manual page, or write one for every command into a folder
+#[derive(Args)]
+pub struct ManArgs {
+    /// The folder, such as ~/.local/share/man/man1
+    folder: Option<PathBuf>,
+}
+
+/// Prints completions.
+pub fn completions(args: &CompletionsArgs, mut command: Command) -> Result<Exit> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut command, PROGRAM, &mut text);
+    print(&text)
+}
+
+/// Prints the manual page, or writes those of all commands.
+pub fn man(args: &ManArgs, command: Command) -> Result<Exit> {
+    let command = command.bin_name(PROGRAM);
+    let Some(folder) = &args.folder else {
+        let mut text = Vec::new();
+        let page = clap_mangen::Man::new(command);
+        page.render(&mut text).map_err(|e| Failure::io("write", Path::new("a manual page"), &e))?;
+        return print(&text);
+    };
+    let write = || std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
+    write().map_err(|e| Failure::io("write manual pages in", folder, &e))?;
+    Ok(Exit::Ok)
+}
+
+/// To standard output as it is; a reader that went away is no error.
+fn print(text: &[u8]) -> Result<Exit> {
+    match std::io::stdout().write_all(text) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::io("write", Path::new("standard output"), &e))
+        }
+        _ => Ok(Exit::Ok),
+    }
+}
