@@ -51,6 +51,7 @@
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
 //! | [`measured`] | what a measuring process found | – | pure | |
+//! | [`memory`] | what processes have of memory, and what differs | events of an allocator | pure | |
 //! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
 //! | `build` | an engine | a model; in the build worker | | `cli` |
@@ -147,6 +148,7 @@ pub mod inputs;
 #[cfg(feature = "cli")]
 pub mod measure;
 pub mod measured;
+pub mod memory;
 pub mod message;
 #[cfg(feature = "cli")]
 pub mod onnx;
