@@ -111,6 +111,11 @@ pub fn peak_host_bytes() -> Option<u64> {
     cpu::kib_field(&read(Path::new("/proc/self/status"))?, "VmHWM")
 }
 
+/// The memory that this process has resident now, in bytes; `None` where /proc does not say.
+pub fn resident_host_bytes() -> Option<u64> {
+    cpu::kib_field(&read(Path::new("/proc/self/status"))?, "VmRSS")
+}
+
 /// How often the kernel stopped this container for using up its CPU quota; `None` without a quota.
 pub fn throttle_count() -> Option<u64> {
     cpu::Cgroup::read().and_then(|group| group.throttled)

@@ -41,6 +41,7 @@
 //! | [`stats`] | estimates, tests, decisions | numbers | pure | |
 //! | [`steady`] | end of the warm-up, cold start, trend | samples | pure | |
 //! | [`capacity`] | the highest rate within a budget | probes that a caller runs | pure | |
+//! | [`memory`] | what processes have of memory, and what differs | events of an allocator | pure | |
 //! | [`tensor`] | tensors and `.npy` | bytes | | |
 //! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text | pure | |
 //! | [`config`] | models and settings | Cargo manifests | | |
@@ -51,7 +52,6 @@
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
 //! | [`measured`] | what a measuring process found | – | pure | |
-//! | [`memory`] | what processes have of memory, and what differs | events of an allocator | pure | |
 //! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
 //! | `build` | an engine | a model; in the build worker | | `cli` |

@@ -5,6 +5,7 @@
 use super::disturbance::GpuConditions;
 use super::nvml::{open, throttled};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::{Device, Nvml};
 
 /// NVML's view of the GPU that this process computes on.
@@ -41,6 +42,23 @@ impl Monitor {
             // Process ids are the host's, which a container cannot tell from its own; but one of them is ours.
             others: gpu.running_compute_processes().ok().map(|all| (all.len() as u64).saturating_sub(1)),
         }
+    }
+
+    /// GPU memory of this process; `None` where NVML does not say.
+    pub fn process_bytes(&self) -> Option<u64> {
+        let all = self.device()?.running_compute_processes().ok()?;
+        let own = all.iter().find(|p| p.pid == std::process::id());
+        // Process ids are the host's, which a container cannot tell from its own; one that is alone is ours.
+        let ours = own.or_else(|| all.first().filter(|_| all.len() == 1))?;
+        match ours.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => Some(bytes),
+            UsedGpuMemory::Unavailable => None,
+        }
+    }
+
+    /// Used memory of the whole GPU; `None` where NVML does not say, as on boards that share the host's memory.
+    pub fn used_bytes(&self) -> Option<u64> {
+        Some(self.device()?.memory_info().ok()?.used)
     }
 
     /// Energy since the driver was loaded, in joules.

@@ -86,6 +86,7 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
         threads: case.threads,
         engines: session.engines.clone(),
         cache: session.cache.clone(),
+        memory: None,
     });
     let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
         .map_err(|f| with_config_location(case, f))?;

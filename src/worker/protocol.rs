@@ -7,7 +7,7 @@ use crate::case::Target;
 use crate::device::Gpu;
 use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
-use crate::measure::{MeasureJob, WarmJob};
+use crate::measure::{MeasureJob, MemoryFound, MemoryJob, WarmJob};
 use crate::measured::Measured;
 use crate::prepare::PrepareJob;
 use crate::progress::Stage;
@@ -31,6 +31,8 @@ pub enum Job {
     Warm(WarmJob),
     /// Measure an engine.
     Measure(MeasureJob),
+    /// Load an engine and tell what memory it takes.
+    Memory(MemoryJob),
     /// Run a project's own command.
     Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -72,6 +74,8 @@ pub enum WorkerMessage {
     Warmed(Option<KernelFile>),
     /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
+    /// The answer to [`Job::Memory`].
+    Memory(Box<MemoryFound>),
     /// The command came to its end.
     Prepared,
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).

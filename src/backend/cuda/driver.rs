@@ -38,7 +38,7 @@ pub(crate) struct Described {
     pub compute_capability: String,
     memory_bytes: u64,
     /// NVML writes `GPU-` before it, and `MIG-` before that of an instance of a split GPU.
-    id: String,
+    pub id: String,
 }
 
 /// GPU `index`, as CUDA numbers them. The driver must be present.
