@@ -202,6 +202,8 @@ pub struct EngineMemory {
 /// The memory of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseMemory {
+    /// The library and its version.
+    pub library: String,
     /// What the engine says.
     pub engine: EngineMemory,
     /// The process that built it; null where that was not traced.

@@ -103,6 +103,7 @@ mod tests {
         let traced = TracedMemory { peak_bytes: peak, end_bytes: peak, allocations: 1 };
         let phase = PhaseMemory { phase: MemoryPhase::Load, traced: Some(traced), process_bytes: process };
         CaseMemory {
+            library: "rten 1".into(),
             engine: EngineMemory { plan_bytes: 10, ..EngineMemory::default() },
             build: None,
             run: ProcessMemory { phases: vec![phase], source, ..ProcessMemory::default() },

@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn a_record_comes_back_and_other_kinds_and_newer_versions_are_named() {
         let engine = EngineMemory { plan_bytes: 5, ..EngineMemory::default() };
-        let case = CaseMemory { engine, build: None, run: ProcessMemory::default() };
+        let case =
+            CaseMemory { library: "rten 1".into(), engine, build: None, run: ProcessMemory::default() };
         let written = MemoryRecord {
             tool: "0.1.0".into(),
             created: "2026-01-01T00:00:00Z".into(),
