@@ -108,7 +108,7 @@ fn build_traced(
     tell: &mut dyn Tell,
 ) -> Result<Built> {
     tell.stage(Stage::Build, 0);
-    let trace = MemoryTrace::of(&job.target, MemoryPhase::Build);
+    let trace = MemoryTrace::of(&job.target, MemoryPhase::Build, 0);
     let header = build(job, model, made_from, (backend, path, Some(&trace)), tell)?;
     trace.begin(MemoryPhase::End);
     let (_, process, events) = trace.end();

@@ -26,7 +26,7 @@ pub enum MemoryPhase {
     Build,
     /// The driver makes its context on the GPU.
     Driver,
-    /// The engine is read and deserialised.
+    /// The engine is deserialised.
     Load,
     /// Execution contexts are made.
     Context,

@@ -64,12 +64,12 @@ impl MemoryTrace {
     }
 
     /// The trace of a process that works for this target, whose first phase begins. Without a GPU the program's own
-    /// allocations are counted.
-    pub fn of(target: &Target, first: MemoryPhase) -> Arc<Self> {
+    /// allocations are counted: with the plan, which has so many bytes and is there already.
+    pub fn of(target: &Target, first: MemoryPhase, plan_bytes: u64) -> Arc<Self> {
         let trace = Self::new();
         if !target.kind.on_gpu() {
             trace.kept().account = Account::Counted;
-            counting::begin();
+            counting::begin(plan_bytes);
             trace.ask(Box::new(|| Some((resident_host_bytes()?, ProcessSource::Resident))));
         }
         trace.begin(first);

@@ -7,7 +7,7 @@ use super::tensors::feeds;
 use crate::backend::trace::{MemoryTrace, keep_events};
 use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};
 use crate::case::{Mode, OperatingPoint, Target};
-use crate::engine::KernelFile;
+use crate::engine::{EngineHeader, KernelFile};
 use crate::error::{Failure, FailureKind, Result};
 use crate::memory::{EngineMemory, MemoryPhase, ProcessMemory};
 use crate::progress::{Stage, Tell};
@@ -53,27 +53,33 @@ pub struct MemoryFound {
 
 /// Everything, from reading the engine to destroying it.
 pub fn run(job: &MemoryJob, tell: &mut dyn Tell) -> Result<MemoryFound> {
-    let trace = MemoryTrace::of(&job.target, MemoryPhase::Load);
-    let done = answer(job, &trace, tell);
-    trace.begin(MemoryPhase::End);
+    // Before anything is counted: how long the header is, is no matter of the model.
+    let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
+    let plan_bytes = parts.iter().map(|part| part.len() as u64).sum();
+    let trace = MemoryTrace::of(&job.target, MemoryPhase::Load, plan_bytes);
+    let done = answer(job, (&header, parts), &trace, tell);
+    let refusal = trace.refusal();
     let (engine, process, events) = trace.end();
-    let plan_bytes = done.map_err(|failure| ran_out(failure, trace.refusal()))?;
+    done.map_err(|failure| ran_out(failure, refusal))?;
     keep_events(&job.events, &events)?;
     Ok(MemoryFound { engine: EngineMemory { plan_bytes, ..engine }, process })
 }
 
-/// Loads the engine, sends the requests, and destroys everything that was made. Returns the size of the plan.
-fn answer(job: &MemoryJob, trace: &Arc<MemoryTrace>, tell: &mut dyn Tell) -> Result<u64> {
-    let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
-    let plan_bytes = parts.iter().map(|part| part.len() as u64).sum();
-    let feeds = feeds(&job.inputs, job.seed, &header)?;
+/// Loads the engine, sends the requests, and destroys everything that was made.
+fn answer(
+    job: &MemoryJob,
+    (header, parts): (&EngineHeader, Vec<Vec<u8>>),
+    trace: &Arc<MemoryTrace>,
+    tell: &mut dyn Tell,
+) -> Result<()> {
+    let feeds = feeds(&job.inputs, job.seed, header)?;
     let kernels = match &job.kernels {
         Some(file) => CompiledKernels::Kept(file.kernels()?),
         None => CompiledKernels::Compile,
     };
     tell.stage(Stage::Load, 0);
     let setup = LoadSetup { point: job.point, mode: job.mode, kernels, memory: Some(Arc::clone(trace)) };
-    match backend(&job.target)?.load(&header, parts, &setup, &feeds)? {
+    match backend(&job.target)?.load(header, parts, &setup, &feeds)? {
         Loaded::Program(_) => Err(own_process(&header.made_from.backend)),
         Loaded::Streams(mut opened) => {
             tell.stage(Stage::Measure, 0);
@@ -81,7 +87,7 @@ fn answer(job: &MemoryJob, trace: &Arc<MemoryTrace>, tell: &mut dyn Tell) -> Res
             requests(&mut opened, job.requests)?;
             // Whatever destroying it allocates is of the end.
             trace.begin(MemoryPhase::End);
-            Ok(plan_bytes)
+            Ok(())
         }
     }
 }
