@@ -117,6 +117,7 @@ pub struct LoadSetup {
 
 impl LoadSetup {
     /// In a memory run: the next phase begins.
+    #[cfg(any(feature = "cpu", feature = "tensorrt"))]
     fn phase(&self, phase: MemoryPhase) {
         if let Some(trace) = &self.memory {
             trace.begin(phase);

@@ -184,7 +184,7 @@ impl ProcessMemory {
 
     /// What was never given back.
     pub fn leaked_bytes(&self) -> u64 {
-        self.leaks.iter().map(|leak| leak.bytes).sum()
+        self.leaks.iter().fold(0, |sum, leak| sum.saturating_add(leak.bytes))
     }
 }
 

@@ -23,7 +23,7 @@ pub type AskProcess = Box<dyn Fn() -> Option<(u64, ProcessSource)> + Send + Sync
 /// What a memory run keeps.
 pub struct MemoryTrace {
     start: Instant,
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptTrace>,
 }
 
 /// Who knows what is allocated.
@@ -36,7 +36,7 @@ enum Account {
     Kept(Ledger),
 }
 
-struct Kept {
+struct KeptTrace {
     account: Account,
     ask: Option<AskProcess>,
     source: Option<ProcessSource>,
@@ -51,7 +51,7 @@ impl MemoryTrace {
     /// A trace that begins now, of which nothing is known to allocate.
     pub fn new() -> Self {
         let found = MemoryEvents { spans: Vec::new(), events: Vec::new(), left_out: 0 };
-        let kept = Kept {
+        let kept = KeptTrace {
             account: Account::None,
             ask: None,
             source: None,
@@ -152,7 +152,7 @@ impl MemoryTrace {
         (kept.engine, process, std::mem::replace(&mut kept.found, none))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, KeptTrace> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,7 +169,7 @@ impl std::fmt::Debug for MemoryTrace {
     }
 }
 
-impl Kept {
+impl KeptTrace {
     fn traced(&mut self) -> Option<TracedMemory> {
         match &mut self.account {
             Account::None => None,
