@@ -32,7 +32,6 @@ use crate::device::Gpu;
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, Result};
 use crate::measured::GpuTimes;
-use crate::memory::MemoryPhase;
 use crate::onnx::{self, ModelFile};
 use crate::progress::Progress;
 use crate::tensor::Tensor;
@@ -118,7 +117,7 @@ pub struct LoadSetup {
 impl LoadSetup {
     /// In a memory run: the next phase begins.
     #[cfg(any(feature = "cpu", feature = "tensorrt"))]
-    fn phase(&self, phase: MemoryPhase) {
+    fn phase(&self, phase: crate::memory::MemoryPhase) {
         if let Some(trace) = &self.memory {
             trace.begin(phase);
         }
