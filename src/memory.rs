@@ -197,6 +197,8 @@ pub struct EngineMemory {
     pub context_bytes: Option<u64>,
     /// Weights that may stay on the host (`getStreamableWeightsSize`), where the engine was built to stream weights.
     pub streamable_weight_bytes: Option<u64>,
+    /// Those of them that do: what is beyond the budget on the GPU (`getWeightStreamingBudgetV2`).
+    pub streamed_weight_bytes: Option<u64>,
 }
 
 /// The memory of a case.

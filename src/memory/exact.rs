@@ -15,6 +15,8 @@ pub enum MemoryFigure {
     Context,
     /// Weights that may stay on the host.
     StreamableWeights,
+    /// Weights that do.
+    StreamedWeights,
     /// The most that was allocated at once while building.
     BuildPeak,
     /// The most that was allocated at once while loading and answering.
@@ -25,8 +27,15 @@ pub enum MemoryFigure {
 
 impl MemoryFigure {
     /// Every figure, in the order of tables.
-    pub const ALL: [Self; 6] =
-        [Self::Plan, Self::Context, Self::StreamableWeights, Self::BuildPeak, Self::RunPeak, Self::Leaked];
+    pub const ALL: [Self; 7] = [
+        Self::Plan,
+        Self::Context,
+        Self::StreamableWeights,
+        Self::StreamedWeights,
+        Self::BuildPeak,
+        Self::RunPeak,
+        Self::Leaked,
+    ];
 
     /// As in tables.
     pub fn word(self) -> &'static str {
@@ -34,6 +43,7 @@ impl MemoryFigure {
             Self::Plan => "plan",
             Self::Context => "a context",
             Self::StreamableWeights => "streamable weights",
+            Self::StreamedWeights => "streamed weights",
             Self::BuildPeak => "traced peak of the build",
             Self::RunPeak => "traced peak",
             Self::Leaked => "leaked",
@@ -46,6 +56,7 @@ impl MemoryFigure {
             Self::Plan => Some(case.engine.plan_bytes),
             Self::Context => case.engine.context_bytes,
             Self::StreamableWeights => case.engine.streamable_weight_bytes,
+            Self::StreamedWeights => case.engine.streamed_weight_bytes,
             Self::BuildPeak => case.build.as_ref()?.traced_peak(),
             Self::RunPeak => case.run.traced_peak(),
             Self::Leaked => case.run.traced_peak().map(|_| case.run.leaked_bytes()),

@@ -66,6 +66,7 @@ fn engine_line(row: &MemoryRow) -> String {
         Some(format!("plan {}", bytes(engine.plan_bytes))),
         engine.context_bytes.map(|n| format!("each context {}", bytes(n))),
         engine.streamable_weight_bytes.map(|n| format!("streamable weights {}", bytes(n))),
+        engine.streamed_weight_bytes.map(|n| format!("streamed {}", bytes(n))),
         row.memory.run.peak_host_bytes.map(|n| format!("host peak {}", bytes(n))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")

@@ -157,6 +157,7 @@ fn entries() -> Vec<Entry> {
         at(&v::GET_ENGINE_STAT, stat),
         at(&v::GET_STREAMABLE_WEIGHTS_SIZE, streamable),
         at(&v::SET_WEIGHT_STREAMING_BUDGET_V2, set_budget),
+        at(&v::GET_WEIGHT_STREAMING_BUDGET_V2, budget),
         at(&v::CREATE_EXECUTION_CONTEXT, context::create),
         at(&v::CREATE_RUNTIME_CONFIG, context::create_config),
         at(&v::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, context::create_with),
@@ -250,7 +251,11 @@ extern "C" fn stat(_: This, _which: i32) -> i64 {
 }
 
 extern "C" fn streamable(_: This) -> i64 {
-    0
+    WEIGHT_BYTES as i64 / 2
+}
+
+extern "C" fn budget(_: This) -> i64 {
+    WEIGHT_BYTES as i64 / 8
 }
 
 extern "C" fn set_budget(this: This, bytes: i64) -> bool {

@@ -98,10 +98,12 @@ impl Steps {
 /// What the engine says of its memory.
 fn engine_memory(engine: &Engine, header: &EngineHeader, plan: &[u8]) -> Result<EngineMemory> {
     let streams = header.made_from.build.tensorrt.weight_streaming == Some(true);
+    let (streamable, streamed) = streams.then(|| engine.streamed_weights()).transpose()?.unzip();
     Ok(EngineMemory {
         plan_bytes: plan.len() as u64,
         context_bytes: Some(engine.device_memory_bytes()?),
-        streamable_weight_bytes: streams.then(|| engine.streamable_weight_bytes()).transpose()?,
+        streamable_weight_bytes: streamable,
+        streamed_weight_bytes: streamed,
     })
 }
 

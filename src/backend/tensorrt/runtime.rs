@@ -178,9 +178,12 @@ impl Engine {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
-    /// Weights that may stay on the host, where the engine was built to stream them, in bytes.
-    pub fn streamable_weight_bytes(&self) -> Result<u64> {
-        Ok(u64::try_from(call!(self.object, engine::GET_STREAMABLE_WEIGHTS_SIZE)).unwrap_or(0))
+    /// Of an engine that was built to stream weights: those that may stay on the host, and those that do, in bytes.
+    pub fn streamed_weights(&self) -> Result<(u64, u64)> {
+        let streamable = call!(self.object, engine::GET_STREAMABLE_WEIGHTS_SIZE);
+        let on_gpu = call!(self.object, engine::GET_WEIGHT_STREAMING_BUDGET_V2);
+        let bytes = |n: i64| u64::try_from(n).unwrap_or(0);
+        Ok((bytes(streamable), bytes(streamable.saturating_sub(on_gpu))))
     }
 
     /// The plan again, as the engine is now.
