@@ -13,6 +13,8 @@
 //!   native inference library.
 //! - **stream**: requests to a loaded engine that complete in order. **pass**: requests of their own, looked at in one
 //!   way: by the host's clock, by the GPU's.
+//! - **memory run**: a worker that loads an engine, answers some requests and destroys everything, with its allocations
+//!   **traced** and nothing timed.
 //! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it

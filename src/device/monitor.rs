@@ -6,6 +6,7 @@ use super::disturbance::GpuConditions;
 use super::nvml::{open, throttled};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
 
 /// NVML's view of the GPU that this process computes on.
@@ -44,16 +45,14 @@ impl Monitor {
         }
     }
 
-    /// GPU memory of this process; `None` where NVML does not say.
-    pub fn process_bytes(&self) -> Option<u64> {
+    /// The processes that compute on the GPU, with the memory that each has; `None` where NVML does not say.
+    pub fn processes(&self) -> Option<Vec<(u32, Option<u64>)>> {
         let all = self.device()?.running_compute_processes().ok()?;
-        let own = all.iter().find(|p| p.pid == std::process::id());
-        // Process ids are the host's, which a container cannot tell from its own; one that is alone is ours.
-        let ours = own.or_else(|| all.first().filter(|_| all.len() == 1))?;
-        match ours.used_gpu_memory {
-            UsedGpuMemory::Used(bytes) => Some(bytes),
-            UsedGpuMemory::Unavailable => None,
-        }
+        let memory = |process: ProcessInfo| match process.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => (process.pid, Some(bytes)),
+            UsedGpuMemory::Unavailable => (process.pid, None),
+        };
+        Some(all.into_iter().map(memory).collect())
     }
 
     /// Used memory of the whole GPU; `None` where NVML does not say, as on boards that share the host's memory.

@@ -147,3 +147,83 @@ pub fn message(row: &MemoryRow) -> Message {
         differences: row.differences.clone(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{
+        CaseMemory, EngineMemory, Leak, MemoryPhase, ProcessSource, TracedMemory, WrongFrees,
+    };
+
+    const MIB: u64 = 1 << 20;
+
+    fn phase(phase: MemoryPhase, peak: u64, end: u64, process: u64) -> PhaseMemory {
+        let traced = TracedMemory { peak_bytes: peak * MIB, end_bytes: end * MIB, allocations: peak };
+        PhaseMemory { phase, traced: Some(traced), process_bytes: Some(process * MIB) }
+    }
+
+    fn case(weights: u64) -> CaseMemory {
+        let run = ProcessMemory {
+            phases: vec![
+                phase(MemoryPhase::Driver, 0, 0, 402),
+                phase(MemoryPhase::Load, weights, weights, 444 + weights),
+                phase(MemoryPhase::Inference, weights + 8, weights + 2, 452 + weights),
+                phase(MemoryPhase::End, weights + 2, 2, 0),
+            ],
+            source: Some(ProcessSource::Nvml),
+            leaks: vec![Leak { phase: MemoryPhase::Inference, allocations: 1, bytes: 2 * MIB }],
+            wrong_frees: WrongFrees { twice: 1, unknown: 2 },
+            refused: 1,
+            events: 9,
+            events_left_out: 3,
+            peak_host_bytes: Some(300 * MIB),
+        };
+        let build = ProcessMemory {
+            phases: vec![PhaseMemory { phase: MemoryPhase::Build, traced: None, process_bytes: None }],
+            ..ProcessMemory::default()
+        };
+        let engine = EngineMemory {
+            plan_bytes: 45 * MIB,
+            context_bytes: Some(6 * MIB),
+            streamable_weight_bytes: Some(40 * MIB),
+            streamed_weight_bytes: Some(0),
+        };
+        CaseMemory { library: "TensorRT-RTX 1.7.1.0".into(), engine, build: Some(build), run }
+    }
+
+    #[test]
+    fn a_case_with_everything_that_can_be_said() {
+        let row = MemoryRow::new("p/resnet/b8/latency", case(46), Some(490 * MIB), Some(&case(45)));
+        let text = anstream::adapter::strip_str(&text(&row)).to_string();
+        insta::assert_snapshot!(text, @"
+        p/resnet/b8/latency  TensorRT-RTX 1.7.1.0
+           build  traced peak  traced  process  unexplained  allocations
+           build            –       –        –            –            –
+           run        traced peak    traced    process  unexplained  allocations
+           driver             0 B       0 B  402.0 MiB    402.0 MiB            0
+           load          46.0 MiB  46.0 MiB  490.0 MiB    444.0 MiB           46
+           inference     54.0 MiB  48.0 MiB  498.0 MiB    450.0 MiB           54
+           end           48.0 MiB   2.0 MiB        0 B          0 B           48
+          building: the library allocates nothing on a GPU through us here
+          process: GPU memory of the process by NVML, at the end of each phase
+          plan 45.0 MiB · each context 6.0 MiB · streamable weights 40.0 MiB · streamed 0 B · host peak 300.0 MiB
+          leaked: 2.0 MiB in 1 allocation of the phase inference
+          1 double free: the library gave back memory that it had given back
+          2 frees of memory that it never had
+          1 allocation failed: there was not so much memory
+          3 events are not in the file of events, and in every number here
+          the budget is broken: it takes 498.0 MiB of memory, over the budget of 490.0 MiB
+          traced peak 53.0 MiB → 54.0 MiB (+1048576 bytes, +1.89%)
+        ");
+    }
+
+    #[test]
+    fn what_shrank_and_a_budget_that_is_kept_are_said_too() {
+        let row = MemoryRow::new("p/resnet/b8/latency", case(40), Some(1 << 30), Some(&case(45)));
+        let text = text(&row);
+        assert!(text.contains("traced peak 53.0 MiB → 48.0 MiB (-5242880 bytes, -9.43%)"), "{text}");
+        assert!(text.contains("within the budget: 492.0 MiB of 1.00 GiB"), "{text}");
+        let alone = MemoryRow::new("p/resnet/b8/latency", case(40), None, None);
+        assert!(!super::text(&alone).contains("budget"));
+    }
+}

@@ -55,7 +55,8 @@ const RECORD: &str = "memory.json";
 
 /// Measures the memory of `cases`, and of the base's where it is a commit.
 pub fn memory(setup: &Setup, cases: &[Case], plan: MemoryPlan, base: &MemoryBase) -> Result<MemoryOutcome> {
-    let mut session = Session::open(setup, cases, Some(cases.len() as u64))?;
+    let arms = if matches!(base, MemoryBase::Arms(_)) { 2 } else { 1 };
+    let mut session = Session::open(setup, cases, Some(arms * cases.len() as u64))?;
     if let MemoryBase::Arms(arms) = base {
         session = session.with_engines(arms.private.engines(), arms.private.cache());
     }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::memory::{MemoryPhase, ProcessSource};
 use cudarc::driver::{CudaContext, result};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// `cuMemAlloc` and `cuMemFree`, and their forms in the order of a stream.
@@ -76,11 +77,47 @@ pub(crate) fn watch(setup: &LoadSetup, device: u32) -> Result<()> {
 fn ask_process(device: u32) -> Result<Option<AskProcess>> {
     let Some(monitor) = Monitor::open(&describe(device)?.id) else { return Ok(None) };
     let before = monitor.used_bytes();
+    let others: Vec<u32> = monitor.processes().unwrap_or_default().into_iter().map(|(pid, _)| pid).collect();
+    let seen = AtomicBool::new(false);
     Ok(Some(Box::new(move || {
-        let ours = monitor.process_bytes().map(|bytes| (bytes, ProcessSource::Nvml));
-        ours.or_else(|| {
-            let grown = monitor.used_bytes()?.saturating_sub(before?);
-            Some((grown, ProcessSource::WholeGpu))
-        })
+        let ours = monitor.processes().and_then(|all| ours(&all, &others, std::process::id()));
+        if ours.is_some() || seen.load(Ordering::Relaxed) {
+            seen.store(true, Ordering::Relaxed);
+            // Once its context is gone, it is no longer among them.
+            return Some((ours.unwrap_or(0), ProcessSource::Nvml));
+        }
+        let grown = monitor.used_bytes()?.saturating_sub(before?);
+        Some((grown, ProcessSource::WholeGpu))
     })))
+}
+
+/// What this process has among all on the GPU: that with its number, or the only one that was not there before, because
+/// a container numbers processes otherwise than NVML does.
+fn ours(all: &[(u32, Option<u64>)], others: &[u32], own: u32) -> Option<u64> {
+    if let Some((_, bytes)) = all.iter().find(|(pid, _)| *pid == own && !others.contains(pid)) {
+        return *bytes;
+    }
+    let mut new = all.iter().filter(|(pid, _)| !others.contains(pid));
+    let (_, bytes) = new.next()?;
+    if new.next().is_some() { None } else { *bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_process_is_told_from_others_also_in_a_container() {
+        let (own, others) = (7, [100, 200]);
+        let before = [(100, Some(5)), (200, Some(6))];
+        assert_eq!(ours(&before, &others, own), None, "it has no context any more, or not yet");
+        let numbered = [(7, Some(9)), (100, Some(5)), (300, Some(1))];
+        assert_eq!(ours(&numbered, &others, own), Some(9));
+        let in_a_container = [(100, Some(5)), (41_000, Some(9))];
+        assert_eq!(ours(&in_a_container, &others, own), Some(9));
+        let two_are_new = [(41_000, Some(9)), (41_001, Some(3))];
+        assert_eq!(ours(&two_are_new, &others, own), None, "nobody knows which");
+        assert_eq!(ours(&[(7, Some(5))], &[7], own), None, "another with that number was there before");
+        assert_eq!(ours(&[(7, None)], &others, own), None, "NVML may not tell how much");
+    }
 }

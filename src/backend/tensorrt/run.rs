@@ -41,8 +41,8 @@ pub(super) fn open(
     watch(setup, device)?;
     let gpu = steps.time("CUDA context", || GpuContext::open(device, setup.mode.wait))?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
-    setup.phase(MemoryPhase::Load);
     let traced = setup.memory.as_ref().map(|trace| allocator(api, trace, &gpu));
+    setup.phase(MemoryPhase::Load);
     let engine = steps.time("deserialise", || load(api, header, plan, traced.as_ref()))?;
     if let Some(trace) = &setup.memory {
         trace.engine(engine_memory(&engine, header, plan)?);
