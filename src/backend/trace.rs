@@ -99,24 +99,25 @@ impl MemoryTrace {
         kept.now = Some((phase, nanos(self.start.elapsed())));
     }
 
-    /// A call of the allocator.
-    pub fn call(&self, action: MemoryAction) {
+    /// The allocator was asked for memory, and gave it (at an address) or not.
+    pub fn asked(&self, bytes: u64, address: Option<u64>) {
         let at_ns = nanos(self.start.elapsed());
-        let mut kept = self.kept();
-        let phase = kept.now.map_or(MemoryPhase::Load, |(phase, _)| phase);
-        let event = MemoryEvent { at_ns, phase, action };
-        if let Account::Kept(ledger) = &mut kept.account {
-            ledger.apply(&event);
-        }
-        match kept.found.events.len() {
-            n if n < MOST_EVENTS => kept.found.events.push(event),
-            _ => kept.found.left_out += 1,
-        }
+        self.kept().call(
+            at_ns,
+            match address {
+                Some(address) => MemoryAction::Allocated { address, bytes },
+                None => MemoryAction::Refused { bytes },
+            },
+        );
     }
 
-    /// Whether this address is of memory that the allocator gave and has not taken back.
-    pub fn is_live(&self, address: u64) -> bool {
-        matches!(&self.kept().account, Account::Kept(ledger) if ledger.is_live(address))
+    /// The allocator is given memory back; whether it had given it. From here on it has not, whatever other threads do.
+    pub fn given_back(&self, address: u64) -> bool {
+        let at_ns = nanos(self.start.elapsed());
+        let mut kept = self.kept();
+        let was_live = matches!(&kept.account, Account::Kept(ledger) if ledger.is_live(address));
+        kept.call(at_ns, MemoryAction::Freed { address });
+        was_live
     }
 
     /// The largest allocation that failed, its phase, and what was allocated then.
@@ -178,6 +179,18 @@ impl KeptTrace {
         }
     }
 
+    fn call(&mut self, at_ns: u64, action: MemoryAction) {
+        let phase = self.now.map_or(MemoryPhase::Load, |(phase, _)| phase);
+        let event = MemoryEvent { at_ns, phase, action };
+        if let Account::Kept(ledger) = &mut self.account {
+            ledger.apply(&event);
+        }
+        match self.found.events.len() {
+            n if n < MOST_EVENTS => self.found.events.push(event),
+            _ => self.found.left_out += 1,
+        }
+    }
+
     /// The phase that goes on ends.
     fn close(&mut self, end_ns: u64) {
         let Some((phase, begin_ns)) = self.now.take() else { return };
@@ -212,7 +225,7 @@ mod tests {
         let asked = std::sync::atomic::AtomicU64::new(0);
         let next = move || asked.fetch_add(100, std::sync::atomic::Ordering::SeqCst) + 100;
         trace.ask(Box::new(move || Some((next(), ProcessSource::Nvml))));
-        let allocate = |address, bytes| trace.call(MemoryAction::Allocated { address, bytes });
+        let allocate = |address, bytes| trace.asked(bytes, Some(address));
         trace.begin(MemoryPhase::Load);
         allocate(1, 10);
         // Two streams: a context each.
@@ -221,10 +234,10 @@ mod tests {
             allocate(address, 5);
             trace.begin(MemoryPhase::Inference);
         }
-        trace.call(MemoryAction::Refused { bytes: 1 << 50 });
+        trace.asked(1 << 50, None);
         assert_eq!(trace.refusal(), Some((1 << 50, MemoryPhase::Inference, 20)));
         trace.begin(MemoryPhase::End);
-        trace.call(MemoryAction::Freed { address: 3 });
+        assert!(trace.given_back(3));
         let (_, found, events) = trace.end();
         let rows: Vec<_> = found
             .phases
@@ -252,7 +265,7 @@ mod tests {
         trace.expect_calls();
         trace.begin(MemoryPhase::Inference);
         for address in 1..=MOST_EVENTS as u64 + 10 {
-            trace.call(MemoryAction::Allocated { address, bytes: 1 });
+            trace.asked(1, Some(address));
         }
         let (_, found, events) = trace.end();
         assert_eq!((events.events.len(), events.left_out), (MOST_EVENTS, 10));

@@ -7,7 +7,6 @@ use super::abi::{Bytes, Family, InterfaceInfo, ObjectPointer, StreamHandle, This
 use super::callbacks::{Implementation, Word, language, state};
 use super::tables::{i_gpu_allocator, i_versioned_interface};
 use crate::backend::trace::MemoryTrace;
-use crate::memory::MemoryAction;
 use std::sync::Arc;
 
 /// The strictest alignment that the driver's memory has by itself.
@@ -61,10 +60,7 @@ impl Traced {
         }
         let aligned = alignment <= ALIGNMENT;
         let address = if aligned { self.memory.allocate(bytes, stream) } else { None };
-        self.trace.call(match address {
-            Some(address) => MemoryAction::Allocated { address, bytes },
-            None => MemoryAction::Refused { bytes },
-        });
+        self.trace.asked(bytes, address);
         address
             .map_or(std::ptr::null_mut(), |address| std::ptr::with_exposed_provenance_mut(address as usize))
     }
@@ -76,9 +72,7 @@ impl Traced {
             return true;
         }
         let address = memory.addr() as u64;
-        let ours = self.trace.is_live(address);
-        self.trace.call(MemoryAction::Freed { address });
-        ours && self.memory.free(address, stream)
+        self.trace.given_back(address) && self.memory.free(address, stream)
     }
 }
 
