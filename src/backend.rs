@@ -6,6 +6,7 @@
 
 #[cfg(not(feature = "tensorrt"))]
 mod absent;
+mod command;
 pub mod counting;
 #[cfg(feature = "cpu")]
 mod cpu;
@@ -28,7 +29,7 @@ pub use trtexec::found as trtexec_found;
 
 use crate::case::{BackendKind, Mode, OperatingPoint, Target};
 use crate::config::BuildOptions;
-use crate::device::Gpu;
+use crate::device::{Gpu, GpuConditions};
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, Result};
 use crate::measured::GpuTimes;
@@ -157,6 +158,12 @@ pub struct ProgramRun<'a> {
     pub warm_up_ns: u64,
     /// How long to measure, in nanoseconds.
     pub measure_ns: u64,
+    /// It goes on until it answered so many requests; 0 where only the time counts.
+    pub least_requests: u64,
+    /// But not longer than this, in nanoseconds.
+    pub most_ns: u64,
+    /// The case's seed.
+    pub seed: u64,
     /// A folder for files that are needed while measuring.
     pub scratch: &'a Path,
 }
@@ -167,8 +174,10 @@ pub struct ProgramMeasured {
     pub latencies: Vec<u64>,
     /// Time the GPU computed, of the same requests.
     pub compute: Vec<u64>,
-    /// Medians of the parts of a request.
-    pub times: GpuTimes,
+    /// Medians of the parts of a request; `None` where it does not say.
+    pub times: Option<GpuTimes>,
+    /// The GPU before and after; `None` where there is none.
+    pub gpu: Option<[GpuConditions; 2]>,
     /// Requests per second over all streams.
     pub requests_per_s: f64,
     /// 0 where it does not say.
@@ -247,6 +256,7 @@ pub fn backend(target: &Target) -> Result<Box<dyn Backend>> {
         BackendKind::Tensorrt => Ok(Box::new(tensorrt::Tensorrt::new(target))),
         #[cfg(feature = "tensorrt")]
         BackendKind::Trtexec => Ok(Box::new(trtexec::Trtexec::new(target))),
+        BackendKind::Command | BackendKind::GpuCommand => Ok(Box::new(command::Command::new(target))),
         #[cfg(not(all(feature = "cpu", feature = "tensorrt")))]
         other => Err(not_in_this_build(other)),
     }

@@ -217,7 +217,8 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         (None, Some(_)) => format!("b{batch}"),
         (None, None) => "default".into(),
     };
-    let (kind, target_why) = target::resolve(s.backend, &model.path, s.tensorrt.is_some(), host);
+    let (kind, target_why) =
+        target::resolve(s.backend, &model.path, (s.build.program.is_some(), s.tensorrt.is_some()), host);
     // One request in flight per stream leaves a GPU idle between them; a second one closes the gap.
     let (all_streams, deep) = if kind.on_gpu() { (1, 2) } else { ((host.cpus / s.threads).max(1), 1) };
     let (streams, in_flight) = match scenario {
@@ -319,7 +320,10 @@ impl Case {
             open,
             inputs,
             seed: self.seed,
-            program_options: trtexec::run_options(&self.build.trtexec_args),
+            program_options: trtexec::run_options(&self.build.trtexec_args)
+                .into_iter()
+                .chain(self.is_whole_program().then_some("whole"))
+                .collect(),
         };
         sha256_json(&definition)
     }
@@ -327,9 +331,16 @@ impl Case {
     /// Requests that each process needs for the quantile that the case is judged by; `None` where it is judged by none.
     pub fn tail_requests(&self) -> Option<u64> {
         match self.scenario {
-            Scenario::Latency | Scenario::Throughput => Some(requests_for(tail_quantile(self.budget))),
-            Scenario::Capacity => None,
+            Scenario::Latency | Scenario::Throughput if !self.is_whole_program() => {
+                Some(requests_for(tail_quantile(self.budget)))
+            }
+            _ => None,
         }
+    }
+
+    /// Whether each run of a program is a request: then there are too few for tails.
+    pub fn is_whole_program(&self) -> bool {
+        self.build.program.as_ref().is_some_and(|program| program.whole)
     }
 
     /// What a name filter is matched against.

@@ -4,7 +4,7 @@ use crate::backend::{backend, probe_tensorrt};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, PROTOCOL, Probed, WorkerMessage};
 use crate::worker::reply::Reply;
-use crate::{build, measure, prepare};
+use crate::{build, measure, onnx, prepare};
 use rustix::process::Signal;
 use std::io::Read;
 use std::path::Path;
@@ -28,6 +28,7 @@ pub fn run(parent: Option<u32>) -> Result<()> {
         Job::Warm(job) => measure::warm(job, &mut reply).map(WorkerMessage::Warmed),
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| WorkerMessage::Measured(Box::new(m))),
         Job::Memory(job) => measure::memory(job, &mut reply).map(|m| WorkerMessage::Memory(Box::new(m))),
+        Job::Inputs(path) => onnx::read(path).map(|model| WorkerMessage::Inputs(model.inputs)),
         Job::Prepare(job) => prepare::run(job).map(|()| WorkerMessage::Prepared),
         Job::Probe(folder) => Ok(WorkerMessage::Probed(probe(folder.as_deref()))),
     };

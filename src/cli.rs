@@ -42,7 +42,7 @@ use stopped::LogStream;
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
-    /// The Cargo.toml of the workspace (default: found from the current folder)
+    /// The Cargo.toml of the workspace, or a trt-perf.toml (default: found from the current folder)
     #[arg(long, global = true, value_name = "PATH")]
     manifest_path: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! Reads the tables `trt-perf` of Cargo manifests, through `cargo metadata`, as a checked list of models.
+//! Reads the tables `trt-perf` of Cargo manifests, through `cargo metadata`, or a `trt-perf.toml`, as a checked list of
+//! models.
 //!
 //! [`Project`] says where things are, and [`Model`]s what is asked for. Manifests are read and files are looked for;
 //! models are not opened and nothing else is run.
@@ -9,8 +10,12 @@ mod cargo;
 #[cfg(feature = "cli")]
 pub mod edit;
 mod folders;
+mod home;
+#[cfg(feature = "cli")]
+mod own;
 mod part;
 mod prepare;
+mod program;
 mod setting;
 mod settings;
 mod shape;
@@ -21,7 +26,9 @@ mod words;
 
 pub use build::BuildOptions;
 pub use folders::Folders;
+pub use home::{Home, OWN_FILE};
 pub use prepare::Prepare;
+pub use program::ProgramOptions;
 pub use setting::{Flag, Setting, Takes};
 pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_override};
 pub use shape::{Shape, ShapeSpec, dims_text};
@@ -40,24 +47,28 @@ use table::{Problems, Table};
 
 /// The package name in the id of a case whose model was named on the command line.
 pub const AD_HOC_PACKAGE: &str = "files";
+/// The package name in the id of a case whose model belongs to no package.
+const NO_PACKAGE: &str = "project";
 
 /// Where things are: the workspace, and the folders this tool writes to.
 #[derive(Debug)]
 pub struct Project {
-    /// Workspace root, or the current folder where there is no Cargo project.
+    /// The folder of its configuration; where there is none, the root of the repository, or the current folder.
     pub root: PathBuf,
     /// The folders that sessions write to.
     pub folders: Folders,
-    /// `None` where there is no Cargo project.
+    /// `None` where nothing is configured.
     pub workspace: Option<Workspace>,
 }
 
-/// A Cargo workspace, as far as it is read.
+/// A Cargo workspace, or what a `trt-perf.toml` configures, as far as it is read.
 #[derive(Debug)]
 pub struct Workspace {
-    /// `[workspace.metadata]`.
+    /// The `Cargo.toml` at its root, or the `trt-perf.toml`.
+    pub manifest: PathBuf,
+    /// `[workspace.metadata]`, or the whole file of ours as its `trt-perf`.
     pub metadata: Value,
-    /// Its packages.
+    /// Its packages; a file of ours has none.
     pub members: Vec<Package>,
 }
 
@@ -116,11 +127,10 @@ pub struct Variant {
 }
 
 impl Project {
-    /// A folder without a Cargo project (or without cargo): only models named on the command line are measured.
-    pub fn bare(folder: PathBuf) -> Self {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let folders = Folders::below(folder.join(target).join("trt-perf"));
-        Self { folders, root: folder, workspace: None }
+    /// A folder without a configuration (or without cargo): only models named on the command line are measured.
+    pub fn bare(folder: &Path) -> Self {
+        let root = home::repository(folder).to_owned();
+        Self { folders: Folders::without_cargo(&root), root, workspace: None }
     }
 
     /// The folder of committed baselines.
@@ -141,9 +151,9 @@ impl Project {
         let Some(workspace) = &self.workspace else {
             return Err(Failure::new(
                 FailureKind::Nothing,
-                format!("no Cargo project (or no cargo) at {} or above it", self.root.display()),
+                format!("no trt-perf.toml and no Cargo project (or no cargo) at {} or above it", self.root.display()),
             )
-            .next("name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
+            .next("write a trt-perf.toml: `cargo trt-perf init`; or name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
         };
         let members = &workspace.members;
         for name in packages {
@@ -158,28 +168,18 @@ impl Project {
         }
         let mut problems = Problems::default();
         let top = command_line_layer(overrides, &mut problems);
-        let place = Place {
-            package: String::new(),
-            manifest: self.root.join("Cargo.toml"),
-            table: "[workspace.metadata.trt-perf]".into(),
-        };
+        let home = Home::of_project(&workspace.manifest);
+        let place = Place::new(home, String::new(), workspace.manifest.clone());
         let map = our_table(&workspace.metadata, &place, &mut problems);
-        let mut table = Table::new(map, place, &mut problems);
-        let defaults = SettingsLayer::read(&mut table);
-        prepare::read(&mut table);
-        if table.raw("model").is_some() {
-            table.problem("model", "models belong to packages; write [[package.metadata.trt-perf.model]]");
+        let nothing = SettingsLayer::default();
+        let (defaults, mut models) = tables(map, place, (&nothing, &top), overrides, &mut problems);
+        if !packages.is_empty() {
+            models.clear();
         }
-        table.finish();
-        let mut models = Vec::new();
         for package in members.iter().filter(|p| packages.is_empty() || packages.contains(&p.name)) {
-            let place = Place {
-                package: package.name.clone(),
-                manifest: package.manifest.clone(),
-                table: "[package.metadata.trt-perf]".into(),
-            };
+            let place = Place::new(Home::Package, package.name.clone(), package.manifest.clone());
             let map = our_table(&package.metadata, &place, &mut problems);
-            models.extend(package_models(map, place, (&defaults, &top), overrides, &mut problems));
+            models.extend(tables(map, place, (&defaults, &top), overrides, &mut problems).1);
         }
         problems.check()?;
         Ok(models)
@@ -226,14 +226,14 @@ fn our_table(metadata: &Value, place: &Place, problems: &mut Problems) -> Map<St
     }
 }
 
-/// The models of one package. `layers` are what lies below and above its own table.
-fn package_models(
+/// The settings and models of one package, or of none. `layers` are what lies below and above its own table.
+fn tables(
     map: Map<String, Value>,
     place: Place,
     layers: (&SettingsLayer, &SettingsLayer),
     overrides: &Overrides,
     problems: &mut Problems,
-) -> Vec<Model> {
+) -> (SettingsLayer, Vec<Model>) {
     let (below, top) = layers;
     let mut table = Table::new(map, place.clone(), problems);
     let package = SettingsLayer::read(&mut table).over(below);
@@ -247,7 +247,7 @@ fn package_models(
             .get("name")
             .and_then(Value::as_str)
             .map_or_else(|| format!("#{}", index + 1), |n| format!("\"{n}\""));
-        let place = place.table(format!("[[package.metadata.trt-perf.model]] {label}"));
+        let place = place.table(place.home.model(&label));
         let Some(model) = read_model(map, place, (&package, top), overrides, problems) else { continue };
         if !seen.insert(model.name.clone()) {
             problems.add(
@@ -258,11 +258,11 @@ fn package_models(
         }
         models.push(model);
     }
-    models
+    (package, models)
 }
 
 fn read_model(
-    map: Map<String, Value>,
+    mut map: Map<String, Value>,
     place: Place,
     layers: (&SettingsLayer, &SettingsLayer),
     overrides: &Overrides,
@@ -271,15 +271,18 @@ fn read_model(
     let (below, top) = layers;
     let dir = place.manifest.parent().unwrap_or(Path::new("")).to_owned();
     // A key that is there and wrong is reported for that, and not as missing too.
-    let missing = ["name", "path"].map(|key| (key, !map.contains_key(key)));
+    let missing =
+        [("name", map.contains_key("name")), ("path", map.contains_key("path") || map.contains_key("run"))];
+    let program = program::take(&mut map);
     let mut table = Table::new(map, place.clone(), problems);
     let name = table.get("name", name_text);
     let path = table.get("path", table::text);
-    for (key, missing) in missing {
-        if missing {
+    let program = program.read(&mut table);
+    for (key, there) in missing {
+        if !there {
             table.problem(
                 key,
-                "is needed: a model has a name and the path of its .onnx file, relative to its Cargo.toml",
+                "is needed: a model has a name and the path of its .onnx file, relative to this file; or it is a program, and `run` starts it",
             );
         }
     }
@@ -303,12 +306,15 @@ fn read_model(
                 "another variant of this model has the same name; names must differ",
             );
         }
-        variants.push(part.variant(variant_name, below, top, overrides));
+        variants.push(part.variant(variant_name, (below, top), overrides, program.as_ref()));
     }
     if variant_tables.is_empty() {
-        variants.push(own.variant(None, below, top, overrides));
+        variants.push(own.variant(None, (below, top), overrides, program.as_ref()));
     }
-    let (name, path) = (name?, dir.join(path?));
+    // A program is known by the file that says how it is started.
+    let path = if program.is_some() { place.manifest.clone() } else { dir.join(path?) };
+    let name = name?;
     check_files(&path, &variants.iter().collect::<Vec<_>>(), &place, problems);
-    Some(Model { package: place.package.clone(), name, path, variants, place })
+    let package = if place.package.is_empty() { NO_PACKAGE } else { &place.package }.to_owned();
+    Some(Model { package, name, path, variants, place })
 }

@@ -59,6 +59,8 @@ pub const MEMORY: Expected = named(
 );
 /// A package's manifest.
 pub const MANIFEST: Expected = named("Cargo.toml", 16 * MIB, "restore it from git");
+/// The configuration of a project without Cargo.
+pub const OWN_MANIFEST: Expected = named("trt-perf.toml", 16 * MIB, "restore it from git");
 /// Why GitHub runs a job.
 pub const CI_EVENT: Expected = named("CI event", 32 * MIB, "name the base yourself, with --base");
 /// A `.gitignore`.

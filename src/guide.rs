@@ -4,3 +4,8 @@
 pub mod trust {
     #![doc = include_str!("guide/trust.md")]
 }
+
+/// Any program in a model's place, and the protocol that it follows.
+pub mod command {
+    #![doc = include_str!("guide/command.md")]
+}

@@ -62,8 +62,7 @@ fn read_engine(path: &Path, payload_sha256: &str) -> Result<(EngineHeader, Vec<V
         return Ok((header, parts));
     }
     let what = format!("the engine {} is not the one that was built for this run", path.display());
-    Err(Failure::new(FailureKind::Format, what)
-        .next("run again; do not change files below target/trt-perf while it runs"))
+    Err(Failure::new(FailureKind::Format, what).next("run again; do not change engine files while it runs"))
 }
 
 /// First request, warming up, and the passes, on streams of our own.

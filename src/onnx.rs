@@ -11,11 +11,12 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::tensor::DType;
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// A dimension as the model declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelDim {
     /// Always this extent.
     Fixed(u64),
@@ -24,7 +25,7 @@ pub enum ModelDim {
 }
 
 /// A model input as declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelInput {
     /// Its name in the model.
     pub name: String,

@@ -13,6 +13,7 @@ mod lock;
 pub mod looks;
 mod machine;
 pub mod memory;
+mod models;
 mod pairs;
 mod pilot;
 mod pin;
@@ -22,6 +23,7 @@ mod stages;
 pub use context::{Events, Setup};
 pub use history::sessions_for;
 pub use machine::{host, machine_of};
+pub use models::declared_inputs;
 pub use source::source_of_revision;
 
 use crate::baseline::Store;

@@ -332,13 +332,14 @@ fn measured(text: &str, said: &TrtexecOutput, asked: &RunSettings) -> Result<Pro
     Ok(ProgramMeasured {
         latencies: trtexec::latencies_ns(&run.requests),
         compute: trtexec::compute_ns(&run.requests),
-        times: GpuTimes {
+        times: Some(GpuTimes {
             enqueue_ns: parts.enqueue_ns,
             h2d_ns: parts.h2d_ns,
             compute_ns: parts.compute_ns,
             d2h_ns: parts.d2h_ns,
             isolated: false,
-        },
+        }),
+        gpu: Some(Default::default()),
         requests_per_s: trtexec::requests_per_s(&run.requests),
         load_ns: said.load_ns.unwrap_or(0),
         warm_up: trtexec::latencies_ns(&run.warm_up),

@@ -49,12 +49,33 @@ impl OpenLoop {
 
 /// Fails for the first case that asks for what cannot be: before anything is built.
 pub fn check(cases: &[Case]) -> Result<()> {
+    cases.iter().try_for_each(check_program)?;
     cases.iter().try_for_each(|case| match (case.scenario, impossible(case)) {
         (Scenario::Capacity, Some((what, next))) => {
             Err(Failure::usage(format!("{}: {what}", case.id)).next(next).context(&case.place))
         }
         _ => Ok(()),
     })
+}
+
+/// A program has neither tensors that we know nor requests that we could offer side by side.
+fn check_program(case: &Case) -> Result<()> {
+    let has_program = case.build.program.is_some();
+    let (what, next) = if case.target.kind.is_command() != has_program {
+        (
+            "the backends command and gpu-command measure programs",
+            "say which: run = [\"python3\", \"infer.py\"]",
+        )
+    } else if !has_program {
+        return Ok(());
+    } else if case.scenario != Scenario::Latency {
+        ("a program answers one request after the other", "take `scenarios` out, or name latency alone")
+    } else if !(case.inputs.is_empty() && case.expect.is_empty() && case.shapes.is_empty()) {
+        ("a program has inputs and outputs of its own", "take `inputs`, `expect` and `shapes` out")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!("{}: {what}", case.id)).next(next).context(&case.place))
 }
 
 /// What is wrong with a `capacity` case, and what to do.

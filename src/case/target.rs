@@ -26,13 +26,21 @@ pub struct Host {
     pub tensorrt: bool,
 }
 
-/// Which backend a choice means for this model's file, and why. `tensorrt`: whether its folder was named.
+/// Which backend a choice means for this model's file, and why. `program`: whether it is a program instead; `tensorrt`:
+/// whether TensorRT's folder was named.
 pub(super) fn resolve(
     choice: BackendChoice,
     model: &Path,
-    tensorrt: bool,
+    (program, tensorrt): (bool, bool),
     host: Host,
 ) -> (BackendKind, &'static str) {
+    if program {
+        return match choice {
+            BackendChoice::Named(kind) if kind.is_command() => (kind, "asked for"),
+            _ if host.gpu => (BackendKind::GpuCommand, "a program; a GPU is here, whose state is watched"),
+            _ => (BackendKind::Command, "a program"),
+        };
+    }
     let workload = model.extension().is_some_and(|e| e == "toml");
     match choice {
         BackendChoice::Named(kind) => (kind, "asked for"),
@@ -55,7 +63,8 @@ mod tests {
     #[test]
     fn auto_takes_tensorrt_where_it_can_run_and_never_otherwise() {
         let host = |gpu, tensorrt| Host { cpus: 2, gpu, tensorrt };
-        let auto = |file: &str, named, host| resolve(BackendChoice::Auto, Path::new(file), named, host).0;
+        let auto =
+            |file: &str, named, host| resolve(BackendChoice::Auto, Path::new(file), (false, named), host).0;
         assert_eq!(auto("m.onnx", false, host(true, true)), BackendKind::Tensorrt);
         assert_eq!(auto("m.onnx", true, host(true, false)), BackendKind::Tensorrt);
         assert_eq!(auto("m.onnx", false, host(true, false)), BackendKind::Cpu);
@@ -65,10 +74,15 @@ mod tests {
         let asked = resolve(
             BackendChoice::Named(BackendKind::Tensorrt),
             Path::new("m.onnx"),
-            false,
+            (false, false),
             host(false, false),
         );
         assert_eq!(asked, (BackendKind::Tensorrt, "asked for"));
+        let program =
+            |choice, gpu| resolve(choice, Path::new("trt-perf.toml"), (true, false), host(gpu, gpu)).0;
+        assert_eq!(program(BackendChoice::Auto, false), BackendKind::Command);
+        assert_eq!(program(BackendChoice::Auto, true), BackendKind::GpuCommand);
+        assert_eq!(program(BackendChoice::Named(BackendKind::Command), true), BackendKind::Command);
     }
 
     #[test]

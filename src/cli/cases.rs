@@ -82,8 +82,7 @@ pub struct AskedModels {
 impl CaseArgs {
     /// The configured models, and those of the files among the filters.
     pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<AskedModels> {
-        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml") || is_plan(Path::new(f));
-        let (files, filters): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
+        let (files, filters): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(|f| is_file(f));
         let configured =
             (files.is_empty() || !filters.is_empty()).then(|| project.models(&self.package, overrides));
         Ok(AskedModels {
@@ -107,6 +106,11 @@ impl CaseArgs {
         case::check(&cases)?;
         Ok(cases)
     }
+}
+
+/// Whether a filter names a model's file instead.
+pub fn is_file(filter: &str) -> bool {
+    filter.ends_with(".onnx") || filter.ends_with(".toml") || is_plan(Path::new(filter))
 }
 
 /// Fails where an id is there twice.

@@ -1,13 +1,13 @@
 //! The `memory` verb: what each case takes of memory, phase by phase, and what differs from another commit or record.
 
 use super::args::{MessageFormat, SettingArgs};
-use super::cases::CaseArgs;
+use super::cases::{CaseArgs, is_file};
 use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
 use super::{note, now_s, out_message, project, shown};
 use crate::case::Case;
 use crate::compare::NotComparable;
-use crate::config::{Project, is_plan};
+use crate::config::Project;
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::memory::wire::MemoryRecord;
@@ -83,8 +83,7 @@ fn select(args: &MemoryArgs, project: &Project, events: Events) -> Result<(Vec<C
 /// This work tree and another commit.
 fn arms(args: &MemoryArgs, rev: &str, project: &Project, events: Events) -> Result<Arms> {
     let CaseArgs { filters, exact, package } = &args.cases;
-    let file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml") || is_plan(Path::new(f));
-    if let Some(file) = filters.iter().find(file) {
+    if let Some(file) = filters.iter().find(|f| is_file(f)) {
         return Err(Failure::usage(format!("{file} is a file, which has no revision {rev}"))
             .next("compare a file with a memory.json of an earlier call, or name a configured case"));
     }

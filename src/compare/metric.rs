@@ -109,7 +109,7 @@ impl Metric {
 /// What a pair of base and head lacks for its tail to be judged, in words: "head's process has 812 requests, p99 needs
 /// 1000"; `None` where it lacks nothing, or the tail does not decide the scenario.
 pub fn lacks_requests(case: &Case, pair: [&Summary; 2]) -> Option<String> {
-    let decides = metrics(case.scenario, false).contains(&Metric::Tail);
+    let decides = !case.is_whole_program() && metrics(case.scenario, false).contains(&Metric::Tail);
     let arms = [WhichArm::Base, WhichArm::Head].into_iter().zip(pair).filter(|_| decides);
     let (arm, s) = arms.into_iter().find(|(_, s)| Metric::Tail.value(s, case.budget).is_none())?;
     let need = stats::describe::samples_with(stats::describe::JUDGED_TAIL, tail_quantile(case.budget));
@@ -137,7 +137,10 @@ pub fn case_metrics(case: &CaseRecord) -> Vec<Metric> {
     let own = case.budget.map(|b| b.max_ns);
     let all = case.open.iter().flat_map(|open| &open.budgets_ns);
     let further = all.filter(|ns| Some(**ns) != own).map(|ns| Metric::CapacityAt(*ns));
-    metrics(case.scenario, case.gpu_timed()).iter().copied().chain(further).collect()
+    // Whole runs of a program are too few for a tail, however long it is measured.
+    let whole = case.engine.build.program.as_ref().is_some_and(|program| program.whole);
+    let usual = metrics(case.scenario, case.gpu_timed()).iter().copied();
+    usual.filter(|metric| !(whole && *metric == Metric::Tail)).chain(further).collect()
 }
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ impl Difference {
             Self::Budget => "budget",
             Self::OpenLoop => "arrivals, further budgets or batching",
             Self::Shapes => "shapes",
-            Self::Untold => "inputs, seed, options of trtexec or measuring protocol",
+            Self::Untold => "inputs, seed, how a program is run, or measuring protocol",
         }
     }
 }

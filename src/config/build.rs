@@ -1,5 +1,6 @@
 //! Holds the settings of how an engine is made: one layer of them as written, and what all layers come to.
 
+use super::program::ProgramOptions;
 use super::table::{Table, boolean, list, text};
 use super::tensorrt::TensorrtOptions;
 use crate::units::parse_percent;
@@ -27,6 +28,9 @@ pub struct BuildOptions {
     /// there are none, so that engines of other backends keep their hashes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trtexec_args: Vec<String>,
+    /// The program that is measured, where it is no model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramOptions>,
 }
 
 impl Default for BuildOptions {
@@ -37,6 +41,7 @@ impl Default for BuildOptions {
             debug_extra_work_frac: None,
             tensorrt: TensorrtOptions::default(),
             trtexec_args: Vec::new(),
+            program: None,
         }
     }
 }
@@ -89,6 +94,7 @@ impl BuildLayer {
             debug_extra_work_frac: self.debug_extra_work_frac.filter(|f| *f > 0.0),
             tensorrt: self.tensorrt,
             trtexec_args: self.trtexec_args.unwrap_or(built_in.trtexec_args),
+            program: None,
         }
     }
 }

@@ -1,24 +1,37 @@
-//! What `cargo metadata` tells about the project.
+//! Finds the project: its own file, or what `cargo metadata` tells.
 
-use super::{Folders, Package, Project, Workspace};
+use super::{Folders, Package, Project, Workspace, home};
 use crate::error::{Failure, Result};
 use std::path::Path;
 
 impl Project {
-    /// The Cargo workspace around `manifest` (or the current folder); a bare folder where there is none.
+    /// The project of `manifest`. Without: what the nearest `trt-perf.toml` of the repository configures, or the Cargo
+    /// workspace around the current folder, or a bare folder where there is neither.
     pub fn find(manifest: Option<&Path>) -> Result<Self> {
         let cwd =
             std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;
+        let own = match manifest {
+            Some(path) => home::is_own(path).then(|| cwd.join(path)),
+            None => home::nearest(&cwd),
+        };
+        if let Some(own) = own {
+            return Self::own(&own);
+        }
         let found = manifest.is_some() || cwd.ancestors().any(|d| d.join("Cargo.toml").is_file());
         if !found {
-            return Ok(Self::bare(cwd));
+            return Ok(Self::bare(&cwd));
         }
         Self::read(manifest, &cwd)
     }
 
-    /// The Cargo workspace around `manifest` as cargo sees it from there: no `.cargo/config.toml` of another folder counts.
-    pub fn at(manifest: &Path) -> Result<Self> {
-        Self::read(Some(manifest), manifest.parent().unwrap_or(Path::new(".")))
+    /// The project of `folder` in another tree of the same repository, as it is seen from there: no
+    /// `.cargo/config.toml` of another folder counts. `None` where nothing is configured.
+    pub fn at(folder: &Path) -> Result<Option<Self>> {
+        let (own, cargo) = (folder.join(super::OWN_FILE), folder.join("Cargo.toml"));
+        if own.is_file() {
+            return Self::own(&own).map(Some);
+        }
+        cargo.is_file().then(|| Self::read(Some(&cargo), folder)).transpose()
     }
 
     fn read(manifest: Option<&Path>, cwd: &Path) -> Result<Self> {
@@ -33,7 +46,7 @@ impl Project {
             Err(cargo_metadata::Error::Io(e))
                 if manifest.is_none() && e.kind() == std::io::ErrorKind::NotFound =>
             {
-                return Ok(Self::bare(cwd.to_owned()));
+                return Ok(Self::bare(cwd));
             }
             Err(e) => {
                 return Err(Failure::usage(format!(
@@ -59,5 +72,9 @@ fn workspace(metadata: cargo_metadata::Metadata) -> Workspace {
         manifest: p.manifest_path.clone().into(),
         metadata: p.metadata.clone(),
     });
-    Workspace { members: members.collect(), metadata: metadata.workspace_metadata }
+    Workspace {
+        manifest: metadata.workspace_root.join("Cargo.toml").into(),
+        members: members.collect(),
+        metadata: metadata.workspace_metadata,
+    }
 }

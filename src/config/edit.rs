@@ -1,10 +1,11 @@
-//! Changes settings in the text of a Cargo.toml and leaves everything else as people wrote it.
+//! Changes settings in the text of a Cargo.toml or trt-perf.toml and leaves everything else as people wrote it.
 //!
 //! Only [`write()`] touches a file; the rest is pure.
 //!
 //! Invariant: the new text says what the old one did with just the change (`only_the_change_changes`; checked each time
 //! by a second parser).
 
+use super::Home;
 use crate::error::{Failure, Result};
 use crate::file;
 use std::io::Write;
@@ -14,9 +15,11 @@ use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 /// The table whose settings are changed.
 #[derive(Clone, Copy, Debug)]
 pub struct EditedTable<'a> {
-    /// The name in `[[package.metadata.trt-perf.model]]`.
+    /// The table that the models stand in.
+    pub home: Home,
+    /// The name in its `[[model]]`.
     pub model: &'a str,
-    /// The name in `[[package.metadata.trt-perf.model.variant]]`; `None` for the model's own table.
+    /// The name in that model's `[[variant]]`; `None` for the model's own table.
     pub variant: Option<&'a str>,
 }
 
@@ -89,7 +92,7 @@ fn set(table: &mut dyn TableLike, change: &SettingChange) {
 /// The table of the model or variant, in an array of tables or a list of inline tables.
 fn find<'a>(root: &'a mut Item, place: EditedTable) -> Result<&'a mut dyn TableLike, String> {
     let mut item = root;
-    for key in ["package", "metadata", "trt-perf", "model"] {
+    for key in place.home.keys().iter().chain(&["model"]) {
         // What is not there is found as nothing.
         let found = item.get_mut(key).filter(|found| !found.is_none());
         item = found.ok_or_else(|| format!("it has no `{key}` where the models stand"))?;
@@ -123,8 +126,8 @@ fn expected(text: &str, place: EditedTable, changes: &[SettingChange]) -> Result
     let mut all = parsed(text)?;
     let missing = || "its models cannot be found".to_owned();
     let mut table = &mut all;
-    for key in ["package", "metadata", "trt-perf"] {
-        table = table.get_mut(key).and_then(toml::Value::as_table_mut).ok_or_else(missing)?;
+    for key in place.home.keys() {
+        table = table.get_mut(*key).and_then(toml::Value::as_table_mut).ok_or_else(missing)?;
     }
     for (key, name) in [("model", Some(place.model)), ("variant", place.variant)] {
         let Some(name) = name else { continue };
@@ -158,7 +161,7 @@ pub fn write(manifest: &Path, place: EditedTable, changes: &[SettingChange]) -> 
     })?;
     let replace = || -> std::io::Result<()> {
         let dir = target.parent().unwrap_or(Path::new("."));
-        let mut temporary = tempfile::Builder::new().prefix(".Cargo.toml").tempfile_in(dir)?;
+        let mut temporary = tempfile::Builder::new().prefix(".manifest").tempfile_in(dir)?;
         temporary.write_all(new.as_bytes())?;
         temporary.as_file().set_permissions(std::fs::metadata(&target)?.permissions())?;
         temporary.as_file().sync_all()?;
@@ -211,7 +214,7 @@ name = "long"
 
     #[test]
     fn only_the_change_changes() {
-        let place = EditedTable { model: "cnn", variant: None };
+        let place = EditedTable { home: Home::Package, model: "cnn", variant: None };
         let changes = [
             change("streams", SettingValue::Number(4)),
             change("batches", SettingValue::List(vec![8])),
@@ -226,7 +229,7 @@ name = "long"
 
     #[test]
     fn a_variant_has_a_table_of_its_own() {
-        let place = EditedTable { model: "encoder", variant: Some("short") };
+        let place = EditedTable { home: Home::Package, model: "encoder", variant: Some("short") };
         let new = edited(TEXT, place, &[change("threads", SettingValue::Number(2))]).unwrap();
         assert!(new.contains("shapes = { ids = [1, 8] }  # short\nthreads = 2\n[[package"), "{new}");
         assert_eq!(lines(TEXT, &new), (vec![], vec!["threads = 2".to_owned()]));
@@ -238,7 +241,7 @@ name = "long"
             "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" }, { name = \"b\" }] # two\n";
         let new = edited(
             text,
-            EditedTable { model: "a", variant: None },
+            EditedTable { home: Home::Package, model: "a", variant: None },
             &[change("streams", SettingValue::Number(2))],
         );
         let expected = "package.metadata.trt-perf.model = [{ name = \"a\", path = \"a\" , streams = 2 }, { name = \"b\" }] # two\n";
@@ -248,8 +251,12 @@ name = "long"
     #[test]
     fn what_is_not_there_is_named() {
         let wrong = |text, model, variant| {
-            edited(text, EditedTable { model, variant }, &[change("streams", SettingValue::Number(2))])
-                .unwrap_err()
+            edited(
+                text,
+                EditedTable { home: Home::Package, model, variant },
+                &[change("streams", SettingValue::Number(2))],
+            )
+            .unwrap_err()
         };
         assert_eq!(wrong(TEXT, "cnm", None), "it has no model \"cnm\"");
         assert_eq!(wrong(TEXT, "cnn", Some("x")), "the model has no variants");
@@ -265,13 +272,13 @@ name = "long"
         let manifest = dir.path().join("Cargo.toml");
         std::fs::write(&manifest, TEXT).unwrap();
         std::fs::set_permissions(&manifest, PermissionsExt::from_mode(0o640)).unwrap();
-        let place = EditedTable { model: "cnn", variant: None };
+        let place = EditedTable { home: Home::Package, model: "cnn", variant: None };
         write(&manifest, place, &[change("streams", SettingValue::Number(3))]).unwrap();
         assert!(std::fs::read_to_string(&manifest).unwrap().contains("streams = 3     # one"));
         assert_eq!(std::fs::metadata(&manifest).unwrap().permissions().mode() & 0o777, 0o640);
         let failure = write(
             &manifest,
-            EditedTable { model: "x", variant: None },
+            EditedTable { home: Home::Package, model: "x", variant: None },
             &[change("streams", SettingValue::Number(3))],
         );
         let said = failure.unwrap_err().to_string();

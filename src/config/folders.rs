@@ -2,16 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-/// `target/trt-perf` and what is below it.
+/// `target/trt-perf`, or `.trt-perf` where there is no Cargo, and what is below it.
 #[derive(Clone, Debug)]
 pub struct Folders {
     target: PathBuf,
+    ignores_itself: bool,
 }
 
 impl Folders {
     /// The folders below `target`, which is the `trt-perf` folder itself.
     pub fn below(target: PathBuf) -> Self {
-        Self { target }
+        Self { target, ignores_itself: false }
+    }
+
+    /// The folders of a project without Cargo, whose root is `root`: nobody ignores them yet.
+    pub(super) fn without_cargo(root: &Path) -> Self {
+        match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(target) => Self::below(root.join(target).join("trt-perf")),
+            None => Self { target: root.join(".trt-perf"), ignores_itself: true },
+        }
+    }
+
+    /// The file that keeps git from seeing the folder, where no other does.
+    pub fn ignore_file(&self) -> Option<PathBuf> {
+        self.ignores_itself.then(|| self.target.join(".gitignore"))
     }
 
     /// The folder that all others are in.

@@ -3,7 +3,7 @@
 use super::settings::SettingsLayer;
 use super::shape;
 use super::table::{self, Place, Problems, Table};
-use super::{ArrivalsChoice, Overrides, ShapeSpec, Variant};
+use super::{ArrivalsChoice, Overrides, ProgramOptions, ShapeSpec, Variant};
 use crate::error::did_you_mean;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,15 +66,15 @@ impl Part {
     pub fn variant(
         &self,
         name: Option<String>,
-        below: &SettingsLayer,
-        top: &SettingsLayer,
+        (below, top): (&SettingsLayer, &SettingsLayer),
         overrides: &Overrides,
+        program: Option<&ProgramOptions>,
     ) -> Variant {
         let mut shapes = self.shapes.clone();
         shapes.extend(overrides.shapes.iter().cloned());
         let mut files = OverridesFiles { inputs: self.inputs.clone(), expect: self.expect.clone() };
         files.apply(overrides);
-        let settings = top.clone().over(&self.layer.clone().over(below)).resolve();
+        let settings = top.clone().over(&self.layer.clone().over(below)).resolve_for(program);
         Variant { name, shapes, inputs: files.inputs, expect: files.expect, settings }
     }
 }

@@ -4,6 +4,7 @@
 //! own table, its variant's, `--config KEY=VALUE` and the flags that are short for it.
 
 use super::build::{BuildLayer, BuildOptions};
+use super::program::ProgramOptions;
 use super::setting::Takes::{Folder, Many, Nothing, One};
 use super::setting::{Flag, Setting};
 use super::table::{Table, boolean, list, number, parsed, text, whole};
@@ -88,7 +89,7 @@ macro_rules! settings {
 settings! {
     /// What runs the models: "cpu" is built in; "auto" takes a GPU backend where this machine can use one, else "cpu".
     backend: BackendChoice = "backend", parsed, BackendChoice::Auto, r#""auto""#,
-        Flag::new("backend", One("NAME"), "Backend: auto, cpu, tensorrt, trtexec (NVIDIA's program) or cuda (a calibration workload)");
+        Flag::new("backend", One("NAME"), "Backend: auto, cpu, tensorrt, trtexec (NVIDIA's program), cuda (a calibration workload), command or gpu-command (your program: `run`)");
     /// The folder of TensorRT's libraries. By default the usual places are looked at; `cargo trt-perf doctor` lists them.
     tensorrt: Option<PathBuf> = "tensorrt", some(|v| text(v).map(PathBuf::from)), None, r#""/opt/tensorrt/lib""#,
         Flag::new("tensorrt", Folder("DIR"), "Folder of TensorRT's libraries (default: TRT_PERF_TENSORRT, then the usual places; `doctor` lists them)");
@@ -182,6 +183,16 @@ settings! {
 }
 
 impl SettingsLayer {
+    /// The same for a program, which has no scenario but one request after the other unless somebody says so.
+    pub fn resolve_for(mut self, program: Option<&ProgramOptions>) -> Settings {
+        if program.is_some() {
+            self.scenarios.get_or_insert_with(|| vec![Scenario::Latency]);
+        }
+        let mut settings = self.resolve();
+        settings.build.program = program.cloned();
+        settings
+    }
+
     fn asks_for_a_point(&self) -> bool {
         self.streams.is_some()
             || self.in_flight.is_some()

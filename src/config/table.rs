@@ -3,6 +3,7 @@
 //! A key is known because somebody asked for it. The others are reported as unknown, each with the known key that was
 //! probably meant. Problems are collected, so that one run shows all of them.
 
+use super::Home;
 use crate::error::{Failure, did_you_mean};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -11,18 +12,25 @@ use std::path::PathBuf;
 /// Where a table stands, as a reader would look for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Empty for the command line and for workspace tables.
+    /// The table around it.
+    pub home: Home,
+    /// Empty for the command line and where there is no package.
     pub package: String,
-    /// The Cargo.toml; empty for the command line.
+    /// The file; empty for the command line.
     pub manifest: PathBuf,
     /// `[package.metadata.trt-perf]`, `[[package.metadata.trt-perf.model]] "resnet"`, `--config`.
     pub table: String,
 }
 
 impl Place {
+    /// The table of a package, or of none, itself.
+    pub fn new(home: Home, package: String, manifest: PathBuf) -> Self {
+        Self { home, package, manifest, table: home.table().into() }
+    }
+
     /// The place of settings that were given on the command line.
     pub fn command_line() -> Self {
-        Self { package: String::new(), manifest: PathBuf::new(), table: "command line".into() }
+        Self::new(Home::CommandLine, String::new(), PathBuf::new())
     }
 
     /// The same manifest, another table.

@@ -52,11 +52,16 @@ pub enum BackendKind {
     Cuda,
     /// NVIDIA's program, which builds and measures itself.
     Trtexec,
+    /// A program of the project's own.
+    Command,
+    /// The same, where its numbers belong to the GPU.
+    GpuCommand,
 }
 
 impl BackendKind {
     /// Every backend.
-    pub const ALL: [Self; 4] = [Self::Cpu, Self::Tensorrt, Self::Cuda, Self::Trtexec];
+    pub const ALL: [Self; 6] =
+        [Self::Cpu, Self::Tensorrt, Self::Cuda, Self::Trtexec, Self::Command, Self::GpuCommand];
 
     /// Its name in configuration, engines and records.
     pub fn word(self) -> &'static str {
@@ -65,6 +70,8 @@ impl BackendKind {
             Self::Tensorrt => "tensorrt",
             Self::Cuda => "cuda",
             Self::Trtexec => "trtexec",
+            Self::Command => "command",
+            Self::GpuCommand => "gpu-command",
         }
     }
 
@@ -76,9 +83,14 @@ impl BackendKind {
     /// Whether its numbers belong to a GPU.
     pub fn on_gpu(self) -> bool {
         match self {
-            Self::Cpu => false,
-            Self::Tensorrt | Self::Cuda | Self::Trtexec => true,
+            Self::Cpu | Self::Command => false,
+            Self::Tensorrt | Self::Cuda | Self::Trtexec | Self::GpuCommand => true,
         }
+    }
+
+    /// Whether it runs a program of the project's own.
+    pub fn is_command(self) -> bool {
+        matches!(self, Self::Command | Self::GpuCommand)
     }
 }
 

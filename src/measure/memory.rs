@@ -6,7 +6,7 @@ use super::read_engine;
 use super::tensors::feeds;
 use crate::backend::trace::{MemoryTrace, keep_events};
 use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};
-use crate::case::{Mode, OperatingPoint, Target};
+use crate::case::{BackendKind, Mode, OperatingPoint, Target};
 use crate::engine::{EngineHeader, KernelFile};
 use crate::error::{Failure, FailureKind, Result};
 use crate::memory::{EngineMemory, MemoryPhase, ProcessMemory};
@@ -80,7 +80,7 @@ fn answer(
     tell.stage(Stage::Load, 0);
     let setup = LoadSetup { point: job.point, mode: job.mode, kernels, memory: Some(Arc::clone(trace)) };
     match backend(&job.target)?.load(header, parts, &setup, &feeds)? {
-        Loaded::Program(_) => Err(own_process(&header.made_from.backend)),
+        Loaded::Program(_) => Err(own_process(job.target.kind)),
         Loaded::Streams(mut opened) => {
             tell.stage(Stage::Measure, 0);
             trace.begin(MemoryPhase::Inference);
@@ -102,11 +102,13 @@ fn requests(opened: &mut Opened, requests: u64) -> Result<()> {
     Ok(())
 }
 
-fn own_process(backend: &str) -> Failure {
-    Failure::usage(format!(
-        "{backend} runs its requests in a process of its own, whose allocator nobody can trace"
-    ))
-    .next("use --backend tensorrt for this case")
+fn own_process(kind: BackendKind) -> Failure {
+    let (what, next) = match kind {
+        BackendKind::Trtexec => ("trtexec", "use --backend tensorrt for this case"),
+        _ => ("the program", "leave this case out, and max-memory out of its settings"),
+    };
+    let what = format!("{what} runs its requests in a process of its own, whose allocator nobody can trace");
+    Failure::usage(what).next(next)
 }
 
 /// A failure for lack of memory says how much was asked for.

@@ -3,7 +3,7 @@
 use super::gpu::write_gpu_samples;
 use super::job::MeasureJob;
 use crate::backend::{Program, ProgramRun};
-use crate::device::{self, GpuConditions};
+use crate::device;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, Result};
 use crate::measured::{Measured, MeasuredGpu};
@@ -25,10 +25,15 @@ pub(super) fn measure(
     let m = program.measure(&ProgramRun {
         warm_up_ns: job.warm_up_ns,
         measure_ns: job.measure_ns,
+        least_requests: job.least_requests,
+        most_ns: job.most_ns,
+        seed: job.seed,
         scratch: job.samples.parent().unwrap_or(Path::new(".")),
     })?;
     write_samples(&job.samples, &m.latencies)?;
-    write_gpu_samples(job, &m.compute)?;
+    if !m.compute.is_empty() {
+        write_gpu_samples(job, &m.compute)?;
+    }
     Ok(Measured {
         load_ns: m.load_ns,
         first_ns: 0,
@@ -44,12 +49,7 @@ pub(super) fn measure(
         outputs: Vec::new(),
         notes: Vec::new(),
         steps: Vec::new(),
-        gpu: Some(MeasuredGpu {
-            times: Some(m.times),
-            before: GpuConditions::default(),
-            after: GpuConditions::default(),
-            energy: None,
-        }),
+        gpu: m.gpu.map(|[before, after]| MeasuredGpu { times: m.times, before, after, energy: None }),
         capacity: None,
     })
 }

@@ -16,7 +16,7 @@ use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineRecord, KeptKernels, Record, RecordDevice, Source};
 use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint};
-use crate::config::{BuildOptions, Scenario, TensorrtOptions};
+use crate::config::{BuildOptions, ProgramOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,9 @@ struct EngineV1 {
     /// Further arguments that trtexec built with; of an imported run, what its log says of the build.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     trtexec_args: Vec<String>,
+    /// The program that was measured, where it is no model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramOptions>,
     threads: u64,
     build_ns: u64,
     bytes: u64,
@@ -220,6 +223,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             debug_extra_work_frac: e.build.debug_extra_work_frac,
             tensorrt: e.build.tensorrt,
             trtexec_args: e.build.trtexec_args,
+            program: e.build.program,
             threads: e.threads,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
@@ -285,6 +289,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
                 debug_extra_work_frac: c.engine.debug_extra_work_frac,
                 tensorrt: c.engine.tensorrt,
                 trtexec_args: c.engine.trtexec_args,
+                program: c.engine.program,
             },
             threads: c.engine.threads,
             build_ns: c.engine.build_ns,

@@ -25,6 +25,9 @@ pub(super) struct Lock {
 pub(super) fn lock(folders: &Folders, device: &Device, events: Events) -> Result<Lock> {
     let target = folders.target();
     std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
+    if let Some(path) = folders.ignore_file().filter(|path| !path.exists()) {
+        std::fs::write(&path, "*\n").map_err(|e| Failure::io("write", &path, &e))?;
+    }
     let _target = acquire(&folders.lock(), target, events)?;
     tidy(folders);
     let _gpu = match &device.measured_gpu {

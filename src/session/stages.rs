@@ -104,7 +104,8 @@ fn engine_of(session: &Session, case: &Case, memory: Option<PathBuf>) -> Result<
 
 /// An engine file that was named instead of built. Only its hashes are checked here; workers load it.
 fn given_engine(path: &Path) -> Result<Built> {
-    let (header, _) = engine::read(path).map_err(|f| f.next("name a file below target/trt-perf/engines"))?;
+    let (header, _) = engine::read(path)
+        .map_err(|f| f.next("name an engine file, as `cargo trt-perf build` writes and names them"))?;
     Ok(Built::new(path.to_owned(), header, true))
 }
 

@@ -9,6 +9,7 @@ use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
 use crate::measure::{MeasureJob, MemoryFound, MemoryJob, WarmJob};
 use crate::measured::Measured;
+use crate::onnx::ModelInput;
 use crate::prepare::PrepareJob;
 use crate::progress::Stage;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub enum Job {
     Measure(MeasureJob),
     /// Load an engine and tell what memory it takes.
     Memory(MemoryJob),
+    /// Which inputs an ONNX file declares.
+    Inputs(PathBuf),
     /// Run a project's own command.
     Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -76,6 +79,8 @@ pub enum WorkerMessage {
     Measured(Box<Measured>),
     /// The answer to [`Job::Memory`].
     Memory(Box<MemoryFound>),
+    /// The answer to [`Job::Inputs`].
+    Inputs(Vec<ModelInput>),
     /// The command came to its end.
     Prepared,
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).

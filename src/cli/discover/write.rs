@@ -17,9 +17,8 @@ pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, 
     // What the files say: options of this command line are not in them.
     let models = project.models(&[], &Overrides::default())?;
     let same = models.iter().find(|m| m.place.manifest == written.manifest && m.name == written.model);
-    let Some(variant) = same.and_then(|m| m.variants.iter().find(|v| v.name == written.variant)) else {
-        return Ok(None);
-    };
+    let Some(same) = same else { return Ok(None) };
+    let Some(variant) = same.variants.iter().find(|v| v.name == written.variant) else { return Ok(None) };
     let case = explored.grid.cells.get(winner);
     let on_gpu = case.is_some_and(|c| c.target.kind.on_gpu());
     let changes = changes(cell, &variant.settings, explored.grid.axes.batch.len() > 1, on_gpu);
@@ -33,7 +32,8 @@ pub fn write(project: &Project, explored: &Explored) -> Result<Option<(PathBuf, 
         let text = format!("nothing to write: {table} in {file} is configured like that already");
         return Ok(Some((written.manifest.clone(), text)));
     }
-    let place = EditedTable { model: &written.model, variant: written.variant.as_deref() };
+    let place =
+        EditedTable { home: same.place.home, model: &written.model, variant: written.variant.as_deref() };
     write_changes(&written.manifest, place, &changes)?;
     Ok(Some((written.manifest.clone(), format!("written to {table} in {file}: {}", said.join(", ")))))
 }

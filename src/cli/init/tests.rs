@@ -1,5 +1,6 @@
 //! Tests `init` on packages in temporary folders.
 
+use super::manifest::{configuration, parse};
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
@@ -34,7 +35,7 @@ impl Package {
     }
 
     fn init(&self) -> Result<Vec<String>> {
-        write(&self.manifest(), self.root(), &find_models(self.root()))
+        write(&self.manifest(), self.root(), &find_models(self.root()), &|_| Ok(Vec::new()))
     }
 
     /// Every file below the root and its bytes.

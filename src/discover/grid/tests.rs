@@ -9,7 +9,7 @@ fn model(settings: &[&str], shape: &str) -> Model {
     settings.iter().for_each(|s| overrides.settings.extend(parse_override(s).unwrap()));
     overrides.shapes = vec![ShapeSpec::parse_named(shape).unwrap()];
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/cnn.onnx");
-    Project::bare(file.parent().unwrap().to_owned()).ad_hoc(&file, &overrides).unwrap()
+    Project::bare(file.parent().unwrap()).ad_hoc(&file, &overrides).unwrap()
 }
 
 fn host(cpus: u64) -> Host {

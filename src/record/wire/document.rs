@@ -50,7 +50,7 @@ pub const RECORD: FileKind = FileKind {
     version: 1,
     damaged: "restore it from git, or delete it",
     edited: "restore it from git, or measure again; records are never edited",
-    other: "name a file below baselines/ or target/trt-perf/results/",
+    other: "name a file of baselines/, or of the results of `run`",
     too_large: "measure fewer cases or processes per record: `cargo trt-perf run FILTER --save-baseline`",
 };
 

@@ -144,7 +144,7 @@ struct Finder<'a> {
 
 /// The backend that built an engine file.
 fn built_by(path: &Path) -> Result<BackendKind> {
-    let next = "name a file below target/trt-perf/engines";
+    let next = "name an engine file, as `cargo trt-perf build` writes and names them";
     let (header, _) = engine::read(path).map_err(|f| f.next(next))?;
     BackendKind::of_word(&header.made_from.backend).ok_or_else(|| {
         let what = format!("the engine {} is of the backend {}", path.display(), header.made_from.backend);

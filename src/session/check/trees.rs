@@ -16,15 +16,13 @@ pub(super) fn extract(
     events: Events,
 ) -> Result<Project> {
     say_missing(&repo.extract_tree(commit, tree)?, events);
-    let manifest = tree.join(root).join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            "the base has no Cargo.toml where this project has one",
-        ));
-    }
     // By its own settings of cargo, not by those of the work tree.
-    Project::at(&manifest)
+    Project::at(&tree.join(root))?.ok_or_else(|| {
+        Failure::new(
+            FailureKind::Nothing,
+            "the base has no Cargo.toml and no trt-perf.toml where this project has one",
+        )
+    })
 }
 
 /// Names what git alone could not give.

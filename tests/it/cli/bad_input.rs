@@ -135,7 +135,7 @@ fn no_damage_to_a_model_ends_the_session() {
 }
 
 fn only_engine(s: &Sandbox) -> PathBuf {
-    let mut engines = files_below(&s.path("target/trt-perf/engines"));
+    let mut engines = files_below(&s.work_folder("target").join("engines"));
     assert_eq!(engines.len(), 1, "{engines:?}");
     engines.remove(0)
 }
@@ -195,7 +195,7 @@ fn an_engine_that_is_swapped_after_the_build_is_refused() {
     let ran = running.finish();
     ran.says(
         101,
-        &["is not the one that was built for this run", "do not change files below target/trt-perf"],
+        &["is not the one that was built for this run", "do not change engine files while it runs"],
     );
 }
 
@@ -224,7 +224,7 @@ fn damaged_records_are_named_and_skipped() {
             "other.json",
             b"{\"a\": 1}".into(),
             "is not a record of cargo trt-perf",
-            "next: name a file below baselines/",
+            "next: name a file of baselines/",
         ),
         ("text.json", b"hello".into(), "is not JSON", "next: restore it from git"),
         ("bytes.json", vec![0xff, 0xfe, 0], "is not text, so it is no record", ""),

@@ -99,7 +99,7 @@ fn what_answers_may_change_and_what_is_asked_may_not() {
     for (args, says) in [
         (&["--max-latency", "40ms"][..], "budget changed"),
         (&["--percentile", "95"], "budget changed"),
-        (&["--seed", "2"], "inputs, seed, options of trtexec or measuring protocol changed"),
+        (&["--seed", "2"], "inputs, seed, how a program is run, or measuring protocol changed"),
     ] {
         let ran = s.run(".", &[&["run"], args].concat());
         ran.says(0, &[&format!("{not}{says}")]).silent_on(&["change:", "Performance has"]);

@@ -39,11 +39,12 @@ fn every_mistake_is_named_in_one_run() {
     let b_table = format!("package `b`, {}, [package.metadata.trt-perf], key ", b.display());
     let b_model =
         format!("package `b`, {}, [[package.metadata.trt-perf.model]] \"files\", key ", b.display());
-    let mut named = Vec::new();
+    let model = format!("{}, [[workspace.metadata.trt-perf.model]] \"m\", key ", root.display());
+    let mut named =
+        vec![format!("{model}`path`: is needed: a model has a name and the path of its .onnx file")];
     for (place, says) in [
         (&workspace, "`processes`: is the number 0, where a whole number of at least 1 is meant"),
         (&workspace, "`meazure`: is not a key of this table; did you mean `measure`?"),
-        (&workspace, "`model`: models belong to packages; write [[package.metadata.trt-perf.model]]"),
         (&a_table, "`max-latncy`: is not a key of this table; did you mean `max-latency`?"),
         (&a_table, "`scenarios`: `latncy` is not a scenario; did you mean `latency`?"),
         (

@@ -117,8 +117,7 @@ fn a_model_needs_no_cargo_project() {
     let s = Sandbox::new();
     s.copy("cnn.onnx", "cnn.onnx");
     let run = |args: &[&str]| s.run(".", &[&["run", "cnn.onnx"], args, &QUICK_ARGS].concat());
-    run(&["--shape", "image:2x3x32x32"])
-        .says(0, &["files/cnn/default/latency", "record: target/trt-perf/results"]);
+    run(&["--shape", "image:2x3x32x32"]).says(0, &["files/cnn/default/latency", "record: .trt-perf/results"]);
     assert_eq!(s.record("target").cases["files/cnn/default/latency"].shapes["image"], "2x3x32x32");
     run(&[]).says(
         101,

@@ -153,7 +153,13 @@ impl Sandbox {
 
     /// The result files below a target folder, oldest first by their time of change.
     pub fn results(&self, target: &str) -> Vec<PathBuf> {
-        by_age(files_below(&self.path(target).join("trt-perf/results")))
+        by_age(files_below(&self.work_folder(target).join("results")))
+    }
+
+    /// Where the program works: in a target folder of cargo's, or, without cargo, in a folder of its own.
+    pub fn work_folder(&self, target: &str) -> PathBuf {
+        let own = self.path(".trt-perf");
+        if target == "target" && own.exists() { own } else { self.path(target).join("trt-perf") }
     }
 
     /// The one record that was written.
@@ -172,7 +178,8 @@ impl Sandbox {
     /// Fails if anything below a target folder or baselines/ is temporary, cut off or damaged.
     pub fn check_nothing_half_written(&self, folder: &str) {
         let root = self.path(folder);
-        let target = root.join("target/trt-perf");
+        let target = [root.join("target/trt-perf"), root.join(".trt-perf")].into_iter().find(|t| t.exists());
+        let target = target.unwrap_or_default();
         for path in files_below(&target).into_iter().chain(files_below(&root.join("baselines"))) {
             let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
             match extension.as_str() {

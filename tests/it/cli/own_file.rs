@@ -1,0 +1,105 @@
+//! `trt-perf.toml`: repositories without Cargo, from `init` to a check that fails.
+
+use crate::support::{QUICK, Sandbox};
+
+/// A repository of Python people: two models, and no Cargo.
+fn python() -> Sandbox {
+    let s = Sandbox::with_repo();
+    s.copy("mlp.onnx", "repo/models/mlp.onnx");
+    s.copy("cnn.onnx", "repo/models/cnn.onnx");
+    s.write("repo/infer/train.py", "print('trained')\n");
+    s
+}
+
+/// A configuration that measures the MLP quickly.
+fn configured(s: &Sandbox, more: &str) {
+    let model = "[[model]]\nname = \"mlp\"\npath = \"models/mlp.onnx\"\n";
+    s.write("repo/trt-perf.toml", format!("{QUICK}\n{more}\n{model}"));
+}
+
+#[test]
+fn a_repository_without_cargo_goes_from_init_to_a_check_that_fails() {
+    let s = python();
+    s.run("repo/infer", &["init"])
+        .says(0, &["trt-perf.toml: created, with models/cnn.onnx, models/mlp.onnx"]);
+    let text = std::fs::read_to_string(s.path("repo/trt-perf.toml")).expect("the file");
+    for line in [
+        "\n[[model]]\nname = \"cnn\"\npath = \"models/cnn.onnx\"\n# Input \"image\": f32 [batch, 3, 32, 32]\n",
+        "\nshapes = { \"image\" = [\"batch\", 3, 32, 32] }\n",
+        "#processes = ",
+        "#[[model.variant]]\n",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+    assert!(!text.contains("metadata"), "{text}");
+    s.run("repo", &["init"]).says(2, &["there is ", "trt-perf.toml already; nothing was changed"]);
+    s.run("repo/infer", &["run", "--list"])
+        .says(0, &["project/cnn/default/latency", "project/mlp/default/latency"]);
+
+    configured(&s, "");
+    s.commit("repo", "configured");
+    s.run("repo/infer", &["run", "--save-baseline"]).says(0, &["project/mlp/default/latency", "baseline: "]);
+    let dirty = s.git("repo", &["status", "--porcelain", "--untracked-files=all"]);
+    assert!(dirty.lines().all(|line| line.contains("baselines/")), "{dirty}");
+    s.commit("repo", "baseline");
+
+    s.edit("repo/trt-perf.toml", "path = ", "debug-extra-work = \"300%\"\npath = ");
+    s.run("repo/infer", &["check", "--base", "HEAD", "--pairs", "8"])
+        .says(100, &["project/mlp/default/latency", "regressed"]);
+}
+
+#[test]
+fn open_dimensions_are_left_to_fill_in() {
+    let s = Sandbox::with_repo();
+    s.copy("encoder.onnx", "repo/encoder.onnx");
+    s.run("repo", &["init"]).says(0, &["created, with encoder.onnx"]);
+    let text = std::fs::read_to_string(s.path("repo/trt-perf.toml")).expect("the file");
+    let line = "#shapes = { \"token_ids\" = [\"batch\", ?], \"attention_mask\" = [\"batch\", ?] }\n";
+    assert!(text.contains(line), "no {line:?} in\n{text}");
+    s.run("repo", &["run", "--scenario", "latency"]).says(
+        101,
+        &[
+            "trt-perf.toml, [[model]] \"encoder\"",
+            "input `token_ids` has the dynamic dimension `batch`",
+            "next: give its shape",
+        ],
+    );
+    s.edit(
+        "repo/trt-perf.toml",
+        "#shapes = { \"token_ids\" = [\"batch\", ?], \"attention_mask\" = [\"batch\", ?]",
+        "shapes = { \"token_ids\" = [\"batch\", 8], \"attention_mask\" = [\"batch\", 8]",
+    );
+    s.run("repo", &["run", "--scenario", "latency", "--processes", "1", "--measure", "30ms"])
+        .says(0, &["project/encoder/default/latency"]);
+}
+
+#[test]
+fn mistakes_name_the_file_and_the_line() {
+    let s = python();
+    configured(&s, "meazure = \"1s\"");
+    s.run("repo", &["run"]).says(2, &["trt-perf.toml, top level, key `meazure`", "did you mean `measure`?"]);
+    s.write("repo/trt-perf.toml", "processes = 2\nwarm-up = \n");
+    s.run("repo", &["run"]).says(2, &["trt-perf.toml, line 2: "]);
+    configured(&s, "");
+    s.add_package("repo", "demo", "[package.metadata.trt-perf]\nprocesses = 2\n");
+    s.run("repo", &["run"]).says(2, &["models are configured twice: in ", "next: move them into one"]);
+}
+
+#[test]
+fn the_nearest_file_counts_and_a_pull_request_cannot_put_one_before_it() {
+    let s = python();
+    configured(&s, "");
+    s.commit("repo", "configured");
+    // Head's own file, nearer to where the check runs, asks for nothing.
+    s.write("repo/infer/trt-perf.toml", "");
+    s.run("repo/infer", &["check", "--base", "HEAD"]).says(4, &["next: "]);
+}
+
+#[test]
+fn a_workspace_may_have_models_itself() {
+    let s = Sandbox::new();
+    s.copy("mlp.onnx", "mlp.onnx");
+    s.write("Cargo.toml", format!("[workspace]\nmembers = [\"a\"]\n[workspace.metadata.trt-perf]\n{QUICK}\n[[workspace.metadata.trt-perf.model]]\nname = \"mlp\"\npath = \"mlp.onnx\"\n"));
+    s.add_package("a", "a", "");
+    s.run("a", &["run", "--list"]).says(0, &["project/mlp/default/latency"]);
+}
