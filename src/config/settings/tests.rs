@@ -38,7 +38,7 @@ fn each_mistake_is_named() {
         (json!({"arrivals": "poison"}), "did you mean `poisson`"),
         (json!({"budgets": ["0s"]}), "above zero"),
         (json!({"batch-delay": "-1ms"}), "out of range"),
-        (json!({"backend": "tpu"}), "auto, cpu, tensorrt, cuda or trtexec"),
+        (json!({"backend": "tpu"}), "auto, cpu, tensorrt, cuda, trtexec, command or gpu-command"),
         (json!({"build": {"optimise": true}}), "did you mean `optimize`"),
         (json!({"build": 1}), "a table is meant"),
     ] {
