@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub enum MemoryPhase {
     /// The library makes an engine, in a process of its own.
     Build,
-    /// The driver makes its context on the GPU.
+    /// The library is opened, and the driver makes its context on the GPU.
     Driver,
     /// The engine is deserialised.
     Load,

@@ -56,7 +56,8 @@ pub fn run(job: &MemoryJob, tell: &mut dyn Tell) -> Result<MemoryFound> {
     // Before anything is counted: how long the header is, is no matter of the model.
     let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
     let plan_bytes = parts.iter().map(|part| part.len() as u64).sum();
-    let trace = MemoryTrace::of(&job.target, MemoryPhase::Load, plan_bytes);
+    let first = if job.target.kind.on_gpu() { MemoryPhase::Driver } else { MemoryPhase::Load };
+    let trace = MemoryTrace::of(&job.target, first, plan_bytes);
     let done = answer(job, (&header, parts), &trace, tell);
     let refusal = trace.refusal();
     let (engine, process, events) = trace.end();

@@ -5,7 +5,7 @@ use super::driver::{GpuContext, describe};
 use crate::backend::LoadSetup;
 use crate::backend::tensorrt::sys::abi::StreamHandle;
 use crate::backend::tensorrt::sys::allocator::DeviceMemory;
-use crate::backend::trace::AskProcess;
+use crate::backend::trace::{AskProcess, MemoryTrace};
 use crate::device::Monitor;
 use crate::error::Result;
 use crate::memory::{MemoryPhase, ProcessSource};
@@ -52,23 +52,29 @@ impl DeviceMemory for DriverMemory {
         if self.context.bind_to_thread().is_err() {
             return false;
         }
-        if self.ordered().remove(&address) {
-            let stream = stream.unwrap_or(std::ptr::null_mut());
-            // SAFETY: given by `malloc_async`, and not given back yet; the library promises that no later work uses it.
-            return unsafe { result::free_async(address, stream.cast()) }.is_ok();
+        let ordered = self.ordered().remove(&address);
+        match stream.filter(|_| ordered) {
+            // SAFETY: given by `malloc_async`, and not given back yet; the stream is the library's, and live.
+            Some(stream) => unsafe { result::free_async(address, stream.cast()) }.is_ok(),
+            // SAFETY: given by one of the two, and not given back yet; the library promises that no work uses it.
+            None => unsafe { result::free_sync(address) }.is_ok(),
         }
-        // SAFETY: given by `malloc_sync`, and not given back yet.
-        unsafe { result::free_sync(address) }.is_ok()
     }
 }
 
 /// In a memory run: the driver's context is about to be made, and NVML says what the process has at the end of each phase.
 pub(crate) fn watch(setup: &LoadSetup, device: u32) -> Result<()> {
     let Some(trace) = &setup.memory else { return Ok(()) };
+    ask_nvml(trace, device)?;
+    trace.begin(MemoryPhase::Driver);
+    Ok(())
+}
+
+/// NVML is asked what the process has on this GPU, where it has no context yet.
+pub(crate) fn ask_nvml(trace: &MemoryTrace, device: u32) -> Result<()> {
     if let Some(ask) = ask_process(device)? {
         trace.ask(ask);
     }
-    trace.begin(MemoryPhase::Driver);
     Ok(())
 }
 

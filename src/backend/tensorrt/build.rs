@@ -9,6 +9,7 @@ use super::sys::tables::{
 };
 use super::sys::text::c_text;
 use super::{network, options, run};
+use crate::backend::cuda::memory::ask_nvml;
 use crate::backend::cuda::{GpuContext, driver_present};
 use crate::backend::{BuildRequest, Payload, WARNINGS};
 use crate::case::sha256_hex;
@@ -71,6 +72,7 @@ pub fn build(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Payl
 /// In a traced build: an allocator of ours. Where there is no GPU the library allocates nothing on one.
 fn allocator(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Option<Arc<GpuAllocator>>> {
     let Some(trace) = request.memory.as_ref().filter(|_| driver_present()) else { return Ok(None) };
+    ask_nvml(trace, device)?;
     let gpu = GpuContext::open(device, Wait::Block)?;
     Ok(Some(run::allocator(api, trace, &gpu)))
 }
