@@ -70,6 +70,7 @@ fn peer(us: u64, graph: bool) -> BackToBack {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: graph },
         mode: Mode { transfers: false, wait: Wait::Spin },
         kernels: CompiledKernels::Compile,
+        memory: None,
     };
     let requests = LOOP_NS / Nanos(us * 1000).0.max(2_000);
     back_to_back(0, &workload, &setup, requests).expect("the GPU runs it")

@@ -105,6 +105,7 @@ fn criterion_child() {
         point: trt_perf::case::OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
         mode: trt_perf::case::Mode::default(),
         kernels: trt_perf::backend::CompiledKernels::Compile,
+        memory: None,
     };
     let feeds: Vec<_> = header
         .made_from

@@ -7,12 +7,14 @@
 #[cfg(not(feature = "tensorrt"))]
 mod absent;
 mod command;
+pub mod counting;
 #[cfg(feature = "cpu")]
 mod cpu;
 #[cfg(feature = "tensorrt")]
 pub mod cuda;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
+pub mod trace;
 #[cfg(feature = "tensorrt")]
 mod trtexec;
 
@@ -37,6 +39,8 @@ use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use trace::MemoryTrace;
 
 /// What an engine is to be made from.
 pub struct BuildRequest<'a> {
@@ -50,6 +54,8 @@ pub struct BuildRequest<'a> {
     pub options: &'a BuildOptions,
     /// A folder for files that are needed while building.
     pub scratch: &'a Path,
+    /// What is told of memory, where the build is traced.
+    pub memory: Option<Arc<MemoryTrace>>,
     /// Is told what is being done, from any thread.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -105,6 +111,18 @@ pub struct LoadSetup {
     pub mode: Mode,
     /// Where the kernels come from that a library compiles while it loads.
     pub kernels: CompiledKernels,
+    /// What is told of memory, in a memory run; `None`: nothing is traced.
+    pub memory: Option<Arc<MemoryTrace>>,
+}
+
+impl LoadSetup {
+    /// In a memory run: the next phase begins.
+    #[cfg(any(feature = "cpu", feature = "tensorrt"))]
+    fn phase(&self, phase: crate::memory::MemoryPhase) {
+        if let Some(trace) = &self.memory {
+            trace.begin(phase);
+        }
+    }
 }
 
 /// TensorRT-RTX finishes compiling an engine's kernels in every process that loads it, unless it is given those of an

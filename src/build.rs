@@ -1,6 +1,7 @@
 //! Builds the engine of a case, or finds it in the cache, which names engines by their contents. Runs in a build
 //! worker.
 
+use crate::backend::trace::{MemoryTrace, keep_events};
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::cache::Cache;
 use crate::case::{BackendKind, Target, sha256_hex};
@@ -9,6 +10,7 @@ use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec, PlanHead
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::file;
 use crate::inputs::sensible_range;
+use crate::memory::MemoryPhase;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::progress::{Progress, Stage, Tell};
 use crate::units::{hex, nanos};
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often progress is told.
@@ -45,6 +47,8 @@ pub struct BuildJob {
     pub engines: PathBuf,
     /// The folder of earlier checks' engines, if they may be used.
     pub cache: Option<PathBuf>,
+    /// Where the events of the allocator go: then the engine is built, whatever is in a cache, and memory is traced.
+    pub memory: Option<PathBuf>,
 }
 
 /// Finds the engine in the cache or builds it.
@@ -66,6 +70,9 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
     };
     let hash = made_from.hash();
     let path = engine::path(&job.engines, &hash);
+    if let Some(events) = &job.memory {
+        return build_traced(job, model, made_from, (backend.as_ref(), &path, events), tell);
+    }
     // A file that is damaged is built again, not trusted and not complained about.
     if let Ok((header, parts)) = engine::read(&path) {
         let here = with_plugins_of(job, &header);
@@ -85,11 +92,28 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
         Err(why) => Some(why),
     };
     tell.stage(Stage::Build, 0);
-    let header = build(job, model, made_from, backend.as_ref(), &path, tell)?;
+    let header = build(job, model, made_from, (backend.as_ref(), &path, None), tell)?;
     if let Some(Err(failure)) = cache.map(|cache| cache.keep(&hash, &path)) {
         cache_trouble = Some(failure.message);
     }
     Ok(Built { cache_trouble, ..Built::new(path, header, false) })
+}
+
+/// Builds the engine, and tells what memory that took. Nothing is taken from a cache.
+fn build_traced(
+    job: &BuildJob,
+    model: ModelFile,
+    made_from: EngineInputs,
+    (backend, path, events_file): (&dyn Backend, &Path, &Path),
+    tell: &mut dyn Tell,
+) -> Result<Built> {
+    tell.stage(Stage::Build, 0);
+    let trace = MemoryTrace::of(&job.target, MemoryPhase::Build, 0);
+    let header = build(job, model, made_from, (backend, path, Some(&trace)), tell)?;
+    trace.begin(MemoryPhase::End);
+    let (_, process, events) = trace.end();
+    keep_events(events_file, &events)?;
+    Ok(Built { memory: Some(process), ..Built::new(path.to_owned(), header, false) })
 }
 
 /// A plan is executable content: nothing looks into it before somebody says that it may be run.
@@ -131,8 +155,7 @@ fn build(
     job: &BuildJob,
     model: ModelFile,
     made_from: EngineInputs,
-    backend: &dyn Backend,
-    path: &Path,
+    (backend, path, memory): (&dyn Backend, &Path, Option<&Arc<MemoryTrace>>),
     tell: &mut dyn Tell,
 ) -> Result<EngineHeader> {
     let (outputs, operators) = (model.outputs.clone(), model.operators.clone());
@@ -145,6 +168,7 @@ fn build(
         inputs: &made_from.inputs,
         options: &job.build,
         scratch: &job.engines,
+        memory: memory.cloned(),
         progress: &progress,
     };
     let built = backend.build(request).map_err(|e| e.context(job.model.display()))?;

@@ -158,6 +158,8 @@ pub struct Case {
     pub mode: Mode,
     /// The latency budget; `None` where none is configured.
     pub budget: Option<Budget>,
+    /// The budget of memory in bytes, which `memory` and `check` hold; `None` where none is configured.
+    pub max_memory: Option<u64>,
     /// `None` in closed loops.
     pub open: Option<OpenLoop>,
     /// `.npy` files by the input they are for; other inputs are random.
@@ -238,6 +240,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         point: OperatingPoint { batch, streams, in_flight, cuda_graph: s.cuda_graph },
         mode: Mode { transfers: s.transfers, wait: s.wait },
         budget: s.max_latency.map(|max| Budget { max_ns: max.0, quantile: s.percentile / 100.0 }),
+        max_memory: s.max_memory,
         open: (scenario == Scenario::Capacity).then(|| open_loop(s)),
         inputs: variant.inputs.clone(),
         expect: variant.expect.clone(),

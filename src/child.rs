@@ -27,6 +27,7 @@ pub fn run(parent: Option<u32>) -> Result<()> {
         Job::Build(job) => build::run(job, &mut reply).map(|b| WorkerMessage::Built(Box::new(b))),
         Job::Warm(job) => measure::warm(job, &mut reply).map(WorkerMessage::Warmed),
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| WorkerMessage::Measured(Box::new(m))),
+        Job::Memory(job) => measure::memory(job, &mut reply).map(|m| WorkerMessage::Memory(Box::new(m))),
         Job::Inputs(path) => onnx::read(path).map(|model| WorkerMessage::Inputs(model.inputs)),
         Job::Prepare(job) => prepare::run(job).map(|()| WorkerMessage::Prepared),
         Job::Probe(folder) => Ok(WorkerMessage::Probed(probe(folder.as_deref()))),

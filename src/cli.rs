@@ -14,6 +14,7 @@ mod history;
 mod import;
 pub mod init;
 mod keep;
+mod memory;
 mod run;
 mod shell;
 mod show;
@@ -57,6 +58,7 @@ enum Verb {
     Discover(Box<discover::DiscoverArgs>),
     Build(Box<build::BuildArgs>),
     Check(Box<check::CheckArgs>),
+    Memory(Box<memory::MemoryArgs>),
     Compare(compare::CompareArgs),
     /// Make records of what other programs measured
     #[command(subcommand)]
@@ -89,6 +91,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Discover(args) => handle_signals().and_then(|()| discover::run(&args, manifest)),
         Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
+        Verb::Memory(args) => handle_signals().and_then(|()| memory::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Import(verb) => import::run(&verb, manifest),
         Verb::History(args) => history::run(&args, manifest),

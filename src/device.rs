@@ -21,6 +21,7 @@ mod nvml;
 #[cfg(not(feature = "tensorrt"))]
 #[path = "device/no_nvml.rs"]
 mod nvml;
+mod shared;
 mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
@@ -29,6 +30,7 @@ pub use gpu::{Gpu, GpuState, key as gpu_key};
 #[cfg(feature = "tensorrt")]
 pub use monitor::Monitor;
 pub use nvml::gpus;
+pub use shared::{LEAST_SHARED, short_of_memory};
 pub use timer::{Timer, measure_timer};
 
 use serde::{Deserialize, Serialize};
@@ -109,6 +111,16 @@ pub fn usable_cpus() -> u64 {
 /// The most memory this process has had resident so far, in bytes; `None` where /proc does not say.
 pub fn peak_host_bytes() -> Option<u64> {
     cpu::kib_field(&read(Path::new("/proc/self/status"))?, "VmHWM")
+}
+
+/// The memory that this process has resident now, in bytes; `None` where /proc does not say.
+pub fn resident_host_bytes() -> Option<u64> {
+    cpu::kib_field(&read(Path::new("/proc/self/status"))?, "VmRSS")
+}
+
+/// The warning that a GPU which shares the host's memory, with `needed` bytes needed at once, may not get them now.
+pub fn short_of_shared_memory(needed: u64) -> Option<Warning> {
+    short_of_memory(&read(Path::new("/proc/meminfo"))?, needed)
 }
 
 /// How often the kernel stopped this container for using up its CPU quota; `None` without a quota.

@@ -11,6 +11,7 @@ use crate::config::{BuildOptions, Shape};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::inputs::ValueRange;
+use crate::memory::ProcessMemory;
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -118,13 +119,16 @@ pub struct Built {
     /// What the library compiled for it in the process that warmed it up; `None` where nothing is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernels: Option<KernelFile>,
+    /// What building took of memory, where that was traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ProcessMemory>,
 }
 
 impl Built {
     /// An engine in its file, with nothing to say about a cache.
     pub fn new(engine: PathBuf, header: EngineHeader, cached: bool) -> Self {
         let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
-        Self { engine, engine_bytes, header, cached, cache_trouble: None, kernels: None }
+        Self { engine, engine_bytes, header, cached, cache_trouble: None, kernels: None, memory: None }
     }
 }
 

@@ -51,6 +51,12 @@ pub const PLUGIN: Expected = named("plugin", 4 * GIB, "name a shared library, su
 pub const TIMING_CACHE: Expected = named("timing cache", 4 * GIB, "name another file, or none");
 /// What `import trtexec` reads.
 pub const EXPORT: Expected = named("export of trtexec", GIB, "name a file that trtexec wrote");
+/// What `memory` writes.
+pub const MEMORY: Expected = named(
+    "memory record",
+    64 * MIB,
+    "name a memory.json below target/trt-perf/memory/, or measure again: cargo trt-perf memory",
+);
 /// A package's manifest.
 pub const MANIFEST: Expected = named("Cargo.toml", 16 * MIB, "restore it from git");
 /// The configuration of a project without Cargo.

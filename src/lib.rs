@@ -13,6 +13,8 @@
 //!   native inference library.
 //! - **stream**: requests to a loaded engine that complete in order. **pass**: requests of their own, looked at in one
 //!   way: by the host's clock, by the GPU's.
+//! - **memory run**: a worker that loads an engine, answers some requests and destroys everything, with its allocations
+//!   **traced** and nothing timed.
 //! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
@@ -41,6 +43,7 @@
 //! | [`stats`] | estimates, tests, decisions | numbers | pure | |
 //! | [`steady`] | end of the warm-up, cold start, trend | samples | pure | |
 //! | [`capacity`] | the highest rate within a budget | probes that a caller runs | pure | |
+//! | [`memory`] | what processes have of memory, and what differs | events of an allocator | pure | |
 //! | [`tensor`] | tensors and `.npy` | bytes | | |
 //! | [`trtexec`] | what `trtexec` exports and prints, the arguments it takes | text | pure | |
 //! | [`config`] | models and settings | Cargo manifests | | |
@@ -110,6 +113,7 @@
 //! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
 //! 8. `Check::confirm` measures what changed once more, with other pairs; [`compare::confirm`] says which claims hold.
+//!    Where `max-memory` is set, `Check::hold_memory` loads both engines in memory runs.
 //! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
 //! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 
@@ -147,6 +151,7 @@ pub mod inputs;
 #[cfg(feature = "cli")]
 pub mod measure;
 pub mod measured;
+pub mod memory;
 pub mod message;
 #[cfg(feature = "cli")]
 pub mod onnx;

@@ -1,6 +1,11 @@
 //! The exit code; a worker's arguments go straight to the worker.
 
 use std::process::ExitCode;
+use trt_perf::backend::counting::Counting;
+
+/// The system's allocator; it counts in memory workers only.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
     let mut args: Vec<std::ffi::OsString> = std::env::args_os().collect();

@@ -8,6 +8,7 @@ mod extra_work;
 mod gpu;
 pub mod host;
 mod job;
+mod memory;
 pub mod open;
 mod outputs;
 mod program;
@@ -17,6 +18,7 @@ mod warm_up;
 mod watch;
 
 pub use job::{MeasureJob, OpenJob, Pass};
+pub use memory::{MemoryFound, MemoryJob, run as memory};
 pub use outputs::take as take_outputs;
 pub use warm::{WarmJob, run as warm};
 
@@ -46,7 +48,7 @@ pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
         None => CompiledKernels::Compile,
     };
     tell.stage(Stage::Load, 0);
-    let setup = LoadSetup { point: job.point, mode: job.mode, kernels };
+    let setup = LoadSetup { point: job.point, mode: job.mode, kernels, memory: None };
     match backend(&job.target)?.load(&header, parts, &setup, &feeds)? {
         Loaded::Program(program) => program::measure(program.as_ref(), job, &header, tell),
         Loaded::Streams(opened) => measure(*opened, job, &header, since, tell),

@@ -9,6 +9,7 @@
 mod case;
 mod check;
 mod grid;
+mod memory;
 mod number;
 mod session;
 mod stored;
@@ -21,6 +22,7 @@ pub use check::{
 pub use grid::{
     CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
 };
+pub use memory::{MemoryFinished, MemoryOfCase, MemoryOfPhase, MemoryOfProcess};
 pub use number::{Number, Range, finite};
 pub use session::{
     BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, LookTaken, Note, ProcessEnded,
@@ -83,6 +85,10 @@ pub enum Message {
     Winner(Box<GridWinner>),
     /// From `discover`: once, last.
     DiscoverFinished(DiscoverFinished),
+    /// From `memory`: what a case takes.
+    Memory(Box<MemoryOfCase>),
+    /// From `memory`: once, last.
+    MemoryFinished(MemoryFinished),
     /// From `build --print-options`: what a case would be built with.
     BuildOptions(Box<CaseBuildOptions>),
     /// From `build`: once, last.

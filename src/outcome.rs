@@ -9,6 +9,7 @@ mod check;
 mod event;
 mod figures;
 mod grid;
+mod memory;
 mod run;
 mod tally;
 
@@ -21,5 +22,6 @@ pub use figures::{
     GpuFigures, NoRate,
 };
 pub use grid::{Discovered, Dropped, Explored};
+pub use memory::{MemoryOutcome, MemoryRow};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
 pub use tally::Tally;

@@ -9,6 +9,7 @@ pub mod github;
 pub mod history;
 pub mod json;
 pub mod markdown;
+pub mod memory;
 pub mod plot;
 pub mod scatter;
 pub mod style;

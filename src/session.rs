@@ -12,6 +12,7 @@ mod kernels;
 mod lock;
 pub mod looks;
 mod machine;
+pub mod memory;
 mod models;
 mod pairs;
 mod pilot;

@@ -78,7 +78,8 @@ fn spawn(job: &Job) -> Result<Child> {
     let exe = std::env::current_exe().map_err(|e| Failure::io("find", "this executable".as_ref(), &e))?;
     // What a project's own command says is for the user.
     let stderr = if matches!(job, Job::Prepare(_)) { Stdio::inherit() } else { Stdio::piped() };
-    Command::new(&exe)
+    let mut command = Command::new(&exe);
+    command
         .arg(WORKER_ARG)
         .arg(std::process::id().to_string())
         .stdin(Stdio::piped())
@@ -91,9 +92,17 @@ fn spawn(job: &Job) -> Result<Child> {
         .env("RUST_BACKTRACE", "0")
         .env_remove("RUST_LIB_BACKTRACE")
         // Ctrl-C goes to the parent alone, which then decides what is kept.
-        .process_group(0)
-        .spawn()
-        .map_err(|e| Failure::io("start a worker from", &exe, &e))
+        .process_group(0);
+    // Several threads that load a model allocate in another order each time, and so have another peak.
+    let counted = match job {
+        Job::Memory(_) => true,
+        Job::Build(job) => job.memory.is_some(),
+        _ => false,
+    };
+    if counted {
+        command.env("RTEN_NUM_THREADS", "1");
+    }
+    command.spawn().map_err(|e| Failure::io("start a worker from", &exe, &e))
 }
 
 /// Messages as they come; the channel closes when the worker's output does.

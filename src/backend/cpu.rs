@@ -8,6 +8,7 @@ use crate::case::BackendKind;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
+use crate::memory::MemoryPhase;
 use crate::onnx::nodes_with;
 use crate::tensor::{DType, Tensor};
 use crate::units::nanos;
@@ -55,6 +56,7 @@ impl Backend for Cpu {
         let model = load_model(&names, parts, &engine.made_from.build)
             .map_err(|e| Failure::new(FailureKind::Measure, format!("the engine does not load: {e}")))?;
         let load_ns = nanos(start.elapsed());
+        setup.phase(MemoryPhase::Context);
         let model = Arc::new(model);
         let threads = usize::try_from(engine.made_from.threads).unwrap_or(1);
         let streams = (0..setup.point.streams)

@@ -7,6 +7,7 @@ pub(crate) mod buffers;
 mod driver;
 mod gate;
 mod kernel;
+pub(crate) mod memory;
 pub mod peer;
 mod probe;
 mod spin;
@@ -23,6 +24,7 @@ use crate::case::BackendKind;
 use crate::config::BuildOptions;
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
+use crate::memory::MemoryPhase;
 use crate::onnx::ModelFile;
 use crate::tensor::Tensor;
 use crate::units::nanos;
@@ -70,12 +72,15 @@ impl Backend for Cuda {
         let text = parts.first().map_or(&b""[..], |p| p.as_slice());
         let workload = Workload::parse(text)
             .map_err(|why| Failure::new(FailureKind::Format, format!("the engine's workload {why}")))?;
+        memory::watch(setup, self.gpu)?;
         let start = Instant::now();
         let gpu = GpuContext::open(self.gpu, setup.mode.wait)?;
         let context_ns = nanos(start.elapsed());
+        setup.phase(MemoryPhase::Load);
         let start = Instant::now();
         let kernels = Arc::new(Kernels::load(&gpu)?);
         let kernel_ns = nanos(start.elapsed());
+        setup.phase(MemoryPhase::Inference);
         let start = Instant::now();
         let mut capture_ns = 0;
         let streams = (0..setup.point.streams)

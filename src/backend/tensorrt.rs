@@ -97,7 +97,7 @@ impl Backend for Tensorrt {
         if is_plan(request.path) {
             return foreign::payload(request);
         }
-        build::build(self.api(Need::Build)?, &request)
+        build::build(self.api(Need::Build)?, self.device, &request)
     }
 
     fn load(

@@ -97,8 +97,7 @@ impl CaseArgs {
 
     /// The files among the words, and what selects configured cases.
     pub fn split(&self) -> (Vec<PathBuf>, CaseFilter) {
-        let is_file = |f: &&String| f.ends_with(".onnx") || f.ends_with(".toml") || is_plan(Path::new(f));
-        let (files, names): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(is_file);
+        let (files, names): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(|f| is_file(f));
         let names = names.into_iter().cloned().collect();
         let filter = CaseFilter { names, exact: self.exact, skip: self.skip.clone() };
         (files.into_iter().map(PathBuf::from).collect(), filter)
@@ -118,6 +117,11 @@ impl CaseArgs {
         case::check(&cases)?;
         Ok(cases)
     }
+}
+
+/// Whether a filter names a model's file instead.
+fn is_file(filter: &str) -> bool {
+    filter.ends_with(".onnx") || filter.ends_with(".toml") || is_plan(Path::new(filter))
 }
 
 /// Fails where an id is there twice.

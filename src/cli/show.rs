@@ -6,9 +6,9 @@ use crate::discover::ROUNDS;
 use crate::engine::Built;
 use crate::outcome::Event;
 use crate::printable::line;
-use crate::report::json;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
+use crate::report::{json, memory};
 use crate::units::{plural, time};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
@@ -90,6 +90,10 @@ impl Show {
                 if !self.quiet {
                     self.print(&format!("{}\n", terminal::case_block(id, case, *comparison, self.verbose)));
                 }
+            }
+            Event::Memory { row } => {
+                self.step();
+                self.print(&format!("{}\n", memory::text(row)));
             }
             Event::Failed { id, failure } => {
                 self.print(&format!("{}\n", terminal::failure_block(id, failure)));

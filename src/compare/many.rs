@@ -29,7 +29,7 @@ impl CaseComparison {
     fn budget_p(&self) -> f64 {
         match self.broken_budget {
             Some(BrokenBudget::Exceeded { p, .. }) => p,
-            Some(BrokenBudget::NoRate { .. }) | None => 1.0,
+            Some(BrokenBudget::NoRate { .. } | BrokenBudget::Memory { .. }) | None => 1.0,
         }
     }
 

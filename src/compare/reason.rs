@@ -6,7 +6,7 @@ use super::OutputDifference;
 use crate::config::Tolerances;
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
-use crate::units::{plain_time, share, time};
+use crate::units::{bytes, plain_time, share, time};
 use std::fmt;
 
 /// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
@@ -260,4 +260,9 @@ pub enum BrokenBudget {
     Exceeded { metric: String, head: Interval, max_ns: u64, base_ns: f64, p: f64 },
     #[error("no rate keeps {metric} within {} any more, and the base has one", plain_time(*.max_ns as f64))]
     NoRate { metric: String, max_ns: u64 },
+    #[error(
+        "it takes {} of memory, over the budget of {}, which the base kept with {}",
+        bytes(*.head_bytes), bytes(*.max_bytes), bytes(*.base_bytes)
+    )]
+    Memory { head_bytes: u64, base_bytes: u64, max_bytes: u64 },
 }

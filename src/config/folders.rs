@@ -58,14 +58,24 @@ impl Folders {
         self.target.join("results")
     }
 
+    /// What the memory run of this process that began at `now_s` found.
+    pub fn memory_since(&self, now_s: i64) -> PathBuf {
+        self.memory().join(format!("{now_s}-{}", std::process::id()))
+    }
+
     /// What checks of the sources with this tree hash measured.
     pub fn check_of(&self, src_tree: &str) -> PathBuf {
         self.checks().join(format!("{src_tree}.json"))
     }
 
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 4] {
-        [self.engines(), self.samples(), self.results(), self.checks()]
+    pub fn all(&self) -> [PathBuf; 5] {
+        [self.engines(), self.samples(), self.results(), self.checks(), self.memory()]
+    }
+
+    /// What all memory runs found.
+    pub fn memory(&self) -> PathBuf {
+        self.target.join("memory")
     }
 
     fn checks(&self) -> PathBuf {

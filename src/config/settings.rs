@@ -8,6 +8,7 @@ use super::program::ProgramOptions;
 use super::setting::Takes::{Folder, Many, Nothing, One};
 use super::setting::{Flag, Setting};
 use super::table::{Table, boolean, list, number, parsed, text, whole};
+use super::tensorrt::size;
 use super::tolerance::{Tolerances, tolerance};
 use super::words::{ArrivalsChoice, BackendChoice, Scenario, Wait};
 use crate::units::{Nanos, parse_percent};
@@ -131,6 +132,10 @@ settings! {
     /// Which percentile of the latencies has to stay within the budget.
     percentile: f64 = "percentile", percentile, 99.0, "99",
         Flag::new("percentile", One("P"), "Percentage of requests that must be within the budget, such as 99");
+    /// The budget of memory: what a process with the model may take, GPU memory with everything in it (on a CPU: what it
+    /// allocates). `memory` and `check` hold it. There is none by default; 2 GiB is an example.
+    max_memory: Option<u64> = "max-memory", some(memory_budget), None, r#""2GiB""#,
+        Flag::new("max-memory", One("SIZE"), "The budget of memory that `memory` and `check` hold, such as 2GiB");
     /// Further budgets that capacity finds rates for: with the budget, a curve. There are none by default.
     budgets: Vec<Nanos> = "budgets", list(budget), Vec::new(), r#"["2ms", "10ms"]"#,
         Flag::new("budget", Many("TIME"), "A further budget that capacity finds a rate for (may be repeated)");
@@ -221,6 +226,13 @@ fn batch_delay(value: &Value) -> Result<Option<Nanos>, String> {
 
 fn budget(value: &Value) -> Result<Nanos, String> {
     positive_time(value).map_err(|why| format!("{why}; the budget is a time above zero such as \"5ms\""))
+}
+
+fn memory_budget(value: &Value) -> Result<u64, String> {
+    match size(value)? {
+        0 => Err("is 0; the budget is a size above zero such as \"2GiB\"".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 pub(super) fn positive_time(value: &Value) -> Result<Nanos, String> {

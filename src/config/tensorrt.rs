@@ -52,17 +52,17 @@ macro_rules! options {
 
 options! {
     /// Scratch memory of the layers, in bytes (a limit).
-    workspace: u64 = "workspace", bytes;
+    workspace: u64 = "workspace", size;
     /// SRAM that DLA manages, in bytes.
-    dla_managed_sram: u64 = "dla-managed-sram", bytes;
+    dla_managed_sram: u64 = "dla-managed-sram", size;
     /// Host memory for DLA's intermediate tensors, in bytes.
-    dla_local_dram: u64 = "dla-local-dram", bytes;
+    dla_local_dram: u64 = "dla-local-dram", size;
     /// Host memory for DLA's weights and metadata, in bytes.
-    dla_global_dram: u64 = "dla-global-dram", bytes;
+    dla_global_dram: u64 = "dla-global-dram", size;
     /// Device memory for tactics while building, in bytes.
-    tactic_dram: u64 = "tactic-dram", bytes;
+    tactic_dram: u64 = "tactic-dram", size;
     /// Shared memory a tactic may use, in bytes.
-    tactic_shared_memory: u64 = "tactic-shared-memory", bytes;
+    tactic_shared_memory: u64 = "tactic-shared-memory", size;
     /// 0 to 5: how long the builder searches.
     builder_optimization_level: u64 = "builder-optimization-level", at_most(5);
     /// Streams that one inference may use beside its own.
@@ -114,7 +114,7 @@ options! {
     /// How much tiling across layers is tried.
     tiling_optimization_level: String = "tiling-optimization-level", word(&["none", "fast", "moderate", "full"]);
     /// L2 cache that tiling may count on, in bytes.
-    l2_limit_for_tiling: u64 = "l2-limit-for-tiling", bytes;
+    l2_limit_for_tiling: u64 = "l2-limit-for-tiling", size;
     /// Whether kernels that are compiled while an engine loads are kept for the processes that measure it; TensorRT-RTX
     /// only. Default true; false measures loading as it is without. It changes how long loading takes, and no plan.
     runtime_cache: bool = "runtime-cache", boolean;
@@ -183,7 +183,8 @@ impl TensorrtOptions {
     }
 }
 
-fn bytes(value: &Value) -> Result<u64, String> {
+/// Bytes, as a number or with a unit.
+pub(super) fn size(value: &Value) -> Result<u64, String> {
     match value {
         Value::String(s) => parse_bytes(s),
         other => whole(0)(other).map_err(|why| format!("{why}; or a size such as \"1GiB\"")),

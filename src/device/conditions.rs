@@ -4,7 +4,8 @@
 //!
 //! Invariant: what was not read gives no warning (`a_quiet_machine_and_a_silent_one_give_no_warning`).
 
-use super::{Device, GpuState, cpu, nvml, read};
+use super::shared::{self, LEAST_SHARED};
+use super::{Device, Gpu, GpuState, cpu, nvml, read};
 use crate::units;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -49,6 +50,8 @@ pub struct Conditions {
     pub clock_source: Option<String>,
     /// Swap in use.
     pub swap_used_bytes: Option<u64>,
+    /// Swap that is free.
+    pub swap_free_bytes: Option<u64>,
     /// Memory that processes can still get without swapping.
     pub available_bytes: Option<u64>,
     /// Whether this is a virtual machine.
@@ -88,6 +91,7 @@ impl Conditions {
             swap_used_bytes: swap("SwapTotal")
                 .zip(swap("SwapFree"))
                 .map(|(all, free)| all.saturating_sub(free)),
+            swap_free_bytes: swap("SwapFree"),
             available_bytes: cpu::kib_field(&meminfo, "MemAvailable"),
             hypervisor: cpu::hypervisor(&proc("cpuinfo")),
             steal_frac: cpu::steal_frac(&proc("stat")),
@@ -113,6 +117,11 @@ pub fn judge(device: &Device, now: &Conditions) -> Vec<Warning> {
     limits(device, now, &mut warn);
     clocks(device, now, &mut warn);
     memory(device, now, &mut warn);
+    if let Some(available) = now.available_bytes.filter(|_| device.gpus.iter().any(Gpu::shares_memory))
+        && let Some(short) = shared::short(available, now.swap_free_bytes, LEAST_SHARED)
+    {
+        warn(short.what, &short.advice);
+    }
     graphics(device, now, &mut warn);
     out
 }

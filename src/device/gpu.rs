@@ -12,6 +12,9 @@ pub struct Gpu {
     pub name: String,
     /// All of its memory; `None` where NVML does not say, as for GPUs that share the host's (GB10, Jetson).
     pub memory_bytes: Option<u64>,
+    /// Whether it has no memory of its own and uses the host's, as CUDA says; `None` where only NVML was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrated: Option<bool>,
     /// The version of the NVIDIA driver.
     pub driver: String,
     /// The newest CUDA version the driver supports, such as `12.8`; `None` where libcuda cannot be opened, so CUDA does
@@ -38,12 +41,18 @@ pub struct Gpu {
 }
 
 impl Gpu {
+    /// Whether it uses the host's memory. NVML knows no memory of such a GPU.
+    pub fn shares_memory(&self) -> bool {
+        self.integrated.unwrap_or(self.memory_bytes.is_none())
+    }
+
     /// A GPU that only CUDA knows, as on boards without NVML.
     pub fn without_nvml(index: u32, name: &str, memory_bytes: u64, compute_capability: String) -> Self {
         Self {
             index,
             name: name.to_owned(),
             memory_bytes: Some(memory_bytes),
+            integrated: None,
             driver: "unknown".into(),
             cuda_driver: None,
             compute_capability: Some(compute_capability),

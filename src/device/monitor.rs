@@ -5,6 +5,8 @@
 use super::disturbance::GpuConditions;
 use super::nvml::{open, throttled};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
 
 /// NVML's view of the GPU that this process computes on.
@@ -41,6 +43,21 @@ impl Monitor {
             // Process ids are the host's, which a container cannot tell from its own; but one of them is ours.
             others: gpu.running_compute_processes().ok().map(|all| (all.len() as u64).saturating_sub(1)),
         }
+    }
+
+    /// The processes that compute on the GPU, with the memory that each has; `None` where NVML does not say.
+    pub fn processes(&self) -> Option<Vec<(u32, Option<u64>)>> {
+        let all = self.device()?.running_compute_processes().ok()?;
+        let memory = |process: ProcessInfo| match process.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => (process.pid, Some(bytes)),
+            UsedGpuMemory::Unavailable => (process.pid, None),
+        };
+        Some(all.into_iter().map(memory).collect())
+    }
+
+    /// Used memory of the whole GPU; `None` where NVML does not say, as on boards that share the host's memory.
+    pub fn used_bytes(&self) -> Option<u64> {
+        Some(self.device()?.memory_info().ok()?.used)
     }
 
     /// Energy since the driver was loaded, in joules.

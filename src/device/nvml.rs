@@ -33,6 +33,7 @@ pub fn gpus() -> Result<Vec<Gpu>, String> {
             index,
             name,
             memory_bytes,
+            integrated: None,
             driver: driver.clone(),
             cuda_driver: cuda_driver.clone(),
             // An instance has no say in these: they are the physical GPU's.

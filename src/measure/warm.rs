@@ -40,7 +40,7 @@ pub fn run(job: &WarmJob, tell: &mut dyn Tell) -> Result<Option<KernelFile>> {
     tell.stage(Stage::Load, 0);
     // All contexts of an engine compile the same, and a graph replays it.
     let point = OperatingPoint { streams: 1, cuda_graph: false, ..job.point };
-    let setup = LoadSetup { point, mode: job.mode, kernels: CompiledKernels::Keep };
+    let setup = LoadSetup { point, mode: job.mode, kernels: CompiledKernels::Keep, memory: None };
     let loaded = backend(&job.target)?.load(&header, parts, &setup, &feeds)?;
     let Loaded::Streams(opened) = loaded else { return Ok(None) };
     let Some(kernels) = &opened.kernels else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! The events of a session while it runs, in the order in which they happen.
 
-use super::Compared;
+use super::{Compared, MemoryRow};
 use crate::case::Case;
 use crate::device::Device;
 use crate::discover::Cell;
@@ -114,6 +114,11 @@ pub enum Event<'a> {
         case: &'a CaseRecord,
         /// The comparison with a stored record; `None` without one.
         comparison: Option<&'a Compared>,
+    },
+    /// What a case takes of memory.
+    Memory {
+        /// The case.
+        row: &'a MemoryRow,
     },
     /// A case could not be built or measured.
     Failed {

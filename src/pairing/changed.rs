@@ -3,7 +3,7 @@
 use super::FileHash;
 use crate::case::{Case, OpenLoop};
 use crate::config::{ArrivalsChoice, Shape, Wait, dims_text};
-use crate::units::{Nanos, share};
+use crate::units::{Nanos, bytes, share};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -163,6 +163,8 @@ pub(super) fn setting_changes(base: &Case, head: &Case, contents: FileHash) -> V
     found.add_number("rtol", base.rtol, head.rtol);
     found.add_number("atol", base.atol, head.atol);
     found.add_number("allow-non-finite", base.allow_non_finite, head.allow_non_finite);
+    let memory = |case: &Case| case.max_memory.map_or_else(|| "none".to_owned(), bytes);
+    found.add("max-memory", memory(base), memory(head));
     let outputs = |case: &Case| case.outputs.map_or("nothing".to_owned(), |t| t.to_string());
     found.add("outputs", outputs(base), outputs(head));
     found.0

@@ -18,6 +18,7 @@ fn case(id: &str) -> Case {
         point: OperatingPoint { batch: 1, streams: 1, in_flight: 1, cuda_graph: false },
         mode: Mode::default(),
         budget: Some(Budget { max_ns: 5_000_000, quantile: 0.99 }),
+        max_memory: None,
         open: None,
         inputs: BTreeMap::new(),
         expect: BTreeMap::new(),

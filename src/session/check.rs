@@ -7,6 +7,7 @@ mod arms;
 mod confirm;
 mod finish;
 mod measure;
+mod memory;
 mod prepare;
 mod private;
 mod settle;
@@ -63,6 +64,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     check.settle();
     check.measure();
     check.confirm();
+    check.hold_memory();
     check.finish()
 }
 

@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::lock::{Lock, lock};
-use super::machine::say_confidential;
+use super::machine::{say_confidential, say_short_of_memory};
 use super::source::source_or_none;
 use super::{Event, pin};
 use crate::case::Case;
@@ -59,6 +59,7 @@ impl<'a> Session<'a> {
         let (backend, why) = backend_of(cases);
         events(Event::Started { cases, device, backend, why, processes });
         say_confidential(device, events);
+        say_short_of_memory(device, cases, events);
         Ok(Self {
             project,
             device,
@@ -140,7 +141,7 @@ mod tests {
     use std::sync::Mutex;
 
     #[test]
-    fn every_session_first_names_the_backend_and_warns_of_a_gpu_that_computes_confidentially() {
+    fn every_session_first_names_the_backend_and_warns_of_what_a_gpu_may_lack() {
         let dir = tempfile::tempdir().unwrap();
         let manifest = dir.path().join("Cargo.toml");
         std::fs::write(&manifest, "[package]\nname = \"shop\"\n[lib]\npath = \"lib.rs\"\n").unwrap();
@@ -149,10 +150,12 @@ mod tests {
         let mut project = Project::find(Some(&manifest)).unwrap();
         project.folders = Folders::below(dir.path().join("target"));
         let model = project.ad_hoc(&model, &Overrides::default()).unwrap();
-        let cases = cases(&[model], Host { cpus: 2, gpu: false, tensorrt: false });
+        let mut cases = cases(&[model], Host { cpus: 2, gpu: false, tensorrt: false });
+        cases[0].build.tensorrt.workspace = Some(1 << 60);
         let memory = u64::from(std::process::id()) << 30;
         let mut gpu = Gpu::without_nvml(0, "context test", memory, "9.0".into());
         gpu.confidential = Some(true);
+        gpu.integrated = Some(true);
         let device = Device::with_gpus(vec![]).on_gpu(gpu);
         let told = Mutex::new(Vec::new());
         let events = |event: Event| {
@@ -167,6 +170,8 @@ mod tests {
         let told = told.into_inner().unwrap();
         assert_eq!(told[0], "cpu (auto: no NVIDIA GPU is here)");
         assert!(told[1].contains("computes confidentially"), "{told:?}");
-        assert_eq!(told.len(), 2);
+        assert!(told[2].contains("less than the 1073741824.00 GiB that may be needed"), "{told:?}");
+        assert!(told[2].contains("mkswap"), "{told:?}");
+        assert_eq!(told.len(), 3);
     }
 }

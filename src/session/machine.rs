@@ -3,7 +3,7 @@
 use super::{Event, Events};
 use crate::backend::tensorrt_is_here;
 use crate::case::{Case, Host, Target};
-use crate::device::{self, Device, Gpu};
+use crate::device::{self, Device, Gpu, LEAST_SHARED, short_of_shared_memory};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, WorkerMessage};
 use std::path::Path;
@@ -56,6 +56,24 @@ fn gpus(target: &Target) -> Result<Vec<Gpu>> {
     match crate::worker::run(&Job::Gpus(target.clone()), LIMIT, &mut |_| {})? {
         WorkerMessage::Gpus(gpus) => Ok(gpus),
         other => Err(Failure::new(FailureKind::Crash, format!("the worker answered {other:?}"))),
+    }
+}
+
+/// Memory of the model's size that a build has at once: the model, the network, the plan, and weights on the GPU.
+const COPIES_OF_A_MODEL: u64 = 4;
+
+/// On a board whose GPU uses the host's memory: that there may be too little of it.
+pub(super) fn say_short_of_memory(device: &Device, cases: &[Case], events: Events) {
+    if !device.measured_gpu.as_ref().is_some_and(Gpu::shares_memory) {
+        return;
+    }
+    let needs = |case: &Case| {
+        let model = std::fs::metadata(&case.model).map_or(0, |file| file.len());
+        model.saturating_mul(COPIES_OF_A_MODEL).saturating_add(case.build.tensorrt.workspace.unwrap_or(0))
+    };
+    let needed = cases.iter().map(needs).max().unwrap_or(0).max(LEAST_SHARED);
+    if let Some(warning) = short_of_shared_memory(needed) {
+        events(Event::Note { text: &format!("{}; {}", warning.what, warning.advice) });
     }
 }
 

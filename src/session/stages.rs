@@ -67,11 +67,17 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
 
 /// The engine of a case, and what is compiled for it.
 pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
-    let built = engine_of(session, case)?;
+    let built = engine_of(session, case, None)?;
     Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
 }
 
-fn engine_of(session: &Session, case: &Case) -> Result<Built> {
+/// The same built anew, whatever is in a cache, with what that took of memory; the events go to a file.
+pub(super) fn build_traced(session: &Session, case: &Case, events: PathBuf) -> Result<Built> {
+    let built = engine_of(session, case, Some(events))?;
+    Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
+}
+
+fn engine_of(session: &Session, case: &Case, memory: Option<PathBuf>) -> Result<Built> {
     if let Some(path) = &case.engine {
         return given_engine(path);
     }
@@ -86,6 +92,7 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
         threads: case.threads,
         engines: session.engines.clone(),
         cache: session.cache.clone(),
+        memory,
     });
     let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
         .map_err(|f| with_config_location(case, f))?;

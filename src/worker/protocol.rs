@@ -7,7 +7,7 @@ use crate::case::Target;
 use crate::device::Gpu;
 use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
-use crate::measure::{MeasureJob, WarmJob};
+use crate::measure::{MeasureJob, MemoryFound, MemoryJob, WarmJob};
 use crate::measured::Measured;
 use crate::onnx::ModelInput;
 use crate::prepare::PrepareJob;
@@ -32,6 +32,8 @@ pub enum Job {
     Warm(WarmJob),
     /// Measure an engine.
     Measure(MeasureJob),
+    /// Load an engine and tell what memory it takes.
+    Memory(MemoryJob),
     /// Which inputs an ONNX file declares.
     Inputs(PathBuf),
     /// Run a project's own command.
@@ -75,6 +77,8 @@ pub enum WorkerMessage {
     Warmed(Option<KernelFile>),
     /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
+    /// The answer to [`Job::Memory`].
+    Memory(Box<MemoryFound>),
     /// The answer to [`Job::Inputs`].
     Inputs(Vec<ModelInput>),
     /// The command came to its end.

@@ -48,6 +48,7 @@ METHODS = {
         createEngineInspector getTensorShape getTensorDataType getTensorLocation isShapeInferenceIO getTensorIOMode
         getTensorBytesPerComponent getTensorFormat getProfileShape getNbIOTensors getIOTensorName getNbAuxStreams
         createSerializationConfig serializeWithConfig getStreamableWeightsSize setWeightStreamingBudgetV2
+        getWeightStreamingBudgetV2
         getDeviceMemorySizeV2 getProfileTensorValuesV2 createExecutionContextWithRuntimeConfig createRuntimeConfig
         getEngineStat""",
     "VExecutionContext": """setProfiler setDeviceMemoryV2 setOptimizationProfileAsync setEnqueueEmitsProfile

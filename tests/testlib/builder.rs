@@ -2,12 +2,14 @@
 
 use crate::callbacks::{ERROR, INFO, WARNING, log};
 use crate::config::{self, CONFIG, Config, host_memory};
+use crate::cuda::Memory;
 use crate::model::{Plan, Profile, extents};
 use crate::network::{self, NETWORK, Network};
 use crate::object::{Class, Object, at};
-use crate::told::{fault, release, violation};
+use crate::told::{fault, release, violation, work_bytes};
 use std::ffi::CStr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
@@ -29,15 +31,17 @@ pub fn create() -> Pointer {
         at(&v::SET_MAX_THREADS, set_threads),
         at(&v::GET_PLUGIN_REGISTRY, plugin_registry),
     ];
-    Object::new(&BUILDER, &entries, &[], ()).wrapper()
+    Object::new(&BUILDER, &entries, &[], AtomicUsize::new(0)).wrapper()
 }
 
 extern "C" fn dla_cores(_: This) -> i32 {
     0
 }
 
-extern "C" fn set_allocator(this: This, _allocator: Pointer) {
-    Object::of(this).told("setGpuAllocator");
+extern "C" fn set_allocator(this: This, allocator: Pointer) {
+    let object = Object::of(this);
+    object.told("setGpuAllocator");
+    object.state::<AtomicUsize>().store(allocator.expose_provenance(), Ordering::SeqCst);
 }
 
 extern "C" fn create_config(this: This) -> Pointer {
@@ -109,6 +113,18 @@ pub fn profile(pointer: Pointer) -> Option<Profile> {
     in_order(&profile).then_some(profile)
 }
 
+/// Takes what tactics would be tried with of an allocator, where there is one, and gives it back.
+fn try_tactics(allocator: usize) {
+    if allocator == 0 {
+        return;
+    }
+    let gone = Memory::new(work_bytes(), allocator, false)
+        .and_then(|memory| if fault("leak-in-build") { Ok(()) } else { memory.free() });
+    if let Err(why) = gone {
+        log(WARNING, &why);
+    }
+}
+
 extern "C" fn build(this: This, network: Pointer, config: Pointer) -> Pointer {
     Object::of(this).told("buildSerializedNetwork");
     let network: &Network = Object::of_wrapper(network, &NETWORK).state();
@@ -129,6 +145,7 @@ extern "C" fn build(this: This, network: Pointer, config: Pointer) -> Pointer {
         return std::ptr::null_mut();
     }
     work(config, &filled.layers);
+    try_tactics(Object::of(this).state::<AtomicUsize>().load(Ordering::SeqCst));
     if fault("plan-null") {
         log(ERROR, "Error Code 10: could not find any implementation, as the test library was told");
         return std::ptr::null_mut();

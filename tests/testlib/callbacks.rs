@@ -1,10 +1,12 @@
 //! Calls to the caller's objects through their tables: the logger, the progress monitor, the profiler, the allocator.
 
 use crate::told::{release, tell, violation};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Method, ObjectPointer as Pointer, Text, This};
-use trt_perf::backend::tensorrt::sys::tables::{i_gpu_allocator, i_logger, i_profiler, i_progress_monitor};
+use trt_perf::backend::tensorrt::sys::tables::{
+    i_gpu_allocator, i_logger, i_profiler, i_progress_monitor, i_versioned_interface,
+};
 
 /// `ILogger::Severity`, the same in every family.
 pub const ERROR: i32 = 1;
@@ -90,15 +92,38 @@ pub fn layer_time(profiler: Pointer, layer: &str, ms: f32) {
     unsafe { function(profiler, &i_profiler::REPORT_LAYER_TIME)(profiler, layer.as_ptr(), ms) };
 }
 
-/// Memory of an `IGpuAllocator`; null where it gives none.
-pub fn allocate(allocator: Pointer, bytes: usize) -> Bytes {
+/// Memory of an `IGpuAllocator`, in the order of the default stream or at once; null where it gives none.
+pub fn allocate(allocator: Pointer, bytes: usize, ordered: bool) -> Bytes {
+    let size = bytes as u64;
+    if ordered {
+        tell(&format!("allocator allocateAsync({bytes})"));
+        let allocate_async = &i_gpu_allocator::ALLOCATE_ASYNC;
+        // SAFETY: the allocator that a runtime or builder was given must live as long as it.
+        return unsafe { function(allocator, allocate_async)(allocator, size, 256, 0, std::ptr::null_mut()) };
+    }
     tell(&format!("allocator allocate({bytes})"));
-    // SAFETY: the allocator that a runtime or builder was given must live as long as it.
-    unsafe { function(allocator, &i_gpu_allocator::ALLOCATE)(allocator, bytes as u64, 256, 0) }
+    // SAFETY: as above.
+    unsafe { function(allocator, &i_gpu_allocator::ALLOCATE)(allocator, size, 256, 0) }
 }
 
-pub fn deallocate(allocator: Pointer, memory: Bytes) -> bool {
+pub fn deallocate(allocator: Pointer, memory: Bytes, ordered: bool) -> bool {
+    if ordered {
+        tell("allocator deallocateAsync");
+        let deallocate_async = &i_gpu_allocator::DEALLOCATE_ASYNC;
+        // SAFETY: as above; the memory is the allocator's own.
+        return unsafe { function(allocator, deallocate_async)(allocator, memory, std::ptr::null_mut()) };
+    }
     tell("allocator deallocate");
-    // SAFETY: as above; the memory is the allocator's own.
+    // SAFETY: as above.
     unsafe { function(allocator, &i_gpu_allocator::DEALLOCATE)(allocator, memory) }
+}
+
+/// Whether an allocator says what it is, as a library may ask any object of the caller's.
+pub fn is_allocator(allocator: Pointer) -> bool {
+    // SAFETY: as above; the text lives as long as the process.
+    let kind = unsafe {
+        let info = function(allocator, &i_versioned_interface::GET_INTERFACE_INFO)(allocator);
+        CStr::from_ptr(info.kind)
+    };
+    kind == c"IGpuAllocator"
 }

@@ -88,7 +88,7 @@ fn new(object: &'static Object, user_memory: bool) -> Pointer {
         return std::ptr::null_mut();
     }
     let engine: &Engine = object.state();
-    let scratch = (!user_memory).then(|| Memory::new(work_bytes(), engine.allocator)).transpose();
+    let scratch = (!user_memory).then(|| Memory::new(work_bytes(), engine.allocator, true)).transpose();
     let scratch = match scratch {
         Ok(scratch) => Mutex::new(scratch),
         Err(why) => {

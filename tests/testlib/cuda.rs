@@ -15,6 +15,8 @@ pub struct Memory {
     pub bytes: usize,
     /// Whose it is; 0: the driver's.
     allocator: usize,
+    /// Whether an allocator gave it in the order of a stream.
+    ordered: bool,
 }
 
 fn words(e: DriverError) -> String {
@@ -42,7 +44,8 @@ pub fn current() -> Result<usize, String> {
 }
 
 impl Memory {
-    pub fn new(bytes: usize, allocator: usize) -> Result<Self, String> {
+    /// `ordered`: an allocator is asked for it in the order of the default stream.
+    pub fn new(bytes: usize, allocator: usize, ordered: bool) -> Result<Self, String> {
         let bytes = bytes.max(1);
         let address = if allocator == 0 && on_host() {
             Box::into_raw(vec![0_u8; bytes].into_boxed_slice()).cast::<u8>().expose_provenance() as u64
@@ -50,12 +53,12 @@ impl Memory {
             // SAFETY: any number of bytes may be asked for; it is filled before anything reads it.
             unsafe { result::malloc_sync(bytes) }.map_err(words)?
         } else {
-            callbacks::allocate(std::ptr::with_exposed_provenance_mut(allocator), bytes) as u64
+            callbacks::allocate(std::ptr::with_exposed_provenance_mut(allocator), bytes, ordered) as u64
         };
         if address == 0 {
             Err("the allocator gives no memory".to_owned())
         } else {
-            Ok(Self { address, bytes, allocator })
+            Ok(Self { address, bytes, allocator, ordered })
         }
     }
 
@@ -76,7 +79,7 @@ impl Memory {
             return unsafe { result::free_sync(self.address) }.map_err(words);
         }
         let allocator: Pointer = std::ptr::with_exposed_provenance_mut(self.allocator);
-        let freed = callbacks::deallocate(allocator, self.address as *mut c_void);
+        let freed = callbacks::deallocate(allocator, self.address as *mut c_void, self.ordered);
         if freed { Ok(()) } else { Err("the allocator did not take its memory back".to_owned()) }
     }
 }

@@ -1,13 +1,13 @@
 //! The runtime, and the engines it loads from plans.
 
-use crate::callbacks::{ERROR, WARNING, log};
+use crate::callbacks::{self, ERROR, WARNING, log};
 use crate::config::host_memory;
 use crate::context;
 use crate::cuda::{self, Memory};
 use crate::model::{Io, Plan};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
-use crate::told::{fault, release};
+use crate::told::{fault, release, violation};
 use std::ffi::{CStr, CString};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +56,9 @@ extern "C" fn plugin_registry(_: This) -> Pointer {
 extern "C" fn set_allocator(this: This, allocator: Pointer) {
     let object = Object::of(this);
     object.told("setGpuAllocator");
+    if !callbacks::is_allocator(allocator) {
+        violation("an object that is no allocator is given as one");
+    }
     object.state::<Runtime>().allocator.store(allocator.expose_provenance(), Ordering::SeqCst);
 }
 
@@ -101,7 +104,8 @@ extern "C" fn deserialize(this: This, data: Bytes, size: usize) -> Pointer {
             return Err("Error Code 1: the test library was told not to load it".to_owned());
         }
         let allocator = runtime.state::<Runtime>().allocator.load(Ordering::SeqCst);
-        let weights = Mutex::new(Some(Memory::new(WEIGHT_BYTES, allocator)?));
+        let bytes = if fault("greedy-weights") { 1 << 60 } else { WEIGHT_BYTES };
+        let weights = Mutex::new(Some(Memory::new(bytes, allocator, false)?));
         Ok(Engine { plan, context, allocator, weights })
     };
     match load() {
@@ -114,9 +118,23 @@ extern "C" fn deserialize(this: This, data: Bytes, size: usize) -> Pointer {
 }
 
 fn unload(object: &'static Object) {
-    let weights = object.state::<Engine>().weights.lock().expect("no panic while it is held").take();
+    let engine = object.state::<Engine>();
+    let weights = engine.weights.lock().expect("no panic while it is held").take();
+    let address = weights.as_ref().map_or(0, Memory::address);
     if let Some(Err(why)) = weights.map(Memory::free) {
         object.told(&format!("VIOLATION: the weights were not freed: {why}"));
+    }
+    wrong_frees(engine.allocator, address);
+}
+
+/// Gives back what it has not, where it is told to: an allocator must say no.
+fn wrong_frees(allocator: usize, address: u64) {
+    let places = [("double-free", address), ("unknown-free", address + 512)];
+    for (_, address) in places.into_iter().filter(|(name, _)| allocator != 0 && fault(name)) {
+        let memory = address as *mut std::ffi::c_void;
+        if callbacks::deallocate(std::ptr::with_exposed_provenance_mut(allocator), memory, false) {
+            violation("an allocator took back what it had not given");
+        }
     }
 }
 
@@ -139,6 +157,7 @@ fn entries() -> Vec<Entry> {
         at(&v::GET_ENGINE_STAT, stat),
         at(&v::GET_STREAMABLE_WEIGHTS_SIZE, streamable),
         at(&v::SET_WEIGHT_STREAMING_BUDGET_V2, set_budget),
+        at(&v::GET_WEIGHT_STREAMING_BUDGET_V2, budget),
         at(&v::CREATE_EXECUTION_CONTEXT, context::create),
         at(&v::CREATE_RUNTIME_CONFIG, context::create_config),
         at(&v::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, context::create_with),
@@ -232,7 +251,11 @@ extern "C" fn stat(_: This, _which: i32) -> i64 {
 }
 
 extern "C" fn streamable(_: This) -> i64 {
-    0
+    WEIGHT_BYTES as i64 / 2
+}
+
+extern "C" fn budget(_: This) -> i64 {
+    WEIGHT_BYTES as i64 / 8
 }
 
 extern "C" fn set_budget(this: This, bytes: i64) -> bool {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use trt_perf::backend::tensorrt::sys::abi::{Family, LibraryVersion, Release, TEST_LIBRARY_BUILD};
 
 /// Everything that can be made to go wrong. A number after a colon says how many times it goes well before.
-const FAULTS: [&str; 25] = [
+const FAULTS: [&str; 29] = [
     // The library and its objects.
     "wrong-version",
     "builder-null",
@@ -26,6 +26,8 @@ const FAULTS: [&str; 25] = [
     "crash-in-build",
     "abort-in-build",
     "hang-in-build",
+    // What the builder takes of an allocator is not given back.
+    "leak-in-build",
     // The run phase.
     "deserialize-null",
     "crash-in-deserialize",
@@ -39,6 +41,11 @@ const FAULTS: [&str; 25] = [
     "hang-in-enqueue",
     "leak-in-enqueue",
     "leak-context",
+    // An allocator is asked for an exbibyte.
+    "greedy-weights",
+    // Given back twice, and given back without having been there.
+    "double-free",
+    "unknown-free",
 ];
 
 fn variable(name: &str) -> Option<String> {

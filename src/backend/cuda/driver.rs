@@ -23,9 +23,10 @@ pub fn gpus() -> Result<Vec<device::Gpu>> {
         .map(|index| {
             let gpu = describe(index)?;
             let nvml = known.iter().find(|g| g.uuid.as_ref().is_some_and(|uuid| uuid.ends_with(&gpu.id)));
-            Ok(nvml.cloned().unwrap_or_else(|| {
+            let found = nvml.cloned().unwrap_or_else(|| {
                 device::Gpu::without_nvml(index, &gpu.name, gpu.memory_bytes, gpu.compute_capability)
-            }))
+            });
+            Ok(device::Gpu { integrated: Some(gpu.integrated), ..found })
         })
         .collect()
 }
@@ -37,8 +38,10 @@ pub(crate) struct Described {
     /// Major and minor number, such as `9.0`.
     pub compute_capability: String,
     memory_bytes: u64,
+    /// Whether it uses the host's memory.
+    integrated: bool,
     /// NVML writes `GPU-` before it, and `MIG-` before that of an instance of a split GPU.
-    id: String,
+    pub id: String,
 }
 
 /// GPU `index`, as CUDA numbers them. The driver must be present.
@@ -51,6 +54,7 @@ pub(crate) fn describe(index: u32) -> Result<Described> {
         let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
         Ok(Described {
+            integrated: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED)? != 0,
             name: result::device::get_name(gpu)?,
             compute_capability: format!("{major}.{minor}"),
             // SAFETY: as above.

@@ -1,5 +1,6 @@
 //! Builds a serialised plan from a checked ONNX model. Runs in build workers only.
 
+use super::sys::allocator::GpuAllocator;
 use super::sys::callbacks::{Phase, ProgressMonitor};
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
@@ -7,10 +8,12 @@ use super::sys::tables::{
     i_plugin_registry, v_builder, v_builder_config, v_host_memory, v_network_definition, v_timing_cache,
 };
 use super::sys::text::c_text;
-use super::{network, options};
+use super::{network, options, run};
+use crate::backend::cuda::memory::ask_nvml;
+use crate::backend::cuda::{GpuContext, driver_present};
 use crate::backend::{BuildRequest, Payload, WARNINGS};
 use crate::case::sha256_hex;
-use crate::config::{BuildOptions, Shape, TensorrtOptions};
+use crate::config::{BuildOptions, Shape, TensorrtOptions, Wait};
 use crate::engine::set_plugins;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -24,14 +27,18 @@ use std::sync::Arc;
 pub const PLAN: &str = "engine.plan";
 
 /// Builds the plan.
-pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
+pub fn build(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Payload> {
     only_ours(request.options)?;
     let options = &request.options.tensorrt;
     let mut facts = BTreeMap::from([("tensorrt".to_owned(), api.path.display().to_string())]);
     let tell = |phases: &[Phase]| (request.progress)(progress(phases));
     // In the order in which they depend on each other: dropped the other way round.
     let monitor = ProgressMonitor::new(api.family(), &tell);
+    let allocator = allocator(api, device, request)?;
     let builder = api.builder()?;
+    if let Some(allocator) = &allocator {
+        call!(builder, v_builder::SET_GPU_ALLOCATOR, allocator.pointer());
+    }
     load_plugins(api, &builder, options, &mut facts)?;
     let network = network::create(api, &builder, options.strongly_typed)?;
     let parser = api.parser(&network)?;
@@ -60,6 +67,14 @@ pub fn build(api: &Arc<Api>, request: &BuildRequest) -> Result<Payload> {
         facts.insert(WARNINGS.into(), warnings.join("; "));
     }
     Ok(Payload { parts: vec![(PLAN.to_owned(), plan)], facts })
+}
+
+/// In a traced build: an allocator of ours. Where there is no GPU the library allocates nothing on one.
+fn allocator(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Option<Arc<GpuAllocator>>> {
+    let Some(trace) = request.memory.as_ref().filter(|_| driver_present()) else { return Ok(None) };
+    ask_nvml(trace, device)?;
+    let gpu = GpuContext::open(device, Wait::Block)?;
+    Ok(Some(run::allocator(api, trace, &gpu)))
 }
 
 /// Options that only the cpu backend has must not be dropped silently.

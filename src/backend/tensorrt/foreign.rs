@@ -34,13 +34,12 @@ pub fn read(api: &Arc<Api>, device: u32, path: &Path, options: &BuildOptions) ->
         false => return Err(no_driver()),
     };
     let plugins = options.tensorrt.plugins.as_deref().unwrap_or_default();
-    let engine =
-        load_engine(api, &options.tensorrt, plugins, &bytes).map_err(|failure| {
-            match same_version(header, &api.release) {
-                true => failure,
-                false => failure.context(differ(header, &api.release)).next(OTHER_VERSION),
-            }
-        })?;
+    let engine = load_engine(api, &options.tensorrt, plugins, &bytes, None).map_err(|failure| {
+        match same_version(header, &api.release) {
+            true => failure,
+            false => failure.context(differ(header, &api.release)).next(OTHER_VERSION),
+        }
+    })?;
     let io = engine.io_tensors()?;
     let inputs = io.iter().filter(|t| t.input).map(|t| input(&engine, t)).collect::<Result<Vec<_>>>()?;
     let outputs = io.iter().filter(|t| !t.input).map(name).collect();

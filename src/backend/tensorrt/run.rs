@@ -6,16 +6,20 @@
 use super::context::{Context, RtxContext, RuntimeCache, Specialization};
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
+use super::sys::allocator::GpuAllocator;
 use super::sys::library::Api;
 use crate::backend::cuda::buffers::Buffers;
+use crate::backend::cuda::memory::{DriverMemory, watch};
 use crate::backend::cuda::stream::{GpuStream, Work};
 use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
+use crate::backend::trace::MemoryTrace;
 use crate::backend::{CompiledKernels, LoadSetup, Opened, Stream};
 use crate::case::sha256_hex;
 use crate::config::TensorrtOptions;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
+use crate::memory::{EngineMemory, MemoryPhase};
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::CudaStream;
@@ -34,14 +38,22 @@ pub(super) fn open(
     inputs: &[(String, Tensor)],
 ) -> Result<Opened> {
     let mut steps = Steps::default();
+    watch(setup, device)?;
     let gpu = steps.time("CUDA context", || GpuContext::open(device, setup.mode.wait))?;
     let kernels = Arc::new(Kernels::load(&gpu)?);
-    let engine = steps.time("deserialise", || load(api, header, plan))?;
+    let traced = setup.memory.as_ref().map(|trace| allocator(api, trace, &gpu));
+    setup.phase(MemoryPhase::Load);
+    let engine = steps.time("deserialise", || load(api, header, plan, traced.as_ref()))?;
+    if let Some(trace) = &setup.memory {
+        trace.engine(engine_memory(&engine, header, plan)?);
+    }
     let cache = cache(api, &engine, &setup.kernels)?;
     let mut streams: Vec<Box<dyn Stream>> = Vec::new();
     let (mut capture_ns, mut plain) = (0, None);
     for _ in 0..setup.point.streams {
+        setup.phase(MemoryPhase::Context);
         let context = steps.time("context", || context(api, &engine, cache.as_ref()))?;
+        setup.phase(MemoryPhase::Inference);
         let mut stream = steps.time("buffers and first inference", || {
             stream(&gpu, &kernels, &engine, context, header, setup, inputs)
         })?;
@@ -83,13 +95,35 @@ impl Steps {
     }
 }
 
-fn load(api: &Arc<Api>, header: &EngineHeader, plan: &[u8]) -> Result<Arc<Engine>> {
+/// What the engine says of its memory.
+fn engine_memory(engine: &Engine, header: &EngineHeader, plan: &[u8]) -> Result<EngineMemory> {
+    let streams = header.made_from.build.tensorrt.weight_streaming == Some(true);
+    let (streamable, streamed) = streams.then(|| engine.streamed_weights()).transpose()?.unzip();
+    Ok(EngineMemory {
+        plan_bytes: plan.len() as u64,
+        context_bytes: Some(engine.device_memory_bytes()?),
+        streamable_weight_bytes: streamable,
+        streamed_weight_bytes: streamed,
+    })
+}
+
+/// An allocator of ours for what belongs to one GPU, which tells `trace` of every call.
+pub(super) fn allocator(api: &Arc<Api>, trace: &Arc<MemoryTrace>, gpu: &GpuContext) -> Arc<GpuAllocator> {
+    Arc::new(GpuAllocator::new(api.family(), trace, Box::new(DriverMemory::new(gpu))))
+}
+
+fn load(
+    api: &Arc<Api>,
+    header: &EngineHeader,
+    plan: &[u8],
+    allocator: Option<&Arc<GpuAllocator>>,
+) -> Result<Arc<Engine>> {
     let options = &header.made_from.build.tensorrt;
     // The options name plugins by their contents; where they were when the engine was built is a fact of the build.
     let mut built_with = options.plugins.iter().flatten();
     let plugins: Vec<&Path> = engine::plugins(&header.facts).collect();
     plugins.iter().try_for_each(|plugin| ensure_same(plugin, built_with.next()))?;
-    load_engine(api, options, &plugins, plan)
+    load_engine(api, options, &plugins, plan, allocator)
 }
 
 /// Loads a plan that is trusted: it is of an engine file whose hash was checked, or somebody said so.
@@ -98,8 +132,12 @@ pub(super) fn load_engine(
     options: &TensorrtOptions,
     plugins: &[impl AsRef<Path>],
     plan: &[u8],
+    allocator: Option<&Arc<GpuAllocator>>,
 ) -> Result<Arc<Engine>> {
     let mut runtime = Runtime::new(api)?;
+    if let Some(allocator) = allocator {
+        runtime.set_allocator(allocator)?;
+    }
     if options.version_compatible == Some(true) {
         runtime.allow_host_code()?;
     }

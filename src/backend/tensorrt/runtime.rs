@@ -5,6 +5,7 @@
 
 use super::build::{host_memory, load_plugin};
 use super::sys::abi::{EnumValue, Family, name_of};
+use super::sys::allocator::GpuAllocator;
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing, said};
 use super::sys::tables::{
@@ -21,13 +22,15 @@ use std::sync::Arc;
 
 /// Loads plans.
 pub struct Runtime {
+    /// Deleted before the allocator that it calls.
     object: Object,
+    allocator: Option<Arc<GpuAllocator>>,
 }
 
 impl Runtime {
     /// A runtime of the opened library.
     pub fn new(api: &Arc<Api>) -> Result<Self> {
-        Ok(Self { object: api.runtime().map_err(as_measure_failure)? })
+        Ok(Self { object: api.runtime().map_err(as_measure_failure)?, allocator: None })
     }
 
     /// Loads a plugin library that plans need and do not contain.
@@ -37,6 +40,13 @@ impl Runtime {
         let registry =
             unsafe { Object::borrowed(self.object.api(), registry, Layout::Interface, "getPluginRegistry") }?;
         load_plugin(self.object.api(), &registry, path).map_err(as_measure_failure)
+    }
+
+    /// Engines of this runtime, and their contexts, take memory from this allocator.
+    pub fn set_allocator(&mut self, allocator: &Arc<GpuAllocator>) -> Result<()> {
+        call!(self.object, v_runtime::SET_GPU_ALLOCATOR, allocator.pointer());
+        self.allocator = Some(Arc::clone(allocator));
+        Ok(())
     }
 
     /// Chooses the DLA core that engines run on.
@@ -166,6 +176,14 @@ impl Engine {
             Err(_) => i64::try_from(call!(self.object, engine::GET_DEVICE_MEMORY_SIZE)).unwrap_or(i64::MAX),
         };
         Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    /// Of an engine that was built to stream weights: those that may stay on the host, and those that do, in bytes.
+    pub fn streamed_weights(&self) -> Result<(u64, u64)> {
+        let streamable = call!(self.object, engine::GET_STREAMABLE_WEIGHTS_SIZE);
+        let on_gpu = call!(self.object, engine::GET_WEIGHT_STREAMING_BUDGET_V2);
+        let bytes = |n: i64| u64::try_from(n).unwrap_or(0);
+        Ok((bytes(streamable), bytes(streamable.saturating_sub(on_gpu))))
     }
 
     /// The plan again, as the engine is now.

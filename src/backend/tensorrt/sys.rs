@@ -8,11 +8,13 @@
 //! | `text` | texts from and for the library | `abi` |
 //! | `type_info` | what C++ asks an object of ours for its class | – |
 //! | `callbacks` | objects of ours that the library calls | `tables`, `text`, `type_info` |
+//! | `allocator` | memory of the driver that the library takes through us | `tables`, `callbacks` |
 //! | `search` | candidates: places on this machine | `abi` |
 //! | `library` | an opened library | `search`, `callbacks` |
 //! | `object` | objects of the library, and calls on them | `library`, `tables` |
 
 pub mod abi;
+pub mod allocator;
 pub mod callbacks;
 pub mod library;
 pub(super) mod object;

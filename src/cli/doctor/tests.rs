@@ -44,6 +44,7 @@ fn gpu() -> Gpu {
         index: 0,
         name: "NVIDIA H200".to_owned(),
         memory_bytes: Some(143_771 << 20),
+        integrated: None,
         driver: "570.86.15".to_owned(),
         cuda_driver: Some("12.8".to_owned()),
         compute_capability: Some("9.0".to_owned()),

@@ -103,6 +103,7 @@ fn every_key_is_explained_with_its_default() {
         threads = 1
         max-latency = '5ms'
         percentile = 99
+        max-memory = '2GiB'
         budgets = ['2ms', '10ms']
         arrivals = 'poisson'
         batch-delay = '1ms'

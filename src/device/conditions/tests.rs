@@ -23,6 +23,7 @@ fn quiet() -> (Device, Conditions) {
         smt: Some(false),
         clock_source: Some("tsc".to_owned()),
         swap_used_bytes: Some(0),
+        swap_free_bytes: Some(0),
         available_bytes: Some(30 << 30),
         hypervisor: Some(false),
         steal_frac: Some(0.0),
@@ -37,6 +38,7 @@ fn gpu() -> Gpu {
         index: 0,
         name: "NVIDIA H200".to_owned(),
         memory_bytes: Some(143_771 << 20),
+        integrated: None,
         driver: "570.86.15".to_owned(),
         cuda_driver: Some("12.8".to_owned()),
         compute_capability: Some("9.0".to_owned()),
@@ -77,7 +79,21 @@ fn a_quiet_machine_and_a_silent_one_give_no_warning() {
 #[test]
 fn each_trouble_is_named_once() {
     type Spoil = fn(&mut Device, &mut Conditions);
-    let cases: [(Spoil, &str); 20] = [
+    let cases: [(Spoil, &str); 22] = [
+        (
+            |device, now| {
+                device.gpus[0].memory_bytes = None;
+                (device.memory_bytes, now.available_bytes) = (0, Some(1 << 30));
+            },
+            "the GPU shares the host's memory, of which 1.00 GiB are available and 0 B of swap",
+        ),
+        (
+            |device, now| {
+                device.gpus[0].integrated = Some(true);
+                (device.memory_bytes, now.available_bytes) = (0, Some(1 << 30));
+            },
+            "the GPU shares the host's memory",
+        ),
         (|_, now| now.load_1min = Some(2.5), "load average 2.50 on 8 CPUs"),
         (|_, now| now.steal_frac = Some(0.0135), "1.35% of its CPU time"),
         (|_, now| now.hypervisor = Some(true), "virtual machine: neighbours"),

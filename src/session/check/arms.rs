@@ -80,7 +80,7 @@ pub struct Arms {
     /// How the commands that prepare them differ, in words.
     pub prepare_differs: Option<String>,
     /// Where the base's sources and all engines are.
-    pub(super) private: Arc<Private>,
+    pub(in crate::session) private: Arc<Private>,
 }
 
 impl Arms {

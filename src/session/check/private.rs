@@ -55,12 +55,12 @@ impl Private {
     }
 
     /// The engines of both arms.
-    pub(super) fn engines(&self) -> PathBuf {
+    pub(in crate::session) fn engines(&self) -> PathBuf {
         self.dir.path().join("engines")
     }
 
     /// The engines of earlier checks, if they may be used.
-    pub(super) fn cache(&self) -> Option<PathBuf> {
+    pub(in crate::session) fn cache(&self) -> Option<PathBuf> {
         self.cache.clone()
     }
 }

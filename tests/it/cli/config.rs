@@ -59,7 +59,10 @@ fn every_mistake_is_named_in_one_run() {
         (&a_model, "\"same\", key `shapes`: input `x` has 0 as a dimension; use 1 to 2147483647"),
         (&a_model, "#3, key `name`: is needed"),
         (&a_model, "#3, key `path`: is the number 7, where a text is meant"),
-        (&a_model, "#3, key `backend`: `tpu` is not a backend; use auto, cpu, tensorrt, cuda or trtexec"),
+        (
+            &a_model,
+            "#3, key `backend`: `tpu` is not a backend; use auto, cpu, tensorrt, cuda, trtexec, command or gpu-command",
+        ),
         (&a_model, "\"with/slash\", key `name`: is \"with/slash\"; a name is not empty and has no slash"),
         (&a_model, "\"varied\" variant, key `name`: another variant of this model has the same name"),
         (&a_model, "\"varied\" variant, key `name`: is needed: it becomes part of the case's id"),

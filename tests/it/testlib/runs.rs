@@ -11,10 +11,11 @@ use std::process::Command;
 use std::sync::Arc;
 use trt_perf::backend::tensorrt::context::{RtxContext, Specialization};
 use trt_perf::backend::tensorrt::runtime::{Engine, Runtime};
+use trt_perf::backend::tensorrt::sys::allocator::GpuAllocator;
 use trt_perf::backend::tensorrt::sys::callbacks::Profiler;
 use trt_perf::backend::tensorrt::sys::library::{self, Api, Need};
 use trt_perf::engine;
-use trt_perf::error::FailureKind;
+use trt_perf::error::{FailureKind, Result};
 use trt_perf::tensor::DType;
 
 /// A profile beside the one of the shapes that are measured.
@@ -22,7 +23,7 @@ const PROFILE: &str = "profiles=[{x={min=[1,16],opt=[4,16],max=[8,16]}}]";
 
 /// Runs a check with a release of the library and something that goes wrong in it; returns the library's calls in it.
 #[track_caller]
-fn alone(check: &str, file: &str, fault: &str) -> Calls {
+pub fn alone(check: &str, file: &str, fault: &str) -> Calls {
     let (s, builds, runs) = (Sandbox::new(), Installed::new(file), Installed::new(file));
     let built = build_in(&s, &builds, "half.onnx", &["--shape", "x:4x16", "--build", PROFILE], "");
     let engine = built.message("engine")["engine"].as_str().expect("a path").to_owned();
@@ -54,10 +55,18 @@ fn checks() {
         "no runtime" => no_runtime_is_made(&api),
         "rtx context" => rtx_context_says_how(&api, &plan),
         "no rtx context" => rtx_context_is_refused(&api, &plan, "it needs TensorRT-RTX 1.5"),
+        "memory" => super::memory::traced(&api, &plan, &std::env::var("TRT_PERF_TESTLIB_FAULT").unwrap()),
         "older" => rtx_context_is_refused(&api, &plan, "it needs TensorRT 10.11 or later"),
         other => panic!("{other}?"),
     }
     println!("checked {check}");
+}
+
+/// The same with an allocator, which may have too little memory.
+pub fn load_with(api: &Arc<Api>, plan: &[u8], allocator: &Arc<GpuAllocator>) -> Result<Arc<Engine>> {
+    let mut runtime = Runtime::new(api)?;
+    runtime.set_allocator(allocator)?;
+    Ok(Arc::new(Arc::new(runtime).deserialize(plan)?))
 }
 
 fn load(api: &Arc<Api>, plan: &[u8]) -> Arc<Engine> {
@@ -82,6 +91,9 @@ fn engine_is_described_and_executed(api: &Arc<Api>, plan: &[u8]) {
     let shape = engine.profile_shape(c"x", 1).unwrap();
     assert_eq!((shape.min, shape.opt, shape.max), (vec![1, 16], vec![4, 16], vec![8, 16]));
     assert_eq!(engine.device_memory_bytes(), Ok(1 << 20));
+    if api.release.version.major != 10 {
+        assert_eq!(engine.streamed_weights(), Ok((1 << 19, 3 << 17)));
+    }
     let layers: Value = serde_json::from_str(&engine.layer_information(None).unwrap()).expect("JSON");
     assert_eq!(layers["Layers"].as_array().map(Vec::len), Some(4), "{layers}");
     let mut context = engine.context(true).unwrap();

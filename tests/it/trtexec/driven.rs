@@ -70,6 +70,16 @@ impl Bench {
     }
 }
 
+#[test]
+fn the_memory_of_a_program_is_nobodys_to_trace() {
+    let bench = Bench::new("101600");
+    let mut command =
+        bench.sandbox.command(".", &["memory", MLP, "--backend", "trtexec", "--scenario", "latency"]);
+    command.env("TRT_PERF_TRTEXEC", &bench.program).env("STANDIN", "");
+    let says = ["trtexec runs its requests in a process of its own", "next: use --backend tensorrt"];
+    Ran::of(command).says(101, &says);
+}
+
 const MLP: &str = "mlp.onnx";
 const ID: &str = "files/mlp/default/latency";
 

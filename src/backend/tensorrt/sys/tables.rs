@@ -140,6 +140,7 @@ methods! { v_cuda_engine "VCudaEngine" [59, 51, 56]
     SERIALIZE_WITH_CONFIG "serializeWithConfig" fn(ObjectPointer) -> ObjectPointer [(40), (36), (36)];
     GET_STREAMABLE_WEIGHTS_SIZE "getStreamableWeightsSize" fn() -> i64 [(46), (38), (38)];
     SET_WEIGHT_STREAMING_BUDGET_V2 "setWeightStreamingBudgetV2" fn(i64) -> bool [(48, 10, 1), (40), (40)];
+    GET_WEIGHT_STREAMING_BUDGET_V2 "getWeightStreamingBudgetV2" fn() -> i64 [(49, 10, 1), (41), (41)];
     GET_DEVICE_MEMORY_SIZE_V2 "getDeviceMemorySizeV2" fn() -> i64 [(52, 10, 1), (44), (44)];
     GET_PROFILE_TENSOR_VALUES_V2 "getProfileTensorValuesV2" fn(Text, i32, i32) -> *const i64 [(54, 10, 11), (46), (46)];
     CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG "createExecutionContextWithRuntimeConfig" fn(ObjectPointer) -> ObjectPointer [(55, 10, 11), (47), (47)];

@@ -1,0 +1,61 @@
+//! Holds the budget of memory in a check: both engines are loaded once more, with nothing timed. Head has regressed
+//! where it breaks a budget that the base kept; memory needs no statistics.
+
+use super::Check;
+use crate::compare::{BrokenBudget, Verdict};
+use crate::error::{FailureKind, Result};
+use crate::memory::CaseMemory;
+use crate::outcome::RowOrigin;
+use crate::pairing::Both;
+use crate::session::memory::{MemoryPlan, REQUESTS, of_case};
+
+impl Check<'_> {
+    /// Looks at every case that has a budget of memory and was compared.
+    pub(super) fn hold_memory(&mut self) {
+        for both in self.in_both() {
+            let row = self.rows.get(&both.head.id);
+            // The same engine takes the same memory.
+            let compared = row.is_some_and(|row| matches!(row.origin, RowOrigin::Pairs { .. }));
+            let Some(budget) = both.head.max_memory.filter(|_| compared && !self.interrupted) else {
+                continue;
+            };
+            match self.memory_of_both(both) {
+                Ok(arms) => self.judge_memory(&both.head.id, budget, arms.as_ref()),
+                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
+                Err(f) => self.fail(&both.head.id, f),
+            }
+        }
+    }
+
+    /// Base and head; `None` where the base cannot be measured, which is said.
+    fn memory_of_both(&self, both: &Both) -> Result<Option<[CaseMemory; 2]>> {
+        let plan = MemoryPlan { requests: REQUESTS, trace_build: false };
+        let folder = self.session.folders.memory_since(self.session.now_s);
+        let head = of_case(self.session, &both.head, plan, &folder.join("head"))?;
+        match of_case(self.session, &both.base, plan, &folder.join("base")) {
+            Ok(base) => Ok(Some([base, head])),
+            Err(f) if f.kind == FailureKind::Interrupted => Err(f),
+            Err(f) => {
+                let id = &both.head.id;
+                self.session.note(&format!("{id}: max-memory is not held: the base: {}", f.message));
+                Ok(None)
+            }
+        }
+    }
+
+    fn judge_memory(&mut self, id: &str, budget: u64, arms: Option<&[CaseMemory; 2]>) {
+        let Some([base, head]) = arms else { return };
+        let (Some(base_bytes), Some(head_bytes)) = (base.judged_bytes(), head.judged_bytes()) else {
+            self.session.note(&format!("{id}: max-memory is not held: nothing tells what memory it takes"));
+            return;
+        };
+        let broken = head_bytes > budget;
+        if broken && base_bytes > budget {
+            self.session.note(&format!("{id}: max-memory is broken, and the base does not keep it either"));
+        } else if broken && let Some(row) = self.rows.get_mut(id) {
+            let memory = BrokenBudget::Memory { head_bytes, base_bytes, max_bytes: budget };
+            row.comparison.broken_budget.get_or_insert(memory);
+            row.comparison.verdict = Verdict::Regressed;
+        }
+    }
+}
