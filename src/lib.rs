@@ -64,6 +64,8 @@
 //! | [`import`] | a record of other programs' measurements | their files' text | pure | |
 //! | [`compare`] | THE verdict | two records, or two arms of samples | pure | |
 //! | [`pairing`] | what both arms of a check are asked, what is gone or redefined | cases of two arms | pure | |
+//! | [`export`] | timelines that other programs show | spans, numbers over time | pure | |
+//! | [`profile`] | a profiler's command line, the kernels of each layer, a timeline | its help, its reports | pure | |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions | pure | |
 //! | [`history`] | one case over time | records, commit order | pure | |
 //! | [`acceptance`] | whether a regression or a gap is accepted | an acceptance, a comparison | pure | |
@@ -137,6 +139,7 @@ pub mod device;
 pub mod discover;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod file;
 #[cfg(feature = "cli")]
 pub mod git;
@@ -157,6 +160,7 @@ pub mod pairing;
 #[cfg(feature = "cli")]
 pub mod prepare;
 pub mod printable;
+pub mod profile;
 pub mod progress;
 pub mod record;
 #[cfg(feature = "cli")]

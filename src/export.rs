@@ -1,0 +1,3 @@
+//! What other programs read: timelines for Perfetto. Pure: data in, text out.
+
+pub mod perfetto;
