@@ -14,6 +14,7 @@ mod history;
 mod import;
 pub mod init;
 mod keep;
+mod profile;
 mod run;
 mod show;
 mod stopped;
@@ -54,6 +55,7 @@ enum Verb {
     Build(Box<build::BuildArgs>),
     Check(Box<check::CheckArgs>),
     Compare(compare::CompareArgs),
+    Profile(Box<profile::ProfileArgs>),
     /// Make records of what other programs measured
     #[command(subcommand)]
     Import(import::ImportVerb),
@@ -83,6 +85,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
+        Verb::Profile(args) => handle_signals().and_then(|()| profile::run(&args, manifest)),
         Verb::Import(verb) => import::run(&verb, manifest),
         Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
@@ -96,8 +99,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 /// The worker's side of the executable.
-pub fn worker(parent: Option<u32>) -> ExitCode {
-    match child::run(parent) {
+pub fn worker(args: &[OsString]) -> ExitCode {
+    let way = match args {
+        [job, reply] => child::Way::Files { job: job.into(), reply: reply.into() },
+        _ => child::Way::Pipes(args.first().and_then(|p| p.to_str()).and_then(|p| p.parse().ok())),
+    };
+    match child::run(&way) {
         Ok(()) => ExitCode::SUCCESS,
         Err(f) => {
             // The parent reads it.

@@ -51,6 +51,12 @@ pub const PLUGIN: Expected = named("plugin", 4 * GIB, "name a shared library, su
 pub const TIMING_CACHE: Expected = named("timing cache", 4 * GIB, "name another file, or none");
 /// What `import trtexec` reads.
 pub const EXPORT: Expected = named("export of trtexec", GIB, "name a file that trtexec wrote");
+/// What `nsys export --type=sqlite` writes.
+pub const NSYS_EXPORT: Expected = named(
+    "export of Nsight Systems",
+    4 * GIB,
+    "name what `nsys export --type=sqlite REPORT.nsys-rep` writes",
+);
 /// A package's manifest.
 pub const MANIFEST: Expected = named("Cargo.toml", 16 * MIB, "restore it from git");
 /// Why GitHub runs a job.

@@ -51,11 +51,14 @@
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
 //! | [`measured`] | what a measuring process found | – | pure | |
+//! | [`export`] | timelines that other programs show | spans, numbers over time | pure | |
+//! | [`profile`] | a profiler's command line, the kernels of each layer, a timeline | its help, its reports | pure | |
 //! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
 //! | `build` | an engine | a model; in the build worker | | `cli` |
 //! | `measure` | samples, pass by pass | an engine; in the measure worker | | `cli` |
 //! | `prepare` | models | a command of the project; in a worker | | `cli` |
+//! | `tool` | what another program does, such as a profiler | its command line; in a worker | | `cli` |
 //! | `worker` | a fresh process and its messages | a job | | `cli` |
 //! | `child` | the worker's side of a job | a job; builds or measures | | `cli` |
 //! | [`summarize`] | a summary | samples | pure | |
@@ -64,8 +67,6 @@
 //! | [`import`] | a record of other programs' measurements | their files' text | pure | |
 //! | [`compare`] | THE verdict | two records, or two arms of samples | pure | |
 //! | [`pairing`] | what both arms of a check are asked, what is gone or redefined | cases of two arms | pure | |
-//! | [`export`] | timelines that other programs show | spans, numbers over time | pure | |
-//! | [`profile`] | a profiler's command line, the kernels of each layer, a timeline | its help, its reports | pure | |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions | pure | |
 //! | [`history`] | one case over time | records, commit order | pure | |
 //! | [`acceptance`] | whether a regression or a gap is accepted | an acceptance, a comparison | pure | |
@@ -172,6 +173,8 @@ pub mod stats;
 pub mod steady;
 pub mod summarize;
 pub mod tensor;
+#[cfg(feature = "cli")]
+pub mod tool;
 pub mod trtexec;
 pub mod units;
 #[cfg(feature = "cli")]

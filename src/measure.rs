@@ -10,6 +10,7 @@ pub mod host;
 mod job;
 pub mod open;
 mod outputs;
+mod profiled;
 mod program;
 mod tensors;
 mod warm;
@@ -18,6 +19,7 @@ mod watch;
 
 pub use job::{MeasureJob, OpenJob, Pass};
 pub use outputs::take as take_outputs;
+pub use profiled::{ProfileJob, run as profile};
 pub use warm::{WarmJob, run as warm};
 
 use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};

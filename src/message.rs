@@ -10,6 +10,7 @@ mod case;
 mod check;
 mod grid;
 mod number;
+mod profile;
 mod session;
 mod stored;
 
@@ -22,6 +23,7 @@ pub use grid::{
     CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
 };
 pub use number::{Number, Range, finite};
+pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
 pub use session::{
     BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, LookTaken, Note, ProcessEnded,
     SessionFinished, SessionStarted, StageBegun, StageProgress,
@@ -87,6 +89,8 @@ pub enum Message {
     BuildOptions(Box<CaseBuildOptions>),
     /// From `build`: once, last.
     BuildFinished(BuildFinished),
+    /// From `profile`: once, last.
+    Profiled(Box<CaseProfiled>),
     /// Something worth knowing.
     Note(Note),
     /// From `run` and `import`: once, last.

@@ -10,6 +10,7 @@ pub mod history;
 pub mod json;
 pub mod markdown;
 pub mod plot;
+pub mod profile;
 pub mod scatter;
 pub mod style;
 pub mod terminal;

@@ -15,6 +15,7 @@ mod machine;
 mod pairs;
 mod pilot;
 mod pin;
+pub mod profile;
 mod source;
 mod stages;
 

@@ -40,6 +40,18 @@ impl ProfilerTool {
         }
     }
 
+    /// Folders that packages put it in; `*` is any version.
+    pub fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::Nsys => &[
+                "/opt/nvidia/nsight-systems-cli/*/bin",
+                "/opt/nvidia/nsight-systems/*/bin",
+                "/usr/local/cuda/bin",
+            ],
+            Self::Ncu => &["/opt/nvidia/nsight-compute/*", "/usr/local/cuda/bin"],
+        }
+    }
+
     /// How its reports' names end.
     pub fn extension(self) -> &'static str {
         match self {
@@ -55,7 +67,7 @@ impl ProfilerTool {
 pub enum NvtxDetail {
     /// Nothing.
     None,
-    /// Each layer, by its name.
+    /// Each layer, as the engine was built to tell of it: by its name, unless the configuration says otherwise.
     #[default]
     Layers,
     /// Each layer with its inputs, outputs and tactic.
@@ -66,7 +78,7 @@ pub enum NvtxDetail {
 #[derive(Clone, Debug)]
 pub struct Profiled<'a> {
     /// The worker's command line.
-    pub worker: &'a [String],
+    pub worker: [String; 4],
     /// Whether it runs on a GPU.
     pub gpu: bool,
     /// Whether it launches CUDA graphs.
@@ -252,9 +264,8 @@ mod tests {
     const TEGRA_NEW: &str = "\t--capture-range-end=\n\t--accelerator-trace=\n\t'none', 'tegra-accelerators'\n\t--gpu-metrics-devices=\n";
 
     fn command(help: &str, change: impl FnOnce(&mut Profiled)) -> String {
-        let worker = ["/bin/trt-perf".to_owned(), "__worker".to_owned()];
         let mut what = Profiled {
-            worker: &worker,
+            worker: ["/bin/trt-perf", "__worker", "job", "reply"].map(str::to_owned),
             gpu: true,
             cuda_graph: false,
             dla: false,
@@ -272,7 +283,7 @@ mod tests {
             command(HELP_2023_4, |_| {}),
             "profile --session-new=s1 --trace=cuda,nvtx --sample=none --cpuctxsw=none \
              --capture-range=cudaProfilerApi --capture-range-end=stop --force-overwrite=true --output=/r/x \
-             /bin/trt-perf __worker"
+             /bin/trt-perf __worker job reply"
         );
         let cpu = command(HELP_2023_4, |what| what.gpu = false);
         assert!(cpu.contains("--trace=nvtx --"), "{cpu}");

@@ -7,10 +7,11 @@ use crate::case::Target;
 use crate::device::Gpu;
 use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
-use crate::measure::{MeasureJob, WarmJob};
-use crate::measured::Measured;
+use crate::measure::{MeasureJob, ProfileJob, WarmJob};
+use crate::measured::{Measured, ProfiledRun};
 use crate::prepare::PrepareJob;
 use crate::progress::Stage;
+use crate::tool::ToolJob;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -31,6 +32,10 @@ pub enum Job {
     Warm(WarmJob),
     /// Measure an engine.
     Measure(MeasureJob),
+    /// Offer requests while a profiler watches.
+    Profile(ProfileJob),
+    /// Run another program.
+    Tool(ToolJob),
     /// Run a project's own command.
     Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -72,6 +77,10 @@ pub enum WorkerMessage {
     Warmed(Option<KernelFile>),
     /// The answer to [`Job::Measure`].
     Measured(Box<Measured>),
+    /// The answer to [`Job::Profile`].
+    Profiled(ProfiledRun),
+    /// The program came to a good end.
+    ToolEnded,
     /// The command came to its end.
     Prepared,
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).
