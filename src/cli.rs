@@ -10,6 +10,7 @@ mod compare;
 mod discover;
 pub mod doctor;
 mod exit;
+mod export;
 mod history;
 mod import;
 pub mod init;
@@ -59,6 +60,9 @@ enum Verb {
     /// Make records of what other programs measured
     #[command(subcommand)]
     Import(import::ImportVerb),
+    /// Write what was recorded in the formats of other programs
+    #[command(subcommand)]
+    Export(export::ExportVerb),
     History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
@@ -87,6 +91,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Profile(args) => handle_signals().and_then(|()| profile::run(&args, manifest)),
         Verb::Import(verb) => import::run(&verb, manifest),
+        Verb::Export(verb) => export::run(&verb, manifest),
         Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),

@@ -54,13 +54,14 @@ impl Folders {
         self.checks().join(format!("{src_tree}.json"))
     }
 
+    /// What profilers wrote.
+    pub fn profiles(&self) -> PathBuf {
+        self.target.join("profiles")
+    }
+
     /// Every folder of ours directly below the target folder.
     pub fn all(&self) -> [PathBuf; 5] {
         [self.engines(), self.samples(), self.results(), self.checks(), self.profiles()]
-    }
-
-    fn profiles(&self) -> PathBuf {
-        self.target.join("profiles")
     }
 
     fn checks(&self) -> PathBuf {

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_belongs_to_the_innermost_layer_that_its_launch_lies_in() {
+    fn a_kernel_belongs_to_the_innermost_layer_that_its_launch_or_its_capture_lies_in() {
         let row = |layer: Option<&str>, kernel: &str, runs, total_ns, median_ns| KernelOfLayer {
             layer: layer.map(str::to_owned),
             kernel: kernel.to_owned(),
@@ -170,38 +170,17 @@ mod tests {
         };
         let table = small();
         let rows = [
-            row(Some("/fc1/Gemm"), "gemm", 2, 400, 300),
+            row(Some("/fc1/Gemm"), "gemm", 3, 500, 100),
             row(Some("/relu/Relu"), "relu", 1, 50, 50),
             row(None, "relu", 1, 10, 10),
         ];
         assert_eq!(table.rows, rows);
-        assert_eq!((table.runs, table.total_ns, table.without_layer), (4, 460, 1));
-        assert_eq!((table.requests, table.in_graph, table.whole_graphs), (2, 0, false));
+        assert_eq!((table.runs, table.total_ns, table.without_layer), (5, 560, 1));
+        assert_eq!((table.requests, table.in_graph, table.whole_graphs), (2, 1, false));
         let copy = |direction, bytes, total_ns| CopySum { direction, runs: 1, bytes, total_ns };
         assert_eq!(
             table.copies,
             [copy(CopyDirection::ToGpu, 4096, 20), copy(CopyDirection::ToHost, 400, 40)]
         );
-    }
-
-    #[test]
-    fn a_kernel_of_a_graph_belongs_to_the_layer_it_was_captured_in() {
-        let call = Some(DriverCall { start: 15, thread: 1 });
-        let kernel =
-            KernelRun { start: 90, end: 99, name: "k".into(), device: 0, stream: 0, call, in_graph: true };
-        let range = |start, end, name: &str| NvtxRange {
-            start,
-            end,
-            thread: 1,
-            domain: "myelin-exec".into(),
-            name: name.into(),
-        };
-        let trace = NsysTrace {
-            ranges: vec![range(0, 50, "myelinGraphExecute "), range(10, 20, "/a"), range(80, 100, "/b")],
-            kernels: vec![kernel.clone(), KernelRun { call: None, ..kernel }],
-            ..NsysTrace::default()
-        };
-        assert_eq!(layers(&trace), [Some("/a"), None]);
-        assert_eq!(KernelTable::of(&trace).in_graph, 2);
     }
 }

@@ -54,7 +54,7 @@ mod tests {
                 (host, "NVTX TensorRT", 5),
                 (host, "NVTX elsewhere", 1),
                 (host, "NVTX trt-perf", 2),
-                ("GPU 0", "stream 5", 5),
+                ("GPU 0", "stream 5", 6),
                 ("GPU 0", "stream 6", 1),
             ]
         );

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Sessions whose raw samples are kept.
+/// Sessions whose raw samples, or profiles, are kept.
 const KEPT_SAMPLES: usize = 50;
 
 /// Held until it is dropped.
@@ -68,8 +68,8 @@ fn acquire(path: &Path, shown: &Path, events: Events) -> Result<File> {
     }
 }
 
-/// Removes what killed sessions left half-written, and the samples of old sessions. Only whoever holds the lock may, and
-/// only names that a session gives.
+/// Removes what killed sessions left half-written, and the samples and profiles of old sessions. Only whoever holds
+/// the lock may, and only names that a session gives.
 fn tidy(folders: &Folders) {
     let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
     let named = |entry: &DirEntry, fits: fn(&str) -> bool| entry.file_name().to_str().is_some_and(fits);
@@ -79,17 +79,19 @@ fn tidy(folders: &Folders) {
         let _ = std::fs::remove_file(leftover.path());
     }
     let session = |e: &DirEntry| named(e, is_session) && e.file_type().is_ok_and(|t| t.is_dir());
-    let mut sessions: Vec<_> = entries(&folders.samples())
-        .filter(session)
-        .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
-        .collect();
-    sessions.sort();
-    for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
-        let _ = std::fs::remove_dir_all(old);
+    for folder in [folders.samples(), folders.profiles()] {
+        let mut sessions: Vec<_> = entries(&folder)
+            .filter(session)
+            .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
+            .collect();
+        sessions.sort();
+        for (_, old) in sessions.iter().take(sessions.len().saturating_sub(KEPT_SAMPLES)) {
+            let _ = std::fs::remove_dir_all(old);
+        }
     }
 }
 
-/// As [`Folders::samples_since`] names the samples of a session.
+/// As [`Folders::samples_since`] and [`Folders::profile_since`] name what is of one session.
 fn is_session(name: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     name.split_once('-').is_some_and(|(time, process)| number(time) && number(process))

@@ -32,7 +32,9 @@ fn a_table_of_many_pages_is_read_in_order_and_a_long_row_whole() {
     assert!(texts.is_sorted_by_key(|row| row[1].int()), "row numbers stand for the key");
     let long = rows("NVTX_EVENTS", &["jsonText"]);
     assert_eq!(long[6][0], SqlValue::Text("0".repeat(4000)));
-    assert!(Database::open(SMALL).unwrap().rows("CUDA_GRAPH_EVENTS", &["start"]).unwrap().is_none());
+    assert!(
+        Database::open(SMALL).unwrap().rows("CUPTI_ACTIVITY_KIND_GRAPH_TRACE", &["start"]).unwrap().is_none()
+    );
 }
 
 #[test]

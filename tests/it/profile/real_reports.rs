@@ -33,6 +33,13 @@ fn kernels_of_a_graph_that_was_captured_before_have_no_layer() {
     let table = KernelTable::of(&trace);
     assert_eq!((table.runs, table.in_graph, table.without_layer), (1450, 1450, 1450));
     assert!(trace.ranges.is_empty() && !table.whole_graphs);
+    // How they came into the graph is known: the layers' ranges were all that was missing.
+    let captured: std::collections::BTreeSet<i64> =
+        trace.kernels.iter().filter_map(|kernel| Some(kernel.call?.start)).collect();
+    assert_eq!(
+        (captured.len(), trace.kernels.iter().filter(|kernel| kernel.call.is_none()).count()),
+        (58, 0)
+    );
 }
 
 #[test]
