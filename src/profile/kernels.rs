@@ -3,7 +3,7 @@
 //! A kernel belongs to the layer whose range its launch lies in: the innermost one, in time, of the thread that launched it.
 //! Where a graph launched it, that is the launch that was captured.
 
-use super::trace::{CopyDirection, CopyRun, DriverCall, KernelRun, NsysTrace, NvtxRange};
+use super::trace::{CopyDirection, CopyRun, DriverCall, NsysTrace, NvtxRange};
 use crate::stats::median_by;
 use std::collections::BTreeMap;
 
@@ -60,6 +60,8 @@ pub struct KernelTable {
     pub without_layer: u64,
     /// How many of them a CUDA graph launched.
     pub in_graph: u64,
+    /// How many of these lie in no layer's range: the graph was captured before the report began.
+    pub in_graph_without_layer: u64,
     /// How many requests were recorded; 0 where nobody marked them as we do.
     pub requests: u64,
     /// The copies, by direction.
@@ -87,13 +89,13 @@ impl KernelTable {
             })
             .collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.total_ns));
-        let count =
-            |which: &dyn Fn(&KernelRun) -> bool| trace.kernels.iter().filter(|k| which(k)).count() as u64;
+        let in_graph = trace.kernels.iter().zip(&layers).filter(|(kernel, _)| kernel.in_graph);
         Self {
             runs: trace.kernels.len() as u64,
             total_ns: rows.iter().map(|row| row.total_ns).sum(),
             without_layer: layers.iter().filter(|layer| layer.is_none()).count() as u64,
-            in_graph: count(&|kernel| kernel.in_graph),
+            in_graph: in_graph.clone().count() as u64,
+            in_graph_without_layer: in_graph.filter(|(_, layer)| layer.is_none()).count() as u64,
             requests: trace.ranges.iter().filter(|r| r.domain == DOMAIN && r.name == REQUEST).count() as u64,
             copies: sums(&trace.copies),
             whole_graphs: trace.whole_graphs,

@@ -20,7 +20,7 @@ pub fn kernels(table: &KernelTable, all: bool) -> String {
     for copy in &table.copies {
         let (runs, total) = (count(copy.runs), time(copy.total_ns as f64));
         text.push_str(&format!(
-            "{}: {runs} times, {}, {total} in all\n",
+            "{}: {runs} ×, {}, {total} in all\n",
             copy.direction.word(),
             bytes(copy.bytes)
         ));
@@ -73,7 +73,7 @@ fn remarks(table: &KernelTable) -> Vec<&'static str> {
     if table.whole_graphs {
         remarks.push("CUDA graphs were recorded as a whole, so their kernels are missing: --cuda-graph-trace=node shows them");
     }
-    if table.without_layer > 0 && table.without_layer == table.in_graph {
+    if table.in_graph_without_layer > 0 {
         remarks.push("the CUDA graph was captured before the report began, so its kernels have no layer");
     } else if table.runs > 0 && table.without_layer == table.runs {
         remarks.push("no kernel has a layer: nothing was marked by TensorRT (NVTX)");
@@ -91,7 +91,7 @@ mod tests {
         let trace = NsysTrace::read(include_bytes!("../../tests/nsys/small.sqlite")).unwrap();
         let table = KernelTable::of(&trace);
         insta::assert_snapshot!(kernels(&table, false));
-        let graph = KernelTable { in_graph: 4, without_layer: 4, ..table };
+        let graph = KernelTable { in_graph_without_layer: 1, ..table };
         assert!(kernels(&graph, false).contains("captured before the report began"));
     }
 

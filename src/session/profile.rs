@@ -17,7 +17,7 @@ use crate::profile::{KernelTable, Nsys, NsysTrace, NvtxDetail, Profiled, Profile
 use crate::worker::WORKER_ARG;
 use crate::worker::protocol::{Job, WorkerMessage};
 use std::path::{Path, PathBuf};
-use tool::Profiler;
+use tool::InstalledProfiler;
 
 /// How a case is to be profiled.
 #[derive(Clone, Debug)]
@@ -61,16 +61,16 @@ pub struct RecordedProfile {
 /// Builds and profiles `case`.
 pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfile> {
     // Before minutes are spent on an engine.
-    let profiler = Profiler::find(how.tool)?;
+    let profiler = InstalledProfiler::find(how.tool)?;
     let asked = std::slice::from_ref(case);
     let session = Session::open(setup, asked, Some(1))?;
     let (cases, _) = session.pinned(asked);
     let case = cases.first().unwrap_or(case);
     let case = &told(&session, case, how);
     let built = build_case(&session, case)?;
-    let place = Place::new(&session, case, how)?;
-    place.write_job(case, &built, how)?;
-    let plan = plan(&session, case, &profiler, &place, how)?;
+    let files = ProfileFiles::new(&session, case, how)?;
+    files.write_job(case, &built, how)?;
+    let plan = plan(&session, case, &profiler, &files, how)?;
     let command = quoted(profiler.environment(), &profiler.words(&plan));
     let version = profiler.version().to_owned();
     if how.print_only {
@@ -78,14 +78,14 @@ pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfi
     }
     session.note(&format!("{}: {} records {} requests", case.id, how.tool.program(), how.requests));
     let limit = case.effort.time_limit.duration();
-    profiler.record(&plan, &place.session, &place.log, limit)?;
-    let run = place.reply(&profiler)?;
-    let report = place.report.with_added_extension(how.tool.extension());
+    profiler.record(&plan, &files.session, &files.log, limit)?;
+    let run = files.reply(&profiler)?;
+    let report = files.report.with_added_extension(how.tool.extension());
     if !report.is_file() {
-        return Err(nothing_written(&profiler, &report, &place.log));
+        return Err(nothing_written(&profiler, &report, &files.log));
     }
     let tables = match how.tool {
-        ProfilerTool::Nsys => Some(tables(&profiler, &report, &place, limit)?),
+        ProfilerTool::Nsys => Some(tables(&profiler, &report, &files, limit)?),
         ProfilerTool::Ncu => None,
     };
     Ok(CaseProfile { command, version, recorded: Some(RecordedProfile { report, run, tables }) })
@@ -105,7 +105,7 @@ fn told(session: &Session, case: &Case, how: &ProfileHow) -> Case {
 }
 
 /// The files of one profile.
-struct Place {
+struct ProfileFiles {
     /// The report, without the end of its name.
     report: PathBuf,
     job: PathBuf,
@@ -115,7 +115,7 @@ struct Place {
     session: String,
 }
 
-impl Place {
+impl ProfileFiles {
     fn new(session: &Session, case: &Case, how: &ProfileHow) -> Result<Self> {
         let folder = session.folders.profile_since(session.now_s);
         std::fs::create_dir_all(&folder).map_err(|e| Failure::io("create the folder", &folder, &e))?;
@@ -157,7 +157,7 @@ impl Place {
     }
 
     /// What the worker said in the end.
-    fn reply(&self, profiler: &Profiler) -> Result<ProfiledRun> {
+    fn reply(&self, profiler: &InstalledProfiler) -> Result<ProfiledRun> {
         let text = std::fs::read_to_string(&self.reply).unwrap_or_default();
         match text.lines().last().and_then(|line| serde_json::from_str(line).ok()) {
             Some(WorkerMessage::Profiled(run)) => Ok(run),
@@ -178,20 +178,20 @@ impl Place {
 fn plan(
     session: &Session,
     case: &Case,
-    profiler: &Profiler,
-    place: &Place,
+    profiler: &InstalledProfiler,
+    files: &ProfileFiles,
     how: &ProfileHow,
 ) -> Result<Vec<String>> {
     let exe = std::env::current_exe().map_err(|e| Failure::io("find", "this executable".as_ref(), &e))?;
-    let [exe, job, reply] = [&exe, &place.job, &place.reply].map(|path| path.display().to_string());
+    let [exe, job, reply] = [&exe, &files.job, &files.reply].map(|path| path.display().to_string());
     let mut what = Profiled {
         worker: [exe, WORKER_ARG.to_owned(), job, reply],
         gpu: case.target.kind.on_gpu(),
         cuda_graph: case.point.cuda_graph,
         dla: case.build.tensorrt.dla_core.is_some(),
         gpu_metrics: false,
-        session: &place.session,
-        report: &place.report,
+        session: &files.session,
+        report: &files.report,
     };
     let Some(nsys) = profiler.nsys()? else {
         if !what.gpu {
@@ -215,13 +215,13 @@ fn plan(
 
 /// The report as a SQLite file, and what it says.
 fn tables(
-    profiler: &Profiler,
+    profiler: &InstalledProfiler,
     report: &Path,
-    place: &Place,
+    files: &ProfileFiles,
     limit: std::time::Duration,
 ) -> Result<(PathBuf, KernelTable)> {
-    let database = place.report.with_added_extension("sqlite");
-    let log = place.log.with_added_extension("export");
+    let database = files.report.with_added_extension("sqlite");
+    let log = files.log.with_added_extension("export");
     let keep = |f: Failure| {
         let next = format!("the report itself is there: nsys-ui {}", report.display());
         Failure { next, ..f }
@@ -239,7 +239,7 @@ pub fn read(database: &Path) -> Result<NsysTrace> {
     NsysTrace::read(&bytes).map_err(|why| file::not(database, &why, &file::NSYS_EXPORT))
 }
 
-fn nothing_written(profiler: &Profiler, file: &Path, log: &Path) -> Failure {
+fn nothing_written(profiler: &InstalledProfiler, file: &Path, log: &Path) -> Failure {
     let what = format!("{} said that all went well, and there is no {}", profiler.name(), file.display());
     Failure::new(FailureKind::Measure, what).next(format!("look at what it said: {}", log.display()))
 }

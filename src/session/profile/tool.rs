@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// How long a profiler may think about a question.
 const QUESTION: Duration = Duration::from_secs(60);
 
-pub(super) struct Profiler {
+pub(super) struct InstalledProfiler {
     tool: ProfilerTool,
     program: PathBuf,
     version: String,
@@ -21,7 +21,7 @@ pub(super) struct Profiler {
     scratch: TempDir,
 }
 
-impl Profiler {
+impl InstalledProfiler {
     /// The profiler that is installed, which has said its version.
     pub fn find(tool: ProfilerTool) -> Result<Self> {
         let program = tool::find(tool.program(), tool.variable(), tool.folders()).map_err(|looked| {

@@ -1,6 +1,6 @@
 //! `profile` with a stand-in for nsys that notes how it was called, fails, hangs, or writes nothing.
 
-use crate::support::{Ran, Running, Sandbox, model, state, wait_for};
+use crate::support::{Ran, Running, Sandbox, files_below, model, state, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,6 +10,12 @@ use std::process::Command;
 fn with_profiler(mode: &str) -> Sandbox {
     let s = Sandbox::package(&model("mlp", "mlp.onnx"));
     s.copy("mlp.onnx", "mlp.onnx");
+    stand_in(&s, mode);
+    s
+}
+
+/// `bin/nsys`, which serves as ncu, too.
+pub fn stand_in(s: &Sandbox, mode: &str) {
     let sqlite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nsys/small.sqlite");
     let script = include_str!("standin.sh")
         .replace("@MODE@", mode)
@@ -17,7 +23,6 @@ fn with_profiler(mode: &str) -> Sandbox {
         .replace("@SQLITE@", &sqlite.display().to_string());
     s.write("bin/nsys", script);
     fs::set_permissions(s.path("bin/nsys"), fs::Permissions::from_mode(0o755)).expect("a program");
-    s
 }
 
 fn command(s: &Sandbox, args: &[&str]) -> Command {
@@ -97,6 +102,14 @@ fn a_profiler_that_goes_wrong_is_named_with_what_it_said() {
     }
 }
 
+/// What the worker of the only profile said.
+pub fn reply(s: &Sandbox) -> String {
+    let mut files = files_below(&s.path("target/trt-perf/profiles"));
+    files.retain(|path| path.extension().is_some_and(|e| e == "jsonl"));
+    let [file] = &files[..] else { panic!("{files:?}") };
+    fs::read_to_string(file).expect("text")
+}
+
 /// Nothing that the profiler started is left, and its agent, which is in no group of ours, was told to end.
 fn nothing_is_left(s: &Sandbox) {
     for file in ["calls.pid", "calls.child"] {
@@ -137,12 +150,7 @@ fn the_printed_command_can_be_run_by_hand() {
     assert!(calls(&s).iter().all(|call| !call.contains("__worker")), "nothing was profiled");
     let by_hand = Command::new("sh").args(["-c", ran.out.trim()]).output().expect("a shell");
     assert!(by_hand.status.success(), "{by_hand:?}");
-    let replies: Vec<_> = crate::support::files_below(&s.path("target/trt-perf/profiles"))
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
-        .collect();
-    let [reply] = &replies[..] else { panic!("{replies:?}") };
-    assert!(fs::read_to_string(reply).expect("text").contains("\"profiled\":{\"requests\":10"));
+    assert!(reply(&s).contains("\"profiled\":{\"requests\":10"));
 }
 
 #[test]
@@ -167,7 +175,7 @@ fn an_existing_report_is_shown_and_what_is_none_is_refused() {
     let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nsys/small.sqlite");
     let small = small.to_str().expect("text");
     s.run(".", &["profile", "--report", small])
-        .says(0, &["5 kernels ran in 2 requests", "copy to the GPU: 1 times"]);
+        .says(0, &["5 kernels ran in 2 requests", "copy to the GPU: 1 ×, 4.0 KiB"]);
     s.write("empty.sqlite", "");
     s.write("short.sqlite", &fs::read(small).expect("bytes")[..700]);
     for (file, says) in [

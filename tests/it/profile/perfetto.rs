@@ -10,7 +10,7 @@ use std::path::Path;
 pub fn check(text: &str) -> BTreeMap<(u64, u64), Vec<String>> {
     let trace: Value = serde_json::from_str(text).expect("JSON");
     assert!(["ms", "ns"].contains(&trace["displayTimeUnit"].as_str().expect("a unit")));
-    let mut lines: BTreeMap<(u64, u64), Vec<(f64, f64, String)>> = BTreeMap::new();
+    let mut lines: BTreeMap<(u64, u64), Vec<(i64, i64, String)>> = BTreeMap::new();
     for event in trace["traceEvents"].as_array().expect("events") {
         let number = |key: &str| event[key].as_f64().unwrap_or_else(|| panic!("no {key} in {event}"));
         let process = event["pid"].as_u64().expect("a process");
@@ -23,14 +23,16 @@ pub fn check(text: &str) -> BTreeMap<(u64, u64), Vec<String>> {
             "X" => {
                 let line = lines.entry((process, event["tid"].as_u64().expect("a thread"))).or_default();
                 assert!(number("ts") >= 0.0 && number("dur") >= 0.0, "{event}");
-                line.push((number("ts"), number("ts") + number("dur"), name));
+                // In whole nanoseconds, which is what they were.
+                let [start, length] = ["ts", "dur"].map(|key| (number(key) * 1000.0).round() as i64);
+                line.push((start, start + length, name));
             }
             "C" => assert!(number("ts") >= 0.0 && event["args"].is_object(), "{event}"),
             other => panic!("a phase {other:?} that nothing writes"),
         }
     }
     for spans in lines.values() {
-        let apart = |a: &(f64, f64, String), b: &(f64, f64, String)| {
+        let apart = |a: &(i64, i64, String), b: &(i64, i64, String)| {
             a.1 <= b.0 || b.1 <= a.0 || (a.0 <= b.0 && b.1 <= a.1) || (b.0 <= a.0 && a.1 <= b.1)
         };
         for (i, a) in spans.iter().enumerate() {

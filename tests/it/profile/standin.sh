@@ -2,9 +2,12 @@
 # Stands in for NVIDIA's nsys (or ncu) in tests: notes how it was called and with which environment, runs the worker, and
 # writes a report that it was given. What it does wrong is what @MODE@ says.
 echo "$*" >> "@LOG@"
-report=
+report= end=nsys-rep
 for arg in "$@"; do
-  case "$arg" in --output=* | --export=*) report=${arg#*=} ;; esac
+  case "$arg" in
+    --output=*) report=${arg#*=} ;;
+    --export=*) report=${arg#*=} end=ncu-rep ;;
+  esac
 done
 case "$1" in
   --version) echo "NVIDIA Nsight Systems version 2025.1.3.140-251335571"; exit ;;
@@ -32,4 +35,4 @@ case @MODE@ in
     while [ "$2" != __worker ]; do shift; done
     "$@" || exit ;;
 esac
-[ @MODE@ = silent ] || echo "a report" > "$report.nsys-rep"
+[ @MODE@ = silent ] || echo "a report" > "$report.$end"
