@@ -33,6 +33,9 @@ impl GpuProbe {
 
 /// No profiler is looked for without these backends.
 pub mod nvtx {
+    /// This program cannot mark ranges.
+    pub const IS_HERE: bool = false;
+
     /// There is no value of this type.
     pub enum Nvtx {}
 

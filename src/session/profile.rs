@@ -7,6 +7,7 @@ mod tool;
 use super::Setup;
 use super::context::Session;
 use super::stages::build_case;
+use crate::backend::nvtx;
 use crate::case::{BackendKind, Case};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -201,6 +202,13 @@ fn plan(
         }
         return Ok(ncu_command(&what));
     };
+    if !what.gpu && !nvtx::IS_HERE {
+        let what =
+            "this program was built without the feature `tensorrt`, which marks requests for profilers";
+        return Err(
+            Failure::usage(what).next("install it with `cargo install cargo-trt-perf --features tensorrt`")
+        );
+    }
     if what.dla && !nsys.traces_dla() {
         session.note("this nsys does not trace the DLA: what runs there is missing in the report");
     }

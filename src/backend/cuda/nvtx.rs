@@ -124,6 +124,9 @@ type CreateDomain = extern "C" fn(*const c_char) -> *mut c_void;
 type StartRange = extern "C" fn(*mut c_void, *const Attributes) -> u64;
 type EndRange = extern "C" fn(*mut c_void, u64);
 
+/// Whether this program can mark ranges.
+pub const IS_HERE: bool = true;
+
 /// A profiler that takes our ranges.
 pub struct Nvtx {
     domain: *mut c_void,

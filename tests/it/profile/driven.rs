@@ -1,5 +1,6 @@
 //! `profile` with a stand-in for nsys that notes how it was called, fails, hangs, or writes nothing.
 
+use crate::support::installed::Installed;
 use crate::support::{Ran, Running, Sandbox, files_below, model, state, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -65,6 +66,34 @@ fn a_case_is_profiled_once_and_its_kernels_are_shown_by_layer() {
     assert!(environment.contains("PATH=") && environment.contains("CUDA_VISIBLE_DEVICES=0"), "{environment}");
     // Neither a record nor samples.
     assert!(!s.path("target/trt-perf/results").exists() && !s.path("target/trt-perf/samples").exists());
+}
+
+#[test]
+fn requests_are_ranges_for_a_profiler_and_each_ends() {
+    let (s, installed) = (with_profiler("good"), Installed::new("libnvinfer.so.10.13.3"));
+    for (scenario, streams) in [("latency", 1), ("throughput", 2)] {
+        let mut command =
+            command(&s, &["mlp", "--iterations", "3", "--scenario", scenario, "--config", "streams=2"]);
+        installed.tell(&mut command, "");
+        command.env("TRT_PERF_STANDIN_NVTX", installed.folder().join("libnvinfer.so.10.13.3"));
+        Ran::of(command).says(0, &[&format!("around {} requests", 3 * streams)]);
+        let calls = installed.calls();
+        let process = calls.check().0.last().expect("a call").0;
+        let ours: Vec<&str> = calls
+            .0
+            .iter()
+            .filter(|(of, _)| *of == process)
+            .filter_map(|(_, c)| c.strip_prefix("nvtx "))
+            .collect();
+        assert_eq!(ours[0], "domain trt-perf");
+        let started = ours.iter().filter_map(|c| c.strip_prefix("start ")?.split_once(' '));
+        let names: Vec<&str> = started.map(|(_, name)| name).collect();
+        let case = format!("case demo/mlp/default/{scenario}");
+        let before = ["load", "warm-up", "requests", &case];
+        assert_eq!(names, [&before[..], &vec!["request"; 3 * streams]].concat());
+        let ended = |id: usize| ours.contains(&format!("end {id}").as_str());
+        assert!((1..=names.len()).all(ended), "{ours:?}");
+    }
 }
 
 #[test]

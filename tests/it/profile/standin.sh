@@ -33,6 +33,8 @@ case @MODE@ in
   no-worker) ;;
   *)
     while [ "$2" != __worker ]; do shift; done
+    # As the real one does it.
+    [ -z "$TRT_PERF_STANDIN_NVTX" ] || export NVTX_INJECTION64_PATH="$TRT_PERF_STANDIN_NVTX"
     "$@" || exit ;;
 esac
 [ @MODE@ = silent ] || echo "a report" > "$report.$end"
