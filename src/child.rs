@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 pub enum Way {
     /// The job on standard input, messages on standard output; with the process id of who started us.
     Pipes(Option<u32>),
-    /// Both in files: for a worker that a profiler starts, which has its own use for what programs print.
+    /// Both in files: for a worker that a profiler starts, which has its own use for what programs print, and is told to end
+    /// it. The kernel would do that already when the profiler's thread ends that started it.
     Files {
         /// The job.
         job: PathBuf,
@@ -25,8 +26,9 @@ pub enum Way {
 
 /// Runs the job.
 pub fn run(way: &Way) -> Result<()> {
-    let parent = if let Way::Pipes(parent) = way { *parent } else { None };
-    die_with(parent)?;
+    if let Way::Pipes(parent) = way {
+        die_with(*parent)?;
+    }
     let mut reply = match way {
         Way::Pipes(_) => Reply::take_stdout()?,
         Way::Files { reply, .. } => Reply::to_file(reply)?,

@@ -17,6 +17,7 @@
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
 //!   can say that nothing regressed.
+//! - **profile**: a worker that NVIDIA's profilers watched; never part of a record.
 //! - **device key**: what makes numbers comparable at all.
 //!
 //! # Flow

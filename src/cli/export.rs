@@ -75,9 +75,7 @@ fn of_record(record: &Record, project: &Project, filter: Option<&str>) -> Result
         let one_by_one = case.point.streams == 1 && case.point.in_flight == 1 && case.open.is_none();
         let folder = samples(project, record, id);
         match (one_by_one, &folder) {
-            (false, _) => {
-                note(&format!("note: {id}: its requests overlapped, and when each began was not kept"))
-            }
+            (false, _) => note(&format!("note: {id}: its requests overlapped; when each began was not kept")),
             (true, None) => note(&format!("note: {id}: the samples of this session are not kept here")),
             (true, Some(_)) => {}
         }

@@ -13,6 +13,7 @@ use crate::profile::{KernelTable, NvtxDetail, ProfilerTool};
 use crate::report::{json, profile as report};
 use crate::session::profile::{CaseProfile, ProfileHow};
 use crate::session::{self, Setup};
+use crate::units::plural;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -152,7 +153,7 @@ fn print(args: &ProfileArgs, profile: &CaseProfile) {
     if args.quiet {
         return;
     }
-    note(&format!("{}, around {} requests", profile.version, recorded.run.requests));
+    note(&format!("{}, around {}", profile.version, requests(recorded.run.requests)));
     if recorded.run.captured_in_profile {
         note(
             "the CUDA graph was captured while the profiler recorded, so that its kernels have layers; \
@@ -163,6 +164,10 @@ fn print(args: &ProfileArgs, profile: &CaseProfile) {
     if let Some((database, _)) = &recorded.tables {
         note(&format!("as tables: {}", shown(database)));
     }
+}
+
+fn requests(n: u64) -> String {
+    plural(usize::try_from(n).unwrap_or(usize::MAX), "request")
 }
 
 fn said(id: &str, profile: &CaseProfile) -> CaseProfiled {

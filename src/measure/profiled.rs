@@ -91,7 +91,9 @@ pub fn run(job: &ProfileJob, tell: &mut dyn Tell) -> Result<ProfiledRun> {
 /// What a profiler records.
 fn recorded(opened: &mut Opened, job: &ProfileJob, capture: bool) -> Result<()> {
     let Opened { gpu, streams, .. } = opened;
-    gpu.as_ref().map_or(Ok(()), |gpu| gpu.start_profilers())?;
+    if let Some(gpu) = gpu {
+        gpu.start_profilers()?;
+    }
     let done = ranged(REQUESTS, || {
         ranged(&format!("case {}", job.case), || {
             if capture {
@@ -101,8 +103,10 @@ fn recorded(opened: &mut Opened, job: &ProfileJob, capture: bool) -> Result<()> 
         })
     });
     // Profilers learn that it is over even where it failed.
-    let stopped = gpu.as_ref().map_or(Ok(()), |gpu| gpu.stop_profilers());
-    done.and(stopped)
+    if let Some(gpu) = gpu {
+        gpu.stop_profilers()?;
+    }
+    done
 }
 
 /// Within a range of this name, where a profiler takes ranges.

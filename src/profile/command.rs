@@ -167,7 +167,7 @@ impl Nsys {
             "--sample=none".into(),
             "--cpuctxsw=none".into(),
         ];
-        let last = ["--force-overwrite=true".into(), format!("--output={}", what.report.display())];
+        let last = ["--force-overwrite=true".into(), format!("--output={}", literally(what.report))];
         first.into_iter().chain(options).chain(last).chain(what.worker.iter().cloned()).collect()
     }
 
@@ -203,6 +203,11 @@ pub fn gpu_metrics_allowed(answer: &str) -> Result<(), String> {
     }
 }
 
+/// A path in which nothing stands for something else: both tools replace what follows a percent sign.
+fn literally(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%")
+}
+
 /// Nsight Compute's arguments: the same requests, each kernel by itself.
 pub fn ncu_command(what: &Profiled) -> Vec<String> {
     let options = [
@@ -212,7 +217,7 @@ pub fn ncu_command(what: &Profiled) -> Vec<String> {
         "--clock-control=none".into(),
         "--nvtx".into(),
         "--force-overwrite".into(),
-        format!("--export={}", what.report.display()),
+        format!("--export={}", literally(what.report)),
     ];
     options.into_iter().chain(what.worker.iter().cloned()).collect()
 }
@@ -288,6 +293,8 @@ mod tests {
         let cpu = command(HELP_2023_4, |what| what.gpu = false);
         assert!(cpu.contains("--trace=nvtx --"), "{cpu}");
         assert!(cpu.contains("--capture-range=nvtx --nvtx-capture=requests@trt-perf --env-var="), "{cpu}");
+        let percent = command(HELP_2023_4, |what| what.report = Path::new("/50%p"));
+        assert!(percent.contains("--output=/50%%p "), "{percent}");
         assert!(command(HELP_2023_4, |what| what.cuda_graph = true).contains(" --cuda-graph-trace=node "));
         assert!(Nsys::of("usage: nsys profile").unwrap_err().contains("--capture-range-end"));
     }

@@ -120,19 +120,27 @@ fn sums(copies: &[CopyRun]) -> Vec<CopySum> {
     sums.into_values().collect()
 }
 
+/// What one thread marked and launched.
+#[derive(Default)]
+struct OfThread<'a> {
+    ranges: Vec<&'a NvtxRange>,
+    /// With the kernel's place in the report.
+    calls: Vec<(DriverCall, usize)>,
+}
+
 /// The layer of each kernel, in their order.
 pub fn layers(trace: &NsysTrace) -> Vec<Option<&str>> {
-    let mut by_thread: BTreeMap<i64, (Vec<&NvtxRange>, Vec<(DriverCall, usize)>)> = BTreeMap::new();
+    let mut threads: BTreeMap<i64, OfThread> = BTreeMap::new();
     for range in trace.ranges.iter().filter(|range| is_layer(range)) {
-        by_thread.entry(range.thread).or_default().0.push(range);
+        threads.entry(range.thread).or_default().ranges.push(range);
     }
     for (at, kernel) in trace.kernels.iter().enumerate() {
         if let Some(call) = kernel.call {
-            by_thread.entry(call.thread).or_default().1.push((call, at));
+            threads.entry(call.thread).or_default().calls.push((call, at));
         }
     }
     let mut layers = vec![None; trace.kernels.len()];
-    for (ranges, mut calls) in by_thread.into_values() {
+    for OfThread { ranges, mut calls } in threads.into_values() {
         calls.sort_by_key(|(call, at)| (call.start, *at));
         let mut ranges = ranges.into_iter().peekable();
         // Those that have begun and not ended: the last one is the innermost.

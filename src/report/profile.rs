@@ -2,7 +2,7 @@
 
 use super::style::{add_row, clipped, plain_table, table_text};
 use crate::profile::KernelTable;
-use crate::units::{bytes, count, share, time};
+use crate::units::{bytes, count, plural, share, time};
 use comfy_table::CellAlignment;
 
 /// Rows that are shown where not all are asked for.
@@ -15,7 +15,10 @@ pub fn kernels(table: &KernelTable, all: bool) -> String {
         text.push_str(&headline(table));
         text.push_str(&rows(table, if all { usize::MAX } else { SHOWN }));
     } else {
-        text.push_str("the report has no kernels\n");
+        text.push_str(&match table.requests {
+            0 => "the report has no kernels\n".to_owned(),
+            n => format!("the report has no kernels; it has {}\n", requests(n)),
+        });
     }
     for copy in &table.copies {
         let (runs, total) = (count(copy.runs), time(copy.total_ns as f64));
@@ -35,11 +38,15 @@ fn headline(table: &KernelTable) -> String {
     match table.requests {
         0 => format!("{runs} kernels ran, {total} in all\n"),
         n => format!(
-            "{runs} kernels ran in {} requests, {total} in all, {} a request\n",
-            count(n),
+            "{runs} kernels ran in {}, {total} in all, {} a request\n",
+            requests(n),
             time(table.total_ns as f64 / n as f64)
         ),
     }
+}
+
+fn requests(n: u64) -> String {
+    plural(usize::try_from(n).unwrap_or(usize::MAX), "request")
 }
 
 fn rows(table: &KernelTable, most: usize) -> String {
@@ -98,6 +105,8 @@ mod tests {
     #[test]
     fn a_report_without_kernels_says_so() {
         assert_eq!(kernels(&KernelTable::default(), false), "the report has no kernels\n");
+        let cpu = KernelTable { requests: 7, ..KernelTable::default() };
+        assert_eq!(kernels(&cpu, false), "the report has no kernels; it has 7 requests\n");
         let whole = KernelTable { whole_graphs: true, ..KernelTable::default() };
         assert!(kernels(&whole, false).contains("--cuda-graph-trace=node"));
     }

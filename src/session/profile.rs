@@ -15,6 +15,7 @@ use crate::file;
 use crate::measure::ProfileJob;
 use crate::measured::ProfiledRun;
 use crate::profile::{KernelTable, Nsys, NsysTrace, NvtxDetail, Profiled, ProfilerTool, ncu_command, quoted};
+use crate::units::plural;
 use crate::worker::WORKER_ARG;
 use crate::worker::protocol::{Job, WorkerMessage};
 use std::path::{Path, PathBuf};
@@ -77,7 +78,8 @@ pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfi
     if how.print_only {
         return Ok(CaseProfile { command, version, recorded: None });
     }
-    session.note(&format!("{}: {} records {} requests", case.id, how.tool.program(), how.requests));
+    let requests = plural(usize::try_from(how.requests).unwrap_or(usize::MAX), "request");
+    session.note(&format!("{}: {} records {requests} of each stream", case.id, how.tool.program()));
     let limit = case.effort.time_limit.duration();
     profiler.record(&plan, &files.session, &files.log, limit)?;
     let run = files.reply(&profiler)?;

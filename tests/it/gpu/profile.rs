@@ -45,7 +45,7 @@ fn tensorrt_marks_nothing_where_nothing_is_to_be_marked() {
         let folder = installed.folder().display().to_string();
         let more = ["--backend", "tensorrt", "--tensorrt", &folder, "--nvtx", nvtx];
         let model = sample("mlp.onnx").display().to_string();
-        profile(&bench, &model, &more, |command| installed.tell(command, "")).says(0, &["around 1 requests"]);
+        profile(&bench, &model, &more, |command| installed.tell(command, "")).says(0, &["around 1 request"]);
         assert_eq!(installed.calls().has("setNvtxVerbosity(1)"), told);
     }
 }

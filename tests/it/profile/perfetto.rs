@@ -5,12 +5,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Start and end in nanoseconds, and the name.
+type Placed = (i64, i64, String);
+
 /// Fails where an event has not what the Trace Event Format asks of its kind; the names of the complete ones by line.
 #[track_caller]
 pub fn check(text: &str) -> BTreeMap<(u64, u64), Vec<String>> {
     let trace: Value = serde_json::from_str(text).expect("JSON");
     assert!(["ms", "ns"].contains(&trace["displayTimeUnit"].as_str().expect("a unit")));
-    let mut lines: BTreeMap<(u64, u64), Vec<(i64, i64, String)>> = BTreeMap::new();
+    let mut lines: BTreeMap<(u64, u64), Vec<Placed>> = BTreeMap::new();
     for event in trace["traceEvents"].as_array().expect("events") {
         let number = |key: &str| event[key].as_f64().unwrap_or_else(|| panic!("no {key} in {event}"));
         let process = event["pid"].as_u64().expect("a process");
@@ -32,7 +35,7 @@ pub fn check(text: &str) -> BTreeMap<(u64, u64), Vec<String>> {
         }
     }
     for spans in lines.values() {
-        let apart = |a: &(i64, i64, String), b: &(i64, i64, String)| {
+        let apart = |a: &Placed, b: &Placed| {
             a.1 <= b.0 || b.1 <= a.0 || (a.0 <= b.0 && b.1 <= a.1) || (b.0 <= a.0 && a.1 <= b.1)
         };
         for (i, a) in spans.iter().enumerate() {

@@ -35,7 +35,14 @@ fn the_report_holds_the_requests_and_nothing_before_them() {
     let Some(nsys) = nsys() else { return };
     let s = package();
     let ran = Ran::of(command(&s, &nsys, &["--iterations", "7", "--output", "r.nsys-rep"]));
-    ran.says(0, &["the report has no kernels", "NVIDIA Nsight Systems version", "around 7 requests"]);
+    ran.says(
+        0,
+        &[
+            "the report has no kernels; it has 7 requests",
+            "NVIDIA Nsight Systems version",
+            "around 7 requests",
+        ],
+    );
     let trace = NsysTrace::read(&fs::read(s.path("r.sqlite")).expect("tables")).expect("a report");
     let ours = trace.ranges.iter().filter(|range| range.domain == "trt-perf");
     let mut names: Vec<&str> = ours.map(|range| range.name.as_str()).collect();

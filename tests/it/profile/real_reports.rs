@@ -1,7 +1,9 @@
 //! Reports of real GPUs, read in place from `../shared/data/nsys` where that is there.
 
+use super::perfetto;
 use crate::support::shared;
-use trt_perf::profile::{CopyDirection, KernelTable, NsysTrace};
+use trt_perf::export::perfetto::trace as trace_file;
+use trt_perf::profile::{CopyDirection, KernelTable, NsysTrace, tracks};
 
 /// `None`, with the reason printed, where the file is not there.
 fn report(name: &str) -> Option<NsysTrace> {
@@ -23,6 +25,8 @@ fn every_kernel_of_a_resnet_is_joined_to_its_layer() {
         table.rows.iter().find(|row| row.layer.as_deref() == Some("/conv1/Conv_myl0_1")).expect("a row");
     assert_eq!(conv.runs, 10);
     assert_eq!(table.total_ns, table.rows.iter().map(|row| row.total_ns).sum::<u64>());
+    let lines = perfetto::check(&trace_file(&tracks(&trace), &[]));
+    assert!(lines.values().flatten().any(|name| name == "/conv1/Conv_myl0_1"));
     let directions: Vec<_> = table.copies.iter().map(|copy| (copy.direction, copy.runs)).collect();
     assert_eq!(directions, [(CopyDirection::ToGpu, 10), (CopyDirection::ToHost, 10)]);
 }
