@@ -18,6 +18,7 @@ use crate::profile::{KernelTable, Nsys, NsysTrace, NvtxDetail, Profiled, Profile
 use crate::units::plural;
 use crate::worker::WORKER_ARG;
 use crate::worker::protocol::{Job, WorkerMessage};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tool::InstalledProfiler;
 
@@ -64,6 +65,7 @@ pub struct RecordedProfile {
 pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfile> {
     // Before minutes are spent on an engine.
     let profiler = InstalledProfiler::find(how.tool)?;
+    ensure_profilable(case, &profiler)?;
     let asked = std::slice::from_ref(case);
     let session = Session::open(setup, asked, Some(1))?;
     let (cases, _) = session.pinned(asked);
@@ -80,10 +82,16 @@ pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfi
     }
     let requests = plural(usize::try_from(how.requests).unwrap_or(usize::MAX), "request");
     session.note(&format!("{}: {} records {requests} of each stream", case.id, how.tool.program()));
+    if case.open.is_some() {
+        session
+            .note(&format!("{}: its requests follow each other here, and do not arrive at a rate", case.id));
+    }
     let limit = case.effort.time_limit.duration();
+    let report = files.report.with_added_extension(how.tool.extension());
+    // One that was there before must not pass for the new one.
+    remove(&report)?;
     profiler.record(&plan, &files.session, &files.log, limit)?;
     let run = files.reply(&profiler)?;
-    let report = files.report.with_added_extension(how.tool.extension());
     if !report.is_file() {
         return Err(nothing_written(&profiler, &report, &files.log));
     }
@@ -92,6 +100,34 @@ pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfi
         ProfilerTool::Ncu => None,
     };
     Ok(CaseProfile { command, version, recorded: Some(RecordedProfile { report, run, tables }) })
+}
+
+/// Says early what cannot be profiled.
+fn ensure_profilable(case: &Case, profiler: &InstalledProfiler) -> Result<()> {
+    let gpu = case.target.kind.on_gpu();
+    if case.target.kind == BackendKind::Trtexec {
+        let what = format!("{}: trtexec runs its requests itself, between no marks of a profiler", case.id);
+        return Err(Failure::usage(what).next("profile it with --backend tensorrt"));
+    }
+    if !gpu && profiler.nsys().is_none() {
+        let what = format!("{} looks at kernels of a GPU, and {} runs on the CPU", profiler.name(), case.id);
+        return Err(Failure::usage(what).next("use --tool nsys, or --backend tensorrt"));
+    }
+    if !gpu && !nvtx::IS_HERE {
+        let what =
+            "this program was built without the feature `tensorrt`, which marks requests for profilers";
+        return Err(
+            Failure::usage(what).next("install it with `cargo install cargo-trt-perf --features tensorrt`")
+        );
+    }
+    Ok(())
+}
+
+fn remove(file: &Path) -> Result<()> {
+    match std::fs::remove_file(file) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Failure::io("replace", file, &e)),
+        _ => Ok(()),
+    }
 }
 
 /// The case with an engine that tells as much of its layers as is to be seen.
@@ -196,21 +232,7 @@ fn plan(
         session: &files.session,
         report: &files.report,
     };
-    let Some(nsys) = profiler.nsys()? else {
-        if !what.gpu {
-            let what =
-                format!("{} looks at kernels of a GPU, and {} runs on the CPU", profiler.name(), case.id);
-            return Err(Failure::usage(what).next("use --tool nsys, or --backend tensorrt"));
-        }
-        return Ok(ncu_command(&what));
-    };
-    if !what.gpu && !nvtx::IS_HERE {
-        let what =
-            "this program was built without the feature `tensorrt`, which marks requests for profilers";
-        return Err(
-            Failure::usage(what).next("install it with `cargo install cargo-trt-perf --features tensorrt`")
-        );
-    }
+    let Some(nsys) = profiler.nsys() else { return Ok(ncu_command(&what)) };
     if what.dla && !nsys.traces_dla() {
         session.note("this nsys does not trace the DLA: what runs there is missing in the report");
     }
@@ -231,6 +253,7 @@ fn tables(
     limit: std::time::Duration,
 ) -> Result<(PathBuf, KernelTable)> {
     let database = files.report.with_added_extension("sqlite");
+    remove(&database)?;
     let log = files.log.with_added_extension("export");
     let keep = |f: Failure| {
         let next = format!("the report itself is there: nsys-ui {}", report.display());

@@ -16,6 +16,7 @@ pub(super) struct InstalledProfiler {
     tool: ProfilerTool,
     program: PathBuf,
     version: String,
+    nsys: Option<Nsys>,
     environment: Vec<(String, String)>,
     /// What it leaves behind where it is ended early goes with this.
     scratch: TempDir,
@@ -38,14 +39,27 @@ impl InstalledProfiler {
             tempfile::tempdir().map_err(|e| Failure::io("create", "a temporary folder".as_ref(), &e))?;
         let all =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        let mut found =
-            Self { tool, program, version: String::new(), environment: environment(all), scratch };
+        let mut found = Self {
+            tool,
+            program,
+            version: String::new(),
+            nsys: None,
+            environment: environment(all),
+            scratch,
+        };
         let said = found.ask(&["--version".to_owned()])?;
         let version = said.lines().find(|line| line.to_ascii_lowercase().contains("version"));
         found.version = version.map(|line| line.trim().to_owned()).ok_or_else(|| {
             let what = format!("{} does not say its version", found.name());
             Failure::usage(what).next(format!("is it NVIDIA's {}?", tool.program()))
         })?;
+        if tool == ProfilerTool::Nsys {
+            let help = found.ask(&["profile".to_owned(), "--help".to_owned()])?;
+            found.nsys = Some(Nsys::of(&help).map_err(|why| {
+                Failure::usage(format!("{} ({}) {why}", found.name(), found.version))
+                    .next(format!("install a newer {}", tool.package()))
+            })?);
+        }
         Ok(found)
     }
 
@@ -67,16 +81,8 @@ impl InstalledProfiler {
     }
 
     /// How this version wants to be told; `None` where it is not nsys.
-    pub fn nsys(&self) -> Result<Option<Nsys>> {
-        if self.tool != ProfilerTool::Nsys {
-            return Ok(None);
-        }
-        let help = self.ask(&["profile".to_owned(), "--help".to_owned()])?;
-        let nsys = Nsys::of(&help).map_err(|why| {
-            Failure::usage(format!("{} ({}) {why}", self.name(), self.version))
-                .next(format!("install a newer {}", self.tool.package()))
-        })?;
-        Ok(Some(nsys))
+    pub fn nsys(&self) -> Option<Nsys> {
+        self.nsys
     }
 
     /// Whether the GPU's counters may be sampled; otherwise why not.
