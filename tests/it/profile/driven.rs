@@ -4,8 +4,10 @@ use crate::support::installed::Installed;
 use crate::support::{Ran, Running, Sandbox, files_below, model, state, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
+
+/// A report of a GPU, in few rows (`tests/nsys/small.sql`).
+pub const SMALL: &[u8] = include_bytes!("../../nsys/small.sqlite");
 
 /// A package with one model, and a profiler that behaves like this.
 fn with_profiler(mode: &str) -> Sandbox {
@@ -17,11 +19,11 @@ fn with_profiler(mode: &str) -> Sandbox {
 
 /// `bin/nsys`, which serves as ncu, too.
 pub fn stand_in(s: &Sandbox, mode: &str) {
-    let sqlite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nsys/small.sqlite");
+    s.write("report.sqlite", SMALL);
     let script = include_str!("standin.sh")
         .replace("@MODE@", mode)
         .replace("@LOG@", &s.path("calls").display().to_string())
-        .replace("@SQLITE@", &sqlite.display().to_string());
+        .replace("@SQLITE@", &s.path("report.sqlite").display().to_string());
     s.write("bin/nsys", script);
     fs::set_permissions(s.path("bin/nsys"), fs::Permissions::from_mode(0o755)).expect("a program");
 }
@@ -204,12 +206,10 @@ fn what_cannot_be_profiled_says_what_to_do() {
 #[test]
 fn an_existing_report_is_shown_and_what_is_none_is_refused() {
     let s = with_profiler("good");
-    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nsys/small.sqlite");
-    let small = small.to_str().expect("text");
-    s.run(".", &["profile", "--report", small])
+    s.run(".", &["profile", "--report", "report.sqlite"])
         .says(0, &["5 kernels ran in 2 requests", "copy to the GPU: 1 ×, 4.0 KiB"]);
     s.write("empty.sqlite", "");
-    s.write("short.sqlite", &fs::read(small).expect("bytes")[..700]);
+    s.write("short.sqlite", &SMALL[..700]);
     for (file, says) in [
         ("Cargo.toml", "is no SQLite database, so it is no export of Nsight Systems"),
         ("empty.sqlite", "is no SQLite database"),

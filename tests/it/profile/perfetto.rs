@@ -1,9 +1,9 @@
 //! `export perfetto`: files that Perfetto opens, of profiles and of records.
 
+use super::driven::SMALL;
 use crate::support::{Sandbox, model};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Start and end in nanoseconds, and the name.
 type Placed = (i64, i64, String);
@@ -48,8 +48,8 @@ pub fn check(text: &str) -> BTreeMap<(u64, u64), Vec<String>> {
 #[test]
 fn a_profile_is_a_timeline() {
     let s = Sandbox::new();
-    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nsys/small.sqlite");
-    let args = ["export", "perfetto", small.to_str().expect("text"), "--output", "t.json"];
+    s.write("report.sqlite", SMALL);
+    let args = ["export", "perfetto", "report.sqlite", "--output", "t.json"];
     s.run(".", &args).says(0, &["timeline: t.json", "ui.perfetto.dev"]);
     let lines = check(&std::fs::read_to_string(s.path("t.json")).expect("a file"));
     let names: Vec<&String> = lines.values().flatten().collect();
