@@ -103,10 +103,11 @@ fn recorded(opened: &mut Opened, job: &ProfileJob, capture: bool) -> Result<()> 
         })
     });
     // Profilers learn that it is over even where it failed.
-    if let Some(gpu) = gpu {
-        gpu.stop_profilers()?;
-    }
-    done
+    let stopped = match gpu {
+        Some(gpu) => gpu.stop_profilers(),
+        None => Ok(()),
+    };
+    done.and(stopped)
 }
 
 /// Within a range of this name, where a profiler takes ranges.

@@ -112,9 +112,7 @@ impl Nsys {
     /// By what `nsys profile --help` prints. Says what is missing where it is too old.
     pub fn of(help: &str) -> Result<Self, String> {
         if !help.contains("--capture-range-end") {
-            return Err("has no --capture-range-end, so it could only profile the loading along; \
-                 2021.3 was the first that has it"
-                .into());
+            return Err("has no --capture-range-end, so it would end the worker behind its requests".into());
         }
         let first = |options: &[&'static str]| options.iter().copied().find(|option| help.contains(option));
         let accelerators = match first(&["tegra-accelerators", "nvmedia"]) {

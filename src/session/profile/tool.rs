@@ -49,10 +49,14 @@ impl InstalledProfiler {
         };
         let said = found.ask(&["--version".to_owned()])?;
         let version = said.lines().find(|line| line.to_ascii_lowercase().contains("version"));
-        found.version = version.map(|line| line.trim().to_owned()).ok_or_else(|| {
-            let what = format!("{} does not say its version", found.name());
-            Failure::usage(what).next(format!("is it NVIDIA's {}?", tool.program()))
-        })?;
+        found.version =
+            version.filter(|_| said.contains("Nsight")).map(|line| line.trim().to_owned()).ok_or_else(
+                || {
+                    Failure::usage(format!("{} is not NVIDIA's {}", found.name(), tool.program())).next(
+                        format!("name another program: {}=/path/to/{}", tool.variable(), tool.program()),
+                    )
+                },
+            )?;
         if tool == ProfilerTool::Nsys {
             let help = found.ask(&["profile".to_owned(), "--help".to_owned()])?;
             found.nsys = Some(Nsys::of(&help).map_err(|why| {

@@ -194,6 +194,9 @@ fn what_cannot_be_profiled_says_what_to_do() {
     missing.env("NSYS", "/not/there/nsys");
     Ran::of(missing)
         .says(2, &["there is no nsys; looked for /not/there/nsys", "package nsight-systems-cli", "NSYS="]);
+    let mut other = command(&s, &["mlp"]);
+    other.env("NSYS", "/bin/true");
+    Ran::of(other).says(2, &["/bin/true is not NVIDIA's nsys", "NSYS="]);
     let mut ncu = command(&s, &["mlp", "--tool", "ncu"]);
     ncu.env("NCU", s.path("bin/nsys"));
     Ran::of(ncu)
