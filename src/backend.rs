@@ -21,7 +21,9 @@ mod trtexec;
 #[cfg(not(feature = "tensorrt"))]
 use absent as cuda;
 #[cfg(not(feature = "tensorrt"))]
-pub use absent::{probe_tensorrt, tensorrt_is_here, trtexec_found};
+pub use absent::{nvtx, probe_tensorrt, tensorrt_is_here, trtexec_found};
+#[cfg(feature = "tensorrt")]
+pub use cuda::nvtx;
 #[cfg(feature = "tensorrt")]
 pub use tensorrt::{is_here as tensorrt_is_here, probe as probe_tensorrt};
 #[cfg(feature = "tensorrt")]
@@ -221,6 +223,16 @@ pub trait Stream: Send {
     /// in the pass that the host times: events and the wait for a complete launch would be part of the latency.
     fn timed(&mut self) -> Result<Option<GpuTimes>> {
         Ok(None)
+    }
+
+    /// From now on the library marks nothing for profilers; as it stands here, it never does.
+    fn mark_nothing(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Captures the work as a CUDA graph, which the requests that follow replay. Only where none is in flight.
+    fn capture(&mut self) -> Result<()> {
+        Err(Failure::usage("a CUDA graph needs a GPU"))
     }
 
     /// The outputs of the last completed request, in the order of the engine's output names.

@@ -4,20 +4,45 @@ use crate::backend::{backend, probe_tensorrt};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, PROTOCOL, Probed, WorkerMessage};
 use crate::worker::reply::Reply;
-use crate::{build, measure, onnx, prepare};
+use crate::{build, measure, onnx, prepare, tool};
 use rustix::process::Signal;
+use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Runs the job on standard input. `parent` is the process id that started us.
-pub fn run(parent: Option<u32>) -> Result<()> {
-    die_with(parent)?;
-    let mut reply = Reply::take_stdout()?;
+/// How a worker gets its job and says what became of it.
+pub enum Way {
+    /// The job on standard input, messages on standard output; with the process id of who started us.
+    Pipes(Option<u32>),
+    /// Both in files: for a worker that a profiler starts, which has its own use for what programs print, and is told to end
+    /// it. The kernel would do that already when the profiler's thread ends that started it.
+    Files {
+        /// The job.
+        job: PathBuf,
+        /// Where the messages go.
+        reply: PathBuf,
+    },
+}
+
+/// Runs the job.
+pub fn run(way: &Way) -> Result<()> {
+    if let Way::Pipes(parent) = way {
+        die_with(*parent)?;
+    }
+    let mut reply = match way {
+        Way::Pipes(_) => Reply::take_stdout()?,
+        Way::Files { reply, .. } => Reply::to_file(reply)?,
+    };
     reply.send(&WorkerMessage::Hello { protocol: PROTOCOL, pid: std::process::id() });
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|e| Failure::io("read the job from", "standard input".as_ref(), &e))?;
+    match way {
+        Way::Pipes(_) => std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|e| Failure::io("read the job from", "standard input".as_ref(), &e))?,
+        Way::Files { job, .. } => File::open(job)
+            .and_then(|mut file| file.read_to_string(&mut text))
+            .map_err(|e| Failure::io("read the job from", job, &e))?,
+    };
     let job: Job = serde_json::from_str(&text).map_err(|e| {
         Failure::usage(format!("this is no job: {e}"))
             .next("workers are started by `cargo trt-perf run`, not by hand")
@@ -29,6 +54,8 @@ pub fn run(parent: Option<u32>) -> Result<()> {
         Job::Measure(job) => measure::run(job, &mut reply).map(|m| WorkerMessage::Measured(Box::new(m))),
         Job::Memory(job) => measure::memory(job, &mut reply).map(|m| WorkerMessage::Memory(Box::new(m))),
         Job::Inputs(path) => onnx::read(path).map(|model| WorkerMessage::Inputs(model.inputs)),
+        Job::Profile(job) => measure::profile(job, &mut reply).map(WorkerMessage::Profiled),
+        Job::Tool(job) => tool::run(job).map(|()| WorkerMessage::ToolEnded),
         Job::Prepare(job) => prepare::run(job).map(|()| WorkerMessage::Prepared),
         Job::Probe(folder) => Ok(WorkerMessage::Probed(probe(folder.as_deref()))),
     };

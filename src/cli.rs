@@ -10,11 +10,13 @@ mod compare;
 mod discover;
 pub mod doctor;
 mod exit;
+mod export;
 mod history;
 mod import;
 pub mod init;
 mod keep;
 mod memory;
+mod profile;
 mod run;
 mod shell;
 mod show;
@@ -60,9 +62,13 @@ enum Verb {
     Check(Box<check::CheckArgs>),
     Memory(Box<memory::MemoryArgs>),
     Compare(compare::CompareArgs),
+    Profile(Box<profile::ProfileArgs>),
     /// Make records of what other programs measured
     #[command(subcommand)]
     Import(import::ImportVerb),
+    /// Write what was recorded in the formats of other programs
+    #[command(subcommand)]
+    Export(export::ExportVerb),
     History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
@@ -93,7 +99,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Memory(args) => handle_signals().and_then(|()| memory::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
+        Verb::Profile(args) => handle_signals().and_then(|()| profile::run(&args, manifest)),
         Verb::Import(verb) => import::run(&verb, manifest),
+        Verb::Export(verb) => export::run(&verb, manifest),
         Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
@@ -121,8 +129,12 @@ fn colours(option: Option<ColorChoice>) {
 }
 
 /// The worker's side of the executable.
-pub fn worker(parent: Option<u32>) -> ExitCode {
-    match child::run(parent) {
+pub fn worker(args: &[OsString]) -> ExitCode {
+    let way = match args {
+        [job, reply] => child::Way::Files { job: job.into(), reply: reply.into() },
+        _ => child::Way::Pipes(args.first().and_then(|p| p.to_str()).and_then(|p| p.parse().ok())),
+    };
+    match child::run(&way) {
         Ok(()) => ExitCode::SUCCESS,
         Err(f) => {
             // The parent reads it.

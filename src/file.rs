@@ -57,6 +57,12 @@ pub const MEMORY: Expected = named(
     64 * MIB,
     "name a memory.json below target/trt-perf/memory/, or measure again: cargo trt-perf memory",
 );
+/// What `nsys export --type=sqlite` writes.
+pub const NSYS_EXPORT: Expected = named(
+    "export of Nsight Systems",
+    4 * GIB,
+    "name what `nsys export --type=sqlite REPORT.nsys-rep` writes",
+);
 /// A package's manifest.
 pub const MANIFEST: Expected = named("Cargo.toml", 16 * MIB, "restore it from git");
 /// The configuration of a project without Cargo.

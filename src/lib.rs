@@ -19,6 +19,7 @@
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
 //!   can say that nothing regressed.
+//! - **profile**: a worker that NVIDIA's profilers watched; never part of a record.
 //! - **device key**: what makes numbers comparable at all.
 //!
 //! # Flow
@@ -54,11 +55,14 @@
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
 //! | [`measured`] | what a measuring process found | – | pure | |
+//! | [`export`] | timelines that other programs show | spans, numbers over time | pure | |
+//! | [`profile`] | a profiler's command line, the kernels of each layer, a timeline | its help, its reports | pure | |
 //! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
 //! | `build` | an engine | a model; in the build worker | | `cli` |
 //! | `measure` | samples, pass by pass | an engine; in the measure worker | | `cli` |
 //! | `prepare` | models | a command of the project; in a worker | | `cli` |
+//! | `tool` | what another program does, such as a profiler | its command line; in a worker | | `cli` |
 //! | `worker` | a fresh process and its messages | a job | | `cli` |
 //! | `child` | the worker's side of a job | a job; builds or measures | | `cli` |
 //! | [`summarize`] | a summary | samples | pure | |
@@ -141,6 +145,7 @@ pub mod device;
 pub mod discover;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod file;
 #[cfg(feature = "cli")]
 pub mod git;
@@ -162,6 +167,7 @@ pub mod pairing;
 #[cfg(feature = "cli")]
 pub mod prepare;
 pub mod printable;
+pub mod profile;
 pub mod progress;
 pub mod record;
 #[cfg(feature = "cli")]
@@ -173,6 +179,8 @@ pub mod stats;
 pub mod steady;
 pub mod summarize;
 pub mod tensor;
+#[cfg(feature = "cli")]
+pub mod tool;
 pub mod trtexec;
 pub mod units;
 #[cfg(feature = "cli")]

@@ -10,8 +10,7 @@ static ALLOCATOR: Counting = Counting;
 fn main() -> ExitCode {
     let mut args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     if args.get(1).is_some_and(|a| a == trt_perf::worker::WORKER_ARG) {
-        let parent = args.get(2).and_then(|p| p.to_str()).and_then(|p| p.parse().ok());
-        return trt_perf::cli::worker(parent);
+        return trt_perf::cli::worker(&args[2..]);
     }
     // `cargo trt-perf run` starts `cargo-trt-perf trt-perf run`.
     if args.get(1).is_some_and(|a| a == "trt-perf") {

@@ -11,6 +11,7 @@ mod job;
 mod memory;
 pub mod open;
 mod outputs;
+mod profiled;
 mod program;
 mod tensors;
 mod warm;
@@ -20,6 +21,7 @@ mod watch;
 pub use job::{MeasureJob, OpenJob, Pass};
 pub use memory::{MemoryFound, MemoryJob, run as memory};
 pub use outputs::take as take_outputs;
+pub use profiled::{ProfileJob, run as profile};
 pub use warm::{WarmJob, run as warm};
 
 use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};

@@ -43,6 +43,17 @@ pub struct Measured {
     pub capacity: Option<Curve>,
 }
 
+/// What a worker did while a profiler watched it; no measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfiledRun {
+    /// Requests that were recorded, over all streams.
+    pub requests: u64,
+    /// Requests before them.
+    pub warm_up_requests: u64,
+    /// Whether CUDA graphs were captured while the profiler recorded, so that their kernels have layers.
+    pub captured_in_profile: bool,
+}
+
 /// What the GPU and its driver said around the measured phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeasuredGpu {

@@ -11,6 +11,7 @@ mod check;
 mod grid;
 mod memory;
 mod number;
+mod profile;
 mod session;
 mod stored;
 
@@ -24,6 +25,7 @@ pub use grid::{
 };
 pub use memory::{MemoryFinished, MemoryOfCase, MemoryOfPhase, MemoryOfProcess};
 pub use number::{Number, Range, finite};
+pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
 pub use session::{
     BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, LookTaken, Note, ProcessEnded,
     SessionFinished, SessionStarted, StageBegun, StageProgress,
@@ -93,6 +95,8 @@ pub enum Message {
     BuildOptions(Box<CaseBuildOptions>),
     /// From `build`: once, last.
     BuildFinished(BuildFinished),
+    /// From `profile`: once, last.
+    Profiled(Box<CaseProfiled>),
     /// Something worth knowing.
     Note(Note),
     /// From `run` and `import`: once, last.

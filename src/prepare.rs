@@ -36,7 +36,7 @@ pub fn run(job: &PrepareJob) -> Result<()> {
 }
 
 /// SIGKILL from the kernel would end this worker alone; SIGTERM it hands on to its whole group.
-fn end_the_group_with_the_parent() -> Result<(), Box<dyn std::error::Error>> {
+pub fn end_the_group_with_the_parent() -> Result<(), Box<dyn std::error::Error>> {
     let parent = rustix::process::getppid();
     ctrlc::set_handler(|| {
         let _ = rustix::process::kill_process_group(rustix::process::getpgrp(), Signal::KILL);

@@ -11,6 +11,7 @@ pub mod json;
 pub mod markdown;
 pub mod memory;
 pub mod plot;
+pub mod profile;
 pub mod scatter;
 pub mod style;
 pub mod terminal;

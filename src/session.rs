@@ -17,6 +17,7 @@ mod models;
 mod pairs;
 mod pilot;
 mod pin;
+pub mod profile;
 mod source;
 mod stages;
 

@@ -31,6 +31,32 @@ impl GpuProbe {
     }
 }
 
+/// No profiler is looked for without these backends.
+pub mod nvtx {
+    /// This program cannot mark ranges.
+    pub const IS_HERE: bool = false;
+
+    /// There is no value of this type.
+    pub enum Nvtx {}
+
+    impl Nvtx {
+        /// Begins a range.
+        pub fn start(&self, _: &str) -> u64 {
+            match *self {}
+        }
+
+        /// Ends a range.
+        pub fn end(&self, _: u64) {
+            match *self {}
+        }
+    }
+
+    /// No profiler.
+    pub fn profiler() -> Option<&'static Nvtx> {
+        None
+    }
+}
+
 /// Why there are no GPUs.
 pub fn gpus() -> Result<Vec<Gpu>> {
     Err(not_in_this_build(BackendKind::Cuda))

@@ -8,6 +8,7 @@ mod driver;
 mod gate;
 mod kernel;
 pub(crate) mod memory;
+pub mod nvtx;
 pub mod peer;
 mod probe;
 mod spin;
@@ -119,6 +120,6 @@ fn stream(
     let buffers = Buffers::all(gpu, &cuda_stream, inputs, &[output], setup)?;
     let spin = Spin::new(gpu, kernels, workload, &cuda_stream, &buffers)?;
     let mut stream = GpuStream::new(gpu, kernels, cuda_stream, buffers, spin, setup)?;
-    let capture_ns = if setup.point.cuda_graph { stream.capture()? } else { 0 };
+    let capture_ns = if setup.point.cuda_graph { stream.capture_all()? } else { 0 };
     Ok((Box::new(stream), capture_ns))
 }

@@ -63,14 +63,24 @@ impl Folders {
         self.memory().join(format!("{now_s}-{}", std::process::id()))
     }
 
+    /// What the profiler of this process that began at `now_s` wrote.
+    pub fn profile_since(&self, now_s: i64) -> PathBuf {
+        self.profiles().join(format!("{now_s}-{}", std::process::id()))
+    }
+
     /// What checks of the sources with this tree hash measured.
     pub fn check_of(&self, src_tree: &str) -> PathBuf {
         self.checks().join(format!("{src_tree}.json"))
     }
 
+    /// What profilers wrote.
+    pub fn profiles(&self) -> PathBuf {
+        self.target.join("profiles")
+    }
+
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 5] {
-        [self.engines(), self.samples(), self.results(), self.checks(), self.memory()]
+    pub fn all(&self) -> [PathBuf; 6] {
+        [self.engines(), self.samples(), self.results(), self.checks(), self.memory(), self.profiles()]
     }
 
     /// What all memory runs found.

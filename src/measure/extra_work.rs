@@ -45,6 +45,10 @@ impl Stream for Burdened {
         self.inner.timed()
     }
 
+    fn capture(&mut self) -> Result<()> {
+        self.inner.capture()
+    }
+
     fn outputs(&self) -> Result<Vec<Tensor>> {
         self.inner.outputs()
     }

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Sessions whose raw samples, or events of memory, are kept.
+/// Sessions whose raw samples, events of memory or profiles are kept.
 const KEPT_SAMPLES: usize = 50;
 
 /// Held until it is dropped.
@@ -71,8 +71,8 @@ fn acquire(path: &Path, shown: &Path, events: Events) -> Result<File> {
     }
 }
 
-/// Removes what killed sessions left half-written, and the samples and events of old sessions. Only whoever holds the lock may, and
-/// only names that a session gives.
+/// Removes what killed sessions left half-written, and the samples, events and profiles of old sessions. Only whoever
+/// holds the lock may, and only names that a session gives.
 fn tidy(folders: &Folders) {
     let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
     let named = |entry: &DirEntry, fits: fn(&str) -> bool| entry.file_name().to_str().is_some_and(fits);
@@ -82,7 +82,7 @@ fn tidy(folders: &Folders) {
         let _ = std::fs::remove_file(leftover.path());
     }
     let session = |e: &DirEntry| named(e, is_session) && e.file_type().is_ok_and(|t| t.is_dir());
-    for folder in [folders.samples(), folders.memory()] {
+    for folder in [folders.samples(), folders.memory(), folders.profiles()] {
         let mut sessions: Vec<_> = entries(&folder)
             .filter(session)
             .map(|e| (e.metadata().and_then(|m| m.modified()).ok(), e.path()))
@@ -94,7 +94,7 @@ fn tidy(folders: &Folders) {
     }
 }
 
-/// As [`Folders::samples_since`] and [`Folders::memory_since`] name what is of one session.
+/// As [`Folders::samples_since`] and its like name what is of one session.
 fn is_session(name: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     name.split_once('-').is_some_and(|(time, process)| number(time) && number(process))

@@ -7,11 +7,12 @@ use crate::case::Target;
 use crate::device::Gpu;
 use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
-use crate::measure::{MeasureJob, MemoryFound, MemoryJob, WarmJob};
-use crate::measured::Measured;
+use crate::measure::{MeasureJob, MemoryFound, MemoryJob, ProfileJob, WarmJob};
+use crate::measured::{Measured, ProfiledRun};
 use crate::onnx::ModelInput;
 use crate::prepare::PrepareJob;
 use crate::progress::Stage;
+use crate::tool::ToolJob;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -36,6 +37,10 @@ pub enum Job {
     Memory(MemoryJob),
     /// Which inputs an ONNX file declares.
     Inputs(PathBuf),
+    /// Offer requests while a profiler watches.
+    Profile(ProfileJob),
+    /// Run another program.
+    Tool(ToolJob),
     /// Run a project's own command.
     Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
@@ -81,6 +86,10 @@ pub enum WorkerMessage {
     Memory(Box<MemoryFound>),
     /// The answer to [`Job::Inputs`].
     Inputs(Vec<ModelInput>),
+    /// The answer to [`Job::Profile`].
+    Profiled(ProfiledRun),
+    /// The program came to a good end.
+    ToolEnded,
     /// The command came to its end.
     Prepared,
     /// Within the build stage: what the library is doing, and how far it is (`steps` is 0 where nobody knows).

@@ -5,6 +5,7 @@ use crate::error::{Failure, Result};
 use crate::progress::{Progress, Stage, Tell};
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 
 /// The messages' way back to the parent.
 pub struct Reply(File);
@@ -16,6 +17,11 @@ impl Reply {
         let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3).map_err(fail)?;
         rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map_err(fail)?;
         Ok(Self(File::from(kept)))
+    }
+
+    /// Sends messages to a file instead.
+    pub fn to_file(path: &Path) -> Result<Self> {
+        File::create(path).map(Self).map_err(|e| Failure::io("create", path, &e))
     }
 
     /// A parent that is gone reads nothing; the worker is about to be killed anyway, so errors are dropped.

@@ -6,6 +6,7 @@
 //! `TRT_PERF_MODELS` the folder of the sample models: see `tests/gpu/bundle.sh`.
 
 mod memory;
+mod profile;
 mod testlib;
 
 use crate::support::{Ran, Sandbox};

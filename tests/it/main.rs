@@ -18,6 +18,7 @@ mod gpu;
 mod history;
 mod hostile;
 mod memory;
+mod profile;
 mod real_data;
 mod statistics;
 mod support;

@@ -139,6 +139,7 @@ fn entries() -> Vec<Entry> {
         at(&v::SET_TENSOR_ADDRESS, set_address),
         at(&v::GET_MAX_OUTPUT_SIZE, max_output),
         at(&v::ENQUEUE_V3, enqueue),
+        at(&v::SET_NVTX_VERBOSITY, set_nvtx),
         at(&v::SET_AUX_STREAMS, set_aux_streams),
         at(&v::UPDATE_DEVICE_MEMORY_SIZE_FOR_SHAPES, memory_for_shapes),
         at(&v::IS_STREAM_CAPTURABLE, is_capturable),
@@ -166,6 +167,11 @@ extern "C" fn set_memory(this: This, _memory: Bytes, bytes: i64) {
 extern "C" fn set_profile(this: This, profile: i32, _stream: StreamHandle) -> bool {
     Object::of(this).told(&format!("setOptimizationProfileAsync({profile})"));
     usize::try_from(profile).is_ok_and(|p| p < context(this).engine().plan.profiles.len().max(1))
+}
+
+extern "C" fn set_nvtx(this: This, verbosity: i32) -> bool {
+    Object::of(this).told(&format!("setNvtxVerbosity({verbosity})"));
+    true
 }
 
 extern "C" fn set_aux_streams(this: This, _streams: *mut StreamHandle, count: i32) {

@@ -20,6 +20,7 @@
 //! | `config`, `network`, `builder` | the build phase | a plan |
 //! | `cuda` | memory and work | the driver |
 //! | `engine`, `context` | the run phase | a plan |
+//! | `nvtx` | a list of ranges, as a profiler does | what the program marks |
 
 #![allow(non_snake_case, reason = "the names are NVIDIA's")]
 
@@ -31,6 +32,7 @@ mod cuda;
 mod engine;
 mod model;
 mod network;
+mod nvtx;
 mod object;
 mod told;
 

@@ -31,7 +31,7 @@ pub fn back_to_back(gpu: u32, workload: &Workload, setup: &LoadSetup, requests: 
     let spin = Spin::new(&gpu, &kernels, workload, &cuda_stream, &buffers)?;
     let mut stream = GpuStream::new(&gpu, &kernels, cuda_stream, buffers, spin, setup)?;
     if setup.point.cuda_graph {
-        stream.capture()?;
+        stream.capture_all()?;
     }
     let request_ns = stream.back_to_back(requests)?;
     Ok(BackToBack { request_ns, kernel_ns: stream.work().last_kernel_ns()? })

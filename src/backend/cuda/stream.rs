@@ -28,6 +28,11 @@ pub(crate) trait Work: Send {
     /// Puts one inference on the stream, with the buffers of this number, and returns without waiting for it. The stream's
     /// GPU is the thread's own.
     fn enqueue(&mut self, stream: &CudaStream, buffers: usize) -> Result<()>;
+
+    /// From now on nothing is marked for profilers.
+    fn mark_nothing(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A captured graph.
@@ -118,7 +123,7 @@ impl<W: Work> GpuStream<W> {
 
     /// Captures the work as a graph for each of the buffers, and returns how long that took. A failed capture is an error: running something
     /// else than what was asked would be a number of something else.
-    pub fn capture(&mut self) -> Result<u64> {
+    pub fn capture_all(&mut self) -> Result<u64> {
         let start = Instant::now();
         let graphs = (0..self.buffers.len()).map(|which| self.captured(which)).collect::<Result<_>>()?;
         self.graphs = graphs;
@@ -272,6 +277,14 @@ impl<W: Work> Stream for GpuStream<W> {
             d2h_ns: between(computed, end)?,
             isolated,
         }))
+    }
+
+    fn mark_nothing(&mut self) -> Result<()> {
+        self.work.mark_nothing()
+    }
+
+    fn capture(&mut self) -> Result<()> {
+        self.capture_all().map(drop)
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {

@@ -11,8 +11,8 @@ use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
 use super::sys::tables::{
     cuda_graph_strategy, dynamic_shapes_kernel_specialization_strategy as specialization,
-    execution_context_allocation_strategy as strategy, v_cuda_engine as engine,
-    v_execution_context as context, v_runtime_cache, v_runtime_config,
+    execution_context_allocation_strategy as strategy, profiling_verbosity as verbosity,
+    v_cuda_engine as engine, v_execution_context as context, v_runtime_cache, v_runtime_config,
 };
 use crate::error::{Failure, FailureKind, Result};
 use std::ffi::{CStr, c_void};
@@ -226,6 +226,13 @@ impl Context {
         call!(self.object, context::SET_ENQUEUE_EMITS_PROFILE, !on_report);
         self.profiler = Some(Arc::clone(profiler));
         Ok(())
+    }
+
+    /// Marks nothing with NVTX; otherwise layers are marked, as the engine was built to tell of them.
+    pub fn mark_nothing(&mut self) -> Result<()> {
+        let none = verbosity::NONE.of(self.api().family()).unwrap_or(0);
+        let accepted = call!(self.object, context::SET_NVTX_VERBOSITY, none);
+        self.api().ensure_accepted(accepted, "what is marked for profilers was not taken")
     }
 
     /// Layer times of the last enqueue, to the profiler; the stream must have been waited for.

@@ -61,7 +61,7 @@ pub(super) fn open(
             if plain.is_none() {
                 plain = Some(stream.outputs()?);
             }
-            capture_ns += stream.capture()?;
+            capture_ns += stream.capture_all()?;
         }
         streams.push(Box::new(stream));
     }
@@ -341,6 +341,10 @@ impl Work for Inference {
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
         // each enqueues on one CUDA stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
+    }
+
+    fn mark_nothing(&mut self) -> Result<()> {
+        self.context.mark_nothing()
     }
 }
 

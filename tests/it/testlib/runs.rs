@@ -105,6 +105,7 @@ fn engine_is_described_and_executed(api: &Arc<Api>, plan: &[u8]) {
     assert_eq!(context.tensor_shape(c"y"), Ok(vec![4, 8]));
     let profiler = Arc::new(Profiler::new(api.family()));
     context.set_profiler(&profiler, true).unwrap();
+    context.mark_nothing().unwrap();
     let (mut x, mut y) = (Box::new(Tensor([7; 4096])), Box::new(Tensor([1; 4096])));
     // SAFETY: host memory, which the library uses in this process; larger than the tensors, and alive until the end.
     unsafe {

@@ -1,6 +1,7 @@
 //! The backend `trtexec`, with a script in the program's place: options by version, and everything that goes wrong.
 
 use super::fixtures::times;
+use crate::profile::driven::stand_in;
 use crate::support::{QUICK_ARGS, Ran, Sandbox, kill, state, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -356,4 +357,15 @@ fn a_gpu_grid_goes_on_without_the_cells_whose_graph_is_refused() {
     let cells = &case.discovery.as_ref().expect("the grid").cells;
     assert!(cells.iter().all(|c| c.score.is_none() == c.cell.point.cuda_graph), "{cells:?}");
     bench.check_tidy();
+}
+
+#[test]
+fn a_profiler_is_not_put_around_a_program_that_marks_no_requests() {
+    let bench = Bench::new("101300");
+    stand_in(&bench.sandbox, "good");
+    let args = ["profile", MLP, "--scenario", "latency", "--backend", "trtexec"];
+    let mut command = bench.sandbox.command(".", &args);
+    command.env("TRT_PERF_TRTEXEC", &bench.program).env("NSYS", bench.sandbox.path("bin/nsys"));
+    Ran::of(command).says(2, &["trtexec runs its requests itself", "--backend tensorrt"]);
+    assert!(bench.calls().iter().all(|call| !call.contains("--saveEngine")), "nothing was built");
 }

@@ -1,0 +1,112 @@
+//! The `export` verb: writes what was recorded in the formats of other programs.
+
+use super::exit::Exit;
+use super::{note, out_json, project, shown};
+use crate::baseline::find_record;
+use crate::config::Project;
+use crate::error::{Failure, FailureKind, Result};
+use crate::export::perfetto::{self, Track};
+use crate::export::process::{self, ProcessTimes};
+use crate::profile;
+use crate::record::{CaseRecord, Record};
+use crate::session;
+use crate::tensor::read_samples;
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+#[derive(Subcommand)]
+pub enum ExportVerb {
+    /// A timeline for ui.perfetto.dev and chrome://tracing (Chrome's trace JSON)
+    ///
+    /// Of a profile: every kernel and copy by GPU and stream, and every range that was marked (NVTX). Of a record: what each
+    /// process spent on loading, its first request, and its timed requests as long as their samples are kept below
+    /// target/trt-perf. When a request began is known only with one stream and one request in flight.
+    Perfetto(PerfettoArgs),
+}
+
+#[derive(Args)]
+pub struct PerfettoArgs {
+    /// A profile's tables (.sqlite), or a record: a revision, a record file, or an id from `baseline list`
+    #[arg(value_name = "FILE.sqlite|RECORD")]
+    from: String,
+    /// Of a record: only cases whose id contains this
+    #[arg(long, value_name = "FILTER")]
+    case: Option<String>,
+    /// Where the timeline goes (default: standard output)
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub fn run(verb: &ExportVerb, manifest: Option<&Path>) -> Result<Exit> {
+    let ExportVerb::Perfetto(args) = verb;
+    let tracks = match is_profile(&args.from) {
+        true => profile::tracks(&session::profile::read(Path::new(&args.from))?),
+        false => {
+            let project = project(manifest)?;
+            of_record(&find_record(&project, &args.from)?, &project, args.case.as_deref())?
+        }
+    };
+    if tracks.is_empty() {
+        let what = format!("{} holds nothing that has a time", args.from);
+        return Err(Failure::new(FailureKind::Nothing, what)
+            .next("profile a case that runs on a GPU, or name a record of `cargo trt-perf run`"));
+    }
+    let trace = perfetto::trace(&tracks, &[]);
+    match &args.output {
+        None => out_json(&trace),
+        Some(path) => {
+            std::fs::write(path, trace).map_err(|e| Failure::io("write", path, &e))?;
+            note(&format!("timeline: {} (open it at https://ui.perfetto.dev)", shown(path)));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn is_profile(name: &str) -> bool {
+    [".sqlite", ".sqlite3", ".db"].iter().any(|end| name.ends_with(end))
+}
+
+/// The processes of a record's cases.
+fn of_record(record: &Record, project: &Project, filter: Option<&str>) -> Result<Vec<Track>> {
+    let wanted = |id: &str| filter.is_none_or(|part| id.contains(part));
+    let mut tracks = Vec::new();
+    for (id, case) in record.cases.iter().filter(|(id, _)| wanted(id)) {
+        let one_by_one = case.point.streams == 1 && case.point.in_flight == 1 && case.open.is_none();
+        let folder = samples(project, record, id);
+        match (one_by_one, &folder) {
+            (false, _) => note(&format!("note: {id}: its requests overlapped; when each began was not kept")),
+            (true, None) => note(&format!("note: {id}: the samples of this session are not kept here")),
+            (true, Some(_)) => {}
+        }
+        tracks.extend(of_case(id, case, folder.filter(|_| one_by_one).as_deref())?);
+    }
+    Ok(tracks)
+}
+
+fn of_case(id: &str, case: &CaseRecord, samples: Option<&Path>) -> Result<Vec<Track>> {
+    let mut tracks = Vec::new();
+    for (i, summary) in case.processes.iter().enumerate() {
+        let file = samples.map(|folder| folder.join(format!("{}.npy", i + 1)));
+        let requests = file.map(|file| read_samples(&file)).transpose()?.unwrap_or_default();
+        tracks.extend(process::tracks(&ProcessTimes {
+            case: id,
+            process: i + 1,
+            load_ns: summary.load_ns,
+            steps: &summary.steps,
+            first_ns: summary.first_ns,
+            requests: &requests,
+        }));
+    }
+    Ok(tracks)
+}
+
+/// Where a session kept the samples of a case.
+fn samples(project: &Project, record: &Record, id: &str) -> Option<PathBuf> {
+    let sessions = std::fs::read_dir(project.folders.samples()).into_iter().flatten().flatten();
+    let began = format!("{}-", record.created_s);
+    let mut folders = sessions
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&began)))
+        .map(|entry| entry.path().join(id.replace('/', "__")));
+    folders.find(|folder| folder.is_dir())
+}

@@ -1,0 +1,4 @@
+//! What other programs read: timelines for Perfetto. Pure: data in, text out.
+
+pub mod perfetto;
+pub mod process;
