@@ -297,7 +297,7 @@ pub struct InputIdentity {
     pub dtype: crate::tensor::DType,
     /// Its dimensions.
     pub shape: Vec<u64>,
-    /// SHA-256 of the `.npy` file, or `seeded`.
+    /// SHA-256 of the `.npy` file, the values that are given, or `seeded`.
     pub source: String,
 }
 

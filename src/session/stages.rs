@@ -80,6 +80,7 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
         model: case.model.clone(),
         trust_plan: case.trust_plan,
         shapes: case.shapes.clone(),
+        inputs: case.inputs.clone(),
         batch: case.batch_asked.then_some(case.point.batch),
         batch_in_shapes: case.batch_in_shapes,
         build: case.build.clone(),
@@ -240,9 +241,10 @@ pub(super) fn case_record(
         .inputs
         .iter()
         .map(|spec| {
-            let source = match case.inputs.get(&spec.name) {
-                Some(path) => sha256_hex(&file::read(path, &file::NPY)?),
-                None => "seeded".into(),
+            let source = match (case.inputs.get(&spec.name), &spec.shape.values) {
+                (Some(path), _) => sha256_hex(&file::read(path, &file::NPY)?),
+                (None, Some(values)) => values.to_string(),
+                (None, None) => "seeded".into(),
             };
             Ok(InputIdentity {
                 name: spec.name.clone(),

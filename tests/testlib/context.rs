@@ -1,10 +1,10 @@
 //! Execution contexts. An inference fills some memory and copies the first input to the front of every output, whose
 //! rest is zero: real work for the GPU, on the stream it is given, with outputs that a test can foretell.
 
-use crate::callbacks::{ERROR, layer_time, log};
+use crate::callbacks::{self, ERROR, layer_time, log};
 use crate::config::host_memory;
 use crate::cuda::{self, Memory};
-use crate::engine::{Engine, name_of};
+use crate::engine::{Engine, values_in};
 use crate::model::{Dim, Io, extents};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
@@ -29,6 +29,8 @@ struct Context {
     scratch: Mutex<Option<Memory>>,
     shapes: Mutex<BTreeMap<String, Vec<i64>>>,
     addresses: Mutex<BTreeMap<String, u64>>,
+    /// The allocators of outputs, as numbers.
+    allocators: Mutex<BTreeMap<String, usize>>,
     profiler: AtomicPtr<std::ffi::c_void>,
     emits: AtomicBool,
     enqueued: AtomicU64,
@@ -56,9 +58,25 @@ impl Context {
         let dim = |d: &Dim| match d {
             Dim::Fixed(n) => *n,
             Dim::Named(name) if name.is_empty() => -1,
-            Dim::Named(name) => known(name).unwrap_or(-1),
+            Dim::Named(name) => known(name).or_else(|| self.value(name)).unwrap_or(-1),
         };
         io.shape.iter().map(dim).collect()
+    }
+
+    /// `sizes[2]`: a value of an input in host memory, where it has an address.
+    fn value(&self, text: &str) -> Option<i64> {
+        let (name, place) = text.strip_suffix(']')?.split_once('[')?;
+        self.held(name)?.get(place.parse::<usize>().ok()?).copied()
+    }
+
+    /// What an input of 64-bit numbers in host memory holds.
+    fn held(&self, name: &str) -> Option<Vec<i64>> {
+        let io = self.engine().plan.tensors.iter().find(|t| t.decides && t.name.to_string_lossy() == name)?;
+        let count = self.shape(io).into_iter().map(|d| usize::try_from(d).ok()).product::<Option<usize>>()?;
+        let address = *self.addresses.lock().expect("no panic while it is held").get(name)?;
+        let first: *const i64 = std::ptr::with_exposed_provenance(usize::try_from(address).ok()?);
+        // SAFETY: the caller gave the address of so many numbers, which live as long as the context uses them.
+        Some(unsafe { std::slice::from_raw_parts(first, count) }.to_vec())
     }
 
     fn bytes(&self, io: &Io) -> Option<usize> {
@@ -101,6 +119,7 @@ fn new(object: &'static Object, user_memory: bool) -> Pointer {
         scratch,
         shapes: Mutex::default(),
         addresses: Mutex::default(),
+        allocators: Mutex::default(),
         profiler: AtomicPtr::default(),
         emits: AtomicBool::new(true),
         enqueued: AtomicU64::new(0),
@@ -137,6 +156,7 @@ fn entries() -> Vec<Entry> {
         at(&v::SET_INPUT_SHAPE, set_input_shape),
         at(&v::GET_TENSOR_SHAPE, tensor_shape),
         at(&v::SET_TENSOR_ADDRESS, set_address),
+        at(&v::SET_OUTPUT_ALLOCATOR, set_allocator),
         at(&v::GET_MAX_OUTPUT_SIZE, max_output),
         at(&v::ENQUEUE_V3, enqueue),
         at(&v::SET_AUX_STREAMS, set_aux_streams),
@@ -238,14 +258,25 @@ extern "C" fn max_output(this: This, name: Text) -> i64 {
 
 extern "C" fn set_address(this: This, name: Text, address: Bytes) -> bool {
     let (object, context, address) = (Object::of(this), context(this), address.expose_provenance() as u64);
-    let Some(name) = context.engine().tensor(name).and_then(|_| name_of(name)) else { return false };
-    let name = name.to_string_lossy().into_owned();
+    let Some(io) = context.engine().tensor(name) else { return false };
+    let name = io.name.to_string_lossy().into_owned();
     object.told(&format!("setTensorAddress({name})"));
-    if address == 0 || address % 256 != 0 {
-        log(ERROR, &format!("the address of {name} is not a multiple of 256, or null"));
+    let align = if io.decides { 8 } else { 256 };
+    if address == 0 || address % align != 0 {
+        log(ERROR, &format!("the address of {name} is not a multiple of {align}, or null"));
         return false;
     }
     context.addresses.lock().expect("no panic while it is held").insert(name, address);
+    true
+}
+
+extern "C" fn set_allocator(this: This, name: Text, allocator: Pointer) -> bool {
+    let (object, context) = (Object::of(this), context(this));
+    let Some(io) = context.engine().tensor(name).filter(|t| !t.input) else { return false };
+    let name = io.name.to_string_lossy().into_owned();
+    object.told(&format!("setOutputAllocator({name})"));
+    let mut all = context.allocators.lock().expect("no panic while it is held");
+    all.insert(name, allocator.expose_provenance());
     true
 }
 
@@ -293,7 +324,8 @@ fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
     if current != engine.context {
         violation("an inference is enqueued on a thread whose CUDA context is not that of the engine");
     }
-    let addresses = context.addresses.lock().expect("no panic while it is held");
+    in_range(context)?;
+    let addresses = context.addresses.lock().expect("no panic while it is held").clone();
     let place = |io: &Io| -> Result<(u64, usize), String> {
         let name = io.name.to_string_lossy();
         let bytes = context.bytes(io).ok_or_else(|| format!("{name} has no shape"))?;
@@ -308,7 +340,10 @@ fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
         unsafe { cuda::fill(scratch.address(), scratch.bytes, stream)? };
     }
     for io in engine.plan.tensors.iter().filter(|t| !t.input) {
-        let (to, bytes) = place(io)?;
+        let (to, bytes) = match context.shape(io).contains(&-1) {
+            true => grown(context, io, inputs.first().copied(), stream)?,
+            false => place(io)?,
+        };
         // SAFETY: the caller promised that the tensors' memory is as large as their shapes say, and lives until the
         // work has run.
         unsafe {
@@ -325,6 +360,50 @@ fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
         engine.plan.layers.iter().for_each(|name| layer_time(profiler, name, 0.01));
     }
     Ok(())
+}
+
+/// Values that decide shapes must be within the profile's.
+fn in_range(context: &Context) -> Result<(), String> {
+    let engine = context.engine();
+    for io in engine.plan.tensors.iter().filter(|t| t.decides) {
+        let name = io.name.to_string_lossy();
+        let held = context.held(&name).ok_or_else(|| format!("{name} has no address"))?;
+        let bound = |which| values_in(engine, io.name.as_ptr(), 0, which).cloned().unwrap_or_default();
+        let (min, max) = (bound(0), bound(2));
+        if held.iter().zip(&min).zip(&max).any(|((v, min), max)| v < min || v > max) {
+            return Err(format!("{name}: the values {held:?} are outside of the profile"));
+        }
+    }
+    Ok(())
+}
+
+/// The place of an output whose size depends on values: as many elements as the first input has that are not zero. As
+/// NVIDIA's: the host waits for the size and asks for memory while the inference is enqueued.
+fn grown(
+    context: &Context,
+    io: &Io,
+    first: Option<(u64, usize)>,
+    stream: StreamHandle,
+) -> Result<(u64, usize), String> {
+    let name = io.name.to_string_lossy().into_owned();
+    let allocators = context.allocators.lock().expect("no panic while it is held");
+    let allocator = *allocators.get(&name).ok_or_else(|| format!("{name} has no allocator"))?;
+    let element = context.engine().plan.tensors.iter().find(|t| t.input).map_or(1, |t| t.element_bytes);
+    let (from, given) = first.ok_or("a model without inputs")?;
+    // SAFETY: an input's memory, as large as its shape, and the caller's live stream.
+    let values = unsafe { cuda::read(from, given, stream)? };
+    let found = values.chunks(element).filter(|value| value.iter().any(|byte| *byte != 0)).count();
+    let found = i64::try_from(found).map_err(|e| e.to_string())?;
+    let shape: Vec<i64> = context.shape(io).into_iter().map(|d| if d == -1 { found } else { d }).collect();
+    let elements = shape.iter().map(|d| usize::try_from(*d).ok()).product::<Option<usize>>();
+    let bytes = elements.ok_or("a shape that is no shape")? * io.element_bytes;
+    let allocator: Pointer = std::ptr::with_exposed_provenance_mut(allocator);
+    let memory = callbacks::reallocate_output(allocator, &io.name, bytes, stream);
+    if memory.is_null() {
+        return Err(format!("no memory of {bytes} bytes for {name}"));
+    }
+    callbacks::notify_shape(allocator, &io.name, &dims(&shape));
+    Ok((memory.expose_provenance() as u64, bytes))
 }
 
 pub extern "C" fn create_config(this: This) -> Pointer {

@@ -4,7 +4,7 @@ use crate::callbacks::{ERROR, WARNING, log};
 use crate::config::host_memory;
 use crate::context;
 use crate::cuda::{self, Memory};
-use crate::model::{Io, Plan};
+use crate::model::{Io, Plan, values_of};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
 use crate::told::{fault, release};
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
-    data_type as types, tensor_io_mode, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime,
+    data_type as types, tensor_io_mode, tensor_location, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime,
     v_serialization_config,
 };
 
@@ -131,9 +131,11 @@ fn entries() -> Vec<Entry> {
         at(&v::GET_TENSOR_DATA_TYPE, data_type),
         at(&v::GET_TENSOR_IO_MODE, io_mode),
         at(&v::GET_TENSOR_SHAPE, shape),
-        at(&v::GET_TENSOR_LOCATION, zero),
+        at(&v::GET_TENSOR_LOCATION, location),
         at(&v::GET_TENSOR_FORMAT, zero),
         at(&v::GET_PROFILE_SHAPE, profile_shape),
+        at(&v::GET_PROFILE_TENSOR_VALUES, profile_values),
+        at(&v::GET_PROFILE_TENSOR_VALUES_V2, profile_values_v2),
         at(&v::GET_DEVICE_MEMORY_SIZE, memory_size),
         at(&v::GET_DEVICE_MEMORY_SIZE_V2, memory_size_v2),
         at(&v::GET_ENGINE_STAT, stat),
@@ -170,6 +172,12 @@ extern "C" fn none(_: This) -> i32 {
 
 extern "C" fn zero(_: This, _name: Text) -> i32 {
     0
+}
+
+extern "C" fn location(this: This, name: Text) -> i32 {
+    let host = engine(this).tensor(name).is_some_and(|t| t.decides);
+    let location = if host { tensor_location::HOST } else { tensor_location::DEVICE };
+    location.of(release().family).unwrap_or(0)
 }
 
 extern "C" fn profile_count(this: This) -> i32 {
@@ -215,6 +223,25 @@ extern "C" fn profile_shape(this: This, name: Text, profile: i32, which: i32) ->
     let ranges =
         engine.plan.profiles.get(index(profile)).and_then(|p| p.get(&*tensor.name.to_string_lossy()));
     ranges.and_then(|r| r.get(index(which))).map_or_else(|| dims(&tensor.dims()), |d| dims(d))
+}
+
+/// Values of an input, as a profile has them.
+pub fn values_in(engine: &Engine, name: Text, profile: i32, which: i32) -> Option<&Vec<i64>> {
+    let index = |i: i32| usize::try_from(i).unwrap_or(usize::MAX);
+    let tensor = engine.tensor(name)?;
+    let profile = engine.plan.profiles.get(index(profile))?;
+    profile.get(&values_of(&tensor.name.to_string_lossy()))?.get(index(which))
+}
+
+extern "C" fn profile_values_v2(this: This, name: Text, profile: i32, which: i32) -> *const i64 {
+    values_in(engine(this), name, profile, which).map_or(std::ptr::null(), |v| v.as_ptr())
+}
+
+extern "C" fn profile_values(this: This, name: Text, profile: i32, which: i32) -> *const i32 {
+    let Some(values) = values_in(engine(this), name, profile, which) else { return std::ptr::null() };
+    let narrow: Vec<i32> = values.iter().map(|v| i32::try_from(*v).unwrap_or(i32::MAX)).collect();
+    // They must live as long as the engine.
+    narrow.leak().as_ptr()
 }
 
 extern "C" fn memory_size(this: This) -> usize {
