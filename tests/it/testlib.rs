@@ -5,6 +5,7 @@
 mod builds;
 mod plans;
 mod runs;
+mod values;
 
 use crate::support::installed::{Calls, Installed, RELEASES};
 use crate::support::{Ran, Sandbox, sample};

@@ -28,6 +28,11 @@ pub(crate) trait Work: Send {
     /// Puts one inference on the stream, with the buffers of this number, and returns without waiting for it. The stream's
     /// GPU is the thread's own.
     fn enqueue(&mut self, stream: &CudaStream, buffers: usize) -> Result<()>;
+
+    /// Whether the host waits for the GPU while it enqueues: then nothing may hold the GPU up meanwhile.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// A captured graph.
@@ -65,7 +70,7 @@ pub(crate) struct GpuStream<W> {
     last: usize,
     /// Start, inputs copied, computing, computed, outputs copied: of a timed request.
     marks: [CudaEvent; 5],
-    /// `None` once a request turned out to be too long for it.
+    /// `None` where enqueuing waits for the GPU, and once a request turned out to be too long for it.
     gate: Option<Gate>,
 }
 
@@ -98,7 +103,7 @@ impl<W: Work> GpuStream<W> {
         let mut made = Self {
             done: (0..depth).map(|_| event(untimed)).collect::<Result<_>>()?,
             marks: [mark()?, mark()?, mark()?, mark()?, mark()?],
-            gate: Some(Gate::new(gpu, kernels)?),
+            gate: (!work.waits()).then(|| Gate::new(gpu, kernels)).transpose()?,
             transfers: setup.mode.transfers,
             graphs: Vec::new(),
             submitted: 0,

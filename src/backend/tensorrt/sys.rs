@@ -8,6 +8,7 @@
 //! | `text` | texts from and for the library | `abi` |
 //! | `type_info` | what C++ asks an object of ours for its class | – |
 //! | `callbacks` | objects of ours that the library calls | `tables`, `text`, `type_info` |
+//! | `output_allocator` | the object that gives memory for outputs of unknown size | `callbacks` |
 //! | `search` | candidates: places on this machine | `abi` |
 //! | `library` | an opened library | `search`, `callbacks` |
 //! | `object` | objects of the library, and calls on them | `library`, `tables` |
@@ -16,6 +17,7 @@ pub mod abi;
 pub mod callbacks;
 pub mod library;
 pub(super) mod object;
+pub mod output_allocator;
 pub mod search;
 pub mod tables;
 pub(super) mod text;

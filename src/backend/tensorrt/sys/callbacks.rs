@@ -96,7 +96,7 @@ pub(in crate::backend::tensorrt) unsafe fn state<'a, T>(this: This) -> &'a T {
 
 pub(in crate::backend::tensorrt) extern "C" fn nothing(_: This) {}
 
-extern "C" fn language(_: This) -> i32 {
+pub(super) extern "C" fn language(_: This) -> i32 {
     0 // kCPP
 }
 
