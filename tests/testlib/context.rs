@@ -2,12 +2,12 @@
 //! rest is zero: real work for the GPU, on the stream it is given, with outputs that a test can foretell.
 
 use crate::callbacks::{self, ERROR, layer_time, log};
-use crate::config::host_memory;
 use crate::cuda::{self, Memory};
 use crate::engine::{Engine, values_in};
 use crate::model::{Dim, Io, extents};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
+use crate::runtime_config::CONFIG;
 use crate::told::{fault, fault_after, release, violation, work_bytes};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,13 +16,10 @@ use trt_perf::backend::tensorrt::sys::abi::{
     Bytes, Dims, ObjectPointer as Pointer, StreamHandle, Text, This,
 };
 use trt_perf::backend::tensorrt::sys::tables::{
-    execution_context_allocation_strategy as strategy, v_execution_context as v, v_runtime_cache,
-    v_runtime_config,
+    execution_context_allocation_strategy as strategy, v_execution_context as v,
 };
 
 static CONTEXT: Class = Class { name: "context", slots: v::COUNTS, owned: true };
-static CONFIG: Class = Class { name: "runtime config", slots: v_runtime_config::COUNTS, owned: true };
-static CACHE: Class = Class { name: "runtime cache", slots: v_runtime_cache::COUNTS, owned: true };
 
 struct Context {
     engine: &'static Object,
@@ -44,7 +41,7 @@ impl Context {
 
     /// The shape of a tensor for the shapes that are set; -1 where it is not known.
     fn shape(&self, io: &Io) -> Vec<i64> {
-        let set = self.shapes.lock().expect("no panic while it is held");
+        let set = self.shapes.lock().expect("no panic while it is held").clone();
         if let Some(shape) = set.get(&*io.name.to_string_lossy()) {
             return shape.clone();
         }
@@ -404,55 +401,4 @@ fn grown(
     }
     callbacks::notify_shape(allocator, &io.name, &dims(&shape));
     Ok((memory.expose_provenance() as u64, bytes))
-}
-
-pub extern "C" fn create_config(this: This) -> Pointer {
-    use v_runtime_config as c;
-    Object::of(this).told("createRuntimeConfig");
-    let entries = [
-        at(&c::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, set_allocation),
-        at(&c::SET_DYNAMIC_SHAPES_KERNEL_SPECIALIZATION_STRATEGY, set_specialization),
-        at(&c::SET_CUDA_GRAPH_STRATEGY, set_graphs),
-        at(&c::CREATE_RUNTIME_CACHE, create_cache),
-        at(&c::SET_RUNTIME_CACHE, set_cache),
-    ];
-    Object::new(&CONFIG, &entries, &[], AtomicU64::new(0)).wrapper()
-}
-
-extern "C" fn set_allocation(this: This, how: i32) {
-    let object = Object::of(this);
-    object.told(&format!("setExecutionContextAllocationStrategy({how})"));
-    object.state::<AtomicU64>().store(u64::try_from(how).unwrap_or(0), Ordering::SeqCst);
-}
-
-extern "C" fn set_specialization(this: This, how: i32) {
-    Object::of(this).told(&format!("setDynamicShapesKernelSpecializationStrategy({how})"));
-}
-
-extern "C" fn set_graphs(this: This, how: i32) -> bool {
-    Object::of(this).told(&format!("setCudaGraphStrategy({how})"));
-    true
-}
-
-extern "C" fn create_cache(_: This) -> Pointer {
-    let entries =
-        [at(&v_runtime_cache::SERIALIZE, serialize_cache), at(&v_runtime_cache::DESERIALIZE, read_cache)];
-    Object::new(&CACHE, &entries, &[], ()).wrapper()
-}
-
-extern "C" fn serialize_cache(this: This) -> Pointer {
-    Object::of(this).told("serialize");
-    host_memory(b"runtime cache of the test library".to_vec(), None)
-}
-
-extern "C" fn read_cache(this: This, _data: Bytes, size: usize) -> bool {
-    Object::of(this).told(&format!("deserialize({size})"));
-    size > 0
-}
-
-extern "C" fn set_cache(this: This, cache: Pointer) -> bool {
-    let (object, cache) = (Object::of(this), Object::of_wrapper(cache, &CACHE));
-    object.told("setRuntimeCache");
-    object.need(cache);
-    true
 }

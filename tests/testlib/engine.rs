@@ -7,6 +7,7 @@ use crate::cuda::{self, Memory};
 use crate::model::{Io, Plan, values_of};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
+use crate::runtime_config;
 use crate::told::{fault, release};
 use std::ffi::{CStr, CString};
 use std::sync::Mutex;
@@ -142,7 +143,7 @@ fn entries() -> Vec<Entry> {
         at(&v::GET_STREAMABLE_WEIGHTS_SIZE, streamable),
         at(&v::SET_WEIGHT_STREAMING_BUDGET_V2, set_budget),
         at(&v::CREATE_EXECUTION_CONTEXT, context::create),
-        at(&v::CREATE_RUNTIME_CONFIG, context::create_config),
+        at(&v::CREATE_RUNTIME_CONFIG, runtime_config::create),
         at(&v::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, context::create_with),
         at(&v::CREATE_ENGINE_INSPECTOR, create_inspector),
         at(&v::CREATE_SERIALIZATION_CONFIG, create_serialization_config),

@@ -19,7 +19,7 @@
 //! | `model` | a plan | an ONNX file |
 //! | `config`, `network`, `builder` | the build phase | a plan |
 //! | `cuda` | memory and work | the driver |
-//! | `engine`, `context` | the run phase | a plan |
+//! | `engine`, `runtime_config`, `context` | the run phase | a plan |
 
 #![allow(non_snake_case, reason = "the names are NVIDIA's")]
 
@@ -32,6 +32,7 @@ mod engine;
 mod model;
 mod network;
 mod object;
+mod runtime_config;
 mod told;
 
 use told::{fault, release, tell};

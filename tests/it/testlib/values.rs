@@ -70,8 +70,8 @@ fn a_model_that_needs_values_says_which_input_and_how_to_give_them() {
         if more.is_empty() {
             let how = "shapes = { \"sizes\" = { values = [1, 1, 1, 1] } }, or --input sizes=FILE.npy";
             assert!(next.contains(how), "{next}");
+            installed.calls().check_lifecycle();
         }
-        installed.calls().check_lifecycle();
     }
     let installed = Installed::new(OLDEST);
     let wide = ["--shape", "sizes:[1,3,16,9999999999]"];
