@@ -51,6 +51,8 @@ pub struct BuildJob {
     pub engines: PathBuf,
     /// The folder of earlier checks' engines, if they may be used.
     pub cache: Option<PathBuf>,
+    /// Build it although it may be there: builders choose other tactics from build to build.
+    pub fresh: bool,
 }
 
 /// Finds the engine in the cache or builds it.
@@ -73,7 +75,7 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
     let hash = made_from.hash();
     let path = engine::path(&job.engines, &hash);
     // A file that is damaged is built again, not trusted and not complained about.
-    if let Ok((header, parts)) = engine::read(&path) {
+    if let Some((header, parts)) = engine::read(&path).ok().filter(|_| !job.fresh) {
         let here = with_plugins_of(job, &header);
         if here != header {
             write(&path, &here, &parts)?;

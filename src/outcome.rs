@@ -10,6 +10,7 @@ mod event;
 mod figures;
 mod grid;
 mod run;
+mod spread;
 mod tally;
 
 pub use added::{Added, AddedBy, AddedWhat};
@@ -22,4 +23,5 @@ pub use figures::{
 };
 pub use grid::{Discovered, Dropped, Explored};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
+pub use spread::BuildSpread;
 pub use tally::Tally;

@@ -157,6 +157,7 @@ pub(super) fn setting_changes(base: &Case, head: &Case, contents: FileHash) -> V
     found.add("tail-margin", share(base.margins.tail_frac), share(head.margins.tail_frac));
     let (b, h) = (base.effort, head.effort);
     found.add_number("processes", b.processes, h.processes);
+    found.add_number("builds", b.builds, h.builds);
     found.add_number("warm-up", b.warm_up, h.warm_up);
     found.add_number("measure", b.measure, h.measure);
     found.add_number("time-limit", b.time_limit, h.time_limit);

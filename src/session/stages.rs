@@ -13,7 +13,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::measure::{MeasureJob, OpenJob, Pass};
 use crate::measured::Measured;
-use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use crate::record::{CaseRecord, EngineBuild, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
 use crate::worker::protocol::{Job, WorkerMessage};
@@ -65,14 +65,27 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
     engines
 }
 
-/// The engine of a case, and what is compiled for it.
+/// The engine of a case, and what is compiled for it; where several builds are asked for, each is built anew.
 pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
+    let mut first = build_one(session, case)?;
+    for _ in 1..case.effort.builds {
+        first.others.push(build_one(session, case)?);
+    }
+    Ok(first)
+}
+
+fn build_one(session: &Session, case: &Case) -> Result<Built> {
     let built = engine_of(session, case)?;
     Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
 }
 
 fn engine_of(session: &Session, case: &Case) -> Result<Built> {
+    let fresh = case.effort.builds > 1;
     if let Some(path) = &case.engine {
+        if fresh {
+            let what = format!("{} is one engine, and builds = {} asks for several", path.display(), case.effort.builds);
+            return Err(Failure::usage(what).next("name the model instead, or take `builds` out"));
+        }
         return given_engine(path);
     }
     let job = Job::Build(BuildJob {
@@ -85,8 +98,9 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
         batch_in_shapes: case.batch_in_shapes,
         build: case.build.clone(),
         threads: case.threads,
-        engines: session.engines.clone(),
-        cache: session.cache.clone(),
+        engines: if fresh { session.afresh() } else { session.engines.clone() },
+        cache: session.cache.clone().filter(|_| !fresh),
+        fresh,
     });
     let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
         .map_err(|f| with_config_location(case, f))?;
@@ -158,6 +172,7 @@ pub(super) fn measure_process(
     to: &Destination,
 ) -> Result<(Summary, BTreeMap<String, String>)> {
     let Destination { folder, outputs } = to;
+    let (build, built) = built.of_process(process);
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
     // A folder of its own: every file beside the latencies would be taken for latencies too.
@@ -177,6 +192,7 @@ pub(super) fn measure_process(
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
     let summary = Summary {
         measure_ns: Some(case.effort.measure.0),
+        build,
         ..summarize(&read_samples(&file)?, &compute, &measured, case.budget)?
     };
     session.tell(Event::Process { id: &case.id, process, summary: &summary });
@@ -230,6 +246,15 @@ fn measure_once(
     }
 }
 
+/// What there is to keep of one of several builds.
+fn facts(built: &Built) -> EngineBuild {
+    EngineBuild {
+        payload_sha256: built.header.payload_sha256.clone(),
+        build_ns: built.header.build_ns,
+        engine_bytes: built.engine_bytes,
+    }
+}
+
 pub(super) fn case_record(
     case: &Case,
     built: &Built,
@@ -275,6 +300,7 @@ pub(super) fn case_record(
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,
             kernels: built.kernels.as_ref().map(|file| file.kept.clone()),
+            builds: if built.others.is_empty() { Vec::new() } else { built.builds().map(facts).collect() },
         },
         outputs,
         processes,

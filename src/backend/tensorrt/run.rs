@@ -193,7 +193,7 @@ fn stream(
         .collect::<Result<Vec<_>>>()?;
     names.extend(fixed);
     let addresses = buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect();
-    let allocator = |place| Arc::new(OutputAllocator::new(family, Arc::new(Place(place))));
+    let allocator = |place| Arc::new(OutputAllocator::new(family, Arc::new(OutputPlace(place))));
     let allocators = buffers.iter().map(|b| b.growing().into_iter().map(allocator).collect()).collect();
     let host = host.into_iter().map(|(_, values)| values).collect();
     let inference = Inference { context, names, addresses, growing, allocators, bound: None, _host: host };
@@ -282,9 +282,9 @@ struct Inference {
 }
 
 /// The memory of an output, as the library asks for it.
-struct Place(Arc<Growing>);
+struct OutputPlace(Arc<Growing>);
 
-impl OutputMemory for Place {
+impl OutputMemory for OutputPlace {
     fn room(&self, bytes: u64) -> *mut std::ffi::c_void {
         self.0.room(bytes) as *mut _
     }
