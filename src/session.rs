@@ -52,7 +52,10 @@ fn ensure_processes(cases: &[Case]) -> Result<()> {
     cases.iter().find(short).map_or(Ok(()), |case| {
         let Effort { processes, builds, .. } = case.effort;
         Err(Failure::usage(format!("{}: {processes} processes are fewer than {builds} builds", case.id))
-            .next(format!("set processes = {} or more: two for each build tell how much processes differ", 2 * builds))
+            .next(format!(
+                "set processes = {} or more: two for each build tell how much processes differ",
+                2 * builds
+            ))
             .context(&case.place))
     })
 }

@@ -62,8 +62,8 @@ pub mod shrinkage;
 pub mod tick;
 pub mod welch;
 
-pub use anova::{VarianceComponents, variance_components};
 pub use allocation::{ProcessCost, requests_for};
+pub use anova::{VarianceComponents, variance_components};
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};
 pub use centre::{geometric_mean, median_by};

@@ -99,6 +99,7 @@ fn p_values(c: &CaseComparison, direction: Decision) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::case::Margins;
+    use crate::compare::Sessions;
     use crate::compare::{Design, compare_case};
     use crate::record::{CaseRecord, sample};
     use crate::stats::SessionSpread;

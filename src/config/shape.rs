@@ -96,7 +96,9 @@ impl ShapeSpec {
             range.get(key).ok_or(format!("has no `{key}`; a range needs min, opt and max")).and_then(dims)
         };
         if let Some(other) = range.keys().find(|k| !["min", "opt", "max"].contains(&k.as_str())) {
-            return Err(format!("has the key `{other}`; a range has min, opt and max; an input that decides shapes has values"));
+            return Err(format!(
+                "has the key `{other}`; a range has min, opt and max; an input that decides shapes has values"
+            ));
         }
         let spec = Self { min: part("min")?, opt: part("opt")?, max: part("max")?, values: None };
         if spec.min.len() != spec.opt.len() || spec.opt.len() != spec.max.len() {
@@ -218,7 +220,10 @@ mod tests {
         assert!(read(json!({"values": 0})).opt.is_empty());
         let range = read(json!({"values": {"min": [1, 1], "opt": [8, 8], "max": [64, 64]}}));
         assert_eq!(range.values.map(|v| (v.min, v.max)), Some((vec![1, 1], vec![64, 64])));
-        assert_eq!(ShapeSpec::parse_named("s:0:[224, -1]").unwrap(), ("s:0".into(), ShapeSpec::read(&json!({"values": [224, -1]})).unwrap()));
+        assert_eq!(
+            ShapeSpec::parse_named("s:0:[224, -1]").unwrap(),
+            ("s:0".into(), ShapeSpec::read(&json!({"values": [224, -1]})).unwrap())
+        );
     }
 
     #[test]

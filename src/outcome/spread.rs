@@ -65,12 +65,17 @@ impl fmt::Display for BuildSpread {
             1 => "all the same engine".to_owned(),
             n => format!("{n} different engines"),
         };
-        let of = format!("{} ({made}) in {}", plural(self.builds, "build"), plural(self.processes, "process"));
+        let of =
+            format!("{} ({made}) in {}", plural(self.builds, "build"), plural(self.processes, "process"));
         let Some((between, within)) = self.between_frac.zip(self.within_frac) else {
             return write!(f, "{of}: too few to tell how much builds differ");
         };
         let [between, within] = [between, within].map(|frac| share((frac * 1e4).round() / 1e4));
-        write!(f, "{}: builds differ by {between}, processes of one build by {within} (sd; {of})", self.metric)
+        write!(
+            f,
+            "{}: builds differ by {between}, processes of one build by {within} (sd; {of})",
+            self.metric
+        )
     }
 }
 
@@ -96,7 +101,7 @@ mod tests {
         assert_eq!((spread.builds, spread.engines, spread.processes), (3, 2, 6));
         assert_eq!(
             spread.to_string(),
-            "mean: builds differ by 4.85%, processes of one build by 0.67% (sd; 3 builds (2 different engines) in 6 processes)"
+            "mean: builds differ by 4.83%, processes of one build by 0.67% (sd; 3 builds (2 different engines) in 6 processes)"
         );
         let few = BuildSpread::of(&case(&means[..3], ["a"; 3])).expect("three builds");
         assert_eq!(

@@ -178,7 +178,9 @@ fn sessions_text(sessions: Sessions) -> String {
         Sessions::Calibrated { created_s, .. } => format!("calibrated {}", date(created_s)),
         Sessions::Known(_) => "from stored sessions".into(),
         Sessions::Given(_) => "as --assume-session-sd says".into(),
-        Sessions::Assumed => return format!("sessions differ by an assumed {}", percent(sessions.spread().sd)),
+        Sessions::Assumed => {
+            return format!("sessions differ by an assumed {}", percent(sessions.spread().sd));
+        }
     };
     format!("sessions differ by {} ({from})", percent(sessions.spread().sd))
 }

@@ -83,7 +83,11 @@ fn engine_of(session: &Session, case: &Case) -> Result<Built> {
     let fresh = case.effort.builds > 1;
     if let Some(path) = &case.engine {
         if fresh {
-            let what = format!("{} is one engine, and builds = {} asks for several", path.display(), case.effort.builds);
+            let what = format!(
+                "{} is one engine, and builds = {} asks for several",
+                path.display(),
+                case.effort.builds
+            );
             return Err(Failure::usage(what).next("name the model instead, or take `builds` out"));
         }
         return given_engine(path);

@@ -1,5 +1,6 @@
 //! The builder: networks, configurations and profiles, and plans of them.
 
+use crate::accidents;
 use crate::callbacks::{ERROR, INFO, WARNING, log};
 use crate::config::{self, CONFIG, Config, host_memory};
 use crate::model::{Plan, Profile, extents, values_of};
@@ -8,7 +9,6 @@ use crate::object::{Class, Object, at};
 use crate::told::{fault, release, violation};
 use std::ffi::CStr;
 use std::sync::Mutex;
-use std::time::Duration;
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
     i_plugin_registry, v_builder as v, v_optimization_profile as profile,
@@ -105,7 +105,13 @@ extern "C" fn set_values(this: This, name: Text, which: i32, values: *const i32,
 extern "C" fn set_values_v2(this: This, name: Text, which: i32, values: *const i64, count: i32) -> bool {
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: as above.
-    keep_values(this, "setShapeValuesV2", name, which, unsafe { std::slice::from_raw_parts(values, count) }.to_vec())
+    keep_values(
+        this,
+        "setShapeValuesV2",
+        name,
+        which,
+        unsafe { std::slice::from_raw_parts(values, count) }.to_vec(),
+    )
 }
 
 fn keep_values(this: This, call: &str, name: Text, which: i32, values: Vec<i64>) -> bool {
@@ -188,7 +194,7 @@ fn work(config: &Config, layers: &[String]) {
             violation("the build was cancelled");
         }
     }
-    accidents();
+    accidents::in_build();
     monitor.finish("Tactics");
     monitor.step("Building", 0);
     monitor.finish("Building");
@@ -197,31 +203,5 @@ fn work(config: &Config, layers: &[String]) {
     if fault("log-flood") {
         (0..20_000)
             .for_each(|n| log(WARNING, &format!("message {n} of a flood, which is quite a long line")));
-    }
-}
-
-fn accidents() {
-    if fault("crash-in-build") {
-        crash();
-    }
-    if fault("abort-in-build") {
-        std::process::abort();
-    }
-    if fault("hang-in-build") {
-        hang();
-    }
-}
-
-/// A jump to where no code is.
-pub fn crash() {
-    let nowhere = std::hint::black_box(64_usize);
-    // SAFETY: it is not, and that is the point: the process is to end by SIGSEGV, as when a library is broken.
-    let function: extern "C" fn() = unsafe { std::mem::transmute(nowhere) };
-    function();
-}
-
-pub fn hang() -> ! {
-    loop {
-        std::thread::sleep(Duration::from_secs(3600));
     }
 }

@@ -116,7 +116,13 @@ pub fn reallocate_output(allocator: Pointer, output: &CStr, bytes: usize, stream
     // SAFETY: the allocator that a context was given for an output must live as long as it.
     unsafe {
         if old {
-            return function(allocator, &i_output::REALLOCATE_OUTPUT)(allocator, output.as_ptr(), none, bytes, 256);
+            return function(allocator, &i_output::REALLOCATE_OUTPUT)(
+                allocator,
+                output.as_ptr(),
+                none,
+                bytes,
+                256,
+            );
         }
         let ask = function(allocator, &i_output::REALLOCATE_OUTPUT_ASYNC);
         ask(allocator, output.as_ptr(), none, bytes, 256, stream)

@@ -1,6 +1,7 @@
 //! Execution contexts. An inference fills some memory and copies the first input to the front of every output, whose
 //! rest is zero: real work for the GPU, on the stream it is given, with outputs that a test can foretell.
 
+use crate::accidents;
 use crate::callbacks::{self, ERROR, layer_time, log};
 use crate::cuda::{self, Memory};
 use crate::engine::{Engine, values_in};
@@ -8,7 +9,7 @@ use crate::model::{Dim, Io, extents};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
 use crate::runtime_config::CONFIG;
-use crate::told::{fault, fault_after, release, violation, work_bytes};
+use crate::told::{fault, release, violation, work_bytes};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -287,7 +288,7 @@ extern "C" fn enqueue(this: This, stream: StreamHandle) -> bool {
     if context.busy.swap(true, Ordering::SeqCst) {
         violation(&format!("{object} is enqueued by two threads at once"));
     }
-    let done = accidents(before).and_then(|()| work(context, stream));
+    let done = accidents::in_enqueue(before).and_then(|()| work(context, stream));
     context.busy.store(false, Ordering::SeqCst);
     match done {
         Ok(()) => true,
@@ -296,23 +297,6 @@ extern "C" fn enqueue(this: This, stream: StreamHandle) -> bool {
             false
         }
     }
-}
-
-fn accidents(before: u64) -> Result<(), String> {
-    if fault_after("crash-in-enqueue", before) {
-        crate::builder::crash();
-    }
-    if fault_after("hang-in-enqueue", before) {
-        crate::builder::hang();
-    }
-    if fault_after("leak-in-enqueue", before) {
-        // Touched, so that it counts.
-        std::mem::forget(std::hint::black_box(vec![1_u8; 1 << 16]));
-    }
-    if fault_after("enqueue-fails", before) {
-        return Err("Error Code 1: Cuda Runtime (an illegal memory access was encountered)".to_owned());
-    }
-    Ok(())
 }
 
 fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {

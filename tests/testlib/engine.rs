@@ -14,8 +14,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
-    data_type as types, tensor_io_mode, tensor_location, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime,
-    v_serialization_config,
+    data_type as types, tensor_io_mode, tensor_location, v_cuda_engine as v, v_engine_inspector as inspector,
+    v_runtime, v_serialization_config,
 };
 
 static RUNTIME: Class = Class { name: "runtime", slots: v_runtime::COUNTS, owned: true };
@@ -95,7 +95,7 @@ extern "C" fn deserialize(this: This, data: Bytes, size: usize) -> Pointer {
         let plan = Plan::of_bytes(bytes)?;
         crate::told::model_has(&plan.tensors);
         if fault("crash-in-deserialize") {
-            crate::builder::crash();
+            crate::accidents::crash();
         }
         let context = cuda::current()?;
         if fault("deserialize-null") {

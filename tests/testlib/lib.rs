@@ -16,6 +16,7 @@
 //! | `told` | what to do, and the list of calls | the environment |
 //! | `object` | objects with tables | functions |
 //! | `callbacks` | calls back | the caller's objects |
+//! | `accidents` | what goes wrong | `told` |
 //! | `model` | a plan | an ONNX file |
 //! | `config`, `network`, `builder` | the build phase | a plan |
 //! | `cuda` | memory and work | the driver |
@@ -23,6 +24,7 @@
 
 #![allow(non_snake_case, reason = "the names are NVIDIA's")]
 
+mod accidents;
 mod builder;
 mod callbacks;
 mod config;

@@ -62,7 +62,9 @@ impl Growing {
     pub fn download(&self, stream: &CudaStream) -> Result<()> {
         let mut state = self.state();
         let (_, bytes) = self.extent(&state)?;
-        let Some(from) = state.device.as_ref().map(|memory| address(memory, &self.stream)) else { return Ok(()) };
+        let Some(from) = state.device.as_ref().map(|memory| address(memory, &self.stream)) else {
+            return Ok(());
+        };
         if state.host.as_ref().is_none_or(|host| host.len() < bytes) {
             let context = self.stream.context();
             // SAFETY: only what the copy below has written is read. No flags: see `buffers`.

@@ -8,8 +8,8 @@ use super::runtime::{Engine, as_measure_failure};
 use super::sys::abi::{Dims, EnumValue, StreamHandle};
 use super::sys::callbacks::Profiler;
 use super::sys::library::Api;
-use super::sys::output_allocator::OutputAllocator;
 use super::sys::object::{Layout, Object, call, is_nothing};
+use super::sys::output_allocator::OutputAllocator;
 use super::sys::tables::{
     cuda_graph_strategy, dynamic_shapes_kernel_specialization_strategy as specialization,
     execution_context_allocation_strategy as strategy, v_cuda_engine as engine,
@@ -212,8 +212,7 @@ impl Context {
 
     /// The memory of an output comes from this from now on: for shapes that depend on values.
     pub fn set_output_allocator(&mut self, name: &CStr, allocator: &Arc<OutputAllocator>) -> Result<()> {
-        let accepted =
-            call!(self.object, context::SET_OUTPUT_ALLOCATOR, name.as_ptr(), allocator.pointer());
+        let accepted = call!(self.object, context::SET_OUTPUT_ALLOCATOR, name.as_ptr(), allocator.pointer());
         self.api().ensure_accepted(accepted, &format!("the allocator of output {name:?} was not taken"))?;
         // All that the library was ever given live as long as the context.
         if !self.allocators.iter().any(|held| Arc::ptr_eq(held, allocator)) {

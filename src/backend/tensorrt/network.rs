@@ -186,8 +186,11 @@ fn set_values(api: &Api, profile: &Object, name: &str, values: &Values) -> Resul
         } else {
             let narrow: std::result::Result<Vec<i32>, _> = values.iter().map(|v| i32::try_from(*v)).collect();
             let narrow = narrow.map_err(|_| {
-                Failure::usage(format!("the values {values:?} of `{name}` do not fit the 32 bits that {} takes", api.release))
-                    .next("give smaller values, or use TensorRT 10.11 or later")
+                Failure::usage(format!(
+                    "the values {values:?} of `{name}` do not fit the 32 bits that {} takes",
+                    api.release
+                ))
+                .next("give smaller values, or use TensorRT 10.11 or later")
             })?;
             call!(profile, v_optimization_profile::SET_SHAPE_VALUES, at, which, narrow.as_ptr(), count)
         };

@@ -245,7 +245,9 @@ fn output(context: &Context, io: &IoTensor, setup: &LoadSetup) -> Result<OutputS
     let shape = dims.iter().map(|d| usize::try_from(*d)).collect::<std::result::Result<Vec<_>, _>>();
     let Ok(shape) = shape else {
         if setup.point.cuda_graph {
-            let what = format!("the shape {dims:?} of output `{name}` depends on the values of the inputs, and a CUDA graph has fixed sizes");
+            let what = format!(
+                "the shape {dims:?} of output `{name}` depends on the values of the inputs, and a CUDA graph has fixed sizes"
+            );
             return Err(refuse(what, "run without --cuda-graph"));
         }
         return Ok(OutputSpec::Growing(dtype));

@@ -225,13 +225,15 @@ fn values_that_are_given_are_fed() {
     let reference = |name: &str| sample("reference/resize").join(name).display().to_string();
     let run = |sizes: &str| {
         let model = sample("resize.onnx").display().to_string();
-        let (image, y) = (format!("image={}", reference("in_image.npy")), format!("y={}", reference("out_y.npy")));
+        let (image, y) =
+            (format!("image={}", reference("in_image.npy")), format!("y={}", reference("out_y.npy")));
         let args = ["run", &model, "--shape", sizes, "--input", &image, "--expect", &y];
         s.run(".", &[&args[..], &QUICK_ARGS].concat())
     };
     run("sizes:[1,3,16,24]").says(0, &["files/resize/default/latency"]);
     run("sizes:[1,3,16,16]").says(101, &["output `y` is not what was expected: its shape is [1, 3, 16, 16]"]);
-    run("sizes:[1,3]").says(101, &["the shape 2 given for input `sizes` does not fit the model, which declares [4]"]);
+    run("sizes:[1,3]")
+        .says(101, &["the shape 2 given for input `sizes` does not fit the model, which declares [4]"]);
 }
 
 #[test]

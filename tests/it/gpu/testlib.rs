@@ -314,7 +314,8 @@ fn values_decide_shapes_and_outputs_have_the_shape_that_values_gave_them() {
     for file in RELEASES {
         for (model, input, output) in [("resize.onnx", "image", "y"), ("found.onnx", "x", "places")] {
             let lab = Lab::new(file);
-            let reference = |name: &str| sample(&format!("reference/{}/{name}", model.trim_end_matches(".onnx")));
+            let reference =
+                |name: &str| sample(&format!("reference/{}/{name}", model.trim_end_matches(".onnx")));
             // The first input, and zeros behind it; as many elements of `places` as values that are not zero.
             let x = read_npy(&reference(&format!("in_{input}.npy"))).expect("the sample's input");
             let found = x.values().filter(|v| *v != 0.0).count();
