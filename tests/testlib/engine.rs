@@ -235,7 +235,7 @@ pub fn values_in(engine: &Engine, name: Text, profile: i32, which: i32) -> Optio
 }
 
 extern "C" fn profile_values_v2(this: This, name: Text, profile: i32, which: i32) -> *const i64 {
-    values_in(engine(this), name, profile, which).map_or(std::ptr::null(), |v| v.as_ptr())
+    values_in(engine(this), name, profile, which).map_or(std::ptr::null(), Vec::as_ptr)
 }
 
 extern "C" fn profile_values(this: This, name: Text, profile: i32, which: i32) -> *const i32 {

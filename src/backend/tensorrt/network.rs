@@ -146,8 +146,8 @@ pub fn add_profiles(
         }
         for input in &deciding {
             // Further profiles need not repeat what the case's own says.
-            let own = [Some(shapes), profiles.first()].into_iter().flatten();
-            let values = own.filter_map(|p| p.get(&input.name)?.values.as_ref()).next();
+            let mut own = [Some(shapes), profiles.first()].into_iter().flatten();
+            let values = own.find_map(|p| p.get(&input.name)?.values.as_ref());
             set_values(api, &profile, &input.name, values.ok_or_else(|| no_values(input))?)?;
         }
         let index = call!(config, v_builder_config::ADD_OPTIMIZATION_PROFILE, profile.pointer());
