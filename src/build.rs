@@ -1,17 +1,18 @@
 //! Builds the engine of a case, or finds it in the cache, which names engines by their contents. Runs in a build
 //! worker.
 
+mod values;
+
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::cache::Cache;
 use crate::case::{BackendKind, Target, sha256_hex};
-use crate::config::{BuildOptions, Shape, Values, dims_text, is_plan};
+use crate::config::{BuildOptions, Shape, dims_text, is_plan};
 use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec, PlanHeader};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::file;
-use crate::inputs::{self, sensible_range};
+use crate::inputs::sensible_range;
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
 use crate::progress::{Progress, Stage, Tell};
-use crate::tensor::DType;
 use crate::units::{hex, nanos};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,9 +23,6 @@ use std::time::{Duration, Instant};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
-
-/// TensorRT takes no more values that decide shapes from one input.
-const MOST_SHAPE_VALUES: usize = 64;
 
 /// Make the engine of a case, or find it in the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -242,7 +240,7 @@ fn resolve_inputs(job: &BuildJob, model: &ModelFile) -> Result<Vec<InputSpec>> {
                 Some(shape) => check_shape(input, shape)?,
                 None => declared_shape(input, job.batch, &mut batch_used)?,
             };
-            let shape = with_values(job, input, shape)?;
+            let shape = values::of_input(job, input, shape)?;
             let range = sensible_range(&input.name, input.dtype, input.index_bound);
             Ok(InputSpec { name: input.name.clone(), dtype: input.dtype, shape, range })
         })
@@ -318,30 +316,6 @@ fn declared_shape(input: &ModelInput, batch: Option<u64>, batch_used: &mut bool)
         });
     }
     Ok(Shape::fixed(fixed))
-}
-
-/// The shape with the input's values, where an engine may have to know them: those given, those of its file, or those
-/// that a plan is best at.
-fn with_values(job: &BuildJob, input: &ModelInput, shape: Shape) -> Result<Shape> {
-    let count: usize = shape.opt.iter().map(|d| usize::try_from(*d).unwrap_or(usize::MAX)).product();
-    let whole = matches!(input.dtype, DType::I32 | DType::I64 | DType::Bool);
-    if let Some(values) = &shape.values {
-        for values in [&values.min, &values.opt, &values.max] {
-            inputs::from_values(&input.name, values, input.dtype, vec![count])?;
-        }
-        return Ok(shape);
-    }
-    // TensorRT lets only small whole numbers decide shapes.
-    let may_decide = whole && shape.opt.len() < 2 && count <= MOST_SHAPE_VALUES;
-    let file = job.inputs.get(&input.name).filter(|_| may_decide && job.target.kind == BackendKind::Tensorrt);
-    let values = match file {
-        Some(path) => {
-            let fed = inputs::from_file(&input.name, path, DType::I64, &vec![count; shape.opt.len()])?;
-            Some(Values::fixed(fed.values().map(|v| v as i64).collect()))
-        }
-        None => input.served.as_ref().and_then(|served| served.values.clone()),
-    };
-    Ok(Shape { values, ..shape })
 }
 
 fn declared_text(dims: &[ModelDim]) -> String {

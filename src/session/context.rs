@@ -116,10 +116,14 @@ impl<'a> Session<'a> {
         self.times.borrow().get(id).copied()
     }
 
-    /// The folder of an engine that is built although it may be there.
+    /// The folder of an engine that is built although it may be there. Those of an earlier session are gone.
     pub(super) fn afresh(&self) -> PathBuf {
+        let builds = self.engines.join("builds");
+        if self.afresh.get() == 0 {
+            let _ = std::fs::remove_dir_all(&builds);
+        }
         self.afresh.set(self.afresh.get() + 1);
-        self.engines.join("builds").join(self.afresh.get().to_string())
+        builds.join(self.afresh.get().to_string())
     }
 
     pub(super) fn tell(&self, event: Event) {

@@ -53,7 +53,7 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
     for case in cases {
         let built = build_case(session, case);
         if let Ok(built) = &built {
-            session.tell(Event::Engine { id: &case.id, built });
+            built.builds().for_each(|built| session.tell(Event::Engine { id: &case.id, built }));
             built.cache_trouble.iter().for_each(|why| session.note(&format!("{}: {why}", case.id)));
         }
         let stop = built.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// One output of one request in flight.
 pub(crate) struct Growing {
     dtype: DType,
-    /// That of the requests: memory is given and taken in its order.
+    /// That of the requests, which memory is given and taken on.
     stream: Arc<CudaStream>,
     state: Mutex<State>,
 }
@@ -40,15 +40,17 @@ impl Growing {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The address of at least so many bytes on the GPU; 0 where it has no more. The request that used this place before
-    /// has completed.
+    /// The address of at least so many bytes on the GPU, which can be used at once; 0 where it has no more. The request
+    /// that used this place before has completed.
     pub fn room(&self, bytes: u64) -> u64 {
         let mut state = self.state();
         let wanted = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
         if state.capacity() < wanted {
             // First the old, so that both need not fit.
             state.device = None;
-            state.device = self.stream.alloc_zeros(wanted).ok();
+            let memory = self.stream.alloc_zeros(wanted).ok();
+            // The library may write to it from streams of its own, which know nothing of the order of this one.
+            state.device = memory.filter(|_| self.stream.synchronize().is_ok());
         }
         state.device.as_ref().map_or(0, |memory| address(memory, &self.stream))
     }

@@ -102,6 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn values_that_are_given_stand_in_the_place_of_a_shape() {
+        let spec = |name: &str, shape| InputSpec {
+            name: name.into(),
+            dtype: DType::I64,
+            shape,
+            range: crate::inputs::ValueRange::Full,
+        };
+        let range = Values { min: vec![1, 8], opt: vec![1, 16], max: vec![1, 64] };
+        let sizes = Shape { values: Some(range), ..Shape::fixed(vec![2]) };
+        let specs = [spec("fixed", Shape::fixed(vec![4])), spec("sizes", sizes)];
+        assert_eq!(shapes(&[], &specs, |s| &s.max, |v| &v.max), "'sizes':1x64");
+    }
+
+    #[test]
     fn files_are_named_in_quotes() {
         let dir = tempfile::tempdir().unwrap();
         let inputs = [("a:0".to_owned(), Tensor::from_f32(vec![1], &[1.0]))];
