@@ -1,6 +1,8 @@
 //! Builds the engine of a case, or finds it in the cache, which names engines by their contents. Runs in a build
 //! worker.
 
+mod values;
+
 use crate::backend::trace::{MemoryTrace, keep_events};
 use crate::backend::{Backend, BuildRequest, backend};
 use crate::cache::Cache;
@@ -35,6 +37,8 @@ pub struct BuildJob {
     pub trust_plan: bool,
     /// The configured shapes, by the input's name.
     pub shapes: BTreeMap<String, Shape>,
+    /// `.npy` files by the input they are for: an engine must know the values of those that decide shapes.
+    pub inputs: BTreeMap<String, PathBuf>,
     /// Fills a dynamic first dimension without a shape, where `batches` was configured.
     pub batch: Option<u64>,
     /// Whether a configured shape names the batch already.
@@ -49,6 +53,8 @@ pub struct BuildJob {
     pub cache: Option<PathBuf>,
     /// Where the events of the allocator go: then the engine is built, whatever is in a cache, and memory is traced.
     pub memory: Option<PathBuf>,
+    /// Build it although it may be there: builders choose other tactics from build to build.
+    pub fresh: bool,
 }
 
 /// Finds the engine in the cache or builds it.
@@ -74,7 +80,7 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
         return build_traced(job, model, made_from, (backend.as_ref(), &path, events), tell);
     }
     // A file that is damaged is built again, not trusted and not complained about.
-    if let Ok((header, parts)) = engine::read(&path) {
+    if let Some((header, parts)) = engine::read(&path).ok().filter(|_| !job.fresh) {
         let here = with_plugins_of(job, &header);
         if here != header {
             write(&path, &here, &parts)?;
@@ -258,6 +264,7 @@ fn resolve_inputs(job: &BuildJob, model: &ModelFile) -> Result<Vec<InputSpec>> {
                 Some(shape) => check_shape(input, shape)?,
                 None => declared_shape(input, job.batch, &mut batch_used)?,
             };
+            let shape = values::of_input(job, input, shape)?;
             let range = sensible_range(&input.name, input.dtype, input.index_bound);
             Ok(InputSpec { name: input.name.clone(), dtype: input.dtype, shape, range })
         })

@@ -96,6 +96,8 @@ pub fn tail_quantile(budget: Option<Budget>) -> f64 {
 pub struct Effort {
     /// Fresh measuring processes.
     pub processes: u64,
+    /// How often the engine is built; processes load the builds in turn.
+    pub builds: u64,
     /// Each process runs unmeasured for at least this long.
     pub warm_up: Nanos,
     /// Then it is measured for this long.
@@ -256,6 +258,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         point_asked: s.point_asked,
         effort: Effort {
             processes: s.processes,
+            builds: s.builds,
             warm_up: s.warm_up,
             measure: s.measure.unwrap_or(MEASURE),
             measure_from: if s.measure.is_some() { TimeFrom::Asked } else { TimeFrom::BuiltIn },
@@ -303,7 +306,7 @@ pub struct InputIdentity {
     pub dtype: crate::tensor::DType,
     /// Its dimensions.
     pub shape: Vec<u64>,
-    /// SHA-256 of the `.npy` file, or `seeded`.
+    /// SHA-256 of the `.npy` file, the values that are given, or `seeded`.
     pub source: String,
 }
 

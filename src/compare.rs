@@ -5,6 +5,7 @@
 //! that come from two sessions also carry what differs between sessions.
 
 mod budget;
+mod builds;
 mod clock;
 pub mod confirm;
 mod deciding;
@@ -214,7 +215,12 @@ fn compare_metric(
     };
     let processes = base.processes.iter().chain(&head.processes);
     let clock: Vec<Reading> = processes.filter_map(Reading::of_summary).collect();
-    let mut shown = compare_values(metric, [&values(base), &values(head)], &clock, margins, design);
+    let arms = [values(base), values(head)];
+    let mut shown = if base.has_builds() || head.has_builds() {
+        builds::compare(metric, [(base, &arms[0]), (head, &arms[1])], &clock, margins, design)
+    } else {
+        compare_values(metric, [&arms[0], &arms[1]], &clock, margins, design)
+    };
     // Too few pairs is said first: what is wrong with three of them may be an accident.
     let wants_units = shown.ruling.as_ref().is_err_and(NotJudged::wants_units);
     if let Some(why) = budget::not_gated(metric, base, head).filter(|_| !wants_units) {
@@ -227,16 +233,25 @@ fn compare_metric(
 /// clock of all of them.
 fn compare_values(
     metric: Metric,
-    [base, head]: [&[Option<f64>]; 2],
+    arms: [&[Option<f64>]; 2],
     clock: &[Reading],
     margins: Margins,
+    design: &Design,
+) -> MetricComparison {
+    compare_units(metric, arms, clock, (metric.rule(margins), basis(metric, design)), design)
+}
+
+/// One value per unit of base and of head, whatever a unit is.
+fn compare_units(
+    metric: Metric,
+    [base, head]: [&[Option<f64>]; 2],
+    clock: &[Reading],
+    (rule, mut basis): (Rule, Basis),
     design: &Design,
 ) -> MetricComparison {
     let known = |arm: &[Option<f64>]| -> Vec<f64> { arm.iter().flatten().copied().collect() };
     let (b, h) = (known(base), known(head));
     let mean = |v: &[f64]| stats::geometric_mean(v).unwrap_or(f64::NAN);
-    let rule = metric.rule(margins);
-    let mut basis = basis(metric, design);
     let units = base.len().min(head.len());
     let judged = if units < rule.min_units {
         // Three unpaired ones are shown with their interval, and decide nothing.

@@ -31,7 +31,7 @@ pub use prepare::Prepare;
 pub use program::ProgramOptions;
 pub use setting::{Flag, Setting, Takes};
 pub use settings::{MARGIN_FRAC, SETTINGS, Settings, TAIL_MARGIN_FRAC, parse_override};
-pub use shape::{Shape, ShapeSpec, dims_text};
+pub use shape::{Shape, ShapeSpec, Values, dims_text};
 pub use table::Place;
 pub use tensorrt::TensorrtOptions;
 pub use tolerance::Tolerances;
@@ -88,7 +88,7 @@ pub struct Package {
 pub struct Overrides {
     /// `--config KEY=VALUE` and its short forms, as one table.
     pub settings: Map<String, Value>,
-    /// `--shape NAME:SHAPE`: shapes by input.
+    /// `--shape NAME:SHAPE`: shapes, or values that decide shapes, by input.
     pub shapes: Vec<(String, ShapeSpec)>,
     /// `--input NAME=FILE`: `.npy` files by the input they are for.
     pub inputs: BTreeMap<String, PathBuf>,

@@ -122,13 +122,40 @@ pub struct Built {
     /// What building took of memory, where that was traced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ProcessMemory>,
+    /// The same engine, built again each time: where processes are to load several builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Built>,
 }
 
 impl Built {
     /// An engine in its file, with nothing to say about a cache.
     pub fn new(engine: PathBuf, header: EngineHeader, cached: bool) -> Self {
         let engine_bytes = header.parts.iter().map(|(_, n)| n).sum();
-        Self { engine, engine_bytes, header, cached, cache_trouble: None, kernels: None, memory: None }
+        Self {
+            engine,
+            engine_bytes,
+            header,
+            cached,
+            cache_trouble: None,
+            kernels: None,
+            memory: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// All builds, this one first.
+    pub fn builds(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// The build that a process loads, and its number where there are several; both count from 1. Builds take turns.
+    pub fn of_process(&self, process: u64) -> (Option<u32>, &Self) {
+        if self.others.is_empty() {
+            return (None, self);
+        }
+        let at = process.saturating_sub(1) as usize % (self.others.len() + 1);
+        let build = if at == 0 { self } else { &self.others[at - 1] };
+        (Some(at as u32 + 1), build)
     }
 }
 

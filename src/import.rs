@@ -256,6 +256,7 @@ fn engine(runs: &Runs) -> EngineRecord {
         build_ns: 0,
         engine_bytes,
         kernels: None,
+        builds: Vec::new(),
     }
 }
 

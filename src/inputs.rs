@@ -102,8 +102,29 @@ pub fn from_file(name: &str, path: &Path, dtype: DType, shape: &[usize]) -> Resu
     if tensor.dtype == dtype {
         return Ok(tensor);
     }
-    let mut data = Vec::with_capacity(tensor.len() * dtype.size());
-    for value in tensor.values() {
+    let data = fitted(tensor.values(), dtype).map_err(|value| {
+        refuse(format!("it holds {} and the value {value} does not fit the model's {dtype}", tensor.dtype))
+    })?;
+    Ok(Tensor { dtype, shape: tensor.shape, data })
+}
+
+/// A tensor of values that the configuration gives.
+pub fn from_values(name: &str, values: &[i64], dtype: DType, shape: Vec<usize>) -> Result<Tensor> {
+    let refuse = |what: String| {
+        Failure::usage(format!("input `{name}`: {what}")).next("give other values, or a file with --input")
+    };
+    if shape.iter().product::<usize>() != values.len() {
+        return Err(refuse(format!("{} values are given for the shape {shape:?}", values.len())));
+    }
+    let data = fitted(values.iter().map(|v| *v as f64), dtype)
+        .map_err(|value| refuse(format!("the value {value} does not fit the model's {dtype}")))?;
+    Ok(Tensor { dtype, shape, data })
+}
+
+/// The bytes of values as a type, or the first that it cannot hold.
+fn fitted(values: impl Iterator<Item = f64>, dtype: DType) -> std::result::Result<Vec<u8>, f64> {
+    let mut data = Vec::new();
+    for value in values {
         let fits = match dtype {
             DType::F16 | DType::F32 | DType::F64 => true,
             DType::Bool => value == 0.0 || value == 1.0,
@@ -115,14 +136,11 @@ pub fn from_file(name: &str, path: &Path, dtype: DType, shape: &[usize]) -> Resu
             DType::U64 => fits_in(value, 0.0, 9_007_199_254_740_992.0),
         };
         if !fits {
-            return Err(refuse(format!(
-                "it holds {} and the value {value} does not fit the model's {dtype}",
-                tensor.dtype
-            )));
+            return Err(value);
         }
         push_value(&mut data, dtype, value);
     }
-    Ok(Tensor { dtype, shape: tensor.shape, data })
+    Ok(data)
 }
 
 fn fits_in(value: f64, min: f64, max: f64) -> bool {
@@ -198,5 +216,14 @@ mod tests {
         let e = from_file("x", &path, DType::U8, &[2]).unwrap_err().to_string();
         assert!(e.contains("300") && e.contains("u8"), "{e}");
         assert!(from_file("x", &path, DType::I32, &[3]).unwrap_err().to_string().contains("shape"));
+    }
+
+    #[test]
+    fn values_are_fitted_or_refused() {
+        let sizes = from_values("s", &[224, -1], DType::I32, vec![2]).unwrap();
+        assert_eq!(sizes.values().collect::<Vec<_>>(), [224.0, -1.0]);
+        let refused = |values: &[i64], dtype| from_values("s", values, dtype, vec![2]).unwrap_err().message;
+        assert_eq!(refused(&[224, -1], DType::U64), "input `s`: the value -1 does not fit the model's u64");
+        assert_eq!(refused(&[1], DType::I64), "input `s`: 1 values are given for the shape [2]");
     }
 }

@@ -11,6 +11,8 @@
 //!   that `discover` tries, **cell**: one of them; a **pin** is the winner's point, kept with its measurement.
 //! - **worker**: a fresh child process in which native code runs. **parent**: everything else; it never opens a
 //!   native inference library.
+//! - **builds**: a case may ask for several of its engine, as builders choose kernels anew; then builds are what is
+//!   compared, and not the processes that load them.
 //! - **stream**: requests to a loaded engine that complete in order. **pass**: requests of their own, looked at in one
 //!   way: by the host's clock, by the GPU's.
 //! - **memory run**: a worker that loads an engine, answers some requests and destroys everything, with its allocations

@@ -11,6 +11,7 @@ mod figures;
 mod grid;
 mod memory;
 mod run;
+mod spread;
 mod tally;
 
 pub use added::{Added, AddedBy, AddedWhat};
@@ -24,4 +25,5 @@ pub use figures::{
 pub use grid::{Discovered, Dropped, Explored};
 pub use memory::{MemoryOutcome, MemoryRow};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
+pub use spread::BuildSpread;
 pub use tally::Tally;

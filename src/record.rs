@@ -4,6 +4,7 @@
 //! hash of its own text.
 
 mod acceptance;
+mod builds;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod wire;
@@ -16,6 +17,7 @@ use crate::discover::{Cell, Discovery};
 use crate::engine::KeptKernels;
 use crate::error::Failure;
 use crate::summarize::{InvalidReason, Summary};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// All processes of a session.
@@ -120,6 +122,20 @@ pub struct EngineRecord {
     /// What was compiled before the measuring processes loaded the engine; `None`: each compiled for itself, or there is
     /// nothing to compile then.
     pub kernels: Option<KeptKernels>,
+    /// Each build, in the order of their numbers; empty where there is one.
+    pub builds: Vec<EngineBuild>,
+}
+
+/// One of several builds of an engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EngineBuild {
+    /// The hash of its payload.
+    pub payload_sha256: String,
+    /// How long building took, in nanoseconds.
+    pub build_ns: u64,
+    /// Size of the payload, in bytes.
+    #[serde(rename = "bytes")]
+    pub engine_bytes: u64,
 }
 
 impl EngineRecord {

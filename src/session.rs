@@ -28,24 +28,46 @@ pub use models::declared_inputs;
 pub use source::source_of_revision;
 
 use crate::baseline::Store;
-use crate::case::Case;
+use crate::case::{Case, Effort};
 use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
-use crate::error::{FailureKind, Result};
+use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Event, RunOutcome};
 use context::Session;
 use stages::{build_all, measure_case, new_record};
 use std::collections::BTreeMap;
 
-/// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache.
+/// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache, so each is built
+/// once.
 pub fn build(setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Built>>> {
-    let session = Session::begin(setup, cases, Some(0))?;
-    Ok(build_all(&session, cases))
+    let cases: Vec<Case> = cases.iter().map(built_once).collect();
+    let session = Session::begin(setup, &cases, Some(0))?;
+    Ok(build_all(&session, &cases))
+}
+
+/// The case with one build of its engine.
+fn built_once(case: &Case) -> Case {
+    Case { effort: Effort { builds: 1, ..case.effort }, ..case.clone() }
+}
+
+/// Fails for the first case with builds that no process would load.
+fn ensure_processes(cases: &[Case]) -> Result<()> {
+    let short = |case: &&Case| case.effort.processes < case.effort.builds;
+    cases.iter().find(short).map_or(Ok(()), |case| {
+        let Effort { processes, builds, .. } = case.effort;
+        Err(Failure::usage(format!("{}: {processes} processes are fewer than {builds} builds", case.id))
+            .next(format!(
+                "set processes = {} or more: two for each build tell how much processes differ",
+                2 * builds
+            ))
+            .context(&case.place))
+    })
 }
 
 /// Builds, measures, records and compares `cases`. `session_sd_frac` is how much sessions are said to differ, if somebody
 /// says so.
 pub fn run(setup: &Setup, cases: &[Case], session_sd_frac: Option<f64>) -> Result<RunOutcome> {
+    ensure_processes(cases)?;
     let processes = cases.iter().map(|c| c.effort.processes).sum();
     let mut session = Session::open(setup, cases, Some(processes))?;
     session.history.given = session_sd_frac.map(Sessions::given);

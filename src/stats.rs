@@ -23,6 +23,7 @@
 //! | [`mod@paired`] | [`Estimate`] | two arms that ran as pairs |
 //! | [`mod@welch`] | [`Estimate`] | two arms that did not (a stored record) |
 //! | [`sessions`] | σ_session | five or more stored sessions |
+//! | [`anova`] | [`VarianceComponents`]: spread between and within groups | values in groups |
 //! | [`shrinkage`] | [`Prior`]: what the spread usually is | past comparisons on the device |
 //! | [`ranks`] | [`RankTest`]: p values, interval and estimate by ranks | oriented log ratios |
 //! | [`mod@decide`] | [`Ruling`]: THE decision | an [`Estimate`], the [`Test`] that decides and a [`Rule`] |
@@ -37,6 +38,7 @@
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
 pub mod allocation;
+pub mod anova;
 pub mod autocorrelation;
 pub mod binomial;
 pub mod bursts;
@@ -61,6 +63,7 @@ pub mod tick;
 pub mod welch;
 
 pub use allocation::{ProcessCost, requests_for};
+pub use anova::{VarianceComponents, variance_components};
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};
 pub use centre::{geometric_mean, median_by};

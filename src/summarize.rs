@@ -42,6 +42,8 @@ pub struct Summary {
     pub tick_ns: Option<u64>,
     /// How long it was to measure, at least, in nanoseconds; `None` where that is not known.
     pub measure_ns: Option<u64>,
+    /// The build of the engine that it loaded, from 1; `None` where there is one.
+    pub build: Option<u32>,
     /// Outliers between Tukey's inner and outer fences. All outliers are counted and kept.
     pub outliers_mild: u64,
     /// Outliers beyond the outer fences.
@@ -197,6 +199,7 @@ pub fn summarize(
         n_eff: d.n_eff,
         tick_ns: d.tick_ns,
         measure_ns: None,
+        build: None,
         outliers_mild: d.labels.low_mild + d.labels.high_mild,
         outliers_severe: d.labels.low_severe + d.labels.high_severe,
         inferences_per_s: measured.requests_per_s * measured.inferences_per_request,

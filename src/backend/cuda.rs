@@ -6,6 +6,7 @@
 pub(crate) mod buffers;
 mod driver;
 mod gate;
+pub(crate) mod growing;
 mod kernel;
 pub(crate) mod memory;
 pub mod nvtx;
@@ -117,7 +118,7 @@ fn stream(
     let input = &inputs.first().ok_or_else(|| Failure::usage("a workload has one input"))?.1;
     let output = Tensor { dtype: input.dtype, shape: input.shape.clone(), data: vec![0; input.data.len()] };
     let cuda_stream = gpu.stream()?;
-    let buffers = Buffers::all(gpu, &cuda_stream, inputs, &[output], setup)?;
+    let buffers = Buffers::all(gpu, &cuda_stream, inputs, &[output.into()], setup)?;
     let spin = Spin::new(gpu, kernels, workload, &cuda_stream, &buffers)?;
     let mut stream = GpuStream::new(gpu, kernels, cuda_stream, buffers, spin, setup)?;
     let capture_ns = if setup.point.cuda_graph { stream.capture_all()? } else { 0 };

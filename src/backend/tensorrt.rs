@@ -9,6 +9,7 @@
 //! | `context` | contexts | an engine |
 //! | `foreign` | a model | a plan that somebody else made |
 //! | `inspector` | what an engine says about its layers | an engine, a context |
+//! | `host_tensor` | the memory of an input that decides shapes | bytes |
 //! | `run` | streams of requests | an engine, contexts, CUDA |
 //!
 //! Only workers use it: a native library that crashes takes its process with it.
@@ -17,6 +18,7 @@ mod build;
 pub mod context;
 mod foreign;
 mod gpu;
+mod host_tensor;
 mod inspector;
 mod network;
 mod options;

@@ -155,7 +155,7 @@ impl Backend for Trtexec {
             )
             .next("run the same by hand: trtexec --onnx=… --saveEngine=engine.plan"));
         }
-        let shapes = inputs::shapes(&request.model.inputs, request.inputs, |s| &s.shape.opt);
+        let shapes = inputs::shapes(&request.model.inputs, request.inputs, |s| &s.opt, |v| &v.opt);
         let mut parts = vec![("engine.plan".into(), bytes), (SHAPES.into(), shapes.into_bytes())];
         let when_run = trtexec::options_for(TrtexecPhase::Run, user);
         if !when_run.is_empty() {
@@ -201,9 +201,9 @@ fn library(version: TrtexecVersion) -> String {
 /// The shapes to build for. Static models must not be given any: trtexec refuses them.
 fn profile(declared: &[ModelInput], specs: &[InputSpec]) -> Vec<String> {
     let all = [
-        ("--minShapes", inputs::shapes(declared, specs, |s| &s.shape.min)),
-        ("--optShapes", inputs::shapes(declared, specs, |s| &s.shape.opt)),
-        ("--maxShapes", inputs::shapes(declared, specs, |s| &s.shape.max)),
+        ("--minShapes", inputs::shapes(declared, specs, |s| &s.min, |v| &v.min)),
+        ("--optShapes", inputs::shapes(declared, specs, |s| &s.opt, |v| &v.opt)),
+        ("--maxShapes", inputs::shapes(declared, specs, |s| &s.max, |v| &v.max)),
     ];
     all.into_iter().filter(|(_, v)| !v.is_empty()).map(|(option, v)| format!("{option}={v}")).collect()
 }

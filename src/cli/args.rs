@@ -39,8 +39,11 @@ struct PairArgs {
     /// Any setting, such as processes=10 or build.optimize=false; the value is TOML
     #[arg(long = "config", value_name = "KEY=VALUE")]
     config: Vec<String>,
-    /// Shape of an input, such as input:1x3x224x224; input:scalar for rank 0
-    #[arg(long = "shape", value_name = "NAME:DIMS")]
+    #[arg(
+        long = "shape",
+        value_name = "NAME:DIMS",
+        help = "Shape of an input, such as input:1x3x224x224; input:scalar for rank 0; sizes:[224,224] for values that decide shapes"
+    )]
     shapes: Vec<String>,
     /// Feed an input from a .npy file instead of seeded random values
     #[arg(long = "input", value_name = "NAME=FILE")]

@@ -51,10 +51,10 @@ pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> O
     }
 }
 
-/// The logarithm of the tail, over the processes of one arm; `None` unless every process has it, and two do.
+/// The logarithm of the tail, over the processes (or builds) of one arm; `None` unless every process has it, and two do.
 fn tail(case: &CaseRecord, budget: Budget) -> Option<Estimate> {
-    let logs: Option<Vec<f64>> =
-        case.processes.iter().map(|s| Some(Metric::Tail.value(s, Some(budget))?.ln())).collect();
+    let values = case.processes.iter().map(|s| Metric::Tail.value(s, Some(budget))).collect();
+    let logs: Option<Vec<f64>> = case.by_unit(values).into_iter().map(|v| Some(v?.ln())).collect();
     paired_t(&logs?, 0.0).ok()
 }
 

@@ -66,6 +66,8 @@ pub enum Basis {
     },
     /// Sessions differ, by so much.
     Sessions(Sessions),
+    /// The builds' own spread, and that of sessions where the arms are of two.
+    Builds(Option<Sessions>),
 }
 
 impl Basis {
@@ -74,7 +76,22 @@ impl Basis {
         match self {
             Self::Pairs | Self::Calibration { .. } => Unit::Pairs,
             Self::Sessions(_) => Unit::Processes,
+            Self::Builds(_) => Unit::Builds,
         }
+    }
+
+    /// The same where builds are what is counted.
+    pub(super) fn of_builds(self) -> Self {
+        match self {
+            Self::Sessions(sessions) => Self::Builds(Some(sessions)),
+            Self::Pairs | Self::Calibration { .. } => Self::Builds(None),
+            Self::Builds(_) => self,
+        }
+    }
+
+    /// Whether sessions are taken to differ by what nobody measured.
+    pub fn assumes_sessions(self) -> bool {
+        matches!(self, Self::Sessions(Sessions::Assumed) | Self::Builds(Some(Sessions::Assumed)))
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A check corrects its claims in [`super::confirm`] instead, with pairs that were measured for that.
 
-use super::{Basis, BrokenBudget, CaseComparison, Inconclusive, Metric, Sessions, Verdict, verdict_of};
+use super::{BrokenBudget, CaseComparison, Inconclusive, Metric, Verdict, verdict_of};
 use crate::stats::multiplicity::FALSE_DISCOVERY_RATE;
 use crate::stats::{Decision, Doubt, Ruling, StatError, benjamini_hochberg};
 
@@ -17,7 +17,7 @@ impl CaseComparison {
         let mut reasons = self.metrics.iter().filter(rests_on).peekable();
         self.verdict == Verdict::Regressed
             && reasons.peek().is_some()
-            && reasons.all(|m| m.basis == Basis::Sessions(Sessions::Assumed))
+            && reasons.all(|m| m.basis.assumes_sessions())
     }
 
     /// The verdict in a word, as tables have it.
@@ -99,6 +99,7 @@ fn p_values(c: &CaseComparison, direction: Decision) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::case::Margins;
+    use crate::compare::Sessions;
     use crate::compare::{Design, compare_case};
     use crate::record::{CaseRecord, sample};
     use crate::stats::SessionSpread;

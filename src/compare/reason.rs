@@ -40,13 +40,16 @@ impl WhichArm {
     }
 }
 
-/// What a comparison counts: pairs where both arms ran as pairs, else the processes of each arm.
+/// What a comparison counts: builds where an engine was built several times, else pairs where both arms ran as pairs, else
+/// the processes of each arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// One process of each arm, back to back.
     Pairs,
     /// The processes of an arm.
     Processes,
+    /// The builds of an engine.
+    Builds,
 }
 
 impl Unit {
@@ -55,6 +58,7 @@ impl Unit {
         match self {
             Self::Pairs => "pairs",
             Self::Processes => "processes",
+            Self::Builds => "builds",
         }
     }
 
@@ -63,6 +67,7 @@ impl Unit {
         match self {
             Self::Pairs => format!("check --pairs {n}"),
             Self::Processes => format!("run --processes {n}"),
+            Self::Builds => format!("--builds {n}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Joins the decisions on a case's metrics into one verdict. Pure.
 
 use super::reason::{BrokenBudget, Inconclusive, Invalid, NotComparable, NotJudged, Remedy};
-use super::{Basis, Metric, MetricComparison, Sessions};
+use super::{Metric, MetricComparison};
 use crate::case::{Budget, Margins};
 use crate::stats::{Decision, Doubt, Ruling};
 
@@ -141,7 +141,7 @@ fn doubt(m: &MetricComparison, r: &Ruling, budget: Option<Budget>) -> Inconclusi
         Some(Doubt::TooFewUnits | Doubt::TooWide) | None => {
             let remedy = match r.units_to_settle {
                 Some(n) => Remedy::Units(m.basis.unit(), n),
-                None if m.basis == Basis::Sessions(Sessions::Assumed) => Remedy::Calibration,
+                None if m.basis.assumes_sessions() => Remedy::Calibration,
                 None => Remedy::Unknown(m.basis.unit()),
             };
             Inconclusive::TooUncertain { metric, remedy }

@@ -150,6 +150,10 @@ settings! {
     /// Fresh processes for each case. Verdicts compare processes: with more of them smaller changes show.
     processes: u64 = "processes", whole(1), 8, "8",
         Flag::new("processes", One("N"), "Fresh measuring processes per case");
+    /// How often each engine is built, afresh each time: builders that time kernels choose others from build to build.
+    /// Processes are spread over the builds, and where there are several, verdicts compare builds.
+    builds: u64 = "builds", builds, 1, "1",
+        Flag::new("builds", One("N"), "Build each engine so often (1, or 3 and more), and compare builds instead of processes");
     /// How long each process runs unmeasured, at least: until latencies are steady, too.
     warm_up: Nanos = "warm-up", parsed, Nanos(200_000_000), r#""200ms""#,
         Flag::new("warm-up", One("TIME"), "Warm up for at least this long, and until latencies are steady");
@@ -245,6 +249,14 @@ pub(super) fn positive_time(value: &Value) -> Result<Nanos, String> {
 fn gpu_number(value: &Value) -> Result<u32, String> {
     let number = whole(0)(value)?;
     u32::try_from(number).map_err(|_| format!("is {number}; GPUs are numbered from 0"))
+}
+
+/// Two would say nothing of how much builds differ.
+fn builds(value: &Value) -> Result<u64, String> {
+    match whole(1)(value)? {
+        2 => Err("is 2, which says nothing of how much builds differ; use 1, or 3 and more".into()),
+        n => Ok(n),
+    }
 }
 
 fn percentile(value: &Value) -> Result<f64, String> {

@@ -1,4 +1,9 @@
-//! Reads input shapes as people write them: `[1, 3, 224, 224]`, `"1x3x224x224"`, `["batch", 128]`, or min/opt/max.
+//! Reads input shapes as people write them: `[1, 3, 224, 224]`, `"1x3x224x224"`, `["batch", 128]`, or min/opt/max; and
+//! for inputs whose values decide shapes, `{ values = [224, 224] }`.
+
+mod values;
+
+pub use values::Values;
 
 use super::table::{describe, text};
 use serde::{Deserialize, Serialize};
@@ -22,6 +27,8 @@ pub struct ShapeSpec {
     pub opt: Vec<Dim>,
     /// The largest extents that the engine must serve.
     pub max: Vec<Dim>,
+    /// What the input holds, where that is said.
+    pub values: Option<Values>,
 }
 
 /// A [`ShapeSpec`] with the batch filled in.
@@ -33,18 +40,24 @@ pub struct Shape {
     pub opt: Vec<u64>,
     /// The largest extents that the engine must serve.
     pub max: Vec<u64>,
+    /// What the input holds, where that is said: an engine must know it beforehand where it decides shapes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Values>,
 }
 
 impl Shape {
     /// One shape and no other.
     pub fn fixed(dims: Vec<u64>) -> Self {
-        Self { min: dims.clone(), opt: dims.clone(), max: dims }
+        Self { min: dims.clone(), opt: dims.clone(), max: dims, values: None }
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&dims_text(&self.opt))
+        match &self.values {
+            Some(values) => values.fmt(f),
+            None => f.write_str(&dims_text(&self.opt)),
+        }
     }
 }
 
@@ -59,21 +72,35 @@ pub fn dims_text(dims: &[u64]) -> String {
 impl ShapeSpec {
     /// One shape and no other.
     pub fn fixed(dims: Vec<Dim>) -> Self {
-        Self { min: dims.clone(), opt: dims.clone(), max: dims }
+        Self { min: dims.clone(), opt: dims.clone(), max: dims, values: None }
     }
 
-    /// A list, a text with `x`, or a table with min, opt and max.
+    /// The input holds these values: a number alone is a scalar, a list has one dimension.
+    fn holding((values, rank): (Values, usize)) -> Self {
+        let dims = vec![Dim::Fixed(values.opt.len() as u64); rank];
+        Self { values: Some(values), ..Self::fixed(dims) }
+    }
+
+    /// A list, a text with `x`, a table with min, opt and max, or a table with values.
     pub fn read(value: &Value) -> Result<Self, String> {
         let Value::Object(range) = value else {
             return dims(value).map(Self::fixed);
         };
+        if let Some(values) = range.get("values") {
+            return match range.len() {
+                1 => Values::read(values).map(Self::holding),
+                _ => Err("has `values`, whose number says the shape: nothing else goes with them".into()),
+            };
+        }
         let part = |key: &str| {
             range.get(key).ok_or(format!("has no `{key}`; a range needs min, opt and max")).and_then(dims)
         };
         if let Some(other) = range.keys().find(|k| !["min", "opt", "max"].contains(&k.as_str())) {
-            return Err(format!("has the key `{other}`; a range has min, opt and max"));
+            return Err(format!(
+                "has the key `{other}`; a range has min, opt and max; an input that decides shapes has values"
+            ));
         }
-        let spec = Self { min: part("min")?, opt: part("opt")?, max: part("max")? };
+        let spec = Self { min: part("min")?, opt: part("opt")?, max: part("max")?, values: None };
         if spec.min.len() != spec.opt.len() || spec.opt.len() != spec.max.len() {
             return Err("has min, opt and max of different rank".into());
         }
@@ -85,14 +112,18 @@ impl ShapeSpec {
         Ok(spec)
     }
 
-    /// The command-line form: `input:1x3x224x224`; `input:scalar` or `input:` for rank 0.
+    /// The command-line form: `input:1x3x224x224`; `input:scalar` or `input:` for rank 0; `input:[224,224]` for values.
     pub fn parse_named(arg: &str) -> Result<(String, Self), String> {
         // Tensor names may hold colons (`serving_default_x:0`), shapes never do.
         let (name, dims) = arg
             .rsplit_once(':')
             .filter(|(name, _)| !name.is_empty())
             .ok_or_else(|| format!("`{arg}` is not NAME:SHAPE; write it like input:1x3x224x224"))?;
-        Ok((name.to_owned(), Self::fixed(parse_dims(dims)?)))
+        let spec = match values::parse(dims) {
+            Some(values) => Self::holding(values?),
+            None => Self::fixed(parse_dims(dims)?),
+        };
+        Ok((name.to_owned(), spec))
     }
 
     /// The shape at one batch size.
@@ -100,7 +131,8 @@ impl ShapeSpec {
         let fill = |dims: &[Dim]| {
             dims.iter().map(|d| if let Dim::Fixed(n) = d { *n } else { batch }).collect::<Vec<u64>>()
         };
-        Shape { min: fill(&self.min), opt: fill(&self.opt), max: fill(&self.max) }
+        let values = self.values.clone();
+        Shape { min: fill(&self.min), opt: fill(&self.opt), max: fill(&self.max), values }
     }
 
     /// Whether any dimension is the word `batch`.
@@ -180,6 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn values_say_the_shape() {
+        let read = |value| ShapeSpec::read(&value).unwrap().at(7);
+        let sizes = read(json!({"values": [224, -1]}));
+        assert_eq!((&sizes.opt, &sizes.values), (&vec![2], &Some(Values::fixed(vec![224, -1]))));
+        assert_eq!(sizes.to_string(), "[224, -1]");
+        assert!(read(json!({"values": 0})).opt.is_empty());
+        let range = read(json!({"values": {"min": [1, 1], "opt": [8, 8], "max": [64, 64]}}));
+        assert_eq!(range.values.map(|v| (v.min, v.max)), Some((vec![1, 1], vec![64, 64])));
+        assert_eq!(
+            ShapeSpec::parse_named("s:0:[224, -1]").unwrap(),
+            ("s:0".into(), ShapeSpec::read(&json!({"values": [224, -1]})).unwrap())
+        );
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for bad in [
             json!([0]),
@@ -194,5 +241,7 @@ mod tests {
             assert!(ShapeSpec::read(&bad).is_err(), "{bad}");
         }
         assert!(ShapeSpec::parse_named("1x3").is_err());
+        assert!(ShapeSpec::parse_named("sizes:[1,x]").is_err());
+        assert!(ShapeSpec::read(&json!({"values": [2], "opt": [1]})).is_err());
     }
 }

@@ -108,6 +108,13 @@ impl<'a> Checks<'a> {
 
     /// What is to be said where two answers to the same request differ, and which of them is wrong.
     pub fn difference(&self, early: &Answer, late: &Answer) -> Option<String> {
+        let mut outputs = self.names.iter().zip(early.tensors.iter().zip(&late.tensors));
+        if let Some((name, (e, l))) = outputs.find(|(_, (e, l))| e.shape != l.shape) {
+            let ((a, first), (b, last)) = ((&e.shape, early.when), (&l.shape, late.when));
+            return Some(format!(
+                "output `{name}` had the shape {a:?} {first} and {b:?} {last}, of the same inputs"
+            ));
+        }
         let mut pairs = early.tensors.iter().zip(&late.tensors).enumerate();
         let (output, (at, e, l)) = pairs.find_map(|(i, (e, l))| Some((i, self.farthest(e, l, true)?)))?;
         let (first, last) = (early.when, late.when);
@@ -194,5 +201,11 @@ mod tests {
         let said = unknown.difference(&first, &warm).unwrap_or_default();
         assert!(said.ends_with("; nothing tells which is right: give --expect"), "{said}");
         assert_eq!(unknown.difference(&warm, &answer("after measuring", [1.0, 2.0])), None, "within");
+        let short = Answer { when: "after measuring", tensors: vec![Tensor::from_f32(vec![1], &[1.0])] };
+        let said = unknown.difference(&warm, &short).unwrap_or_default();
+        assert!(
+            said.starts_with("output `y` had the shape [2] after warming up and [1] after measuring"),
+            "{said}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The input tensors of the case: out of `files` by the input's name, otherwise random.
+/// The input tensors of the case: out of `files` by the input's name, the values that are given, otherwise random.
 pub(super) fn feeds(
     files: &BTreeMap<String, PathBuf>,
     seed: u64,
@@ -24,9 +24,10 @@ pub(super) fn feeds(
         .map(|spec| {
             let shape: Vec<usize> =
                 spec.shape.opt.iter().map(|d| usize::try_from(*d).unwrap_or(usize::MAX)).collect();
-            let tensor = match files.get(&spec.name) {
-                Some(path) => inputs::from_file(&spec.name, path, spec.dtype, &shape)?,
-                None => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, seed)?,
+            let tensor = match (files.get(&spec.name), &spec.shape.values) {
+                (Some(path), _) => inputs::from_file(&spec.name, path, spec.dtype, &shape)?,
+                (None, Some(values)) => inputs::from_values(&spec.name, &values.opt, spec.dtype, shape)?,
+                (None, None) => inputs::seeded(&spec.name, spec.dtype, shape, spec.range, seed)?,
             };
             Ok((spec.name.clone(), tensor))
         })

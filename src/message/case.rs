@@ -2,7 +2,7 @@
 
 use super::{ComparedCase, Number};
 use crate::config::Scenario;
-use crate::outcome::Bound;
+use crate::outcome::{Bound, BuildSpread};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -38,6 +38,8 @@ pub struct CaseFinished {
     pub peak_host_bytes: Option<Number>,
     /// Null on `cpu`.
     pub gpu: Option<GpuNumbers>,
+    /// How much builds of the engine differ; null where it was built once.
+    pub builds: Option<BuildSpread>,
     /// What holds the case back on its GPU; null where the numbers do not tell.
     pub bound: Option<Bound>,
     /// Null without a budget.

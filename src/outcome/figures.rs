@@ -1,6 +1,7 @@
 //! The numbers of one measured case over its processes, each computed once for every format.
 
 use super::bound::Bound;
+use super::spread::BuildSpread;
 use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
 use crate::case::{Budget, tail_quantile};
 use crate::compare::Metric;
@@ -39,10 +40,11 @@ impl Figure {
     }
 }
 
-/// The value over the processes of a case; `None` unless every process has it.
+/// The value over the processes of a case, or its builds; `None` unless every process has it.
 fn over(case: &CaseRecord, value: impl Fn(&Summary) -> Option<f64>) -> Option<Figure> {
-    let values: Vec<f64> = case.processes.iter().filter_map(value).collect();
-    if values.len() < case.processes.len() { None } else { Figure::of(&values) }
+    let values: Option<Vec<f64>> =
+        case.by_unit(case.processes.iter().map(value).collect()).into_iter().collect();
+    Figure::of(&values?)
 }
 
 /// Everything that is said of one case before it is compared with anything. `None`: not known, or too few requests.
@@ -72,6 +74,8 @@ pub struct Figures {
     pub peak_host_bytes: Option<Figure>,
     /// `None` where no process ran on a GPU.
     pub gpu: Option<GpuFigures>,
+    /// How much builds differ; `None` where there is one.
+    pub builds: Option<BuildSpread>,
     /// What holds the case back; `None` where the numbers do not tell.
     pub bound: Option<Bound>,
     /// Whether the budget holds; `None` without one.
@@ -113,6 +117,7 @@ impl Figures {
             first_ns: over(case, |s| known(s.first_ns)),
             peak_host_bytes: over(case, |s| s.peak_host_bytes.map(|b| b as f64)),
             gpu,
+            builds: BuildSpread::of(case),
             bound: gpu.and_then(|gpu| Bound::of(case, &gpu)),
             budget: BudgetResult::of(case),
             capacity: CapacityFigures::of(case),

@@ -2,7 +2,7 @@
 
 use super::FileHash;
 use crate::case::{Case, OpenLoop};
-use crate::config::{ArrivalsChoice, Shape, Wait, dims_text};
+use crate::config::{ArrivalsChoice, Shape, Wait};
 use crate::units::{Nanos, bytes, share};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -79,8 +79,9 @@ fn named_file(path: &Path, contents: FileHash) -> String {
 
 /// Whether both measure the same shapes; the range around them is how an engine is built.
 pub(super) fn same_shapes(base: &Case, head: &Case) -> bool {
-    let opt = |c: &Case| -> BTreeMap<String, Vec<u64>> {
-        c.shapes.iter().map(|(name, shape)| (name.clone(), shape.opt.clone())).collect()
+    let opt = |c: &Case| -> BTreeMap<String, (Vec<u64>, Option<Vec<i64>>)> {
+        let fed = |shape: &Shape| (shape.opt.clone(), shape.values.as_ref().map(|v| v.opt.clone()));
+        c.shapes.iter().map(|(name, shape)| (name.clone(), fed(shape))).collect()
     };
     opt(base) == opt(head) && base.batch_in_shapes == head.batch_in_shapes
 }
@@ -140,7 +141,7 @@ fn open_changes(found: &mut Changes, base: &OpenLoop, head: &OpenLoop, contents:
 
 fn shape_changes(found: &mut Changes, base: &Case, head: &Case) {
     let shape = |c: &Case, name: &String| {
-        c.shapes.get(name).map_or_else(|| "the model's".to_owned(), |s: &Shape| dims_text(&s.opt))
+        c.shapes.get(name).map_or_else(|| "the model's".to_owned(), Shape::to_string)
     };
     let names: BTreeSet<&String> = base.shapes.keys().chain(head.shapes.keys()).collect();
     for name in names {
@@ -156,6 +157,7 @@ pub(super) fn setting_changes(base: &Case, head: &Case, contents: FileHash) -> V
     found.add("tail-margin", share(base.margins.tail_frac), share(head.margins.tail_frac));
     let (b, h) = (base.effort, head.effort);
     found.add_number("processes", b.processes, h.processes);
+    found.add_number("builds", b.builds, h.builds);
     found.add_number("warm-up", b.warm_up, h.warm_up);
     found.add_number("measure", b.measure, h.measure);
     found.add_number("time-limit", b.time_limit, h.time_limit);

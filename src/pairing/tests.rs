@@ -34,6 +34,7 @@ fn case(id: &str) -> Case {
         point_asked: false,
         effort: Effort {
             processes: 5,
+            builds: 1,
             warm_up: Nanos(200_000_000),
             measure: Nanos(1_000_000_000),
             measure_from: TimeFrom::BuiltIn,

@@ -14,7 +14,7 @@ mod summary;
 use self::acceptance::AcceptanceV1;
 use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
-use super::{CaseRecord, EngineRecord, KeptKernels, Record, RecordDevice, Source};
+use super::{CaseRecord, EngineBuild, EngineRecord, KeptKernels, Record, RecordDevice, Source};
 use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, ProgramOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
@@ -133,6 +133,9 @@ struct EngineV1 {
     /// Kernels that were compiled once for all processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kernels: Option<KeptKernels>,
+    /// Each of several builds; its processes say which they loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    builds: Vec<EngineBuild>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -228,6 +231,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
             kernels: e.kernels,
+            builds: e.builds,
         },
         outputs: c.outputs.clone(),
         processes: c.processes.iter().map(summary::to_wire).collect(),
@@ -295,6 +299,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
             build_ns: c.engine.build_ns,
             engine_bytes: c.engine.bytes,
             kernels: c.engine.kernels,
+            builds: c.engine.builds,
         },
         outputs: c.outputs,
         processes: c.processes.into_iter().map(summary::from_wire).collect(),

@@ -154,17 +154,9 @@ pub fn basis(c: &CaseComparison) -> Option<String> {
 pub fn metric_basis(m: &MetricComparison) -> Option<String> {
     Some(match m.basis {
         Basis::Pairs => return None,
-        Basis::Sessions(sessions) => {
-            let from = match sessions {
-                Sessions::Calibrated { created_s, .. } => format!("calibrated {}", date(created_s)),
-                Sessions::Known(_) => "from stored sessions".into(),
-                Sessions::Given(_) => "as --assume-session-sd says".into(),
-                Sessions::Assumed => {
-                    return Some(format!("sessions differ by an assumed {}", percent(sessions.spread().sd)));
-                }
-            };
-            format!("sessions differ by {} ({from})", percent(sessions.spread().sd))
-        }
+        Basis::Builds(None) => "each build counts once".into(),
+        Basis::Builds(Some(sessions)) => format!("each build counts once; {}", sessions_text(sessions)),
+        Basis::Sessions(sessions) => sessions_text(sessions),
         Basis::Calibration { prior, used } => {
             let whose = if prior.same_case { "" } else { ", other cases" };
             let expected =
@@ -178,6 +170,19 @@ pub fn metric_basis(m: &MetricComparison) -> Option<String> {
             }
         }
     })
+}
+
+/// How much sessions differ, and who says so.
+fn sessions_text(sessions: Sessions) -> String {
+    let from = match sessions {
+        Sessions::Calibrated { created_s, .. } => format!("calibrated {}", date(created_s)),
+        Sessions::Known(_) => "from stored sessions".into(),
+        Sessions::Given(_) => "as --assume-session-sd says".into(),
+        Sessions::Assumed => {
+            return format!("sessions differ by an assumed {}", percent(sessions.spread().sd));
+        }
+    };
+    format!("sessions differ by {} ({from})", percent(sessions.spread().sd))
 }
 
 /// Whether a device is calibrated, for `doctor`; `Err`: why that is not known.

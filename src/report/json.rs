@@ -123,6 +123,7 @@ fn case_finished(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> Ca
         first_ns: number(figures.first_ns),
         peak_host_bytes: number(figures.peak_host_bytes),
         gpu: figures.gpu.map(gpu_numbers),
+        builds: figures.builds,
         bound: figures.bound,
         budget: figures.budget.map(budget_numbers),
         capacity: figures.capacity.as_ref().map(capacity_numbers),

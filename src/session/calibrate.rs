@@ -1,5 +1,6 @@
 //! Runs a calibration: one engine per case, then session after session over all cases, so that the sessions of a case
-//! are spread over time. Both arms of every pair are the same engine, so every difference is noise.
+//! are spread over time. Both arms of every pair are the same engine, so every difference is noise. Where several builds
+//! are asked for, each arm has as many of its own: then that noise is also how much builds differ.
 
 use super::Setup;
 use super::context::Session;
@@ -76,10 +77,13 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
         sessions: 0,
         interrupted: false,
     };
+    let several: Vec<Case> = cases.iter().filter(|case| case.effort.builds > 1).cloned().collect();
+    let (bases, mut heads) = (build_all(&session, &cases), build_all(&session, &several));
     let mut engines = BTreeMap::new();
-    for (id, built) in build_all(&session, &cases) {
-        match built {
-            Ok(built) => drop(engines.insert(id, built)),
+    for (id, base) in bases {
+        let head = heads.remove(&id).unwrap_or_else(|| base.clone());
+        match base.and_then(|base| Ok([base, head?])) {
+            Ok(arms) => drop(engines.insert(id, arms)),
             Err(f) => run.fail(&session, &id, f),
         }
     }
@@ -109,7 +113,7 @@ impl CalibrationRun {
         &mut self,
         session: &Session,
         cases: &[Case],
-        engines: &BTreeMap<String, Built>,
+        engines: &BTreeMap<String, [Built; 2]>,
         amount: Amount,
     ) -> Result<()> {
         let start = Instant::now();
@@ -182,13 +186,19 @@ impl CalibrationRun {
 }
 
 /// One session of one case: a fixed number of pairs, judged by nobody yet.
-fn one(session: &Session, case: &Case, built: &Built, amount: Amount, number: usize) -> Result<AaSession> {
+fn one(
+    session: &Session,
+    case: &Case,
+    [base, head]: &[Built; 2],
+    amount: Amount,
+    number: usize,
+) -> Result<AaSession> {
     let seed = amount.seed.wrapping_add(number as u64);
     let looks = Looks { pairs: Some(amount.pairs), max_time: None, alpha: ALPHA, seed, after: 0 };
-    let arm = |name| Arm { name, case, built };
+    let arm = |name, built| Arm { name, case, built };
     let start = Instant::now();
     let folder = session.samples().join(format!("session-{number}"));
-    let paired = compare_pairs(session, &arm("base"), &arm("head"), looks, &|_, _| None, &folder)
+    let paired = compare_pairs(session, &arm("base", base), &arm("head", head), looks, &|_, _| None, &folder)
         .map_err(PairFailure::any)?;
     Ok(AaSession {
         base: paired.base,

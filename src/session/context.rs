@@ -11,7 +11,7 @@ use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::record::Source;
 use crate::units::Nanos;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,8 @@ pub(super) struct Session<'a> {
     pub(super) now_s: i64,
     /// How long the processes of a case measure, where that was chosen; by id. All that follow measure as long.
     pub(super) times: RefCell<BTreeMap<String, Nanos>>,
+    /// How many engines were built afresh, each in a folder of its own.
+    afresh: Cell<u64>,
     events: Events<'a>,
     _lock: Lock,
 }
@@ -70,6 +72,7 @@ impl<'a> Session<'a> {
             history: History::default(),
             now_s,
             times: RefCell::default(),
+            afresh: Cell::default(),
             events,
             _lock: lock,
         })
@@ -112,6 +115,16 @@ impl<'a> Session<'a> {
     /// How long processes of a case measure, where that was chosen before.
     pub(super) fn chosen_time(&self, id: &str) -> Option<Nanos> {
         self.times.borrow().get(id).copied()
+    }
+
+    /// The folder of an engine that is built although it may be there. Those of an earlier session are gone.
+    pub(super) fn afresh(&self) -> PathBuf {
+        let builds = self.engines.join("builds");
+        if self.afresh.get() == 0 {
+            let _ = std::fs::remove_dir_all(&builds);
+        }
+        self.afresh.set(self.afresh.get() + 1);
+        builds.join(self.afresh.get().to_string())
     }
 
     pub(super) fn tell(&self, event: Event) {

@@ -5,7 +5,7 @@
 use super::context::Session;
 use super::history::History;
 use super::stages::{build_case, measure_case, new_record};
-use super::{Event, Setup};
+use super::{Event, Setup, built_once};
 use crate::baseline::Store;
 use crate::case::{Case, TimeFrom};
 use crate::discover::{Cell, Discovery, Grid, ROUNDS, Score, Trials, Tried, TriedScore, moved};
@@ -135,7 +135,7 @@ fn engines(session: &Session, grid: &Grid, trials: &mut Trials) -> Result<BTreeM
     for (index, case) in grid.cells.iter().enumerate() {
         let key = (case.id.clone(), case.threads);
         if !all.contains_key(&key) {
-            let built = build_case(session, case);
+            let built = build_case(session, &built_once(case));
             match &built {
                 Ok(built) => session.tell(Event::Engine { id: &case.id, built }),
                 Err(f) if f.kind == FailureKind::Interrupted => return Err(f.clone()),

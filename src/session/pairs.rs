@@ -262,7 +262,11 @@ impl PairRun<'_> {
     /// How long further processes measure, once the first pairs are there to choose by.
     fn choose_time(&self, session: &Session) {
         let case = self.arms[1].case;
-        let free = self.arms.iter().all(|arm| arm.case.effort.measure_from == TimeFrom::BuiltIn);
+        // The first pairs load different builds where there are several: their spread is not that of processes.
+        let free = self
+            .arms
+            .iter()
+            .all(|arm| arm.case.effort.measure_from == TimeFrom::BuiltIn && arm.built.others.is_empty());
         let pilot = self.tried() == PILOT_PAIRS && self.summaries[0].len() == PILOT_PAIRS;
         if !free || !pilot || session.chosen_time(&case.id).is_some() {
             return;

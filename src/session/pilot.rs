@@ -110,6 +110,7 @@ mod tests {
         let arm = [process(1.0), process(1.003)];
         let effort = Effort {
             processes: 5,
+            builds: 1,
             warm_up: Nanos(0),
             measure: Nanos(1_000_000_000),
             measure_from: TimeFrom::BuiltIn,

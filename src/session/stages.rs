@@ -13,7 +13,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::measure::{MeasureJob, OpenJob, Pass};
 use crate::measured::Measured;
-use crate::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use crate::record::{CaseRecord, EngineBuild, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
 use crate::tensor::read_samples;
 use crate::worker::protocol::{Job, WorkerMessage};
@@ -53,7 +53,7 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
     for case in cases {
         let built = build_case(session, case);
         if let Ok(built) = &built {
-            session.tell(Event::Engine { id: &case.id, built });
+            built.builds().for_each(|built| session.tell(Event::Engine { id: &case.id, built }));
             built.cache_trouble.iter().for_each(|why| session.note(&format!("{}: {why}", case.id)));
         }
         let stop = built.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted);
@@ -65,20 +65,39 @@ pub(super) fn build_all(session: &Session, cases: &[Case]) -> Engines {
     engines
 }
 
-/// The engine of a case, and what is compiled for it.
+/// The engine of a case, and what is compiled for it; where several builds are asked for, each is built anew.
 pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
+    let mut first = build_one(session, case)?;
+    for _ in 1..case.effort.builds {
+        first.others.push(build_one(session, case)?);
+    }
+    Ok(first)
+}
+
+/// One build, with what the library compiles while loading it.
+fn build_one(session: &Session, case: &Case) -> Result<Built> {
     let built = engine_of(session, case, None)?;
     Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
 }
 
-/// The same built anew, whatever is in a cache, with what that took of memory; the events go to a file.
+/// Builds the engine of a case anew, and keeps what its allocator was asked for in `events`.
 pub(super) fn build_traced(session: &Session, case: &Case, events: PathBuf) -> Result<Built> {
     let built = engine_of(session, case, Some(events))?;
     Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
 }
 
+/// The engine alone. Several builds of one case are several only where none is taken from a cache.
 fn engine_of(session: &Session, case: &Case, memory: Option<PathBuf>) -> Result<Built> {
+    let fresh = case.effort.builds > 1;
     if let Some(path) = &case.engine {
+        if fresh {
+            let what = format!(
+                "{} is one engine, and builds = {} asks for several",
+                path.display(),
+                case.effort.builds
+            );
+            return Err(Failure::usage(what).next("name the model instead, or take `builds` out"));
+        }
         return given_engine(path);
     }
     let job = Job::Build(BuildJob {
@@ -86,13 +105,15 @@ fn engine_of(session: &Session, case: &Case, memory: Option<PathBuf>) -> Result<
         model: case.model.clone(),
         trust_plan: case.trust_plan,
         shapes: case.shapes.clone(),
+        inputs: case.inputs.clone(),
         batch: case.batch_asked.then_some(case.point.batch),
         batch_in_shapes: case.batch_in_shapes,
         build: case.build.clone(),
         threads: case.threads,
-        engines: session.engines.clone(),
-        cache: session.cache.clone(),
+        engines: if fresh { session.afresh() } else { session.engines.clone() },
+        cache: session.cache.clone().filter(|_| !fresh),
         memory,
+        fresh,
     });
     let reply = run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m))
         .map_err(|f| with_config_location(case, f))?;
@@ -165,6 +186,7 @@ pub(super) fn measure_process(
     to: &Destination,
 ) -> Result<(Summary, BTreeMap<String, String>)> {
     let Destination { folder, outputs } = to;
+    let (build, built) = built.of_process(process);
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
     // A folder of its own: every file beside the latencies would be taken for latencies too.
@@ -184,6 +206,7 @@ pub(super) fn measure_process(
     let compute = if timed { read_samples(&gpu_file)? } else { Vec::new() };
     let summary = Summary {
         measure_ns: Some(case.effort.measure.0),
+        build,
         ..summarize(&read_samples(&file)?, &compute, &measured, case.budget)?
     };
     session.tell(Event::Process { id: &case.id, process, summary: &summary });
@@ -237,6 +260,15 @@ fn measure_once(
     }
 }
 
+/// What there is to keep of one of several builds.
+fn facts(built: &Built) -> EngineBuild {
+    EngineBuild {
+        payload_sha256: built.header.payload_sha256.clone(),
+        build_ns: built.header.build_ns,
+        engine_bytes: built.engine_bytes,
+    }
+}
+
 pub(super) fn case_record(
     case: &Case,
     built: &Built,
@@ -248,9 +280,10 @@ pub(super) fn case_record(
         .inputs
         .iter()
         .map(|spec| {
-            let source = match case.inputs.get(&spec.name) {
-                Some(path) => sha256_hex(&file::read(path, &file::NPY)?),
-                None => "seeded".into(),
+            let source = match (case.inputs.get(&spec.name), &spec.shape.values) {
+                (Some(path), _) => sha256_hex(&file::read(path, &file::NPY)?),
+                (None, Some(values)) => values.to_string(),
+                (None, None) => "seeded".into(),
             };
             Ok(InputIdentity {
                 name: spec.name.clone(),
@@ -281,6 +314,7 @@ pub(super) fn case_record(
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,
             kernels: built.kernels.as_ref().map(|file| file.kept.clone()),
+            builds: if built.others.is_empty() { Vec::new() } else { built.builds().map(facts).collect() },
         },
         outputs,
         processes,

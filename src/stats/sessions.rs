@@ -4,6 +4,7 @@
 //!
 //! Invariant: with fewer than five sessions there is no answer (`too_little_or_unusable_data_are_errors`).
 
+use super::anova::OneWay;
 use super::{StatError, sample};
 
 /// Fewer sessions than this give a spread that is wrong by a factor of two as often as not.
@@ -42,19 +43,13 @@ pub fn session_spread(sessions: &[Vec<f64>]) -> Result<SessionSpread, StatError>
     let total = all.len();
     sample::check_count("the spread within sessions", k + 1, total)?;
 
-    let grand = sample::mean(&all);
-    let (mut between, mut within, mut squares, mut start) = (0.0, 0.0, 0.0, 0);
-    for session in sessions {
-        let logs = &all[start..start + session.len()];
-        start += session.len();
-        let (mean, n) = (sample::mean(logs), logs.len() as f64);
-        between += n * (mean - grand) * (mean - grand);
-        within += sample::squares_about(logs, mean);
-        squares += n * n;
-    }
-    let (df_between, df_within) = ((k - 1) as f64, (total - k) as f64);
-    let (msb, msw) = (between / df_between, within / df_within);
-    let n0 = (total as f64 - squares / total as f64) / df_between;
+    let mut rest = &all[..];
+    let groups = sessions.iter().map(|session| {
+        let (logs, after) = rest.split_at(session.len());
+        rest = after;
+        logs
+    });
+    let OneWay { msb, msw, n0, df_between, df_within } = OneWay::of(&groups.collect::<Vec<_>>());
     let variance = ((msb - msw) / n0).max(msw / n0 / 4.0);
     let df = if variance > 0.0 {
         let noise = (msb / n0).powi(2) / df_between + (msw / n0).powi(2) / df_within;

@@ -35,7 +35,7 @@ METHODS = {
         setTilingOptimizationLevel setL2LimitForTiling setNbComputeCapabilities setComputeCapability""",
     "VNetworkDefinition": "getNbLayers getNbInputs getInput getNbOutputs getOutput",
     "VTensor": "getName getDimensions getType isShapeTensor",
-    "VOptimizationProfile": "setDimensions isValid setShapeValuesV2",
+    "VOptimizationProfile": "setDimensions isValid setShapeValues setShapeValuesV2",
     "VHostMemory": "data size",
     "VTimingCache": "serialize combine",
     "VSerializationConfig": "setFlags",
@@ -49,12 +49,12 @@ METHODS = {
         getTensorBytesPerComponent getTensorFormat getProfileShape getNbIOTensors getIOTensorName getNbAuxStreams
         createSerializationConfig serializeWithConfig getStreamableWeightsSize setWeightStreamingBudgetV2
         getWeightStreamingBudgetV2
-        getDeviceMemorySizeV2 getProfileTensorValuesV2 createExecutionContextWithRuntimeConfig createRuntimeConfig
+        getDeviceMemorySizeV2 getProfileTensorValues getProfileTensorValuesV2 createExecutionContextWithRuntimeConfig createRuntimeConfig
         getEngineStat""",
     "VExecutionContext": """setProfiler setDeviceMemoryV2 setOptimizationProfileAsync setEnqueueEmitsProfile
         reportToProfiler allInputDimensionsSpecified setInputShape getTensorShape setTensorAddress inferShapes setInputConsumedEvent
         getMaxOutputSize setTemporaryStorageAllocator enqueueV3 setPersistentCacheLimit setNvtxVerbosity
-        setAuxStreams updateDeviceMemorySizeForShapes isStreamCapturable""",
+        setAuxStreams updateDeviceMemorySizeForShapes isStreamCapturable setOutputAllocator""",
     "VEngineInspector": "setExecutionContext getLayerInformation getEngineInformation",
     "IPluginRegistry": "loadLibrary",
     "IParser": "parse getNbErrors getError setFlags getFlags ~deleting",
@@ -65,6 +65,7 @@ METHODS = {
     "IProgressMonitor": "phaseStart stepComplete phaseFinish",
     "IGpuAllocator": "allocate reallocate deallocate allocateAsync deallocateAsync",
     "IGpuAsyncAllocator": "allocate reallocate deallocate allocateAsync deallocateAsync",
+    "IOutputAllocator": "reallocateOutput reallocateOutputAsync notifyShape",
     "IErrorRecorder": """getNbErrors getErrorCode getErrorDesc hasOverflowed clear reportError incRefCount
         decRefCount""",
 }

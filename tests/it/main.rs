@@ -5,6 +5,7 @@
 //! process: both are set on the program that a test starts.
 
 mod accept;
+mod builds;
 mod calibrate;
 mod capacity;
 mod check;

@@ -73,7 +73,7 @@ const CNN: [&str; 2] = ["--shape", "image:1x3x32x32"];
 #[test]
 fn every_sample_model_is_built_without_a_gpu_and_twice_the_same() {
     let Some(folder) = tensorrt() else { return };
-    let models: [(&str, &[&str], &str); 7] = [
+    let models: [(&str, &[&str], &str); 8] = [
         ("mlp.onnx", &[], "0"),
         ("mlp_slow.onnx", &[], "0"),
         ("types.onnx", &[], "0"),
@@ -81,6 +81,7 @@ fn every_sample_model_is_built_without_a_gpu_and_twice_the_same() {
         ("encoder.onnx", &["--shape", "token_ids:1x12", "--shape", "attention_mask:1x12"], "1"),
         ("half.onnx", &["--shape", "x:1x16"], "1"),
         ("external.onnx", &["--shape", "x:1x64"], "1"),
+        ("resize.onnx", &["--shape", "sizes:[1,3,16,24]"], "1"),
     ];
     for (model, shapes, profiles) in models {
         let s = Sandbox::new();

@@ -6,6 +6,7 @@ mod builds;
 mod memory;
 mod plans;
 mod runs;
+mod values;
 
 use crate::support::installed::{Calls, Installed, RELEASES};
 use crate::support::{Ran, Sandbox, sample};

@@ -23,6 +23,8 @@ outputs are those of ONNX Runtime on one CPU thread:
     types     several element types and rank 0 among the inputs and the outputs
     half      float16 weights, input and output
     external  weights in `external.onnx.data`
+    resize    the values of an input decide the shape of the output
+    found     the values of the input decide how many elements an output has
 
 `broken/` holds models that must be refused, at load or at the latest in the first inference,
 each with its reason in `broken_models`. They have no reference tensors.
@@ -338,6 +340,29 @@ def external_tensor(name, shape, location, offset):
     return tensor
 
 
+def resize():
+    """Its output's dimensions are called by the values that they are: `sizes[2]` is the third of `sizes`."""
+    g = Graph("resize", 11)
+    x = g.input("image", F32, [1, 3, 8, 8])
+    sizes = g.input("sizes", I64, [4])
+    x = g.node("Resize", [x, "", "", sizes], "resized", mode="nearest", nearest_mode="floor",
+               coordinate_transformation_mode="asymmetric")
+    g.node("Relu", [x], "y")
+    g.output("y", F32, [1, 3, "sizes[2]", "sizes[3]"])
+    return g.model()
+
+
+def found():
+    """Where something is, as detectors end, beside an output of a fixed shape."""
+    g = Graph("found", 12)
+    x = g.input("x", F32, [4, 8])
+    x = g.node("Relu", [x], "kept")
+    g.node("NonZero", [x], "places")
+    g.output("places", I64, [2, ""])
+    g.output("kept", F32, [4, 8])
+    return g.model()
+
+
 def models():
     """The good models by name."""
     return {
@@ -348,6 +373,8 @@ def models():
         "types": types(),
         "half": half(),
         "external": external()[0],
+        "resize": resize(),
+        "found": found(),
     }
 
 
@@ -462,6 +489,11 @@ def reference_inputs():
     yield "half", "half", {"x": f32(1, 16).astype(np.float16)}
     yield "external", "external", {"x": f32(1, 64)}
     yield "mlp_slow", "mlp_slow", {"features": f32(1, 64)}
+    yield "resize", "resize", {
+        "image": f32(1, 3, 8, 8),
+        "sizes": np.array([1, 3, 16, 24], dtype=np.int64),
+    }
+    yield "found", "found", {"x": f32(4, 8)}
 
 
 def run_onnxruntime(path, inputs):

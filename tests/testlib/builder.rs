@@ -1,16 +1,15 @@
 //! The builder: networks, configurations and profiles, and plans of them.
 
+use crate::accidents;
 use crate::callbacks::{ERROR, INFO, WARNING, log};
 use crate::config::{self, CONFIG, Config, host_memory};
 use crate::cuda::Memory;
-use crate::model::{Plan, Profile, extents};
+use crate::model::{Plan, Profile, extents, values_of};
 use crate::network::{self, NETWORK, Network};
 use crate::object::{Class, Object, at};
 use crate::told::{fault, release, violation, work_bytes};
 use std::ffi::CStr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
     i_plugin_registry, v_builder as v, v_optimization_profile as profile,
@@ -80,7 +79,12 @@ extern "C" fn load_plugins(this: This, path: Text) -> Bytes {
 }
 
 extern "C" fn create_profile(_: This) -> Pointer {
-    let entries = [at(&profile::SET_DIMENSIONS, set_dimensions), at(&profile::IS_VALID, is_valid)];
+    let entries = [
+        at(&profile::SET_DIMENSIONS, set_dimensions),
+        at(&profile::SET_SHAPE_VALUES, set_values),
+        at(&profile::SET_SHAPE_VALUES_V2, set_values_v2),
+        at(&profile::IS_VALID, is_valid),
+    ];
     Object::new(&PROFILE, &entries, &[], Mutex::new(Profile::new())).wrapper()
 }
 
@@ -94,11 +98,41 @@ extern "C" fn set_dimensions(this: This, name: Text, which: i32, dims: *const Di
     place.map(|p| *p = dims).is_some()
 }
 
+extern "C" fn set_values(this: This, name: Text, which: i32, values: *const i32, count: i32) -> bool {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: the caller gives so many.
+    let values = unsafe { std::slice::from_raw_parts(values, count) };
+    keep_values(this, "setShapeValues", name, which, values.iter().map(|v| i64::from(*v)).collect())
+}
+
+extern "C" fn set_values_v2(this: This, name: Text, which: i32, values: *const i64, count: i32) -> bool {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: as above.
+    keep_values(
+        this,
+        "setShapeValuesV2",
+        name,
+        which,
+        unsafe { std::slice::from_raw_parts(values, count) }.to_vec(),
+    )
+}
+
+fn keep_values(this: This, call: &str, name: Text, which: i32, values: Vec<i64>) -> bool {
+    // SAFETY: the caller gives a text that ends in a zero byte.
+    let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+    let object = Object::of(this);
+    object.told(&format!("{call}({name}, {which}, {values:?})"));
+    let mut profile = object.state::<Mutex<Profile>>().lock().expect("no panic while it is held");
+    let all = profile.entry(values_of(&name)).or_default();
+    let place = usize::try_from(which).ok().and_then(|i| all.get_mut(i));
+    place.map(|p| *p = values).is_some()
+}
+
 fn in_order(profile: &Profile) -> bool {
     profile.values().all(|[min, opt, max]| {
         min.len() == opt.len()
             && opt.len() == max.len()
-            && min.iter().zip(opt).zip(max).all(|((a, b), c)| 0 <= *a && a <= b && b <= c)
+            && min.iter().zip(opt).zip(max).all(|((a, b), c)| a <= b && b <= c)
     })
 }
 
@@ -139,8 +173,12 @@ extern "C" fn build(this: This, network: Pointer, config: Pointer) -> Pointer {
     }
     let profiles = config.profiles.lock().expect("no panic while it is held").clone();
     let dynamic: Vec<_> = filled.tensors.iter().filter(|t| t.input && t.dims().contains(&-1)).collect();
-    let named = |p: &Profile| dynamic.iter().all(|t| p.contains_key(&*t.name.to_string_lossy()));
-    if !dynamic.is_empty() && (profiles.is_empty() || !profiles.iter().all(named)) {
+    let deciding: Vec<_> = filled.tensors.iter().filter(|t| t.decides).collect();
+    let named = |p: &Profile| {
+        dynamic.iter().all(|t| p.contains_key(&*t.name.to_string_lossy()))
+            && deciding.iter().all(|t| p.contains_key(&values_of(&t.name.to_string_lossy())))
+    };
+    if !(dynamic.is_empty() && deciding.is_empty()) && (profiles.is_empty() || !profiles.iter().all(named)) {
         log(ERROR, "Network has dynamic or shape inputs, but no optimization profile has been defined.");
         return std::ptr::null_mut();
     }
@@ -172,7 +210,7 @@ fn work(config: &Config, layers: &[String]) {
             violation("the build was cancelled");
         }
     }
-    accidents();
+    accidents::in_build();
     monitor.finish("Tactics");
     monitor.step("Building", 0);
     monitor.finish("Building");
@@ -181,31 +219,5 @@ fn work(config: &Config, layers: &[String]) {
     if fault("log-flood") {
         (0..20_000)
             .for_each(|n| log(WARNING, &format!("message {n} of a flood, which is quite a long line")));
-    }
-}
-
-fn accidents() {
-    if fault("crash-in-build") {
-        crash();
-    }
-    if fault("abort-in-build") {
-        std::process::abort();
-    }
-    if fault("hang-in-build") {
-        hang();
-    }
-}
-
-/// A jump to where no code is.
-pub fn crash() {
-    let nowhere = std::hint::black_box(64_usize);
-    // SAFETY: it is not, and that is the point: the process is to end by SIGSEGV, as when a library is broken.
-    let function: extern "C" fn() = unsafe { std::mem::transmute(nowhere) };
-    function();
-}
-
-pub fn hang() -> ! {
-    loop {
-        std::thread::sleep(Duration::from_secs(3600));
     }
 }

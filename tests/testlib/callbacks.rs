@@ -1,11 +1,14 @@
-//! Calls to the caller's objects through their tables: the logger, the progress monitor, the profiler, the allocator.
+//! Calls to the caller's objects through their tables: the logger, the progress monitor, the profiler, the allocators.
 
 use crate::told::{release, tell, violation};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicPtr, Ordering};
-use trt_perf::backend::tensorrt::sys::abi::{Bytes, Method, ObjectPointer as Pointer, Text, This};
+use trt_perf::backend::tensorrt::sys::abi::{
+    Bytes, Dims, Method, ObjectPointer as Pointer, StreamHandle, Text, This,
+};
 use trt_perf::backend::tensorrt::sys::tables::{
-    i_gpu_allocator, i_logger, i_profiler, i_progress_monitor, i_versioned_interface,
+    i_gpu_allocator, i_logger, i_output_allocator as i_output, i_profiler, i_progress_monitor,
+    i_versioned_interface,
 };
 
 /// `ILogger::Severity`, the same in every family.
@@ -126,4 +129,32 @@ pub fn is_allocator(allocator: Pointer) -> bool {
         CStr::from_ptr(info.kind)
     };
     kind == c"IGpuAllocator"
+}
+
+/// Memory of an `IOutputAllocator` for an output; null where it gives none. The first releases of TensorRT 10 ask without
+/// the stream.
+pub fn reallocate_output(allocator: Pointer, output: &CStr, bytes: usize, stream: StreamHandle) -> Bytes {
+    tell(&format!("output allocator reallocate({}, {bytes})", output.to_string_lossy()));
+    let (bytes, none) = (bytes as u64, std::ptr::null_mut());
+    let old = i_output::REALLOCATE_OUTPUT.slot(release()).is_ok() && release().version.minor == 0;
+    // SAFETY: the allocator that a context was given for an output must live as long as it.
+    unsafe {
+        if old {
+            return function(allocator, &i_output::REALLOCATE_OUTPUT)(
+                allocator,
+                output.as_ptr(),
+                none,
+                bytes,
+                256,
+            );
+        }
+        let ask = function(allocator, &i_output::REALLOCATE_OUTPUT_ASYNC);
+        ask(allocator, output.as_ptr(), none, bytes, 256, stream)
+    }
+}
+
+/// Tells an `IOutputAllocator` the shape that an output has.
+pub fn notify_shape(allocator: Pointer, output: &CStr, shape: &Dims) {
+    // SAFETY: as above; the shape lives through the call.
+    unsafe { function(allocator, &i_output::NOTIFY_SHAPE)(allocator, output.as_ptr(), shape) };
 }

@@ -1,14 +1,15 @@
 //! Execution contexts. An inference fills some memory and copies the first input to the front of every output, whose
 //! rest is zero: real work for the GPU, on the stream it is given, with outputs that a test can foretell.
 
-use crate::callbacks::{ERROR, layer_time, log};
-use crate::config::host_memory;
+use crate::accidents;
+use crate::callbacks::{self, ERROR, layer_time, log};
 use crate::cuda::{self, Memory};
-use crate::engine::{Engine, name_of};
+use crate::engine::{Engine, values_in};
 use crate::model::{Dim, Io, extents};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
-use crate::told::{fault, fault_after, release, violation, work_bytes};
+use crate::runtime_config::CONFIG;
+use crate::told::{fault, release, violation, work_bytes};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -16,19 +17,18 @@ use trt_perf::backend::tensorrt::sys::abi::{
     Bytes, Dims, ObjectPointer as Pointer, StreamHandle, Text, This,
 };
 use trt_perf::backend::tensorrt::sys::tables::{
-    execution_context_allocation_strategy as strategy, v_execution_context as v, v_runtime_cache,
-    v_runtime_config,
+    execution_context_allocation_strategy as strategy, v_execution_context as v,
 };
 
 static CONTEXT: Class = Class { name: "context", slots: v::COUNTS, owned: true };
-static CONFIG: Class = Class { name: "runtime config", slots: v_runtime_config::COUNTS, owned: true };
-static CACHE: Class = Class { name: "runtime cache", slots: v_runtime_cache::COUNTS, owned: true };
 
 struct Context {
     engine: &'static Object,
     scratch: Mutex<Option<Memory>>,
     shapes: Mutex<BTreeMap<String, Vec<i64>>>,
     addresses: Mutex<BTreeMap<String, u64>>,
+    /// The allocators of outputs, as numbers.
+    allocators: Mutex<BTreeMap<String, usize>>,
     profiler: AtomicPtr<std::ffi::c_void>,
     emits: AtomicBool,
     enqueued: AtomicU64,
@@ -42,7 +42,7 @@ impl Context {
 
     /// The shape of a tensor for the shapes that are set; -1 where it is not known.
     fn shape(&self, io: &Io) -> Vec<i64> {
-        let set = self.shapes.lock().expect("no panic while it is held");
+        let set = self.shapes.lock().expect("no panic while it is held").clone();
         if let Some(shape) = set.get(&*io.name.to_string_lossy()) {
             return shape.clone();
         }
@@ -56,9 +56,25 @@ impl Context {
         let dim = |d: &Dim| match d {
             Dim::Fixed(n) => *n,
             Dim::Named(name) if name.is_empty() => -1,
-            Dim::Named(name) => known(name).unwrap_or(-1),
+            Dim::Named(name) => known(name).or_else(|| self.value(name)).unwrap_or(-1),
         };
         io.shape.iter().map(dim).collect()
+    }
+
+    /// `sizes[2]`: a value of an input in host memory, where it has an address.
+    fn value(&self, text: &str) -> Option<i64> {
+        let (name, place) = text.strip_suffix(']')?.split_once('[')?;
+        self.held(name)?.get(place.parse::<usize>().ok()?).copied()
+    }
+
+    /// What an input of 64-bit numbers in host memory holds.
+    fn held(&self, name: &str) -> Option<Vec<i64>> {
+        let io = self.engine().plan.tensors.iter().find(|t| t.decides && t.name.to_string_lossy() == name)?;
+        let count = self.shape(io).into_iter().map(|d| usize::try_from(d).ok()).product::<Option<usize>>()?;
+        let address = *self.addresses.lock().expect("no panic while it is held").get(name)?;
+        let first: *const i64 = std::ptr::with_exposed_provenance(usize::try_from(address).ok()?);
+        // SAFETY: the caller gave the address of so many numbers, which live as long as the context uses them.
+        Some(unsafe { std::slice::from_raw_parts(first, count) }.to_vec())
     }
 
     fn bytes(&self, io: &Io) -> Option<usize> {
@@ -101,6 +117,7 @@ fn new(object: &'static Object, user_memory: bool) -> Pointer {
         scratch,
         shapes: Mutex::default(),
         addresses: Mutex::default(),
+        allocators: Mutex::default(),
         profiler: AtomicPtr::default(),
         emits: AtomicBool::new(true),
         enqueued: AtomicU64::new(0),
@@ -137,6 +154,7 @@ fn entries() -> Vec<Entry> {
         at(&v::SET_INPUT_SHAPE, set_input_shape),
         at(&v::GET_TENSOR_SHAPE, tensor_shape),
         at(&v::SET_TENSOR_ADDRESS, set_address),
+        at(&v::SET_OUTPUT_ALLOCATOR, set_allocator),
         at(&v::GET_MAX_OUTPUT_SIZE, max_output),
         at(&v::ENQUEUE_V3, enqueue),
         at(&v::SET_NVTX_VERBOSITY, set_nvtx),
@@ -244,14 +262,25 @@ extern "C" fn max_output(this: This, name: Text) -> i64 {
 
 extern "C" fn set_address(this: This, name: Text, address: Bytes) -> bool {
     let (object, context, address) = (Object::of(this), context(this), address.expose_provenance() as u64);
-    let Some(name) = context.engine().tensor(name).and_then(|_| name_of(name)) else { return false };
-    let name = name.to_string_lossy().into_owned();
+    let Some(io) = context.engine().tensor(name) else { return false };
+    let name = io.name.to_string_lossy().into_owned();
     object.told(&format!("setTensorAddress({name})"));
-    if address == 0 || address % 256 != 0 {
-        log(ERROR, &format!("the address of {name} is not a multiple of 256, or null"));
+    let align = if io.decides { 8 } else { 256 };
+    if address == 0 || address % align != 0 {
+        log(ERROR, &format!("the address of {name} is not a multiple of {align}, or null"));
         return false;
     }
     context.addresses.lock().expect("no panic while it is held").insert(name, address);
+    true
+}
+
+extern "C" fn set_allocator(this: This, name: Text, allocator: Pointer) -> bool {
+    let (object, context) = (Object::of(this), context(this));
+    let Some(io) = context.engine().tensor(name).filter(|t| !t.input) else { return false };
+    let name = io.name.to_string_lossy().into_owned();
+    object.told(&format!("setOutputAllocator({name})"));
+    let mut all = context.allocators.lock().expect("no panic while it is held");
+    all.insert(name, allocator.expose_provenance());
     true
 }
 
@@ -265,7 +294,7 @@ extern "C" fn enqueue(this: This, stream: StreamHandle) -> bool {
     if context.busy.swap(true, Ordering::SeqCst) {
         violation(&format!("{object} is enqueued by two threads at once"));
     }
-    let done = accidents(before).and_then(|()| work(context, stream));
+    let done = accidents::in_enqueue(before).and_then(|()| work(context, stream));
     context.busy.store(false, Ordering::SeqCst);
     match done {
         Ok(()) => true,
@@ -276,30 +305,14 @@ extern "C" fn enqueue(this: This, stream: StreamHandle) -> bool {
     }
 }
 
-fn accidents(before: u64) -> Result<(), String> {
-    if fault_after("crash-in-enqueue", before) {
-        crate::builder::crash();
-    }
-    if fault_after("hang-in-enqueue", before) {
-        crate::builder::hang();
-    }
-    if fault_after("leak-in-enqueue", before) {
-        // Touched, so that it counts.
-        std::mem::forget(std::hint::black_box(vec![1_u8; 1 << 16]));
-    }
-    if fault_after("enqueue-fails", before) {
-        return Err("Error Code 1: Cuda Runtime (an illegal memory access was encountered)".to_owned());
-    }
-    Ok(())
-}
-
 fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
     let engine = context.engine();
     let current = cuda::current()?;
     if current != engine.context {
         violation("an inference is enqueued on a thread whose CUDA context is not that of the engine");
     }
-    let addresses = context.addresses.lock().expect("no panic while it is held");
+    in_range(context)?;
+    let addresses = context.addresses.lock().expect("no panic while it is held").clone();
     let place = |io: &Io| -> Result<(u64, usize), String> {
         let name = io.name.to_string_lossy();
         let bytes = context.bytes(io).ok_or_else(|| format!("{name} has no shape"))?;
@@ -314,7 +327,10 @@ fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
         unsafe { cuda::fill(scratch.address(), scratch.bytes, stream)? };
     }
     for io in engine.plan.tensors.iter().filter(|t| !t.input) {
-        let (to, bytes) = place(io)?;
+        let (to, bytes) = match context.shape(io).contains(&-1) {
+            true => grown(context, io, inputs.first().copied(), stream)?,
+            false => place(io)?,
+        };
         // SAFETY: the caller promised that the tensors' memory is as large as their shapes say, and lives until the
         // work has run.
         unsafe {
@@ -333,53 +349,46 @@ fn work(context: &Context, stream: StreamHandle) -> Result<(), String> {
     Ok(())
 }
 
-pub extern "C" fn create_config(this: This) -> Pointer {
-    use v_runtime_config as c;
-    Object::of(this).told("createRuntimeConfig");
-    let entries = [
-        at(&c::SET_EXECUTION_CONTEXT_ALLOCATION_STRATEGY, set_allocation),
-        at(&c::SET_DYNAMIC_SHAPES_KERNEL_SPECIALIZATION_STRATEGY, set_specialization),
-        at(&c::SET_CUDA_GRAPH_STRATEGY, set_graphs),
-        at(&c::CREATE_RUNTIME_CACHE, create_cache),
-        at(&c::SET_RUNTIME_CACHE, set_cache),
-    ];
-    Object::new(&CONFIG, &entries, &[], AtomicU64::new(0)).wrapper()
+/// Values that decide shapes must be within the profile's.
+fn in_range(context: &Context) -> Result<(), String> {
+    let engine = context.engine();
+    for io in engine.plan.tensors.iter().filter(|t| t.decides) {
+        let name = io.name.to_string_lossy();
+        let held = context.held(&name).ok_or_else(|| format!("{name} has no address"))?;
+        let bound = |which| values_in(engine, io.name.as_ptr(), 0, which).cloned().unwrap_or_default();
+        let (min, max) = (bound(0), bound(2));
+        if held.iter().zip(&min).zip(&max).any(|((v, min), max)| v < min || v > max) {
+            return Err(format!("{name}: the values {held:?} are outside of the profile"));
+        }
+    }
+    Ok(())
 }
 
-extern "C" fn set_allocation(this: This, how: i32) {
-    let object = Object::of(this);
-    object.told(&format!("setExecutionContextAllocationStrategy({how})"));
-    object.state::<AtomicU64>().store(u64::try_from(how).unwrap_or(0), Ordering::SeqCst);
-}
-
-extern "C" fn set_specialization(this: This, how: i32) {
-    Object::of(this).told(&format!("setDynamicShapesKernelSpecializationStrategy({how})"));
-}
-
-extern "C" fn set_graphs(this: This, how: i32) -> bool {
-    Object::of(this).told(&format!("setCudaGraphStrategy({how})"));
-    true
-}
-
-extern "C" fn create_cache(_: This) -> Pointer {
-    let entries =
-        [at(&v_runtime_cache::SERIALIZE, serialize_cache), at(&v_runtime_cache::DESERIALIZE, read_cache)];
-    Object::new(&CACHE, &entries, &[], ()).wrapper()
-}
-
-extern "C" fn serialize_cache(this: This) -> Pointer {
-    Object::of(this).told("serialize");
-    host_memory(b"runtime cache of the test library".to_vec(), None)
-}
-
-extern "C" fn read_cache(this: This, _data: Bytes, size: usize) -> bool {
-    Object::of(this).told(&format!("deserialize({size})"));
-    size > 0
-}
-
-extern "C" fn set_cache(this: This, cache: Pointer) -> bool {
-    let (object, cache) = (Object::of(this), Object::of_wrapper(cache, &CACHE));
-    object.told("setRuntimeCache");
-    object.need(cache);
-    true
+/// The place of an output whose size depends on values: as many elements as the first input has that are not zero. As
+/// NVIDIA's: the host waits for the size and asks for memory while the inference is enqueued.
+fn grown(
+    context: &Context,
+    io: &Io,
+    first: Option<(u64, usize)>,
+    stream: StreamHandle,
+) -> Result<(u64, usize), String> {
+    let name = io.name.to_string_lossy().into_owned();
+    let allocators = context.allocators.lock().expect("no panic while it is held");
+    let allocator = *allocators.get(&name).ok_or_else(|| format!("{name} has no allocator"))?;
+    let element = context.engine().plan.tensors.iter().find(|t| t.input).map_or(1, |t| t.element_bytes);
+    let (from, given) = first.ok_or("a model without inputs")?;
+    // SAFETY: an input's memory, as large as its shape, and the caller's live stream.
+    let values = unsafe { cuda::read(from, given, stream)? };
+    let found = values.chunks(element).filter(|value| value.iter().any(|byte| *byte != 0)).count();
+    let found = i64::try_from(found).map_err(|e| e.to_string())?;
+    let shape: Vec<i64> = context.shape(io).into_iter().map(|d| if d == -1 { found } else { d }).collect();
+    let elements = shape.iter().map(|d| usize::try_from(*d).ok()).product::<Option<usize>>();
+    let bytes = elements.ok_or("a shape that is no shape")? * io.element_bytes;
+    let allocator: Pointer = std::ptr::with_exposed_provenance_mut(allocator);
+    let memory = callbacks::reallocate_output(allocator, &io.name, bytes, stream);
+    if memory.is_null() {
+        return Err(format!("no memory of {bytes} bytes for {name}"));
+    }
+    callbacks::notify_shape(allocator, &io.name, &dims(&shape));
+    Ok((memory.expose_provenance() as u64, bytes))
 }

@@ -117,6 +117,25 @@ pub unsafe fn copy(to: u64, from: u64, bytes: usize, stream: StreamHandle) -> Re
     unsafe { result::memcpy_dtod_async(to, from, bytes, stream.cast()) }.map_err(words)
 }
 
+/// What is in memory on the GPU, once the stream has come so far.
+///
+/// # Safety
+/// As for [`fill`].
+pub unsafe fn read(address: u64, bytes: usize, stream: StreamHandle) -> Result<Vec<u8>, String> {
+    let mut found = vec![0; bytes];
+    if on_host() {
+        // SAFETY: the caller's promise.
+        unsafe { host(address).copy_to(found.as_mut_ptr(), bytes) };
+        return Ok(found);
+    }
+    // SAFETY: the caller's promise; the copy has ended when the wait has.
+    unsafe {
+        result::memcpy_dtoh_async(&mut found, address, stream.cast()).map_err(words)?;
+        wait(stream)?;
+    }
+    Ok(found)
+}
+
 /// Waits for a stream.
 ///
 /// # Safety

@@ -4,17 +4,18 @@ use crate::callbacks::{self, ERROR, WARNING, log};
 use crate::config::host_memory;
 use crate::context;
 use crate::cuda::{self, Memory};
-use crate::model::{Io, Plan};
+use crate::model::{Io, Plan, values_of};
 use crate::network::dims;
 use crate::object::{Class, Entry, Object, at};
+use crate::runtime_config;
 use crate::told::{fault, release, violation};
 use std::ffi::{CStr, CString};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
-    data_type as types, tensor_io_mode, v_cuda_engine as v, v_engine_inspector as inspector, v_runtime,
-    v_serialization_config,
+    data_type as types, tensor_io_mode, tensor_location, v_cuda_engine as v, v_engine_inspector as inspector,
+    v_runtime, v_serialization_config,
 };
 
 static RUNTIME: Class = Class { name: "runtime", slots: v_runtime::COUNTS, owned: true };
@@ -97,7 +98,7 @@ extern "C" fn deserialize(this: This, data: Bytes, size: usize) -> Pointer {
         let plan = Plan::of_bytes(bytes)?;
         crate::told::model_has(&plan.tensors);
         if fault("crash-in-deserialize") {
-            crate::builder::crash();
+            crate::accidents::crash();
         }
         let context = cuda::current()?;
         if fault("deserialize-null") {
@@ -149,9 +150,11 @@ fn entries() -> Vec<Entry> {
         at(&v::GET_TENSOR_DATA_TYPE, data_type),
         at(&v::GET_TENSOR_IO_MODE, io_mode),
         at(&v::GET_TENSOR_SHAPE, shape),
-        at(&v::GET_TENSOR_LOCATION, zero),
+        at(&v::GET_TENSOR_LOCATION, location),
         at(&v::GET_TENSOR_FORMAT, zero),
         at(&v::GET_PROFILE_SHAPE, profile_shape),
+        at(&v::GET_PROFILE_TENSOR_VALUES, profile_values),
+        at(&v::GET_PROFILE_TENSOR_VALUES_V2, profile_values_v2),
         at(&v::GET_DEVICE_MEMORY_SIZE, memory_size),
         at(&v::GET_DEVICE_MEMORY_SIZE_V2, memory_size_v2),
         at(&v::GET_ENGINE_STAT, stat),
@@ -159,7 +162,7 @@ fn entries() -> Vec<Entry> {
         at(&v::SET_WEIGHT_STREAMING_BUDGET_V2, set_budget),
         at(&v::GET_WEIGHT_STREAMING_BUDGET_V2, budget),
         at(&v::CREATE_EXECUTION_CONTEXT, context::create),
-        at(&v::CREATE_RUNTIME_CONFIG, context::create_config),
+        at(&v::CREATE_RUNTIME_CONFIG, runtime_config::create),
         at(&v::CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG, context::create_with),
         at(&v::CREATE_ENGINE_INSPECTOR, create_inspector),
         at(&v::CREATE_SERIALIZATION_CONFIG, create_serialization_config),
@@ -189,6 +192,12 @@ extern "C" fn none(_: This) -> i32 {
 
 extern "C" fn zero(_: This, _name: Text) -> i32 {
     0
+}
+
+extern "C" fn location(this: This, name: Text) -> i32 {
+    let host = engine(this).tensor(name).is_some_and(|t| t.decides);
+    let location = if host { tensor_location::HOST } else { tensor_location::DEVICE };
+    location.of(release().family).unwrap_or(0)
 }
 
 extern "C" fn profile_count(this: This) -> i32 {
@@ -234,6 +243,25 @@ extern "C" fn profile_shape(this: This, name: Text, profile: i32, which: i32) ->
     let ranges =
         engine.plan.profiles.get(index(profile)).and_then(|p| p.get(&*tensor.name.to_string_lossy()));
     ranges.and_then(|r| r.get(index(which))).map_or_else(|| dims(&tensor.dims()), |d| dims(d))
+}
+
+/// Values of an input, as a profile has them.
+pub fn values_in(engine: &Engine, name: Text, profile: i32, which: i32) -> Option<&Vec<i64>> {
+    let index = |i: i32| usize::try_from(i).unwrap_or(usize::MAX);
+    let tensor = engine.tensor(name)?;
+    let profile = engine.plan.profiles.get(index(profile))?;
+    profile.get(&values_of(&tensor.name.to_string_lossy()))?.get(index(which))
+}
+
+extern "C" fn profile_values_v2(this: This, name: Text, profile: i32, which: i32) -> *const i64 {
+    values_in(engine(this), name, profile, which).map_or(std::ptr::null(), Vec::as_ptr)
+}
+
+extern "C" fn profile_values(this: This, name: Text, profile: i32, which: i32) -> *const i32 {
+    let Some(values) = values_in(engine(this), name, profile, which) else { return std::ptr::null() };
+    let narrow: Vec<i32> = values.iter().map(|v| i32::try_from(*v).unwrap_or(i32::MAX)).collect();
+    // They must live as long as the engine.
+    narrow.leak().as_ptr()
 }
 
 extern "C" fn memory_size(this: This) -> usize {

@@ -16,14 +16,16 @@
 //! | `told` | what to do, and the list of calls | the environment |
 //! | `object` | objects with tables | functions |
 //! | `callbacks` | calls back | the caller's objects |
+//! | `accidents` | what goes wrong | `told` |
 //! | `model` | a plan | an ONNX file |
 //! | `config`, `network`, `builder` | the build phase | a plan |
 //! | `cuda` | memory and work | the driver |
-//! | `engine`, `context` | the run phase | a plan |
+//! | `engine`, `runtime_config`, `context` | the run phase | a plan |
 //! | `nvtx` | a list of ranges, as a profiler does | what the program marks |
 
 #![allow(non_snake_case, reason = "the names are NVIDIA's")]
 
+mod accidents;
 mod builder;
 mod callbacks;
 mod config;
@@ -34,6 +36,7 @@ mod model;
 mod network;
 mod nvtx;
 mod object;
+mod runtime_config;
 mod told;
 
 use told::{fault, release, tell};

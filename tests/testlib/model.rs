@@ -26,7 +26,8 @@ fn header(length: usize) -> Vec<u8> {
 #[serde(untagged)]
 pub enum Dim {
     Fixed(i64),
-    /// Decided at run time; dimensions of one name are equal.
+    /// Decided at run time; dimensions of one name are equal, `sizes[2]` is a value of the input `sizes`, and one without
+    /// a name depends on the values of the first input.
     Named(String),
 }
 
@@ -39,6 +40,8 @@ pub struct Io {
     pub dtype: i32,
     pub element_bytes: usize,
     pub shape: Vec<Dim>,
+    /// Its values decide shapes, so it lies in host memory.
+    pub decides: bool,
 }
 
 impl Io {
@@ -49,8 +52,13 @@ impl Io {
     }
 }
 
-/// Smallest, best and largest shape, by input.
+/// Smallest, best and largest shape, by input; and values, by the input's name after an equals sign.
 pub type Profile = BTreeMap<String, [Vec<i64>; 3]>;
+
+/// Where a profile holds an input's values.
+pub fn values_of(name: &str) -> String {
+    format!("={name}")
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -112,7 +120,19 @@ pub fn read(model: &ModelProto) -> Result<(Vec<Io>, Vec<String>), String> {
     let graph = model.graph.as_ref().ok_or("no graph")?;
     let constant = |v: &ValueInfoProto| graph.initializer.iter().any(|t| t.name == v.name);
     let inputs = graph.input.iter().filter(|v| !constant(v)).map(|v| io(v, true));
-    let tensors = inputs.chain(graph.output.iter().map(|v| io(v, false))).collect::<Result<Vec<_>, _>>()?;
+    let mut tensors =
+        inputs.chain(graph.output.iter().map(|v| io(v, false))).collect::<Result<Vec<_>, _>>()?;
+    for tensor in tensors.iter_mut().filter(|t| t.input) {
+        let name = tensor.name.to_string_lossy();
+        tensor.decides = graph.node.iter().any(|node| {
+            let place = match node.op_type.as_deref() {
+                Some("Resize") => 3,
+                Some("Reshape" | "Expand") => 1,
+                _ => return false,
+            };
+            node.input.get(place).is_some_and(|input| *input == name)
+        });
+    }
     let layers = graph.node.iter().map(|n| n.name.clone().unwrap_or_default()).collect();
     Ok((tensors, layers))
 }
@@ -139,7 +159,7 @@ fn io(value: &ValueInfoProto, input: bool) -> Result<Io, String> {
     let dtype = value.of(release().family).ok_or("a type that this family does not have")?;
     let shape: Vec<Dim> = shape.collect();
     let name = CString::new(name).map_err(|e| e.to_string())?;
-    Ok(Io { name, input, dtype, element_bytes, shape })
+    Ok(Io { name, input, dtype, element_bytes, shape, decides: false })
 }
 
 /// What a caller gives by address.

@@ -83,7 +83,7 @@ fn tensor(this: This, input: bool, index: i32) -> Pointer {
         at(&v_tensor::GET_NAME, tensor_name),
         at(&v_tensor::GET_DIMENSIONS, tensor_dims),
         at(&v_tensor::GET_TYPE, tensor_type),
-        at(&v_tensor::IS_SHAPE_TENSOR, no),
+        at(&v_tensor::IS_SHAPE_TENSOR, decides),
     ];
     Object::new(&TENSOR, &entries, &[], io).wrapper()
 }
@@ -100,8 +100,8 @@ extern "C" fn tensor_type(this: This) -> i32 {
     Object::of(this).state::<Io>().dtype
 }
 
-extern "C" fn no(_: This) -> bool {
-    false
+extern "C" fn decides(this: This) -> bool {
+    Object::of(this).state::<Io>().decides
 }
 
 /// As the library gives dimensions back; -1 of them for none.

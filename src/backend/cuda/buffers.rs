@@ -1,10 +1,11 @@
 //! The places of one request's tensors: pinned in host memory, and on the GPU.
 
 use super::driver::{GpuContext, failed};
+use super::growing::Growing;
 use super::kernel::address;
 use crate::backend::LoadSetup;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use cudarc::driver::{CudaSlice, CudaStream, PinnedHostSlice, result};
 use std::sync::Arc;
 
@@ -16,10 +17,30 @@ struct Buffer {
     address: u64,
 }
 
+/// What is known of an output before any request.
+pub(crate) enum OutputSpec {
+    /// Type and shape.
+    Fixed(Tensor),
+    /// The type alone.
+    Growing(DType),
+}
+
+impl From<Tensor> for OutputSpec {
+    fn from(tensor: Tensor) -> Self {
+        Self::Fixed(tensor)
+    }
+}
+
+/// The place of an output.
+enum Output {
+    Fixed(Buffer),
+    Growing(Arc<Growing>),
+}
+
 /// The inputs and outputs of one request in flight.
 pub(crate) struct Buffers {
     inputs: Vec<Buffer>,
-    outputs: Vec<Buffer>,
+    outputs: Vec<Output>,
 }
 
 impl Buffers {
@@ -28,24 +49,30 @@ impl Buffers {
         gpu: &GpuContext,
         stream: &Arc<CudaStream>,
         inputs: &[(String, Tensor)],
-        outputs: &[Tensor],
+        outputs: &[OutputSpec],
         setup: &LoadSetup,
     ) -> Result<Vec<Self>> {
         let count = if setup.mode.transfers { setup.point.in_flight.max(1) } else { 1 };
         (0..count).map(|_| Self::new(gpu, stream, inputs, outputs)).collect()
     }
 
-    /// Inputs are filled and copied to the GPU once; `outputs` say type and shape.
+    /// Inputs are filled and copied to the GPU once.
     pub fn new(
         gpu: &GpuContext,
         stream: &Arc<CudaStream>,
         inputs: &[(String, Tensor)],
-        outputs: &[Tensor],
+        outputs: &[OutputSpec],
     ) -> Result<Self> {
         let buffer = |tensor: &Tensor| Buffer::new(gpu, stream, tensor);
+        let output = |spec: &OutputSpec| {
+            Ok(match spec {
+                OutputSpec::Fixed(tensor) => Output::Fixed(buffer(tensor)?),
+                OutputSpec::Growing(dtype) => Output::Growing(Arc::new(Growing::new(stream, *dtype))),
+            })
+        };
         let made = Self {
             inputs: inputs.iter().map(|(_, t)| buffer(t)).collect::<Result<_>>()?,
-            outputs: outputs.iter().map(buffer).collect::<Result<_>>()?,
+            outputs: outputs.iter().map(output).collect::<Result<_>>()?,
         };
         made.upload(stream)?;
         stream.synchronize().map_err(|e| failed("copy the inputs to the GPU", &e))?;
@@ -57,9 +84,16 @@ impl Buffers {
         self.inputs.iter().map(|b| b.address).collect()
     }
 
-    /// The addresses of the outputs on the GPU, in order.
+    /// The addresses on the GPU of the outputs whose shape is known, in order.
     pub fn outputs(&self) -> Vec<u64> {
-        self.outputs.iter().map(|b| b.address).collect()
+        let address = |o: &Output| if let Output::Fixed(b) = o { Some(b.address) } else { None };
+        self.outputs.iter().filter_map(address).collect()
+    }
+
+    /// The places of the other outputs, in order.
+    pub fn growing(&self) -> Vec<Arc<Growing>> {
+        let place = |o: &Output| if let Output::Growing(g) = o { Some(Arc::clone(g)) } else { None };
+        self.outputs.iter().filter_map(place).collect()
     }
 
     /// Copies the inputs to the GPU, in the order of `stream`.
@@ -67,9 +101,12 @@ impl Buffers {
         self.inputs.iter().try_for_each(|b| b.upload(stream))
     }
 
-    /// Copies the outputs to the host, in the order of `stream`.
+    /// Copies the outputs to the host, in the order of `stream`. The request is enqueued, so all sizes are known.
     pub fn download(&mut self, stream: &CudaStream) -> Result<()> {
-        self.outputs.iter_mut().try_for_each(|b| b.download(stream))
+        self.outputs.iter_mut().try_for_each(|output| match output {
+            Output::Fixed(buffer) => buffer.download(stream),
+            Output::Growing(growing) => growing.download(stream),
+        })
     }
 
     /// The outputs as they are on the GPU. Not from the host's side: without transfers that holds nothing.
@@ -81,7 +118,11 @@ impl Buffers {
             tensor.data = bytes.into_iter().take(tensor.data.len()).collect();
             Ok(tensor)
         };
-        self.outputs.iter().map(read).collect()
+        let all = self.outputs.iter().map(|output| match output {
+            Output::Fixed(buffer) => read(buffer),
+            Output::Growing(growing) => growing.read(),
+        });
+        all.collect()
     }
 
     /// Bytes of all inputs.

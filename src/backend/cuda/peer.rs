@@ -27,7 +27,7 @@ pub fn back_to_back(gpu: u32, workload: &Workload, setup: &LoadSetup, requests: 
     let cuda_stream = gpu.stream()?;
     let words = usize::try_from(workload.tensor_bytes / 4).unwrap_or(1);
     let x = Tensor::from_f32(vec![words], &vec![1.0; words]);
-    let buffers = Buffers::all(&gpu, &cuda_stream, &[("x".into(), x.clone())], &[x], setup)?;
+    let buffers = Buffers::all(&gpu, &cuda_stream, &[("x".into(), x.clone())], &[x.into()], setup)?;
     let spin = Spin::new(&gpu, &kernels, workload, &cuda_stream, &buffers)?;
     let mut stream = GpuStream::new(&gpu, &kernels, cuda_stream, buffers, spin, setup)?;
     if setup.point.cuda_graph {

@@ -33,6 +33,11 @@ pub(crate) trait Work: Send {
     fn mark_nothing(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// Whether the host waits for the GPU while it enqueues: then nothing may hold the GPU up meanwhile.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// A captured graph.
@@ -70,7 +75,7 @@ pub(crate) struct GpuStream<W> {
     last: usize,
     /// Start, inputs copied, computing, computed, outputs copied: of a timed request.
     marks: [CudaEvent; 5],
-    /// `None` once a request turned out to be too long for it.
+    /// `None` where enqueuing waits for the GPU, and once a request turned out to be too long for it.
     gate: Option<Gate>,
 }
 
@@ -103,7 +108,7 @@ impl<W: Work> GpuStream<W> {
         let mut made = Self {
             done: (0..depth).map(|_| event(untimed)).collect::<Result<_>>()?,
             marks: [mark()?, mark()?, mark()?, mark()?, mark()?],
-            gate: Some(Gate::new(gpu, kernels)?),
+            gate: (!work.waits()).then(|| Gate::new(gpu, kernels)).transpose()?,
             transfers: setup.mode.transfers,
             graphs: Vec::new(),
             submitted: 0,

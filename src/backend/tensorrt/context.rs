@@ -9,6 +9,7 @@ use super::sys::abi::{Dims, EnumValue, StreamHandle};
 use super::sys::callbacks::Profiler;
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
+use super::sys::output_allocator::OutputAllocator;
 use super::sys::tables::{
     cuda_graph_strategy, dynamic_shapes_kernel_specialization_strategy as specialization,
     execution_context_allocation_strategy as strategy, profiling_verbosity as verbosity,
@@ -67,6 +68,7 @@ pub struct Context {
     #[expect(dead_code, reason = "held, not used")]
     rtx: Option<RtxParts>,
     profiler: Option<Arc<Profiler>>,
+    allocators: Vec<Arc<OutputAllocator>>,
     _engine: Arc<Engine>,
 }
 
@@ -158,7 +160,7 @@ impl Engine {
 
 impl Context {
     fn new(object: Object, engine: &Arc<Engine>, rtx: Option<RtxParts>) -> Self {
-        Self { object, rtx, profiler: None, _engine: Arc::clone(engine) }
+        Self { object, rtx, profiler: None, allocators: Vec::new(), _engine: Arc::clone(engine) }
     }
 
     fn api(&self) -> &Arc<Api> {
@@ -208,11 +210,22 @@ impl Context {
         self.api().ensure_accepted(accepted, &format!("the address of {name:?} was not taken"))
     }
 
+    /// The memory of an output comes from this from now on: for shapes that depend on values.
+    pub fn set_output_allocator(&mut self, name: &CStr, allocator: &Arc<OutputAllocator>) -> Result<()> {
+        let accepted = call!(self.object, context::SET_OUTPUT_ALLOCATOR, name.as_ptr(), allocator.pointer());
+        self.api().ensure_accepted(accepted, &format!("the allocator of output {name:?} was not taken"))?;
+        // All that the library was ever given live as long as the context.
+        if !self.allocators.iter().any(|held| Arc::ptr_eq(held, allocator)) {
+            self.allocators.push(Arc::clone(allocator));
+        }
+        Ok(())
+    }
+
     /// Enqueues one inference.
     ///
     /// # Safety
     /// `stream` is a live CUDA stream of the context that was current when the engine was loaded, every tensor has an
-    /// address that is still valid, and no other execution of this context is going on.
+    /// address that is still valid or an allocator, and no other execution of this context is going on.
     pub unsafe fn enqueue(&mut self, stream: StreamHandle) -> Result<()> {
         if call!(self.object, context::ENQUEUE_V3, stream) {
             return Ok(());

@@ -89,7 +89,7 @@ fn name(tensor: &IoTensor) -> String {
     tensor.name.to_string_lossy().into_owned()
 }
 
-/// An input as a model declares it. Dimensions that vary are called by the range that the first profile serves: the one
+/// An input as a model declares it. Dimensions and values that vary are called by the range that the first profile serves: the one
 /// that contexts have where nobody chooses another.
 fn input(engine: &Engine, tensor: &IoTensor) -> Result<ModelInput> {
     let name = name(tensor);
@@ -100,8 +100,11 @@ fn input(engine: &Engine, tensor: &IoTensor) -> Result<ModelInput> {
         );
         Failure::new(FailureKind::Build, what).next("build the plan with inputs of another type")
     })?;
-    let dynamic = tensor.dims.iter().any(|d| *d < 0);
-    let served = dynamic.then(|| engine.profile_shape(&tensor.name, 0)).transpose()?;
+    let dynamic = tensor.host || tensor.dims.iter().any(|d| *d < 0);
+    let mut served = dynamic.then(|| engine.profile_shape(&tensor.name, 0)).transpose()?;
+    if let Some(served) = served.as_mut().filter(|_| tensor.host) {
+        served.values = engine.profile_values(&tensor.name, 0, served.opt.iter().product())?;
+    }
     let range = |at: usize| {
         let shape = served.as_ref()?;
         Some(format!("{}–{}", shape.min.get(at)?, shape.max.get(at)?))

@@ -1,4 +1,5 @@
-//! Reads a TensorRT network from an ONNX model, with optimisation profiles for its dynamic inputs.
+//! Reads a TensorRT network from an ONNX model, with optimisation profiles for its dynamic inputs and for those that
+//! decide shapes by their values.
 //!
 //! A model that the parser does not accept is a failure that names the nodes. No shape is guessed.
 
@@ -10,7 +11,7 @@ use super::sys::tables::{
     v_builder, v_builder_config, v_network_definition, v_optimization_profile, v_tensor,
 };
 use super::sys::text::{c_text, text};
-use crate::config::{Shape, dims_text};
+use crate::config::{Shape, Values, dims_text};
 use crate::error::{Failure, FailureKind, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -122,18 +123,10 @@ pub fn add_profiles(
     profiles: &[BTreeMap<String, Shape>],
 ) -> Result<u32> {
     let inputs = inputs(api, network)?;
-    if let Some(input) = inputs.iter().find(|i| i.shape_tensor) {
-        return Err(Failure::new(
-            FailureKind::Build,
-            format!(
-                "input `{}` decides shapes by its values, which an engine would have to be told beforehand",
-                input.name
-            ),
-        )
-        .next("export the model with that input as a constant"));
-    }
-    let dynamic: Vec<&Input> = inputs.iter().filter(|i| i.dims.as_slice().contains(&-1)).collect();
-    if dynamic.is_empty() {
+    let is_dynamic = |input: &&Input| input.dims.as_slice().contains(&-1);
+    let dynamic: Vec<&Input> = inputs.iter().filter(is_dynamic).collect();
+    let deciding: Vec<&Input> = inputs.iter().filter(|i| i.shape_tensor).collect();
+    if dynamic.is_empty() && deciding.is_empty() {
         return Ok(0);
     }
     for (number, shapes) in profiles.iter().enumerate() {
@@ -151,12 +144,62 @@ pub fn add_profiles(
             })?;
             set_range(api, &profile, &input.name, shape)?;
         }
+        for input in &deciding {
+            // Further profiles need not repeat what the case's own says.
+            let mut own = [Some(shapes), profiles.first()].into_iter().flatten();
+            let values = own.find_map(|p| p.get(&input.name)?.values.as_ref());
+            set_values(api, &profile, &input.name, values.ok_or_else(|| no_values(input))?)?;
+        }
         let index = call!(config, v_builder_config::ADD_OPTIMIZATION_PROFILE, profile.pointer());
         if index < 0 {
             return Err(api.failed(FailureKind::Build, &format!("profile {number} was not taken")));
         }
     }
     Ok(u32::try_from(profiles.len()).unwrap_or(0))
+}
+
+/// The model needs values that nobody gave.
+fn no_values(input: &Input) -> Failure {
+    let name = &input.name;
+    let ones = match input.dims.as_slice() {
+        [] => "1".to_owned(),
+        dims => format!("{:?}", vec![1; dims.iter().map(|d| usize::try_from(*d).unwrap_or(1)).product()]),
+    };
+    Failure::usage(format!("input `{name}` decides shapes by its values, and no values are given")).next(format!(
+        "give what it holds: shapes = {{ \"{name}\" = {{ values = {ones} }} }}, or --input {name}=FILE.npy"
+    ))
+}
+
+/// The values of an input that decides shapes. TensorRT before 10.11 takes them in 32 bits.
+fn set_values(api: &Api, profile: &Object, name: &str, values: &Values) -> Result<()> {
+    let c_name = c_text("the name", name)?;
+    let wide = v_optimization_profile::SET_SHAPE_VALUES_V2.slot(&api.release).is_ok();
+    for (selector, values) in [
+        (opt_profile_selector::MIN, &values.min),
+        (opt_profile_selector::OPT, &values.opt),
+        (opt_profile_selector::MAX, &values.max),
+    ] {
+        let (at, which) = (c_name.as_ptr(), selector.of(api.family()).unwrap_or(0));
+        let count = i32::try_from(values.len()).unwrap_or(i32::MAX);
+        let taken = if wide {
+            call!(profile, v_optimization_profile::SET_SHAPE_VALUES_V2, at, which, values.as_ptr(), count)
+        } else {
+            let narrow: std::result::Result<Vec<i32>, _> = values.iter().map(|v| i32::try_from(*v)).collect();
+            let narrow = narrow.map_err(|_| {
+                Failure::usage(format!(
+                    "the values {values:?} of `{name}` do not fit the 32 bits that {} takes",
+                    api.release
+                ))
+                .next("give smaller values, or use TensorRT 10.11 or later")
+            })?;
+            call!(profile, v_optimization_profile::SET_SHAPE_VALUES, at, which, narrow.as_ptr(), count)
+        };
+        if !taken {
+            let what = format!("the values {values:?} of input `{name}` were not taken");
+            return Err(api.failed(FailureKind::Build, &what));
+        }
+    }
+    Ok(())
 }
 
 fn set_range(api: &Api, profile: &Object, name: &str, shape: &Shape) -> Result<()> {

@@ -4,11 +4,14 @@
 //! `cuda::stream` decides what is timed and when, in the same way for every backend on a GPU.
 
 use super::context::{Context, RtxContext, RuntimeCache, Specialization};
+use super::host_tensor::HostTensor;
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
 use super::sys::allocator::GpuAllocator;
 use super::sys::library::Api;
-use crate::backend::cuda::buffers::Buffers;
+use super::sys::output_allocator::{OutputAllocator, OutputMemory};
+use crate::backend::cuda::buffers::{Buffers, OutputSpec};
+use crate::backend::cuda::growing::Growing;
 use crate::backend::cuda::memory::{DriverMemory, watch};
 use crate::backend::cuda::stream::{GpuStream, Work};
 use crate::backend::cuda::{GpuContext, GpuProbe, Kernels};
@@ -55,7 +58,7 @@ pub(super) fn open(
         let context = steps.time("context", || context(api, &engine, cache.as_ref()))?;
         setup.phase(MemoryPhase::Inference);
         let mut stream = steps.time("buffers and first inference", || {
-            stream(&gpu, &kernels, &engine, context, header, setup, inputs)
+            stream((&gpu, &kernels), api.family(), &engine, context, header, setup, inputs)
         })?;
         if setup.point.cuda_graph {
             if plain.is_none() {
@@ -183,8 +186,8 @@ fn context(api: &Arc<Api>, engine: &Arc<Engine>, cache: Option<&Arc<RuntimeCache
 
 /// A context with every tensor in its place, on a CUDA stream of its own.
 fn stream(
-    gpu: &GpuContext,
-    kernels: &Arc<Kernels>,
+    (gpu, kernels): (&GpuContext, &Arc<Kernels>),
+    family: Family,
     engine: &Engine,
     mut context: Context,
     header: &EngineHeader,
@@ -212,22 +215,26 @@ fn stream(
     if !context.shapes_complete()? {
         return Err(refuse("an input has no shape yet", "give every input's shape with --shape"));
     }
-    let outputs = header
-        .outputs
-        .iter()
-        .map(|name| output(&context, find(&tensors, name, false)?))
-        .collect::<Result<Vec<_>>>()?;
+    let (mut outputs, mut fixed, mut growing) = (Vec::new(), Vec::new(), Vec::new());
+    for name in &header.outputs {
+        let io = find(&tensors, name, false)?;
+        let spec = output(&context, io, setup)?;
+        let names = if matches!(spec, OutputSpec::Fixed(_)) { &mut fixed } else { &mut growing };
+        names.push(io.name.clone());
+        outputs.push(spec);
+    }
     let cuda_stream = gpu.stream()?;
     let buffers = Buffers::all(gpu, &cuda_stream, &on_device, &outputs, setup)?;
-    let names = on_device
+    let mut names = on_device
         .iter()
-        .map(|(name, _)| (name, true))
-        .chain(header.outputs.iter().map(|name| (name, false)))
-        .map(|(name, input)| Ok(find(&tensors, name, input)?.name.clone()))
-        .collect::<Result<_>>()?;
+        .map(|(name, _)| Ok(find(&tensors, name, true)?.name.clone()))
+        .collect::<Result<Vec<_>>>()?;
+    names.extend(fixed);
     let addresses = buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect();
+    let allocator = |place| Arc::new(OutputAllocator::new(family, Arc::new(OutputPlace(place))));
+    let allocators = buffers.iter().map(|b| b.growing().into_iter().map(allocator).collect()).collect();
     let host = host.into_iter().map(|(_, values)| values).collect();
-    let inference = Inference { context, names, addresses, bound: None, _host: host };
+    let inference = Inference { context, names, addresses, growing, allocators, bound: None, _host: host };
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }
 
@@ -261,19 +268,28 @@ fn check_type(io: &IoTensor, fed: Option<&Tensor>) -> Result<()> {
     }
 }
 
-/// An output's place: its type and shape for the inputs' shapes.
-fn output(context: &Context, io: &IoTensor) -> Result<Tensor> {
+/// What is known of an output: its type, and its shape for the inputs' shapes, unless that depends on their values.
+fn output(context: &Context, io: &IoTensor, setup: &LoadSetup) -> Result<OutputSpec> {
     check_type(io, None)?;
     let name = io.name.to_string_lossy();
     let dims = context.tensor_shape(&io.name)?;
+    let dtype = io.dtype.ok_or_else(|| refuse(format!("output `{name}` has no usable type"), ""))?;
+    if io.host {
+        return Err(refuse(
+            format!("output `{name}` is a shape, which the library leaves in host memory"),
+            "cut the model before that output",
+        ));
+    }
     let shape = dims.iter().map(|d| usize::try_from(*d)).collect::<std::result::Result<Vec<_>, _>>();
     let Ok(shape) = shape else {
-        return Err(refuse(
-            format!("the shape {dims:?} of output `{name}` depends on the values of the inputs"),
-            "cut the model before that output; measuring it is not part of this version",
-        ));
+        if setup.point.cuda_graph {
+            let what = format!(
+                "the shape {dims:?} of output `{name}` depends on the values of the inputs, and a CUDA graph has fixed sizes"
+            );
+            return Err(refuse(what, "run without --cuda-graph"));
+        }
+        return Ok(OutputSpec::Growing(dtype));
     };
-    let dtype = io.dtype.ok_or_else(|| refuse(format!("output `{name}` has no usable type"), ""))?;
     let elements = shape.iter().try_fold(dtype.size(), |n, d| n.checked_mul(*d));
     let bytes = elements.filter(|n| isize::try_from(*n).is_ok()).ok_or_else(|| {
         refuse(
@@ -281,7 +297,7 @@ fn output(context: &Context, io: &IoTensor) -> Result<Tensor> {
             "give smaller shapes with --shape; if they are small already, build the engine again",
         )
     })?;
-    Ok(Tensor { dtype, shape, data: vec![0; bytes] })
+    Ok(Tensor { dtype, shape, data: vec![0; bytes] }.into())
 }
 
 fn refuse(what: impl Into<String>, next: &str) -> Failure {
@@ -295,36 +311,26 @@ struct Inference {
     names: Vec<CString>,
     /// Their places in each of the stream's buffers.
     addresses: Vec<Vec<u64>>,
+    /// The outputs whose shape depends on values.
+    growing: Vec<CString>,
+    /// What gives their memory, for each of the stream's buffers.
+    allocators: Vec<Vec<Arc<OutputAllocator>>>,
     /// The buffers that the context uses now.
     bound: Option<usize>,
     /// Inputs that TensorRT reads in host memory.
     _host: Vec<HostTensor>,
 }
 
-/// Host memory of a tensor, aligned for every element type. A raw pointer, because a box that is moved is the only way to
-/// its memory, and the library keeps the address.
-struct HostTensor {
-    words: *mut [u128],
-}
+/// The memory of an output, as the library asks for it.
+struct OutputPlace(Arc<Growing>);
 
-// SAFETY: the memory is owned by this alone, and only the library reads it.
-unsafe impl Send for HostTensor {}
-
-impl HostTensor {
-    fn new(bytes: &[u8]) -> Self {
-        let word = |chunk: &[u8]| {
-            let mut word = [0; 16];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u128::from_ne_bytes(word)
-        };
-        Self { words: Box::into_raw(bytes.chunks(16).map(word).collect()) }
+impl OutputMemory for OutputPlace {
+    fn room(&self, bytes: u64) -> *mut std::ffi::c_void {
+        self.0.room(bytes) as *mut _
     }
-}
 
-impl Drop for HostTensor {
-    fn drop(&mut self) {
-        // SAFETY: made from a box in `new`, and freed only here.
-        drop(unsafe { Box::from_raw(self.words) });
+    fn has_shape(&self, dims: &[i64]) {
+        self.0.has_shape(dims);
     }
 }
 
@@ -336,33 +342,29 @@ impl Work for Inference {
                 // context and waits for its CUDA streams before either is dropped.
                 unsafe { self.context.set_tensor_address(name, *address as *mut _)? };
             }
+            for (name, allocator) in self.growing.iter().zip(&self.allocators[buffers]) {
+                self.context.set_output_allocator(name, allocator)?;
+            }
             self.bound = Some(buffers);
         }
-        // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
-        // each enqueues on one CUDA stream only, so executions of this context follow one another.
+        // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address or an allocator,
+        // set above; each enqueues on one CUDA stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
     }
 
     fn mark_nothing(&mut self) -> Result<()> {
         self.context.mark_nothing()
     }
+
+    /// The library learns the size of such an output from the GPU before it asks for its memory.
+    fn waits(&self) -> bool {
+        !self.growing.is_empty()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_host_tensor_is_aligned_and_stays_where_it_is() {
-        let bytes: Vec<u8> = (0..20).collect();
-        let tensor = HostTensor::new(&bytes);
-        let address = tensor.words.cast::<u8>();
-        assert!(address.addr().is_multiple_of(16));
-        let moved = std::convert::identity([tensor]);
-        assert_eq!(moved[0].words.cast::<u8>(), address);
-        // SAFETY: two words of sixteen bytes were allocated.
-        assert_eq!(unsafe { std::slice::from_raw_parts(address, 20) }, bytes);
-    }
 
     #[test]
     fn only_the_plugin_library_that_an_engine_was_built_with_is_loaded() {

@@ -13,7 +13,7 @@ use super::sys::tables::{
     v_runtime,
 };
 use super::sys::text::text;
-use crate::config::Shape;
+use crate::config::{Shape, Values};
 use crate::error::{Failure, FailureKind, Result};
 use crate::tensor::DType;
 use std::ffi::{CStr, CString};
@@ -165,7 +165,37 @@ impl Engine {
             min: dims(&opt_profile_selector::MIN)?,
             opt: dims(&opt_profile_selector::OPT)?,
             max: dims(&opt_profile_selector::MAX)?,
+            values: None,
         })
+    }
+
+    /// The range of an input's values that a profile serves, of so many; `None` where the engine has none for it.
+    pub fn profile_values(&self, name: &CStr, profile: u32, count: u64) -> Result<Option<Values>> {
+        let family = self.api().family();
+        let profile = i32::try_from(profile).unwrap_or(i32::MAX);
+        let count = usize::try_from(count).unwrap_or(0);
+        // The older function has 32 bits.
+        let wide = engine::GET_PROFILE_TENSOR_VALUES_V2.slot(&self.api().release).is_ok();
+        let values = |selector: &EnumValue| -> Result<Option<Vec<i64>>> {
+            let selector = selector.of(family).unwrap_or(0);
+            let at = name.as_ptr();
+            Ok(if wide {
+                let found = call!(self.object, engine::GET_PROFILE_TENSOR_VALUES_V2, at, profile, selector);
+                // SAFETY: the engine keeps as many values as the tensor has, or gives null.
+                (!found.is_null()).then(|| unsafe { std::slice::from_raw_parts(found, count) }.to_vec())
+            } else {
+                let found = call!(self.object, engine::GET_PROFILE_TENSOR_VALUES, at, profile, selector);
+                // SAFETY: as above.
+                let found = (!found.is_null()).then(|| unsafe { std::slice::from_raw_parts(found, count) });
+                found.map(|all| all.iter().map(|v| i64::from(*v)).collect())
+            })
+        };
+        let [min, opt, max] = [
+            values(&opt_profile_selector::MIN)?,
+            values(&opt_profile_selector::OPT)?,
+            values(&opt_profile_selector::MAX)?,
+        ];
+        Ok(min.zip(opt).zip(max).map(|((min, opt), max)| Values { min, opt, max }))
     }
 
     /// Device memory that a context needs for its activations, over all profiles, in bytes.

@@ -9,6 +9,7 @@
 //! | `type_info` | what C++ asks an object of ours for its class | – |
 //! | `callbacks` | objects of ours that the library calls | `tables`, `text`, `type_info` |
 //! | `allocator` | memory of the driver that the library takes through us | `tables`, `callbacks` |
+//! | `output_allocator` | the object that gives memory for outputs of unknown size | `callbacks` |
 //! | `search` | candidates: places on this machine | `abi` |
 //! | `library` | an opened library | `search`, `callbacks` |
 //! | `object` | objects of the library, and calls on them | `library`, `tables` |
@@ -18,6 +19,7 @@ pub mod allocator;
 pub mod callbacks;
 pub mod library;
 pub(super) mod object;
+pub mod output_allocator;
 pub mod search;
 pub mod tables;
 pub(super) mod text;

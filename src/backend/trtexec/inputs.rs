@@ -1,6 +1,7 @@
 //! Writes a case's inputs in the form that trtexec takes: shapes as options, values as raw files.
 
 use super::is_dynamic;
+use crate::config::{Shape, Values};
 use crate::engine::InputSpec;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::ModelInput;
@@ -8,16 +9,25 @@ use crate::tensor::{DType, Tensor};
 use crate::trtexec::TrtexecVersion;
 use std::path::Path;
 
-/// `'x':1x3x8x8,'mask':1x8` for the inputs whose shapes are not fixed; empty where all are.
+/// `'x':1x3x8x8,'sizes':224x224` for the inputs whose shapes are not fixed, and for those whose values are given, which
+/// trtexec takes in the same form; empty where there are none.
 pub(super) fn shapes<'a>(
     declared: &[ModelInput],
     specs: &'a [InputSpec],
-    dims: impl Fn(&'a InputSpec) -> &'a Vec<u64>,
+    dims: impl Fn(&'a Shape) -> &'a Vec<u64>,
+    values: impl Fn(&'a Values) -> &'a Vec<i64>,
 ) -> String {
-    let dynamic = specs.iter().filter(|s| declared.iter().any(|d| d.name == s.name && is_dynamic(d)));
-    let shapes: Vec<String> = dynamic
+    let given = |s: &&InputSpec| {
+        s.shape.values.is_some() || declared.iter().any(|d| d.name == s.name && is_dynamic(d))
+    };
+    let shapes: Vec<String> = specs
+        .iter()
+        .filter(given)
         .map(|spec| {
-            let dims: Vec<String> = dims(spec).iter().map(u64::to_string).collect();
+            let dims: Vec<String> = match &spec.shape.values {
+                Some(all) => values(all).iter().map(i64::to_string).collect(),
+                None => dims(&spec.shape).iter().map(u64::to_string).collect(),
+            };
             // A name may hold a colon, which the quotes keep apart from the shape.
             let text = if dims.is_empty() { "scalar".into() } else { dims.join("x") };
             format!("'{}':{text}", spec.name)
@@ -89,6 +99,20 @@ mod tests {
         assert_eq!(raw(&tensor, V10).unwrap(), data);
         let large = Tensor { dtype: DType::I64, shape: vec![1], data: (1_i64 << 40).to_le_bytes().to_vec() };
         assert!(raw(&large, V8).unwrap_err().message.contains("32 bits"));
+    }
+
+    #[test]
+    fn values_that_are_given_stand_in_the_place_of_a_shape() {
+        let spec = |name: &str, shape| InputSpec {
+            name: name.into(),
+            dtype: DType::I64,
+            shape,
+            range: crate::inputs::ValueRange::Full,
+        };
+        let range = Values { min: vec![1, 8], opt: vec![1, 16], max: vec![1, 64] };
+        let sizes = Shape { values: Some(range), ..Shape::fixed(vec![2]) };
+        let specs = [spec("fixed", Shape::fixed(vec![4])), spec("sizes", sizes)];
+        assert_eq!(shapes(&[], &specs, |s| &s.max, |v| &v.max), "'sizes':1x64");
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn every_key_is_explained_with_its_default() {
         arrivals = 'poisson'
         batch-delay = '1ms'
         processes = 8
+        builds = 1
         warm-up = '200ms'
         measure = '1s'
         time-limit = '10min'

@@ -33,6 +33,7 @@ fn each_mistake_is_named() {
         (json!({"max-latency": "-1ms"}), "out of range"),
         (json!({"percentile": 101}), "from 50 to below 100"),
         (json!({"processes": 0}), "at least 1"),
+        (json!({"builds": 2}), "use 1, or 3 and more"),
         (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
         (json!({"scenarios": []}), "empty list"),
         (json!({"arrivals": "poison"}), "did you mean `poisson`"),

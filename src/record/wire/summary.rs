@@ -31,6 +31,9 @@ pub(super) struct SummaryV1 {
     /// How long it was to measure, at least: asked for, or chosen for the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     measure_ns: Option<u64>,
+    /// The build that it loaded, from 1, where the engine was built several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    build: Option<u32>,
     outliers_mild: u64,
     outliers_severe: u64,
     inferences_per_s: f64,
@@ -67,6 +70,7 @@ pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
         n_eff: round5(s.n_eff),
         tick_ns: s.tick_ns,
         measure_ns: s.measure_ns,
+        build: s.build,
         outliers_mild: s.outliers_mild,
         outliers_severe: s.outliers_severe,
         inferences_per_s: round5(s.inferences_per_s),
@@ -97,6 +101,7 @@ pub(super) fn from_wire(s: SummaryV1) -> Summary {
         n_eff: s.n_eff,
         tick_ns: s.tick_ns,
         measure_ns: s.measure_ns,
+        build: s.build,
         outliers_mild: s.outliers_mild,
         outliers_severe: s.outliers_severe,
         inferences_per_s: s.inferences_per_s,

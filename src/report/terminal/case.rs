@@ -19,6 +19,7 @@ pub(super) fn lines(case: &CaseRecord, figures: &Figures, verbose: bool) -> Vec<
     lines.push(quantile_line(figures));
     lines.extend((!open).then(|| per_s("thrpt:")));
     lines.extend(figures.gpu.iter().flat_map(gpu_lines));
+    lines.extend(figures.builds.as_ref().map(|spread| format!("{:<8}{spread}", "builds:")));
     lines.extend(figures.bound.as_ref().map(bound_line));
     lines.extend(figures.budget.as_ref().map(budget_line));
     lines.push(phase_line(case, figures));

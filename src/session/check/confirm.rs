@@ -57,7 +57,7 @@ impl Check<'_> {
         self.rows.iter().filter_map(case).collect()
     }
 
-    /// A second set of pairs.
+    /// A second set of pairs; where the case has several builds, of other builds.
     fn again(&self, case: &ToConfirm) -> Result<Option<Paired>> {
         let Some(both) = self.of_both(&case.id) else { return Ok(None) };
         let engined = Engined {

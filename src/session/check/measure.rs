@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::compare::{self, NotComparable, Verdict};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
-use crate::outcome::{OnMissing, Row, RowOrigin};
+use crate::outcome::{BuildSpread, OnMissing, Row, RowOrigin};
 use crate::pairing::{Both, Pairing};
 use crate::record::CaseRecord;
 use crate::session::looks::Looks;
@@ -92,6 +92,10 @@ impl Check<'_> {
             Err(PairFailure::Base(f) | PairFailure::Head(f)) => return Err(f),
         };
         let Paired { comparison, base, head, pairs, discarded } = paired;
+        for (arm, measured) in [("base", &base), ("head", &head)] {
+            let spread = BuildSpread::of(measured);
+            spread.iter().for_each(|spread| self.session.note(&format!("{id}: {arm}: {spread}")));
+        }
         let origin = RowOrigin::Pairs { pairs, discarded, confirmed: None };
         self.add(both, Row::new(comparison, origin));
         self.keep_head(id, head);
@@ -160,9 +164,10 @@ fn of_head(pairing: &Pairing) -> Option<&Case> {
     }
 }
 
+/// Several builds of one thing differ by the builder's choices alone, which is nothing that head changed.
 fn same_engine(base: &Built, head: &Built) -> bool {
-    base.header.payload_sha256 == head.header.payload_sha256
-        && base.header.inputs_hash == head.header.inputs_hash
+    base.header.inputs_hash == head.header.inputs_hash
+        && (base.header.payload_sha256 == head.header.payload_sha256 || base.builds().count() > 1)
 }
 
 /// Whether the two models take different inputs: then no one question can be put to both.

@@ -16,7 +16,7 @@ use trt_perf::error::{Failure, FailureKind};
 use trt_perf::measured::GpuTimes;
 use trt_perf::message;
 use trt_perf::record::wire;
-use trt_perf::record::{CaseRecord, EngineRecord, Record, RecordDevice, Source};
+use trt_perf::record::{CaseRecord, EngineBuild, EngineRecord, Record, RecordDevice, Source};
 use trt_perf::stats::QUANTILES;
 use trt_perf::summarize::{Compute, GpuSummary, InvalidReason, Summary};
 use trt_perf::units::{Nanos, round5};
@@ -190,7 +190,7 @@ prop_compose! {
         gpu in any::<bool>(),
     ) -> Summary {
         Summary {
-            requests: counts[0], tick_ns: Some(counts[1]), measure_ns: peak, warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
+            requests: counts[0], tick_ns: Some(counts[1]), measure_ns: peak, build: gpu.then_some(3), warm_up_requests: counts[1], dropped: counts[2], min_ns: counts[3], max_ns: counts[4],
             outliers_mild: counts[5], outliers_severe: counts[6], load_ns: counts[7], first_ns: counts[8],
             mean_ns: numbers[0], sd_ns: numbers[1], lag1: numbers[2], n_eff: numbers[3], inferences_per_s: numbers[4],
             quantiles_ns: std::array::from_fn(|i| numbers[5 + i]),
@@ -240,6 +240,7 @@ prop_compose! {
                     ..BuildOptions::default()
                 },
                 threads: engine.4, build_ns: engine.5, engine_bytes: engine.6,
+                builds: throughput.then(|| EngineBuild { payload_sha256: "b".repeat(64), build_ns: engine.5, engine_bytes: engine.6 }).into_iter().collect(),
                 kernels: throughput.then(|| KeptKernels { sha256: "k".repeat(64), cold_load_ns: engine.5 }),
             },
             outputs: names,

@@ -170,7 +170,7 @@ fn an_engine_is_built_once_per_set_of_inputs() {
 }
 
 /// Every reference case with the shapes it needs.
-const REFERENCES: [(&str, &str, &[&str]); 9] = [
+const REFERENCES: [(&str, &str, &[&str]); 11] = [
     ("cnn", "cnn", &["image:1x3x32x32"]),
     ("cnn_batch4", "cnn", &["image:4x3x32x32"]),
     ("mlp", "mlp", &[]),
@@ -180,6 +180,8 @@ const REFERENCES: [(&str, &str, &[&str]); 9] = [
     ("types", "types", &["scale:scalar"]),
     ("half", "half", &["x:1x16"]),
     ("external", "external", &["x:1x64"]),
+    ("resize", "resize", &[]),
+    ("found", "found", &[]),
 ];
 
 /// The arguments that feed and check one reference case.
@@ -214,6 +216,23 @@ fn outputs_are_those_of_the_reference() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         s.run(".", &args).says(0, &[&format!("files/{model}/default/latency")]);
     }
+}
+
+#[test]
+fn values_that_are_given_are_fed() {
+    let s = Sandbox::new();
+    let reference = |name: &str| sample("reference/resize").join(name).display().to_string();
+    let run = |sizes: &str| {
+        let model = sample("resize.onnx").display().to_string();
+        let (image, y) =
+            (format!("image={}", reference("in_image.npy")), format!("y={}", reference("out_y.npy")));
+        let args = ["run", &model, "--shape", sizes, "--input", &image, "--expect", &y];
+        s.run(".", &[&args[..], &QUICK_ARGS].concat())
+    };
+    run("sizes:[1,3,16,24]").says(0, &["files/resize/default/latency"]);
+    run("sizes:[1,3,16,16]").says(101, &["output `y` is not what was expected: its shape is [1, 3, 16, 16]"]);
+    run("sizes:[1,3]")
+        .says(101, &["the shape 2 given for input `sizes` does not fit the model, which declares [4]"]);
 }
 
 #[test]

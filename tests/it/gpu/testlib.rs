@@ -5,6 +5,7 @@ use super::{Bench, estimate, gpu, npy};
 use crate::support::installed::{Calls, Installed, RELEASES};
 use crate::support::{Ran, sample};
 use serde_json::Value;
+use trt_perf::tensor::{DType, Tensor, read_npy, write_npy};
 
 /// A folder to work in, and the library.
 struct Lab {
@@ -304,4 +305,44 @@ fn every_report_says_that_it_is_no_result() {
     let said = Ran::of(command);
     let row = said.message("checked");
     assert_eq!(row["comparison"]["test_library"], true, "{row}");
+}
+
+#[test]
+fn values_decide_shapes_and_outputs_have_the_shape_that_values_gave_them() {
+    if !gpu() {
+        return;
+    }
+    for file in RELEASES {
+        for (model, input, output) in [("resize.onnx", "image", "y"), ("found.onnx", "x", "places")] {
+            let lab = Lab::new(file);
+            let reference =
+                |name: &str| sample(&format!("reference/{}/{name}", model.trim_end_matches(".onnx")));
+            // The first input, and zeros behind it; as many elements of `places` as values that are not zero.
+            let x = read_npy(&reference(&format!("in_{input}.npy"))).expect("the sample's input");
+            let found = x.values().filter(|v| *v != 0.0).count();
+            let (dtype, shape) = match output {
+                "y" => (x.dtype, vec![1, 3, 16, 24]),
+                _ => (DType::I64, vec![2, found]),
+            };
+            let mut data = x.data.clone();
+            data.resize(shape.iter().product::<usize>() * dtype.size(), 0);
+            let expected = lab.bench.path("expected.npy");
+            write_npy(&expected, &Tensor { dtype, shape, data }).expect("a file");
+            let sizes = ["--shape", "sizes:[1,3,16,24]"];
+            let files = [
+                format!("{input}={}", reference(&format!("in_{input}.npy")).display()),
+                format!("{output}={}", expected.display()),
+            ];
+            let mut more = vec!["--input", &files[0], "--expect", &files[1]];
+            more.extend(sizes.iter().filter(|_| output == "y"));
+            for mode in [&["--scenario", "latency"][..], &["--scenario", "throughput", "--in-flight", "3"]] {
+                lab.measure(model, &[&more[..], mode].concat());
+            }
+            if output == "places" {
+                lab.measure(model, &[&more[..], &["--scenario", "latency", "--no-transfers"]].concat());
+                let said = lab.run(&[model], &["--cuda-graph", "--message-format", "json"], "");
+                said.says(101, &["depends on the values of the inputs, and a CUDA graph has fixed sizes"]);
+            }
+        }
+    }
 }

@@ -6,11 +6,16 @@ use crate::support::installed::{Calls, Installed, RELEASES};
 use crate::support::{Ran, Sandbox};
 use std::fs;
 use std::path::PathBuf;
+use trt_perf::config::Values;
 use trt_perf::engine::{self, PlanHeader};
 
 /// A plan of each of two profiles, as `trtexec --saveEngine` would keep it, and the release that it is of.
 fn plan(s: &Sandbox, file: &str) -> PathBuf {
-    let ran = build_in(s, &Installed::new(file), "half.onnx", &["--shape", "x:4x16"], "");
+    plan_of(s, file, "half.onnx", "x:4x16")
+}
+
+fn plan_of(s: &Sandbox, file: &str, model: &str, shape: &str) -> PathBuf {
+    let ran = build_in(s, &Installed::new(file), model, &["--shape", shape], "");
     let path = ran.message("engine")["engine"].as_str().expect("a path").to_owned();
     let (_, mut parts) = engine::read(&s.path(path)).expect("an engine");
     let plan = s.path("model.plan");
@@ -64,6 +69,25 @@ fn a_trusted_plan_is_the_engine_and_tells_its_own_inputs() {
         assert!(!calls.has("createInferBuilder"), "{file}: {calls:#?}");
         let outside = build(&s, &installed, &["--trust-plan", "--shape", "x:5x16"]);
         let says = "the shape 5x16 given for input `x` does not fit the model, which declares [4–4, 16]";
+        assert!(outside.out.contains(says), "{file}: {outside}");
+    }
+}
+
+#[test]
+fn a_plan_tells_the_values_that_decide_its_shapes() {
+    for file in RELEASES.into_iter().chain(["libnvinfer.so.10.0.0"]) {
+        let s = Sandbox::new();
+        plan_of(&s, file, "resize.onnx", "sizes:[1,3,16,24]");
+        let installed = Installed::new(file);
+        let ran = build(&s, &installed, &["--trust-plan"]);
+        assert_eq!(ran.code, Some(0), "{file}: {ran}");
+        let path = ran.message("engine")["engine"].as_str().expect("a path").to_owned();
+        let (header, _) = engine::read(&s.path(path)).expect("an engine");
+        let sizes = header.made_from.inputs.iter().find(|i| i.name == "sizes").expect("an input");
+        assert_eq!(sizes.shape.values, Some(Values::fixed(vec![1, 3, 16, 24])), "{file}");
+        let outside = build(&s, &installed, &["--trust-plan", "--shape", "sizes:[1,3,16,25]"]);
+        let says =
+            "the values [1, 3, 16, 25] of input `sizes` are outside of [1, 3, 16, 24] to [1, 3, 16, 24]";
         assert!(outside.out.contains(says), "{file}: {outside}");
     }
 }

@@ -3,7 +3,7 @@
 //! The library reads its environment once, so each check runs in a process of its own: `alone` starts this test binary
 //! again for the test `checks`, which calls the check.
 
-use super::build_in;
+use super::{build_in, values};
 use crate::support::installed::{Calls, Installed, RELEASES};
 use crate::support::{Ran, Sandbox};
 use serde_json::Value;
@@ -24,8 +24,14 @@ const PROFILE: &str = "profiles=[{x={min=[1,16],opt=[4,16],max=[8,16]}}]";
 /// Runs a check with a release of the library and something that goes wrong in it; returns the library's calls in it.
 #[track_caller]
 pub fn alone(check: &str, file: &str, fault: &str) -> Calls {
+    alone_with(check, file, fault, "half.onnx", &["--shape", "x:4x16", "--build", PROFILE])
+}
+
+/// The same with the engine of another model.
+#[track_caller]
+pub fn alone_with(check: &str, file: &str, fault: &str, model: &str, more: &[&str]) -> Calls {
     let (s, builds, runs) = (Sandbox::new(), Installed::new(file), Installed::new(file));
-    let built = build_in(&s, &builds, "half.onnx", &["--shape", "x:4x16", "--build", PROFILE], "");
+    let built = build_in(&s, &builds, model, more, "");
     let engine = built.message("engine")["engine"].as_str().expect("a path").to_owned();
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     s.shield(&mut command, ".");
@@ -56,6 +62,8 @@ fn checks() {
         "rtx context" => rtx_context_says_how(&api, &plan),
         "no rtx context" => rtx_context_is_refused(&api, &plan, "it needs TensorRT-RTX 1.5"),
         "memory" => super::memory::traced(&api, &plan, &std::env::var("TRT_PERF_TESTLIB_FAULT").unwrap()),
+        "values" => values::values_decide_shapes(&api, &plan),
+        "found" => values::an_output_asks_for_memory(&api, &plan),
         "older" => rtx_context_is_refused(&api, &plan, "it needs TensorRT 10.11 or later"),
         other => panic!("{other}?"),
     }
@@ -69,14 +77,14 @@ pub fn load_with(api: &Arc<Api>, plan: &[u8], allocator: &Arc<GpuAllocator>) -> 
     Ok(Arc::new(Arc::new(runtime).deserialize(plan)?))
 }
 
-fn load(api: &Arc<Api>, plan: &[u8]) -> Arc<Engine> {
+pub fn load(api: &Arc<Api>, plan: &[u8]) -> Arc<Engine> {
     let runtime = Arc::new(Runtime::new(api).expect("a runtime"));
     Arc::new(runtime.deserialize(plan).expect("an engine"))
 }
 
 /// Memory that the library takes as a tensor's: it wants addresses that are multiples of 256.
 #[repr(align(256))]
-struct Tensor([u8; 4096]);
+pub struct Tensor(pub [u8; 4096]);
 
 fn engine_is_described_and_executed(api: &Arc<Api>, plan: &[u8]) {
     let engine = load(api, plan);

@@ -77,6 +77,7 @@ methods! { v_tensor "VTensor" [25, 19, 15]
 methods! { v_optimization_profile "VOptimizationProfile" [12, 12, 12]
     SET_DIMENSIONS "setDimensions" fn(Text, i32, *const Dims) -> bool [(2), (2), (2)];
     IS_VALID "isValid" fn() -> bool [(9), (7), (7)];
+    SET_SHAPE_VALUES "setShapeValues" fn(Text, i32, *const i32, i32) -> bool [(4), -, -];
     SET_SHAPE_VALUES_V2 "setShapeValuesV2" fn(Text, i32, *const i64, i32) -> bool [(10, 10, 11), (8), (8)];
 }
 
@@ -142,6 +143,7 @@ methods! { v_cuda_engine "VCudaEngine" [59, 51, 56]
     SET_WEIGHT_STREAMING_BUDGET_V2 "setWeightStreamingBudgetV2" fn(i64) -> bool [(48, 10, 1), (40), (40)];
     GET_WEIGHT_STREAMING_BUDGET_V2 "getWeightStreamingBudgetV2" fn() -> i64 [(49, 10, 1), (41), (41)];
     GET_DEVICE_MEMORY_SIZE_V2 "getDeviceMemorySizeV2" fn() -> i64 [(52, 10, 1), (44), (44)];
+    GET_PROFILE_TENSOR_VALUES "getProfileTensorValues" fn(Text, i32, i32) -> *const i32 [(11), -, -];
     GET_PROFILE_TENSOR_VALUES_V2 "getProfileTensorValuesV2" fn(Text, i32, i32) -> *const i64 [(54, 10, 11), (46), (46)];
     CREATE_EXECUTION_CONTEXT_WITH_RUNTIME_CONFIG "createExecutionContextWithRuntimeConfig" fn(ObjectPointer) -> ObjectPointer [(55, 10, 11), (47), (47)];
     CREATE_RUNTIME_CONFIG "createRuntimeConfig" fn() -> ObjectPointer [(56, 10, 11), (48), (48)];
@@ -168,6 +170,7 @@ methods! { v_execution_context "VExecutionContext" [54, 53, 54]
     SET_AUX_STREAMS "setAuxStreams" fn(*mut StreamHandle, i32) [(42), (41), (41)];
     UPDATE_DEVICE_MEMORY_SIZE_FOR_SHAPES "updateDeviceMemorySizeForShapes" fn() -> usize [(48), (47), (47)];
     IS_STREAM_CAPTURABLE "isStreamCapturable" fn(StreamHandle) -> bool [-, -, (52)];
+    SET_OUTPUT_ALLOCATOR "setOutputAllocator" fn(Text, ObjectPointer) -> bool [(32), (31), (31)];
 }
 
 methods! { v_engine_inspector "VEngineInspector" [9, 9, 9]
@@ -234,6 +237,12 @@ methods! { i_gpu_async_allocator "IGpuAsyncAllocator" [9, 9, 9]
     DEALLOCATE "deallocate" fn(Bytes) -> bool [(6), (6), (6)];
     ALLOCATE_ASYNC "allocateAsync" fn(u64, u64, u32, StreamHandle) -> Bytes [(7), (7), (7)];
     DEALLOCATE_ASYNC "deallocateAsync" fn(Bytes, StreamHandle) -> bool [(8), (8), (8)];
+}
+
+methods! { i_output_allocator "IOutputAllocator" [7, 7, 6]
+    REALLOCATE_OUTPUT "reallocateOutput" fn(Text, Bytes, u64, u64) -> Bytes [(4), (4), -];
+    REALLOCATE_OUTPUT_ASYNC "reallocateOutputAsync" fn(Text, Bytes, u64, u64, StreamHandle) -> Bytes [(5), (5), (4)];
+    NOTIFY_SHAPE "notifyShape" fn(Text, *const Dims) [(6), (6), (5)];
 }
 
 methods! { i_error_recorder "IErrorRecorder" [12, 12, 12]
@@ -492,6 +501,7 @@ pub const METHODS: &[&[super::abi::TableRow]] = &[
     i_progress_monitor::ROWS,
     i_gpu_allocator::ROWS,
     i_gpu_async_allocator::ROWS,
+    i_output_allocator::ROWS,
     i_error_recorder::ROWS,
 ];
 

@@ -2,13 +2,14 @@
 //! test library that the other tests of this backend use.
 
 use super::super::build::progress;
-use super::super::sys::abi::{Family, Method, ObjectPointer, Text, This};
+use super::super::sys::abi::{Dims, Family, Method, ObjectPointer, Text, This};
 use super::super::sys::callbacks::{
     Implementation, Logged, Logger, Phase, Profiler, ProgressMonitor, Word, nothing, state,
 };
 use super::super::sys::library::{Api, Exports};
 use super::super::sys::object::call;
-use super::super::sys::tables::{i_logger, i_profiler, i_progress_monitor, v_builder};
+use super::super::sys::output_allocator::{OutputAllocator, OutputMemory};
+use super::super::sys::tables::{i_logger, i_output_allocator, i_profiler, i_progress_monitor, v_builder};
 use super::release;
 use crate::error::Result;
 use std::cell::Cell;
@@ -79,6 +80,46 @@ fn the_profiler_keeps_layer_times_in_order() {
             layer(it, c"relu".as_ptr(), 0.5);
         }
         assert_eq!(profiler.take(), [("conv".to_owned(), 0.25), ("relu".to_owned(), 0.5)]);
+    }
+}
+
+/// Memory for one output, on the host.
+#[derive(Default)]
+struct Room(Mutex<(Vec<u8>, Vec<i64>)>);
+
+impl OutputMemory for Room {
+    fn room(&self, bytes: u64) -> *mut std::ffi::c_void {
+        let memory = &mut self.0.lock().unwrap().0;
+        memory.resize(usize::try_from(bytes).unwrap(), 0);
+        memory.as_mut_ptr().cast()
+    }
+
+    fn has_shape(&self, dims: &[i64]) {
+        self.0.lock().unwrap().1 = dims.to_vec();
+    }
+}
+
+#[test]
+fn an_output_allocator_gives_memory_and_keeps_the_shape() {
+    for family in Family::ALL {
+        let room = Arc::new(Room::default());
+        let memory: Arc<dyn OutputMemory> = room.clone();
+        let allocator = OutputAllocator::new(family, memory);
+        let (it, name, none) = (allocator.pointer(), c"y".as_ptr(), std::ptr::null_mut());
+        // SAFETY: the allocator is alive.
+        unsafe {
+            let ask = function(it, &i_output_allocator::REALLOCATE_OUTPUT_ASYNC, family);
+            assert!(!ask(it, name, none, 80, 256, none).is_null());
+            assert!(ask(it, name, none, 80, 4096, none).is_null(), "no memory is aligned like that");
+            if family != Family::Rtx1 {
+                let ask = function(it, &i_output_allocator::REALLOCATE_OUTPUT, family);
+                assert!(!ask(it, name, none, 160, 8).is_null());
+            }
+            let notify = function(it, &i_output_allocator::NOTIFY_SHAPE, family);
+            notify(it, name, &Dims::new(&[2, 5]).unwrap());
+        }
+        let (memory, dims) = &*room.0.lock().unwrap();
+        assert_eq!((memory.len(), &dims[..]), (if family == Family::Rtx1 { 80 } else { 160 }, &[2, 5][..]));
     }
 }
 
