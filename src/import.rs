@@ -43,6 +43,8 @@ pub struct Runs {
     pub plan: Option<(String, u64)>,
     /// SHA-256 of the layer information, where it is there.
     pub layers: Option<String>,
+    /// The fingerprint of the layers, where that file tells their tactics.
+    pub tactics: Option<String>,
     /// The commit that the engine was built from, where it is known.
     pub source: Option<Source>,
     /// The time to record, in seconds since 1970.
@@ -253,6 +255,7 @@ fn engine(runs: &Runs) -> EngineRecord {
             ..BuildOptions::default()
         },
         threads: 1,
+        tactics_sha256: runs.tactics.clone(),
         build_ns: 0,
         engine_bytes,
         kernels: None,

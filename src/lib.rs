@@ -46,6 +46,7 @@
 //! | [`config`] | models and settings | Cargo manifests | | |
 //! | [`case`] | cases | configuration | | |
 //! | [`inputs`] | the tensors a case feeds | seed, `.npy` | | |
+//! | [`layers`] | an engine's layers, and which of them explain a change | what engines tell, profiles | pure | |
 //! | [`engine`] | the engine file | bytes | | |
 //! | `cache` | engines of earlier checks | files outside of the repository | | `cli` |
 //! | [`device`] | device key, facts, warnings | this machine | | |
@@ -144,6 +145,7 @@ pub mod guide;
 pub mod history;
 pub mod import;
 pub mod inputs;
+pub mod layers;
 #[cfg(feature = "cli")]
 pub mod measure;
 pub mod measured;

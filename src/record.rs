@@ -113,6 +113,9 @@ pub struct EngineRecord {
     pub build: BuildOptions,
     /// Threads of the CPU backend.
     pub threads: u64,
+    /// Equal for engines that run the same tactics on the same data, though their bytes differ; `None` where the engine
+    /// does not tell.
+    pub tactics_sha256: Option<String>,
     /// How long building took, in nanoseconds.
     pub build_ns: u64,
     /// Size of the payload, in bytes.

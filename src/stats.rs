@@ -36,6 +36,7 @@
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
+pub mod additive;
 pub mod allocation;
 pub mod autocorrelation;
 pub mod binomial;
@@ -60,6 +61,7 @@ pub mod shrinkage;
 pub mod tick;
 pub mod welch;
 
+pub use additive::{difference, mean_interval};
 pub use allocation::{ProcessCost, requests_for};
 pub use binomial::clopper_pearson;
 pub use bursts::{BurstyShare, bursty_share};

@@ -10,12 +10,9 @@ use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
 use crate::import::{self, Runs};
 use crate::message::{Message, SessionFinished};
-use crate::printable::line;
 use crate::record::Source;
-use crate::report::{json, terminal};
+use crate::report::{json, layers, terminal};
 use crate::session::source_of_revision;
-use crate::trtexec::Layer;
-use crate::units::{share, time};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -102,6 +99,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         output: named_gpu(args, found.output)?,
         plan: found.plan,
         layers: found.layers_sha256,
+        tactics: found.layers.as_ref().and_then(|l| l.fingerprint.clone()),
         source,
         now_s: jiff::Timestamp::now().as_second(),
     };
@@ -126,7 +124,8 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     for (id, case) in &record.cases {
         out(&terminal::case_block(id, case, None, true));
     }
-    out(&layer_table(&found.layers));
+    let layers = found.layers.as_ref().map(|layers| layers::lines(layers, SHOWN_LAYERS));
+    out(&layers.unwrap_or_default());
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
     notes.iter().for_each(|n| note(&format!("note: {n}")));
     note(&format!("device: {} ({})", record.device.name, record.device.key));
@@ -174,23 +173,4 @@ fn named_gpu(
     output.gpu = Some(name.clone());
     output.gpu_memory_mib = output.gpu_memory_mib.or(args.gpu_memory);
     Ok(output)
-}
-
-/// The slowest layers, where there is a profile.
-fn layer_table(layers: &[Layer]) -> String {
-    let mut text = String::new();
-    for layer in layers.iter().take(SHOWN_LAYERS) {
-        let what = layer.what.as_ref().map_or(String::new(), |w| format!("  ({})", line(w)));
-        text.push_str(&format!(
-            "  {:>9} {:>6}  {}{what}\n",
-            time(layer.median_ms * 1e6),
-            share(layer.share_frac),
-            line(&layer.name)
-        ));
-    }
-    match layers.len() {
-        0 => String::new(),
-        n if n > SHOWN_LAYERS => format!("slowest of {n} layers (median, share of their sum):\n{text}"),
-        _ => format!("layers (median, share of their sum):\n{text}"),
-    }
 }

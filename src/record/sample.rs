@@ -57,6 +57,7 @@ pub fn case() -> CaseRecord {
             library: String::new(),
             build: BuildOptions::default(),
             threads: 1,
+            tactics_sha256: None,
             build_ns: 1,
             engine_bytes: 1,
             kernels: None,

@@ -125,6 +125,9 @@ struct EngineV1 {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     trtexec_args: Vec<String>,
     threads: u64,
+    /// Fingerprint of the layers: equal where the tactics are, though the bytes differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tactics_sha256: Option<String>,
     build_ns: u64,
     bytes: u64,
     /// Kernels that were compiled once for all processes.
@@ -221,6 +224,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             tensorrt: e.build.tensorrt,
             trtexec_args: e.build.trtexec_args,
             threads: e.threads,
+            tactics_sha256: e.tactics_sha256,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
             kernels: e.kernels,
@@ -287,6 +291,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
                 trtexec_args: c.engine.trtexec_args,
             },
             threads: c.engine.threads,
+            tactics_sha256: c.engine.tactics_sha256,
             build_ns: c.engine.build_ns,
             engine_bytes: c.engine.bytes,
             kernels: c.engine.kernels,

@@ -270,6 +270,7 @@ pub(super) fn case_record(
             library: made.library.clone(),
             build: made.build.clone(),
             threads: made.threads,
+            tactics_sha256: built.header.facts.get(engine::TACTICS).cloned(),
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,
             kernels: built.kernels.as_ref().map(|file| file.kept.clone()),

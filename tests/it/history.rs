@@ -79,6 +79,7 @@ fn case(mean_ns: f64) -> CaseRecord {
             library: "rten 1".into(),
             build: BuildOptions::default(),
             threads: 1,
+            tactics_sha256: None,
             build_ns: 1,
             engine_bytes: 1,
             kernels: None,

@@ -17,6 +17,7 @@ mod git;
 mod gpu;
 mod history;
 mod hostile;
+mod layers;
 mod real_data;
 mod statistics;
 mod support;

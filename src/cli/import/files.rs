@@ -5,7 +5,8 @@ use crate::case::sha256_hex;
 use crate::cli::compare::natural;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
-use crate::trtexec::{self, Layer, TrtexecFile, TrtexecOutput};
+use crate::layers::{self, Breakdown, LayerRun};
+use crate::trtexec::{self, TrtexecFile, TrtexecOutput};
 use std::path::{Path, PathBuf};
 
 /// Everything that was found.
@@ -15,8 +16,8 @@ pub struct FoundExports {
     pub times: Vec<(String, String)>,
     /// What the program printed.
     pub output: TrtexecOutput,
-    /// Its layers; empty without that file.
-    pub layers: Vec<Layer>,
+    /// What its layers take; `None` without that file.
+    pub layers: Option<Breakdown>,
     /// The hash of that file.
     pub layers_sha256: Option<String>,
     /// The plan's hash and size in bytes.
@@ -111,8 +112,12 @@ fn put_together(all: Vec<(TrtexecFile, ImportFile)>) -> Result<FoundExports> {
         }
     }
     if let Some(profile) = profile {
-        let text = info.as_ref().map(|f| f.text.as_str());
-        found.layers = trtexec::layers(&profile.text, text).map_err(|why| other(&profile.name, &why))?;
+        let times = layers::profile(&profile.text).map_err(|why| other(&profile.name, &why))?;
+        let engine =
+            info.as_ref().map(|info| layers::inspect(&info.text).map_err(|why| other(&info.name, &why)));
+        let runs = [LayerRun { times, gpu_ns: None }];
+        let joined = Breakdown::of(engine.transpose()?.as_ref(), &runs);
+        found.layers = Some(joined.map_err(|why| other(&profile.name, &why))?);
     }
     found.layers_sha256 = info.map(|f| sha256_hex(f.text.as_bytes()));
     Ok(found)

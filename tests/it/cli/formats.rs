@@ -239,7 +239,7 @@ prop_compose! {
                     trtexec_args: if throughput { vec!["--fp16".into()] } else { vec![] },
                     ..BuildOptions::default()
                 },
-                threads: engine.4, build_ns: engine.5, engine_bytes: engine.6,
+                threads: engine.4, tactics_sha256: throughput.then(|| "t".repeat(64)), build_ns: engine.5, engine_bytes: engine.6,
                 kernels: throughput.then(|| KeptKernels { sha256: "k".repeat(64), cold_load_ns: engine.5 }),
             },
             outputs: names,

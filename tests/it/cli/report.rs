@@ -73,6 +73,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
             library: "rten 0.27.0".into(),
             build: BuildOptions::default(),
             threads: 1,
+            tactics_sha256: None,
             build_ns: 1_234_000_000,
             engine_bytes: 98 << 20,
             kernels: None,

@@ -1,0 +1,124 @@
+//! Shows the layers of an engine with their times. Pure.
+
+use super::style::{add_row, plain_table, table_text};
+use crate::layers::{BUILD_WITH_DETAILS, Breakdown, LayerNs, LayerRole, LayerRow};
+use crate::units::{plural, share, time};
+use comfy_table::CellAlignment;
+
+/// The slowest layers, and what they leave of the whole request.
+pub fn lines(found: &Breakdown, limit: usize) -> String {
+    let slowest = found.slowest();
+    let shown = slowest.len().min(limit);
+    let which = match slowest.len() - shown {
+        0 => format!("{}, slowest first", plural(slowest.len(), "layer")),
+        _ => format!("the slowest {shown} of {}", plural(slowest.len(), "layer")),
+    };
+    let of = plural(found.processes, "process");
+    let mut text = format!("{which} (median in each of {of}, share of their sum):\n");
+    text += &table(&slowest[..shown]);
+    text += &whole(found);
+    for role in [LayerRole::Loop, LayerRole::Region] {
+        if slowest.iter().any(|row| row.layer.role == role) {
+            text += &format!("{}\n", inside(role));
+        }
+    }
+    if !found.detailed {
+        text += &format!("types, shapes and tactics are not known; {BUILD_WITH_DETAILS}\n");
+    }
+    text
+}
+
+fn table(rows: &[&LayerRow]) -> String {
+    let header = ["time", "", "share", "calls", "types", "kind", "tactic", "layer"];
+    let mut table = plain_table(header.iter().map(|&h| h.to_owned()).collect());
+    for row in rows {
+        let layer = &row.layer;
+        add_row(
+            &mut table,
+            [
+                time(row.time.ns as f64),
+                plus_minus(row.time),
+                share(row.share_frac),
+                row.calls.to_string(),
+                layer.precision(),
+                kind(row),
+                layer.tactic.clone(),
+                layer.name.clone(),
+            ],
+        );
+    }
+    for column in table.column_iter_mut().take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table_text(&table)
+}
+
+/// What TensorRT calls it, and what is special about it.
+fn kind(row: &LayerRow) -> String {
+    let mut words = vec![row.layer.kind.clone()];
+    words.extend(role_word(row.layer.role).map(str::to_owned));
+    words.extend((row.layer.stream > 0).then(|| format!("stream {}", row.layer.stream)));
+    words.retain(|word| !word.is_empty());
+    words.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    words.join(", ")
+}
+
+/// `None` for what computes.
+pub(super) fn role_word(role: LayerRole) -> Option<&'static str> {
+    match role {
+        LayerRole::Compute => None,
+        LayerRole::Reformat => Some("reformat"),
+        LayerRole::Sync => Some("sync"),
+        LayerRole::Loop => Some("loop"),
+        LayerRole::Region => Some("region"),
+    }
+}
+
+/// Half the width of the interval.
+fn plus_minus(time_ns: LayerNs) -> String {
+    time_ns.interval.map_or(String::new(), |i| format!("±{}", time((i.hi - i.lo) / 2.0)))
+}
+
+/// The sum, the whole, and what is between them.
+fn whole(found: &Breakdown) -> String {
+    let show = |ns: LayerNs| {
+        format!(
+            "{}{}",
+            signed(ns.ns),
+            if ns.interval.is_some() { format!(" {}", plus_minus(ns)) } else { String::new() }
+        )
+    };
+    let mut text = format!("sum of the layers: {}\n", show(found.sum()));
+    if let (Some(gpu), Some(residual)) = (found.gpu(), found.residual()) {
+        let of = if gpu.ns > 0 { residual.ns as f64 / gpu.ns as f64 } else { 0.0 };
+        text += &format!("GPU time of a whole request, not looked into: {}\n", show(gpu));
+        text += &format!("residual: {} ({} of the whole): {}\n", show(residual), share(of), why(residual.ns));
+    }
+    text
+}
+
+fn why(residual_ns: i64) -> &'static str {
+    match residual_ns {
+        0.. => "gaps between layers, and what belongs to none",
+        _ => {
+            "the layers were timed one after the other, with an event at each; without that they overlap, or cost less"
+        }
+    }
+}
+
+/// A time that may be negative.
+pub(super) fn signed(ns: i64) -> String {
+    if ns < 0 { format!("-{}", time(ns.unsigned_abs() as f64)) } else { time(ns as f64) }
+}
+
+/// What sees into a row that has one time for much.
+fn inside(role: LayerRole) -> &'static str {
+    match role {
+        LayerRole::Loop => {
+            "a loop has one time for all that its body runs; Nsight Systems shows each kernel (nsys profile)"
+        }
+        _ => {
+            "a region (ForeignNode) was compiled as a whole and has one time; Nsight Systems shows its kernels (nsys profile, NVTX domain `myelin-exec`)"
+        }
+    }
+}
