@@ -1,11 +1,14 @@
 //! Says what the layers of an engine are, how long each takes, and which of them explain a change. Pure.
 //!
 //! [`inspect`] reads what an engine tells of its layers (TensorRT's engine inspector, `trtexec --exportLayerInfo`), of
-//! TensorRT 8 to 11 and TensorRT-RTX. [`profile`] reads `trtexec --exportProfile`.
+//! TensorRT 8 to 11 and TensorRT-RTX. [`profile`] reads `trtexec --exportProfile`. A [`Breakdown`] joins both,
+//! [`attribute`] explains the difference of two of them.
 //!
 //! Invariant: what an engine does not tell is not guessed. An engine that was built without details has layers with
 //! names and nothing else.
 
+mod align;
+mod attribute;
 mod breakdown;
 mod fingerprint;
 mod inspector;
@@ -13,6 +16,8 @@ mod json;
 mod names;
 mod profile;
 
+pub use align::{Correspondence, LayerGroup, align};
+pub use attribute::{Attribution, GroupChange, NsChange, attribute};
 pub use breakdown::{Breakdown, LayerNs, LayerRow, LayerRun};
 pub use inspector::{EngineLayers, inspect};
 pub use profile::{LayerTime, LayerTimes, profile};
@@ -55,7 +60,7 @@ pub struct LayerTensor {
 }
 
 /// What a layer is there for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Hash, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayerRole {
     /// It computes nodes of the model.

@@ -1,4 +1,4 @@
-//! Makes a fingerprint of an engine's layers: two builds with the same one run the same tactics on the same data. Pure.
+//! Gives a fingerprint of an engine's layers: two builds with the same one run the same tactics on the same data. Pure.
 //!
 //! Builds of one model differ in their bytes though they chose the same: names of tensors and layers hold counters, names
 //! of generated kernels a hash. Names are therefore left out, or numbered in the order in which they occur. Everything

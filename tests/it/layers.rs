@@ -2,7 +2,9 @@
 //! this repository (see `real_data`).
 
 use crate::support::shared;
-use trt_perf::layers::{EngineLayers, LayerRole, LayerTimes, inspect, profile};
+use trt_perf::layers::{
+    Breakdown, Correspondence, EngineLayers, LayerRole, LayerRun, LayerTimes, attribute, inspect, profile,
+};
 
 const A100_FP32: &str = "trtexec/pytorch-resnet-A100-fp32/graph.json";
 const A100_FP16: &str = "trtexec/pytorch-resnet-A100-fp16/graph.json";
@@ -35,5 +37,49 @@ fn real_engines_tell_their_layers_and_no_two_are_the_same() {
         let fingerprint = engine.fingerprint.expect("details");
         assert!(!seen.contains(&fingerprint), "{name}");
         seen.push(fingerprint);
+    }
+}
+
+fn breakdown((engine, times): &(EngineLayers, LayerTimes), gpu_ns: f64) -> Breakdown {
+    let run = LayerRun { times: times.clone(), gpu_ns: Some(gpu_ns) };
+    Breakdown::of(Some(engine), &[run]).expect("one engine")
+}
+
+#[test]
+fn fp16_against_fp32_is_explained_by_its_layers_to_the_nanosecond() {
+    let (Some(fp32), Some(fp16)) = (real(A100_FP32), real(A100_FP16)) else { return };
+    let found = attribute(&breakdown(&fp32, 2_000_000.0), &breakdown(&fp16, 1_000_000.0));
+    let parts: i64 = found.groups.iter().map(|g| g.time.ns()).sum();
+    assert_eq!(parts + found.residual.expect("both wholes are known").ns(), found.whole.ns());
+    assert_eq!(found.whole.ns(), -1_000_000);
+    let share = found.aligned as f64 / found.computing as f64;
+    assert!(share >= 0.9, "{} of {}", found.aligned, found.computing);
+    // The base is timed in fp32 throughout.
+    let convolutions = found.groups.iter().filter(|g| g.base.iter().any(|l| l.kind == "CaskConvolution"));
+    assert!(
+        convolutions
+            .clone()
+            .all(|g| g.changes.iter().any(|c| c == "types fp32 to fp16" || c.contains("fp16")))
+    );
+    let added: Vec<&str> = found
+        .groups
+        .iter()
+        .filter(|g| g.correspondence == Correspondence::Added)
+        .flat_map(|g| g.head.iter().map(|l| l.name.as_str()))
+        .collect();
+    assert!(added.contains(&"Reformatting CopyNode for Input Tensor 0 to Conv_0 + Relu_1"), "{added:?}");
+    assert!(added.iter().all(|name| name.starts_with("Reformatting CopyNode")), "{added:?}");
+}
+
+#[test]
+fn an_engine_against_itself_has_nothing_to_explain() {
+    for name in [A100_FP32, RTX_3090, H100] {
+        let Some(one) = real(name) else { return };
+        let found = attribute(&breakdown(&one, 1e6), &breakdown(&one, 1e6));
+        assert!(
+            found.groups.iter().all(|g| g.correspondence == Correspondence::Same && g.time.ns() == 0),
+            "{name}"
+        );
+        assert_eq!((found.aligned, found.same_tactics), (found.computing, Some(true)), "{name}");
     }
 }
