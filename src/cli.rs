@@ -14,6 +14,7 @@ mod history;
 mod import;
 pub mod init;
 mod keep;
+mod layers;
 mod run;
 mod show;
 mod stopped;
@@ -57,6 +58,7 @@ enum Verb {
     /// Make records of what other programs measured
     #[command(subcommand)]
     Import(import::ImportVerb),
+    Layers(Box<layers::LayersArgs>),
     History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
@@ -84,6 +86,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Import(verb) => import::run(&verb, manifest),
+        Verb::Layers(args) => handle_signals().and_then(|()| layers::run(&args, manifest)),
         Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),

@@ -9,6 +9,7 @@
 mod case;
 mod check;
 mod grid;
+mod layers;
 mod number;
 mod session;
 mod stored;
@@ -21,6 +22,7 @@ pub use check::{
 pub use grid::{
     CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
 };
+pub use layers::{LayerChanges, LayerGroupSaid, LayerNumbers, LayerSaid, NsChangeSaid};
 pub use number::{Number, Range, finite};
 pub use session::{
     BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, LookTaken, Note, ProcessEnded,
@@ -69,6 +71,10 @@ pub enum Message {
     AddedBaseline(AddedBaseline),
     /// From `check`: once, last.
     CheckFinished(CheckFinished),
+    /// From `layers`: the layers of a case, or of exports.
+    Layers(Box<LayerNumbers>),
+    /// From `layers --compare`, and from `check` where layers explain a change.
+    LayerChanges(Box<LayerChanges>),
     /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
     /// From `history`: once.

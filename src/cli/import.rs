@@ -1,6 +1,6 @@
 //! The `import` verb: makes records from what other programs measured.
 
-mod files;
+pub(super) mod files;
 
 use super::args::MessageFormat;
 use super::exit::Exit;
@@ -9,6 +9,7 @@ use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
 use crate::import::{self, Runs};
+use crate::layers::{Breakdown, LayerRun};
 use crate::message::{Message, SessionFinished};
 use crate::record::Source;
 use crate::report::{json, layers, terminal};
@@ -90,6 +91,9 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     let (case, scenario) = case_of(&args.case)?;
     let source = source(args, &project)?;
     let found = files::find(args)?;
+    let run = found.profile.map(|times| LayerRun { times, gpu_ns: None });
+    let layers = run.map(|run| Breakdown::of(found.engine.as_ref(), &[run])).transpose();
+    let layers = layers.map_err(|why| files::other("the layer profile", &why))?;
     let runs = Runs {
         case,
         scenario,
@@ -99,7 +103,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         output: named_gpu(args, found.output)?,
         plan: found.plan,
         layers: found.layers_sha256,
-        tactics: found.layers.as_ref().and_then(|l| l.fingerprint.clone()),
+        tactics: found.engine.as_ref().and_then(|e| e.fingerprint.clone()),
         source,
         now_s: jiff::Timestamp::now().as_second(),
     };
@@ -124,8 +128,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     for (id, case) in &record.cases {
         out(&terminal::case_block(id, case, None, true));
     }
-    let layers = found.layers.as_ref().map(|layers| layers::lines(layers, SHOWN_LAYERS));
-    out(&layers.unwrap_or_default());
+    out(&layers.as_ref().map_or(String::new(), |found| layers::lines(found, SHOWN_LAYERS)));
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
     notes.iter().for_each(|n| note(&format!("note: {n}")));
     note(&format!("device: {} ({})", record.device.name, record.device.key));

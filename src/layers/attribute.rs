@@ -97,6 +97,11 @@ pub fn attribute(base: &Breakdown, head: &Breakdown) -> Attribution {
 }
 
 impl Attribution {
+    /// What the groups after the first `shown` come to together.
+    pub fn rest(&self, shown: usize) -> i64 {
+        self.groups.iter().skip(shown).map(|group| group.time.ns()).sum()
+    }
+
     /// The groups that made head slower, most first, or faster where it is that.
     pub fn explaining(&self) -> impl Iterator<Item = &GroupChange> {
         let sign = self.whole.ns().signum();

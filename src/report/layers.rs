@@ -1,7 +1,10 @@
 //! Shows the layers of an engine with their times. Pure.
 
 use super::style::{add_row, plain_table, table_text};
-use crate::layers::{BUILD_WITH_DETAILS, Breakdown, LayerNs, LayerRole, LayerRow};
+use crate::layers::{
+    Attribution, BUILD_WITH_DETAILS, Breakdown, Correspondence, GroupChange, Layer, LayerNs, LayerRole,
+    LayerRow, NsChange,
+};
 use crate::units::{plural, share, time};
 use comfy_table::CellAlignment;
 
@@ -120,5 +123,103 @@ fn inside(role: LayerRole) -> &'static str {
         _ => {
             "a region (ForeignNode) was compiled as a whole and has one time; Nsight Systems shows its kernels (nsys profile, NVTX domain `myelin-exec`)"
         }
+    }
+}
+
+/// Which layers explain the change, the largest contribution first.
+pub fn comparison(found: &Attribution, limit: usize) -> String {
+    let shown = found.groups.len().min(limit);
+    let header = ["change", "", "base", "head", "layers", "what changed"];
+    let mut table = plain_table(header.iter().map(|&h| h.to_owned()).collect());
+    for group in &found.groups[..shown] {
+        let [change, range, base, head] = times(group.time);
+        let none = || "–".to_owned();
+        add_row(
+            &mut table,
+            [
+                change,
+                range,
+                if group.base.is_empty() { none() } else { base },
+                if group.head.is_empty() { none() } else { head },
+                names(group),
+                group.changes.join(", "),
+            ],
+        );
+    }
+    if shown < found.groups.len() {
+        let rest = format!("{} more", found.groups.len() - shown);
+        let cells =
+            [gained(found.rest(shown)), String::new(), String::new(), String::new(), rest, String::new()];
+        add_row(&mut table, cells);
+    }
+    let mut total = |time: NsChange, what: &str| {
+        let [change, range, base, head] = times(time);
+        add_row(&mut table, [change, range, base, head, what.to_owned(), String::new()]);
+    };
+    if let Some(residual) = found.residual {
+        total(residual, "(residual: what is in no layer)");
+    }
+    total(
+        found.whole,
+        if found.residual.is_some() { "= whole request on the GPU" } else { "= sum of the layers" },
+    );
+    for column in table.column_iter_mut().take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{}{}", table_text(&table), aligned(found))
+}
+
+/// The layers that explain most of the change, in a line each.
+pub fn explanation(found: &Attribution, limit: usize) -> Vec<String> {
+    let most: Vec<_> = found.explaining().take(limit).collect();
+    most.into_iter()
+        .map(|group| {
+            let [change, range, base, head] = times(group.time);
+            let range = if range.is_empty() { range } else { format!(" {range}") };
+            let what = if group.changes.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", group.changes.join(", "))
+            };
+            format!("{change}{range}: {}{what}, {base} → {head}", names(group))
+        })
+        .collect()
+}
+
+fn aligned(found: &Attribution) -> String {
+    let tactics = match found.same_tactics {
+        Some(true) => "; both engines run the same tactics",
+        Some(false) | None => "",
+    };
+    format!(
+        "{} of {} that compute were found in both engines{tactics}\n",
+        found.aligned,
+        plural(found.computing, "layer")
+    )
+}
+
+/// Change, its interval, base and head.
+fn times(time_ns: NsChange) -> [String; 4] {
+    let range = time_ns.interval.map_or(String::new(), |i| format!("±{}", time((i.hi - i.lo) / 2.0)));
+    [gained(time_ns.ns()), range, signed(time_ns.base_ns), signed(time_ns.head_ns)]
+}
+
+/// A difference of times with its sign.
+fn gained(ns: i64) -> String {
+    if ns > 0 { format!("+{}", signed(ns)) } else { signed(ns) }
+}
+
+/// What the layers are called, and how they correspond.
+fn names(group: &GroupChange) -> String {
+    let of = |layers: &[Layer]| layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (base, head) = (of(&group.base), of(&group.head));
+    match group.correspondence {
+        Correspondence::Same if base == head => head,
+        Correspondence::Same => format!("{base} → {head}"),
+        Correspondence::Added => format!("added: {head}"),
+        Correspondence::Gone => format!("gone: {base}"),
+        Correspondence::Fused => format!("fused: {base} → {head}"),
+        Correspondence::Split => format!("split: {base} → {head}"),
+        Correspondence::Regrouped => format!("regrouped: {base} → {head}"),
     }
 }
