@@ -154,6 +154,7 @@ fn summary(run: &Times, block: &[TimedRequest], point: &OperatingPoint, load_ns:
         energy: None,
     };
     let measured = Measured {
+        layers: None,
         load_ns,
         first_ns: 0,
         warm_up_requests: warm_up.len() as u64,
@@ -218,6 +219,7 @@ fn case_record(
         open: None,
         shapes: settings.shapes.clone(),
         discovery: None,
+        layers_sha256: None,
         engine: engine(runs),
         outputs: BTreeMap::new(),
         processes,

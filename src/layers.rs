@@ -15,6 +15,7 @@ mod inspector;
 mod json;
 mod names;
 mod profile;
+pub mod wire;
 
 pub use align::{Correspondence, LayerGroup, align};
 pub use attribute::{Attribution, GroupChange, NsChange, attribute};

@@ -94,6 +94,8 @@ pub struct CaseRecord {
     pub outputs: BTreeMap<String, String>,
     /// One summary for each measuring process.
     pub processes: Vec<Summary>,
+    /// The hash of the file below `target/trt-perf/layers` that says what each layer takes; `None` where nobody looked.
+    pub layers_sha256: Option<String>,
 }
 
 /// The engine that answered.

@@ -1,26 +1,44 @@
 //! The `layers` verb: what each layer of an engine takes, and which layers explain a change.
 
+mod base;
 mod exports;
 
-use super::args::MessageFormat;
+use super::args::{MessageFormat, SettingArgs};
+use super::cases::CaseArgs;
 use super::exit::Exit;
-use super::{out, out_message};
+use super::show::Show;
+use super::{note, now_s, out, out_message, project, shown};
 use crate::error::{Failure, Result};
 use crate::layers::{Breakdown, attribute};
+use crate::message::Message;
+use crate::outcome::Event;
+use crate::printable::line;
 use crate::report::{json, layers};
+use crate::session::{self, Setup, layers::LayersOutcome};
+use base::LayerBase;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each layer of an engine takes; with --compare, which layers explain a change
 ///
-/// Of exports of trtexec: folders with profile.json (--exportProfile), graph.json or layers.json (--exportLayerInfo) and,
-/// for the residual, times.json (--exportTimes). Several folders are several processes of one engine.
+/// Cases are built and measured as `run` does, and then looked into: the library times each layer of further requests
+/// (TensorRT's IProfiler), which never counts as the time of a request. What the layers leave of the GPU's time for a
+/// whole request is the residual. Engines that are built with `--build profiling-verbosity=detailed` tell types, shapes,
+/// tactics and the model's nodes.
+///
+/// Instead of cases: folders with what trtexec exported, profile.json (--exportProfile), graph.json or layers.json
+/// (--exportLayerInfo) and, for the residual, times.json (--exportTimes). Several folders are several processes of one
+/// engine.
+///
+/// With --compare, layers are aligned by the nodes of the model that they compute, then by type, shapes and order; what
+/// they contribute to the change, and the residual, sum to it.
 #[derive(Args)]
 pub struct LayersArgs {
-    /// Folders, or files, that trtexec exported
-    #[arg(value_name = "PATH", required = true)]
-    paths: Vec<String>,
-    /// Exports to compare with (may be repeated: several processes of one engine)
+    #[command(flatten)]
+    cases: CaseArgs,
+    /// Compare with this base: a revision, a record or an id with layers that were measured here, an engine file, or
+    /// exports of trtexec (may be repeated: several processes of one engine)
     #[arg(long, value_name = "BASE")]
     compare: Vec<String>,
     /// How many rows are shown; JSON has all
@@ -29,25 +47,84 @@ pub struct LayersArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
+    /// Only the tables at the end, and errors
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
 }
 
 /// Runs the verb.
-pub fn run(args: &LayersArgs, _manifest: Option<&Path>) -> Result<Exit> {
-    let head = exports::read(&of_exports(&args.paths)?)?;
-    let base = match args.compare.is_empty() {
-        true => None,
-        false => Some(exports::read(&of_exports(&args.compare)?)?),
-    };
-    show(args, None, base.as_ref(), &head);
-    Ok(Exit::Ok)
+pub fn run(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let names = &args.cases.filters;
+    if names.iter().any(|name| exports::is_export(name)) {
+        let head = exports::read(&of_exports(names)?)?;
+        let base = match args.compare.is_empty() {
+            true => None,
+            false => Some(exports::read(&of_exports(&args.compare)?)?),
+        };
+        show(args, None, base.as_ref(), &head);
+        return Ok(Exit::Ok);
+    }
+    of_cases(args, manifest)
 }
 
 fn of_exports(names: &[String]) -> Result<Vec<PathBuf>> {
     match names.iter().find(|name| !exports::is_export(name)) {
         None => Ok(names.iter().map(PathBuf::from).collect()),
         Some(name) => Err(Failure::usage(format!("{name} is no folder and no .json file"))
-            .next("name a folder with what trtexec exported")),
+            .next("exports compare with exports: name a folder with what trtexec wrote")),
     }
+}
+
+fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
+    let project = project(manifest)?;
+    let cases = args.cases.select(&args.settings, &project)?;
+    // Before minutes are spent: a base that is not there.
+    let base = LayerBase::find(&args.compare, &project)?;
+    let device = session::machine_of(&cases)?;
+    let show_events = Show::new(args.message_format, args.quiet, false);
+    let events = |event: Event| show_events.event(&event);
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let head = session::layers::run(&setup, &cases)?;
+    let bases = match base {
+        Some(base) => base.layers(&setup, &cases)?,
+        None => BTreeMap::new(),
+    };
+    show_events.done();
+    let exit = show_cases(args, &head, &bases);
+    if args.message_format == MessageFormat::Human && !args.quiet {
+        head.record.iter().for_each(|path| note(&format!("record: {}", shown(path))));
+    }
+    Ok(exit)
+}
+
+/// A block for each case; 101 where one has none.
+fn show_cases(args: &LayersArgs, head: &LayersOutcome, bases: &BTreeMap<String, Result<Breakdown>>) -> Exit {
+    let mut exit = if head.interrupted { Exit::Failed } else { Exit::Ok };
+    for (id, found) in &head.cases {
+        // Failures were shown when they happened.
+        let Ok(found) = found else {
+            exit = Exit::Failed;
+            continue;
+        };
+        if args.message_format == MessageFormat::Human {
+            out(&format!("{}\n", line(id)));
+        }
+        match bases.get(id) {
+            Some(Err(why)) => {
+                exit = Exit::Failed;
+                let text = format!("{id}: nothing to compare with: {why}");
+                match args.message_format {
+                    MessageFormat::Human => note(&text),
+                    MessageFormat::Json => out_message(&Message::note(text)),
+                }
+                show(args, Some(id), None, found);
+            }
+            base => show(args, Some(id), base.and_then(|b| b.as_ref().ok()), found),
+        }
+    }
+    exit
 }
 
 /// The layers of head, or what explains its change.

@@ -49,9 +49,14 @@ impl Folders {
         self.checks().join(format!("{src_tree}.json"))
     }
 
+    /// What the layers of engines take.
+    pub fn layers(&self) -> PathBuf {
+        self.target.join("layers")
+    }
+
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 4] {
-        [self.engines(), self.samples(), self.results(), self.checks()]
+    pub fn all(&self) -> [PathBuf; 5] {
+        [self.engines(), self.samples(), self.results(), self.layers(), self.checks()]
     }
 
     fn checks(&self) -> PathBuf {

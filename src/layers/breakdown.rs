@@ -5,12 +5,13 @@
 
 use super::{EngineLayers, Layer, LayerTimes};
 use crate::stats::{Interval, mean_interval};
+use serde::{Deserialize, Serialize};
 
 /// Confidence of all intervals here.
 pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// What one process measured.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerRun {
     /// Its layers.
     pub times: LayerTimes,

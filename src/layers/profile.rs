@@ -1,8 +1,10 @@
 //! Reads `trtexec --exportProfile`: how long each layer took. Pure.
 
 use super::json;
+use crate::stats::median_by;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// What one process measured of an engine's layers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +13,34 @@ pub struct LayerTimes {
     pub requests: u64,
     /// In the order in which they run. Layers of the same name are one.
     pub layers: Vec<LayerTime>,
+}
+
+impl LayerTimes {
+    /// Of requests as a library tells them: name and milliseconds of each layer that ran.
+    pub fn of(requests: &[Vec<(String, f32)>]) -> Self {
+        let mut layers: Vec<(LayerTime, Vec<f64>)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (number, request) in requests.iter().enumerate() {
+            for (name, ms) in request {
+                let at = *places.entry(name).or_insert_with(|| {
+                    layers.push((LayerTime { name: name.clone(), median_ns: 0.0, calls: 0 }, Vec::new()));
+                    layers.len() - 1
+                });
+                let (layer, times) = &mut layers[at];
+                // It took no time in requests that did not run it.
+                times.resize(number + 1, 0.0);
+                times[number] += f64::from(*ms) * 1e6;
+                layer.calls += 1;
+            }
+        }
+        let count = requests.len().max(1);
+        let median = |(layer, mut times): (LayerTime, Vec<f64>)| {
+            times.resize(requests.len(), 0.0);
+            let median_ns = median_by(times.into_iter(), f64::total_cmp).unwrap_or(0.0);
+            LayerTime { median_ns, calls: layer.calls.div_ceil(count as u64), ..layer }
+        };
+        Self { requests: requests.len() as u64, layers: layers.into_iter().map(median).collect() }
+    }
 }
 
 /// How long a layer takes in a request.
@@ -82,6 +112,24 @@ mod tests {
         let rows: Vec<_> =
             found.layers.iter().map(|l| (l.name.as_str(), l.median_ns.round(), l.calls)).collect();
         assert_eq!(rows, [("a", 200_000.0, 2), ("b", 300_000.0, 1)]);
+    }
+
+    #[test]
+    fn a_median_is_over_requests_and_a_layer_that_runs_twice_is_summed() {
+        let request = |a: f32, twice: [f32; 2]| {
+            vec![("a".to_owned(), a), ("b".into(), twice[0]), ("b".into(), twice[1])]
+        };
+        let mut requests =
+            vec![request(1.0, [0.5, 0.25]), request(3.0, [0.5, 0.5]), request(2.0, [0.25, 0.25])];
+        let found = LayerTimes::of(&requests);
+        let rows = |found: &LayerTimes| -> Vec<_> {
+            found.layers.iter().map(|l| (l.name.clone(), l.median_ns, l.calls)).collect()
+        };
+        assert_eq!((found.requests, rows(&found)), (3, vec![("a".into(), 2e6, 1), ("b".into(), 0.75e6, 2)]));
+        // Layers that only some requests run.
+        requests.extend([vec![("c".to_owned(), 1.0)], vec![], vec![], vec![]]);
+        assert_eq!(rows(&LayerTimes::of(&requests))[2], ("c".into(), 0.0, 1));
+        assert_eq!(LayerTimes::of(&[]), LayerTimes::default());
     }
 
     #[test]

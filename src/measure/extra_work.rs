@@ -6,6 +6,7 @@
 
 use crate::backend::{Stream, infer};
 use crate::error::Result;
+use crate::layers::EngineLayers;
 use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use std::hint::black_box;
@@ -43,6 +44,14 @@ impl Stream for Burdened {
     /// The extra work is the host's: the GPU sees none of it.
     fn timed(&mut self) -> Result<Option<GpuTimes>> {
         self.inner.timed()
+    }
+
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        self.inner.look_into()
+    }
+
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        self.inner.layers()
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {

@@ -49,6 +49,7 @@ pub fn case() -> CaseRecord {
         open: None,
         shapes: BTreeMap::new(),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: String::new(),
             payload_sha256: String::new(),

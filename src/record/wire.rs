@@ -97,6 +97,9 @@ struct CaseV1 {
     outputs: BTreeMap<String, String>,
     /// One summary per fresh process.
     processes: Vec<SummaryV1>,
+    /// SHA-256 of the file with what each layer takes, where that was measured, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layers_sha256: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -231,6 +234,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
         },
         outputs: c.outputs.clone(),
         processes: c.processes.iter().map(summary::to_wire).collect(),
+        layers_sha256: c.layers_sha256.clone(),
     }
 }
 
@@ -298,6 +302,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
         },
         outputs: c.outputs,
         processes: c.processes.into_iter().map(summary::from_wire).collect(),
+        layers_sha256: c.layers_sha256,
     }
 }
 

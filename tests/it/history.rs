@@ -71,6 +71,7 @@ fn case(mean_ns: f64) -> CaseRecord {
         open: None,
         shapes: BTreeMap::new(),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: "i".into(),
             payload_sha256: "p".into(),

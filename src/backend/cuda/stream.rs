@@ -15,6 +15,7 @@ use super::kernel::Kernels;
 use crate::backend::{LoadSetup, Stream};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
+use crate::layers::EngineLayers;
 use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use crate::units::nanos;
@@ -28,6 +29,16 @@ pub(crate) trait Work: Send {
     /// Puts one inference on the stream, with the buffers of this number, and returns without waiting for it. The stream's
     /// GPU is the thread's own.
     fn enqueue(&mut self, stream: &CudaStream, buffers: usize) -> Result<()>;
+
+    /// Begins to time the layers of what is enqueued from here on; what is known of them. `None` where nothing can.
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        Ok(None)
+    }
+
+    /// Name and milliseconds of the layers of the last inference, which has ended.
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A captured graph.
@@ -272,6 +283,25 @@ impl<W: Work> Stream for GpuStream<W> {
             d2h_ns: between(computed, end)?,
             isolated,
         }))
+    }
+
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        let found = self.work.look_into()?;
+        // A graph holds what was enqueued while it was captured, and its layers were not timed then. Nothing is captured
+        // before it ran once as it is now.
+        if found.is_some() && !self.graphs.is_empty() {
+            self.work.enqueue(&self.cuda, 0)?;
+            self.cuda.synchronize().map_err(|e| failed("finish a request", &e))?;
+            self.work.layers()?;
+            self.capture()?;
+        }
+        Ok(found)
+    }
+
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        self.launch(0)?;
+        self.cuda.synchronize().map_err(|e| failed("finish a request", &e))?;
+        self.work.layers()
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {

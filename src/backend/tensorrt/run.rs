@@ -6,6 +6,7 @@
 use super::context::{Context, RtxContext, RuntimeCache, Specialization};
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
+use super::sys::callbacks::Profiler;
 use super::sys::library::Api;
 use crate::backend::cuda::buffers::Buffers;
 use crate::backend::cuda::stream::{GpuStream, Work};
@@ -16,6 +17,7 @@ use crate::config::TensorrtOptions;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
+use crate::layers::EngineLayers;
 use crate::tensor::Tensor;
 use crate::units::nanos;
 use cudarc::driver::CudaStream;
@@ -147,7 +149,7 @@ fn context(api: &Arc<Api>, engine: &Arc<Engine>, cache: Option<&Arc<RuntimeCache
 fn stream(
     gpu: &GpuContext,
     kernels: &Arc<Kernels>,
-    engine: &Engine,
+    engine: &Arc<Engine>,
     mut context: Context,
     header: &EngineHeader,
     setup: &LoadSetup,
@@ -189,7 +191,8 @@ fn stream(
         .collect::<Result<_>>()?;
     let addresses = buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect();
     let host = host.into_iter().map(|(_, values)| values).collect();
-    let inference = Inference { context, names, addresses, bound: None, _host: host };
+    let engine = Arc::clone(engine);
+    let inference = Inference { context, engine, profiler: None, names, addresses, bound: None, _host: host };
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }
 
@@ -253,6 +256,9 @@ fn refuse(what: impl Into<String>, next: &str) -> Failure {
 /// One inference of a context whose tensors are all in place.
 struct Inference {
     context: Context,
+    engine: Arc<Engine>,
+    /// Where layers are timed.
+    profiler: Option<Arc<Profiler>>,
     /// The tensors in device memory, inputs first.
     names: Vec<CString>,
     /// Their places in each of the stream's buffers.
@@ -303,6 +309,20 @@ impl Work for Inference {
         // SAFETY: the stream is of the context in which the engine was loaded; every tensor has an address, set above;
         // each enqueues on one CUDA stream only, so executions of this context follow one another.
         unsafe { self.context.enqueue(stream.cu_stream().cast()) }
+    }
+
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        let profiler = Arc::new(Profiler::new(self.engine.family()));
+        // Reported when they are asked for: enqueueing then waits for nothing, and graphs can be captured.
+        self.context.set_profiler(&profiler, true)?;
+        self.profiler = Some(profiler);
+        self.engine.inspected(Some(&self.context)).map(Some)
+    }
+
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        let Some(profiler) = &self.profiler else { return Ok(Vec::new()) };
+        self.context.report()?;
+        Ok(profiler.take())
     }
 }
 

@@ -220,6 +220,7 @@ prop_compose! {
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
             open: budget.map(|(max_ns, _)| OpenIdentity { arrivals: "poisson".into(), budgets_ns: vec![max_ns], batch_delay_ns: Some(3) }),
             shapes: names.clone(),
+            layers_sha256: throughput.then(|| "l".repeat(64)),
             discovery: throughput.then(|| Discovery {
                 axes: Axes { batch: vec![point.0, 1], streams: vec![point.1], cuda_graph: vec![point.3], ..Axes::default() },
                 cells: vec![Tried {

@@ -65,6 +65,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
         open: None,
         shapes: BTreeMap::from([("image".to_owned(), "1x3x224x224".to_owned())]),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: "e".repeat(64),
             payload_sha256: "f".repeat(64),

@@ -1,0 +1,115 @@
+//! Measures what each layer takes: each process is measured as ever, and then looked into.
+
+use super::context::{Session, Setup};
+use super::stages::{Destination, build_all, case_record, measure_passes, new_record, outputs_of};
+use crate::baseline::{Store, keep_layers};
+use crate::case::Case;
+use crate::config::{BackendKind, Scenario};
+use crate::engine::Built;
+use crate::error::{Failure, FailureKind, Result};
+use crate::layers::{Breakdown, EngineLayers, LayerRun};
+use crate::measure::Pass;
+use crate::record::CaseRecord;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Layers of several cases.
+pub struct LayersOutcome {
+    /// By the case's id, and why there are none.
+    pub cases: BTreeMap<String, Result<Breakdown>>,
+    /// The record of what was measured beside them; `None` where that belongs to no commit's engine, or nothing was.
+    pub record: Option<PathBuf>,
+    /// The user stopped it.
+    pub interrupted: bool,
+}
+
+/// Builds and measures `cases`, and looks into each of their processes.
+pub fn run(setup: &Setup, cases: &[Case]) -> Result<LayersOutcome> {
+    let processes = cases.iter().map(|c| c.effort.processes).sum();
+    let session = Session::open(setup, cases, Some(processes))?;
+    let (cases, pins) = session.pinned(cases);
+    let able: Vec<Case> = cases.iter().filter(|case| can_look_into(case).is_ok()).cloned().collect();
+    let mut engines = build_all(&session, &able);
+    let mut outcome = LayersOutcome { cases: BTreeMap::new(), record: None, interrupted: false };
+    let mut record = new_record(&session, session.source.clone());
+    for case in &cases {
+        let built = match can_look_into(case) {
+            Ok(()) => engines.remove(&case.id).unwrap_or_else(|| Err(crate::worker::interrupted())),
+            Err(why) => Err(why),
+        };
+        let found = built.and_then(|built| of_case(&session, case, &built, &session.samples()));
+        if found.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted) {
+            outcome.interrupted = true;
+            break;
+        }
+        let found = found.map(|(measured, found)| {
+            let discovery = pins.get(&case.id).cloned();
+            record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
+            found
+        });
+        if let Err(failure) = &found {
+            session.failed(&case.id, failure);
+        }
+        outcome.cases.insert(case.id.clone(), found);
+    }
+    // An engine that was named is not what this commit builds.
+    let ours = !cases.iter().any(|case| case.engine.is_some());
+    if ours && !record.cases.is_empty() {
+        outcome.record = Some(Store::new(session.folders.results()).save(&mut record)?);
+    }
+    Ok(outcome)
+}
+
+/// The layers of one case, and the record of its processes, which names the file that has them.
+pub(super) fn of_case(
+    session: &Session,
+    case: &Case,
+    built: &Built,
+    samples: &Path,
+) -> Result<(CaseRecord, Breakdown)> {
+    can_look_into(case)?;
+    let folder = samples.join("layers").join(case.id.replace('/', "__"));
+    let to = Destination { folder: &folder, outputs: None };
+    let passes = [Pass::HostClock, Pass::GpuClock, Pass::Layers];
+    let (mut summaries, mut runs, mut outputs) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut engine: Option<EngineLayers> = None;
+    for process in 1..=case.effort.processes {
+        let (summary, measured) = measure_passes(session, case, built, process, &to, &passes)?;
+        outputs = if process == 1 { outputs_of(&measured) } else { outputs };
+        let gpu_ns = measured.gpu.and_then(|gpu| gpu.times).map(|times| times.compute_ns as f64);
+        let layers = measured.layers.ok_or_else(|| {
+            Failure::new(FailureKind::Measure, "the worker measured no layers").next("report this")
+        })?;
+        engine.get_or_insert(layers.engine);
+        runs.push(LayerRun { times: layers.times, gpu_ns });
+        summaries.push(summary);
+    }
+    let engine = engine.unwrap_or_default();
+    let found = Breakdown::of(Some(&engine), &runs)
+        .map_err(|why| Failure::new(FailureKind::Measure, format!("the profile {why}")).next("run again"))?;
+    let layers_sha256 = Some(keep_layers(session.folders, &engine, &runs)?);
+    Ok((CaseRecord { layers_sha256, ..case_record(case, built, outputs, summaries)? }, found))
+}
+
+/// Which cases have layers that can be timed, and why another has none.
+pub(super) fn can_look_into(case: &Case) -> Result<()> {
+    let kind = case.target.kind;
+    if kind != BackendKind::Tensorrt {
+        let next = match kind {
+            BackendKind::Trtexec => {
+                "let trtexec write --exportProfile and --exportLayerInfo into a folder: `cargo trt-perf layers FOLDER`"
+            }
+            _ => "use --backend tensorrt",
+        };
+        return Err(
+            Failure::usage(format!("the {} backend gives no times of layers", kind.word())).next(next)
+        );
+    }
+    if case.scenario == Scenario::Capacity {
+        return Err(Failure::usage(
+            "an open loop has requests that wait; layers are timed of requests that run alone",
+        )
+        .next("name the latency or the throughput case of the same model"));
+    }
+    Ok(())
+}
