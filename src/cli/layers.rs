@@ -101,7 +101,7 @@ fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
 
 /// A block for each case; 101 where one has none.
 fn show_cases(args: &LayersArgs, head: &LayersOutcome, bases: &BTreeMap<String, Result<Breakdown>>) -> Exit {
-    let mut exit = if head.interrupted { Exit::Failed } else { Exit::Ok };
+    let mut exit = if head.interrupted { Exit::Interrupted } else { Exit::Ok };
     for (id, found) in &head.cases {
         // Failures were shown when they happened.
         let Ok(found) = found else {

@@ -16,8 +16,8 @@ pub fn lines(found: &Breakdown, limit: usize) -> String {
         0 => format!("{}, slowest first", plural(slowest.len(), "layer")),
         _ => format!("the slowest {shown} of {}", plural(slowest.len(), "layer")),
     };
-    let of = plural(found.processes, "process");
-    let mut text = format!("{which} (median in each of {of}, share of their sum):\n");
+    let of = [plural(found.processes, "process"), plural(found.requests as usize, "request")].join(", ");
+    let mut text = format!("{which} (medians; {of}; share of their sum):\n");
     text += &table(&slowest[..shown]);
     text += &whole(found);
     for role in [LayerRole::Loop, LayerRole::Region] {
@@ -32,7 +32,7 @@ pub fn lines(found: &Breakdown, limit: usize) -> String {
 }
 
 fn table(rows: &[&LayerRow]) -> String {
-    let header = ["time", "", "share", "calls", "types", "kind", "tactic", "layer"];
+    let header = ["time", "", "share", "calls", "types", "kind", "layer", "tactic"];
     let mut table = plain_table(header.iter().map(|&h| h.to_owned()).collect());
     for row in rows {
         let layer = &row.layer;
@@ -45,8 +45,8 @@ fn table(rows: &[&LayerRow]) -> String {
                 row.calls.to_string(),
                 layer.precision(),
                 kind(row),
-                layer.tactic.clone(),
                 layer.name.clone(),
+                layer.tactic.clone(),
             ],
         );
     }
@@ -169,21 +169,27 @@ pub fn comparison(found: &Attribution, limit: usize) -> String {
     format!("{}{}", table_text(&table), aligned(found))
 }
 
-/// The layers that explain most of the change, in a line each.
-pub fn explanation(found: &Attribution, limit: usize) -> Vec<String> {
-    let most: Vec<_> = found.explaining().take(limit).collect();
-    most.into_iter()
-        .map(|group| {
-            let [change, range, base, head] = times(group.time);
-            let range = if range.is_empty() { range } else { format!(" {range}") };
-            let what = if group.changes.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", group.changes.join(", "))
-            };
-            format!("{change}{range}: {}{what}, {base} → {head}", names(group))
-        })
-        .collect()
+/// The layers that explain most of a change.
+const EXPLAINING: usize = 3;
+
+/// The change on the GPU, and the layers that explain most of it, in a line each.
+pub fn explanation(found: &Attribution) -> Vec<String> {
+    let [change, range, base, head] = times(found.whole);
+    let what = if found.residual.is_some() { "GPU" } else { "sum of the layers" };
+    let mut lines = vec![format!("layers:  {what} {base} → {head} ({change}{range}), of which")];
+    for group in found.explaining().take(EXPLAINING) {
+        let [change, range, base, head] = times(group.time);
+        let how = [format!("{base} → {head}")].into_iter().chain(group.changes.clone());
+        lines.push(format!(
+            "         {change}{range} {} ({})",
+            names(group),
+            how.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if lines.len() == 1 {
+        lines.push("         no layer changed that way; what is in no layer did".to_owned());
+    }
+    lines
 }
 
 fn aligned(found: &Attribution) -> String {

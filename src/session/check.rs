@@ -1,10 +1,12 @@
 //! Runs a check: pair up the cases, say which are gone or redefined, build both arms, skip cases with the same engine,
-//! measure pairs, confirm what changed with other pairs, and use stored numbers where the base cannot be measured.
+//! measure pairs, confirm what changed with other pairs, use stored numbers where the base cannot be measured, and explain
+//! regressions by their layers.
 
 pub mod accept;
 mod added;
 mod arms;
 mod confirm;
+mod explain;
 mod finish;
 mod measure;
 mod prepare;
@@ -35,6 +37,8 @@ pub struct CheckPlan {
     pub looks: Looks,
     /// What to do with a case that the base does not have.
     pub on_missing: OnMissing,
+    /// Measure the layers of every case that was measured as pairs; otherwise of those that regressed.
+    pub explain: bool,
 }
 
 /// Runs a check of `arms`.
@@ -63,6 +67,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     check.settle();
     check.measure();
     check.confirm();
+    check.explain();
     check.finish()
 }
 

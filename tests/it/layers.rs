@@ -1,7 +1,7 @@
 //! Layers of real engines: TensorRT 8 on an A100 and an RTX 3090, TensorRT-RTX 1.6 on an H100. The files are not part of
 //! this repository (see `real_data`).
 
-use crate::support::shared;
+use crate::support::{QUICK_ARGS, Ran, Sandbox, sample, shared};
 use trt_perf::layers::{
     Breakdown, Correspondence, EngineLayers, LayerRole, LayerRun, LayerTimes, attribute, inspect, profile,
 };
@@ -82,4 +82,170 @@ fn an_engine_against_itself_has_nothing_to_explain() {
         );
         assert_eq!((found.aligned, found.same_tactics), (found.computing, Some(true)), "{name}");
     }
+}
+
+const PROFILE: &str = r#"[ { "count" : 2 }
+, { "name" : "a + b", "timeMs" : 3, "averageMs" : 1.5, "medianMs" : 1.5, "percentage" : 75 }
+, { "name" : "c", "timeMs" : 1, "averageMs" : 0.5, "medianMs" : 0.5, "percentage" : 25 } ]"#;
+const LAYERS: &str = r#"{"Layers": [
+    {"Name": "a + b", "LayerType": "CaskConvolution", "TacticName": "big", "Outputs": [{"Format/Datatype": "Row major linear FP32"}]},
+    {"Name": "c", "LayerType": "SoftMax", "TacticName": "s", "Outputs": [{"Format/Datatype": "Row major linear FP32"}]}]}"#;
+
+/// The exports of an engine in a folder.
+fn exported(sandbox: &Sandbox, folder: &str, profile: &str, layers: &str) {
+    sandbox.write(format!("{folder}/profile.json"), profile);
+    sandbox.write(format!("{folder}/graph.json"), layers);
+}
+
+fn layers(sandbox: &Sandbox, args: &[&str]) -> Ran {
+    Ran::of(sandbox.command(".", &[&["layers"], args].concat()))
+}
+
+#[test]
+fn exports_are_shown_slowest_first_and_need_no_project() {
+    let s = Sandbox::new();
+    exported(&s, "one", PROFILE, LAYERS);
+    exported(&s, "two", &PROFILE.replace("1.5", "1.7"), LAYERS);
+    let one = layers(&s, &["one"]);
+    one.says(
+        0,
+        &[
+            "2 layers, slowest first",
+            "1.5000 ms",
+            "75%",
+            "fp32",
+            "CaskConvolution",
+            "a + b",
+            "sum of the layers: 2.0000 ms",
+        ],
+    );
+    one.silent_on(&["residual", "±"]);
+    layers(&s, &["one", "two"]).says(0, &["2 processes", "1.6000 ms", "±"]);
+    layers(&s, &["one/profile.json"])
+        .says(0, &["types, shapes and tactics are not known", "profiling-verbosity=detailed"]);
+    layers(&s, &["one", "--limit", "1"]).says(0, &["the slowest 1 of 2 layers"]).silent_on(&["SoftMax"]);
+    let said = layers(&s, &["one", "--message-format", "json"]).message("layers");
+    assert_eq!((&said["layers"][0]["name"], &said["sum_ns"]["est"]), (&"a + b".into(), &2e6.into()));
+    assert_eq!(
+        (said["layers"][0]["nodes"].as_array().map(Vec::len), said["detailed"].as_bool()),
+        (Some(2), Some(true))
+    );
+}
+
+#[test]
+fn two_exports_are_compared_layer_by_layer() {
+    let s = Sandbox::new();
+    exported(&s, "base", PROFILE, LAYERS);
+    let split = PROFILE.replace(r#""name" : "a + b""#, r#""name" : "a""#).replace(
+        " ]",
+        r#", { "name" : "b", "averageMs" : 0.25 }, { "name" : "Reformatting CopyNode for Input Tensor 0 to a", "averageMs" : 0.1 } ]"#,
+    );
+    let layer = |name: &str| format!(r#"{{"Name": "{name}", "LayerType": "x", "TacticName": "{name}"}}"#);
+    let names = ["a", "b", "c", "Reformatting CopyNode for Input Tensor 0 to a"];
+    let head = format!("{{\"Layers\": [{}]}}", names.map(layer).join(","));
+    exported(&s, "head", &split, &head);
+    let ran = layers(&s, &["head", "--compare", "base"]);
+    ran.says(
+        0,
+        &[
+            "split: a + b → a, b",
+            "+250.00 µs",
+            "added: Reformatting CopyNode for Input Tensor 0 to a",
+            "other tactic",
+        ],
+    );
+    ran.says(
+        0,
+        &["= sum of the layers", "+350.00 µs", "5 of 5 layers that compute were found in both engines"],
+    );
+    layers(&s, &["base", "--compare", "base"]).says(0, &["both engines run the same tactics"]);
+    let said =
+        layers(&s, &["head", "--compare", "base", "--message-format", "json"]).message("layer-changes");
+    let groups = said["groups"].as_array().expect("a list");
+    let sum: f64 = groups.iter().map(|g| g["time"]["change_ns"]["est"].as_f64().expect("a number")).sum();
+    assert!((sum - said["whole"]["change_ns"]["est"].as_f64().expect("a number")).abs() < 1e-6, "{said}");
+    assert_eq!((groups[0]["correspondence"].as_str(), said["residual"].is_null()), (Some("split"), true));
+}
+
+#[test]
+fn what_is_no_export_of_layers_is_refused_with_a_next_step() {
+    let s = Sandbox::new();
+    exported(&s, "good", PROFILE, LAYERS);
+    exported(&s, "cut", &PROFILE[..60], LAYERS);
+    exported(&s, "cutlayers", PROFILE, &LAYERS[..90]);
+    exported(&s, "none", r#"[ { "count" : 2 } ]"#, LAYERS);
+    exported(&s, "foreign", PROFILE, r#"{"Layers": ["x", "y"]}"#);
+    s.write("empty/readme.txt", "");
+    s.write("notes.json", "{\"name\": 1}");
+    for (args, says) in [
+        (&["cut"][..], "is cut off"),
+        (&["cutlayers"], "is cut off"),
+        (&["none"], "has no layer"),
+        (&["foreign"], "another engine's"),
+        (&["empty"], "holds no layer profile"),
+        (&["notes.json"], "is no export of trtexec"),
+        (&["good", "--compare", "nothing"], "nothing is no folder and no .json file"),
+        (&["good", "mlp.onnx"], "mlp.onnx is no folder"),
+    ] {
+        let ran = layers(&s, args);
+        assert!(
+            ran.code != Some(0) && ran.err.contains(says) && ran.err.contains("next:"),
+            "{args:?}: {ran}"
+        );
+        ran.silent_on(&["panicked"]);
+    }
+}
+
+#[test]
+fn names_from_an_engine_steer_no_terminal() {
+    let s = Sandbox::new();
+    let evil = |text: &str| text.replace("\"c\"", "\"\\u001b[31mred\\u001b]0;x\\u0007\"");
+    exported(&s, "evil", &evil(PROFILE), &evil(LAYERS));
+    let ran = layers(&s, &["evil"]);
+    ran.says(0, &["red"]);
+    assert!(!ran.out.contains('\u{1b}') && !ran.out.contains('\u{7}'), "{ran}");
+}
+
+#[test]
+fn real_exports_show_what_the_layers_leave() {
+    let (Some(fp32), Some(fp16)) =
+        (shared("data/trtexec/pytorch-resnet-A100-fp32"), shared("data/trtexec/pytorch-resnet-A100-fp16"))
+    else {
+        return;
+    };
+    let s = Sandbox::new();
+    let (fp32, fp16) = (fp32.display().to_string(), fp16.display().to_string());
+    layers(&s, &[&fp16]).says(0, &["fp32 → fp16", "GPU time of a whole request", "residual: -"]);
+    let ran = layers(&s, &[&fp16, "--compare", &fp32]);
+    ran.says(
+        0,
+        &["types fp32 to fp16, other tactic", "added: Reformatting CopyNode", "48 of 48 layers", "(residual"],
+    );
+    let Some(h100) = shared("data/rtx-h100") else { return };
+    let ran = layers(&s, &[&h100.display().to_string(), "--limit", "70"]);
+    ran.says(0, &["sync", "/conv1/Conv_myl0_1", "70 layers"]);
+}
+
+#[test]
+fn a_backend_that_times_no_layers_says_so_and_what_does() {
+    let s = Sandbox::new();
+    let model = sample("mlp.onnx").display().to_string();
+    let ran = layers(&s, &[&[model.as_str(), "--backend", "cpu"], &QUICK_ARGS[..]].concat());
+    assert_eq!(ran.code, Some(101), "{ran}");
+    assert!(ran.err.contains("the cpu backend gives no times of layers"), "{ran}");
+    assert!(ran.err.contains("use --backend tensorrt"), "{ran}");
+}
+
+#[test]
+fn a_base_without_layers_is_refused_before_anything_is_measured() {
+    let s = Sandbox::new();
+    let model = sample("mlp.onnx").display().to_string();
+    let run =
+        [&["run", model.as_str(), "--backend", "cpu", "--message-format", "json"], &QUICK_ARGS[..]].concat();
+    let record = Ran::of(s.command(".", &run)).message("session-finished");
+    let path = record["record"].as_str().expect("a path");
+    let ran = layers(&s, &[&model, "--backend", "cpu", "--compare", path]);
+    assert!(ran.code == Some(4) && ran.err.contains("no layers were measured with"), "{ran}");
+    let twice = layers(&s, &[&model, "--backend", "cpu", "--compare", path, "--compare", path]);
+    assert!(twice.code == Some(2) && twice.err.contains("is a second base"), "{twice}");
 }

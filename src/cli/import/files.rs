@@ -74,7 +74,8 @@ pub fn find(args: &TrtexecArgs) -> Result<FoundExports> {
     Ok(found)
 }
 
-/// Everything of trtexec's in a folder, or one file of it, by what it contains.
+/// Everything that trtexec exported into a folder, or one file of it, by what it contains. What it printed is left out:
+/// folders hold logs of several sessions, and they tell nothing of layers.
 pub fn all_in(path: &Path) -> Result<FoundExports> {
     let mut all = Vec::new();
     if path.is_dir() {
@@ -84,6 +85,7 @@ pub fn all_in(path: &Path) -> Result<FoundExports> {
         let kind = trtexec::kind(&file.text).ok_or_else(|| other(&file.name, "is no export of trtexec"))?;
         all.push((kind, file));
     }
+    all.retain(|(kind, _)| !matches!(kind, TrtexecFile::Log | TrtexecFile::Summary));
     put_together(all)
 }
 

@@ -7,6 +7,10 @@ use crate::stats::median_by;
 use crate::trtexec;
 use std::path::{Path, PathBuf};
 
+/// What trtexec does unless it is told otherwise. Where it was, some of the warm-up is among the requests: a median does
+/// not mind.
+const WARM_UP_MS: f64 = 200.0;
+
 /// The engine that these exports are of. Folders are a process each; files belong to one.
 pub fn read(paths: &[PathBuf]) -> Result<Breakdown> {
     let mut engine: Option<EngineLayers> = None;
@@ -39,11 +43,9 @@ fn run(name: &str, found: FoundExports) -> Result<LayerRun> {
 
 /// Median of computing on the GPU over the requests that were timed as a whole; `None` without their export.
 fn gpu_ns(found: &FoundExports) -> Result<Option<f64>> {
-    // Where nothing tells how long trtexec warmed up, its warm-up is among the requests; a median does not mind.
-    let warm_up_ms = found.output.run.as_ref().map_or(0.0, |run| run.warm_up_ms);
     let mut all = Vec::new();
     for (name, text) in &found.times {
-        let times = trtexec::times(text, warm_up_ms).map_err(|why| help(name, &why))?;
+        let times = trtexec::times(text, WARM_UP_MS).map_err(|why| help(name, &why))?;
         all.extend(trtexec::compute_ns(&times.requests));
     }
     Ok(median_by(all.into_iter(), u64::cmp).map(|ns| ns as f64))
