@@ -95,7 +95,7 @@ pub enum Message {
     BuildFinished(BuildFinished),
     /// Something worth knowing.
     Note(Note),
-    /// From `run` and `import`: once, last.
+    /// From `run`, `import` and `layers` (of cases): once, last.
     SessionFinished(SessionFinished),
 }
 

@@ -10,7 +10,7 @@ use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown};
 use crate::error::{Failure, Result};
 use crate::layers::{Breakdown, attribute};
-use crate::message::Message;
+use crate::message::{Message, SessionFinished};
 use crate::outcome::Event;
 use crate::printable::line;
 use crate::report::{json, layers};
@@ -93,8 +93,19 @@ fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     show_events.done();
     let exit = show_cases(args, &head, &bases);
-    if args.message_format == MessageFormat::Human && !args.quiet {
-        head.record.iter().for_each(|path| note(&format!("record: {}", shown(path))));
+    if args.message_format == MessageFormat::Json {
+        out_message(&Message::SessionFinished(SessionFinished {
+            record: head.written.as_deref().map(json::path),
+            id: head.record.id.clone(),
+            measured: head.record.cases.len(),
+            failed: head.record.failed.len(),
+            regressed: 0,
+            inconclusive: 0,
+            interrupted: head.interrupted,
+            exit_code: exit.code(),
+        }));
+    } else if !args.quiet {
+        head.written.iter().for_each(|path| note(&format!("record: {}", shown(path))));
     }
     Ok(exit)
 }

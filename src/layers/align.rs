@@ -69,9 +69,9 @@ pub fn align(base: &[&Layer], head: &[&Layer]) -> Vec<LayerGroup> {
     found.finish()
 }
 
-type Dims<'l> = (Vec<&'l [i64]>, Vec<&'l [i64]>);
+type LayerDims<'l> = (Vec<&'l [i64]>, Vec<&'l [i64]>);
 
-fn dims(layer: &Layer) -> Dims<'_> {
+fn dims(layer: &Layer) -> LayerDims<'_> {
     (layer.inputs.iter().map(|t| &t.dims[..]).collect(), layer.outputs.iter().map(|t| &t.dims[..]).collect())
 }
 

@@ -229,3 +229,71 @@ fn names(group: &GroupChange) -> String {
         Correspondence::Regrouped => format!("regrouped: {base} → {head}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::{LayerRun, LayerTime, LayerTimes, attribute, inspect};
+
+    /// An engine of two processes; the layers with their times in nanoseconds.
+    fn breakdown(layers: &[(&str, &str, f64)], gpu_ns: Option<f64>) -> Breakdown {
+        let told: Vec<_> = layers
+            .iter()
+            .map(|(name, kind, _)| serde_json::json!({ "Name": name, "LayerType": kind, "StreamId": 1 }))
+            .collect();
+        let engine = inspect(&serde_json::json!({ "Layers": told }).to_string()).expect("layers");
+        let run = |more: f64| LayerRun {
+            times: LayerTimes {
+                requests: 10,
+                layers: layers
+                    .iter()
+                    .map(|(name, _, ns)| LayerTime { name: (*name).into(), median_ns: ns + more, calls: 1 })
+                    .collect(),
+            },
+            gpu_ns: gpu_ns.map(|ns| ns + more),
+        };
+        Breakdown::of(Some(&engine), &[run(0.0), run(0.2)]).expect("one engine")
+    }
+
+    #[test]
+    fn what_is_special_about_a_layer_is_said_and_who_sees_into_it() {
+        let text = lines(
+            &breakdown(&[("{ForeignNode[a...b]}", "Myelin", 900.0), ("c", "Conv", 300.0)], Some(1000.0)),
+            20,
+        );
+        for part in [
+            "2 layers, slowest first (medians; 2 processes, 20 requests",
+            "Myelin, region, stream 1",
+            "sum of the layers: 1.2000 µs",
+            "residual: -200.00 ns",
+            "one after the other",
+            "nsys profile",
+        ] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        let gaps = lines(&breakdown(&[("c", "Conv", 300.0)], Some(1000.0)), 20);
+        assert!(gaps.contains("gaps between layers") && !gaps.contains("nsys"), "{gaps}");
+    }
+
+    #[test]
+    fn an_explanation_names_three_layers_that_went_the_way_of_the_whole() {
+        let base = breakdown(
+            &[("a", "x", 100.0), ("b", "x", 100.0), ("c", "x", 100.0), ("d", "x", 100.0), ("e", "x", 100.0)],
+            Some(600.0),
+        );
+        let head = breakdown(
+            &[("a", "x", 400.0), ("b", "x", 120.0), ("c", "x", 150.0), ("d", "x", 110.0), ("e", "x", 50.0)],
+            Some(930.0),
+        );
+        let found = attribute(&base, &head);
+        let text = explanation(&found);
+        assert!(text[0].contains("GPU 600.00 ns → 930.00 ns (+330.00 ns") && text.len() == 4, "{text:#?}");
+        for (line, part) in text[1..].iter().zip(["+300.00 ns", "+50.000 ns", "+20.000 ns"]) {
+            assert!(line.trim().starts_with(part), "{text:#?}");
+        }
+        let table = comparison(&found, 2);
+        assert!(table.contains("3 more") && table.contains("= whole request on the GPU"), "{table}");
+        let none = explanation(&attribute(&base, &breakdown(&[("a", "x", 100.0)], Some(900.0))));
+        assert!(none.len() == 2 && none[1].contains("no layer changed that way"), "{none:#?}");
+    }
+}

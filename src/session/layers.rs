@@ -9,7 +9,7 @@ use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::layers::{Breakdown, EngineLayers, LayerRun};
 use crate::measure::Pass;
-use crate::record::CaseRecord;
+use crate::record::{CaseRecord, Record};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 pub struct LayersOutcome {
     /// By the case's id, and why there are none.
     pub cases: BTreeMap<String, Result<Breakdown>>,
-    /// The record of what was measured beside them; `None` where that belongs to no commit's engine, or nothing was.
-    pub record: Option<PathBuf>,
+    /// What was measured beside them.
+    pub record: Record,
+    /// Where that is; `None` where nothing was measured, or an engine that this commit does not build.
+    pub written: Option<PathBuf>,
     /// The user stopped it.
     pub interrupted: bool,
 }
@@ -30,8 +32,8 @@ pub fn run(setup: &Setup, cases: &[Case]) -> Result<LayersOutcome> {
     let (cases, pins) = session.pinned(cases);
     let able: Vec<Case> = cases.iter().filter(|case| can_look_into(case).is_ok()).cloned().collect();
     let mut engines = build_all(&session, &able);
-    let mut outcome = LayersOutcome { cases: BTreeMap::new(), record: None, interrupted: false };
-    let mut record = new_record(&session, session.source.clone());
+    let record = new_record(&session, session.source.clone());
+    let mut outcome = LayersOutcome { cases: BTreeMap::new(), record, written: None, interrupted: false };
     for case in &cases {
         let built = match can_look_into(case) {
             Ok(()) => engines.remove(&case.id).unwrap_or_else(|| Err(crate::worker::interrupted())),
@@ -44,18 +46,18 @@ pub fn run(setup: &Setup, cases: &[Case]) -> Result<LayersOutcome> {
         }
         let found = found.map(|(measured, found)| {
             let discovery = pins.get(&case.id).cloned();
-            record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
+            outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
             found
         });
         if let Err(failure) = &found {
             session.failed(&case.id, failure);
+            outcome.record.failed.insert(case.id.clone(), failure.clone());
         }
         outcome.cases.insert(case.id.clone(), found);
     }
-    // An engine that was named is not what this commit builds.
-    let ours = !cases.iter().any(|case| case.engine.is_some());
-    if ours && !record.cases.is_empty() {
-        outcome.record = Some(Store::new(session.folders.results()).save(&mut record)?);
+    // A record says what a commit builds; an engine that was named is another.
+    if !cases.iter().any(|case| case.engine.is_some()) && !outcome.record.cases.is_empty() {
+        outcome.written = Some(Store::new(session.folders.results()).save(&mut outcome.record)?);
     }
     Ok(outcome)
 }

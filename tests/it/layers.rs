@@ -231,9 +231,7 @@ fn a_backend_that_times_no_layers_says_so_and_what_does() {
     let s = Sandbox::new();
     let model = sample("mlp.onnx").display().to_string();
     let ran = layers(&s, &[&[model.as_str(), "--backend", "cpu"], &QUICK_ARGS[..]].concat());
-    assert_eq!(ran.code, Some(101), "{ran}");
-    assert!(ran.err.contains("the cpu backend gives no times of layers"), "{ran}");
-    assert!(ran.err.contains("use --backend tensorrt"), "{ran}");
+    ran.says(101, &["the cpu backend gives no times of layers", "use --backend tensorrt"]);
 }
 
 #[test]
@@ -248,4 +246,19 @@ fn a_base_without_layers_is_refused_before_anything_is_measured() {
     assert!(ran.code == Some(4) && ran.err.contains("no layers were measured with"), "{ran}");
     let twice = layers(&s, &[&model, "--backend", "cpu", "--compare", path, "--compare", path]);
     assert!(twice.code == Some(2) && twice.err.contains("is a second base"), "{twice}");
+}
+
+#[test]
+fn check_says_where_nothing_can_explain_a_change_and_judges_all_the_same() {
+    let s = Sandbox::new();
+    let model = sample("mlp.onnx").display().to_string();
+    let engine = |option: &str| {
+        let args = ["build", &model, "--backend", "cpu", "--build", option, "--message-format", "json"];
+        Ran::of(s.command(".", &args)).message("engine")["engine"].as_str().expect("a path").to_owned()
+    };
+    let (base, head) = (engine("optimize=true"), engine("optimize=false"));
+    let args = ["check", "--base-engine", &base, "--head-engine", &head, "--pairs", "3", "--explain"];
+    let ran = Ran::of(s.command(".", &[&args, &QUICK_ARGS[2..]].concat()));
+    assert!(ran.err.contains("no layers explain it: the cpu backend gives no times of layers"), "{ran}");
+    assert!(ran.out.contains("3 pairs") && !ran.out.contains("of which"), "{ran}");
 }
