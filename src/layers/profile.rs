@@ -36,7 +36,7 @@ impl LayerTimes {
         let count = requests.len().max(1);
         let median = |(layer, mut times): (LayerTime, Vec<f64>)| {
             times.resize(requests.len(), 0.0);
-            let median_ns = median_by(times.into_iter(), f64::total_cmp).unwrap_or(0.0);
+            let median_ns = median_by(times, f64::total_cmp).unwrap_or(0.0);
             LayerTime { median_ns, calls: layer.calls.div_ceil(count as u64), ..layer }
         };
         Self { requests: requests.len() as u64, layers: layers.into_iter().map(median).collect() }

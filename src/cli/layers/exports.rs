@@ -48,7 +48,7 @@ fn gpu_ns(found: &FoundExports) -> Result<Option<f64>> {
         let times = trtexec::times(text, WARM_UP_MS).map_err(|why| help(name, &why))?;
         all.extend(trtexec::compute_ns(&times.requests));
     }
-    Ok(median_by(all.into_iter(), u64::cmp).map(|ns| ns as f64))
+    Ok(median_by(all, u64::cmp).map(|ns| ns as f64))
 }
 
 fn help(name: &str, why: &str) -> crate::error::Failure {

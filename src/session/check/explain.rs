@@ -2,7 +2,7 @@
 //! it.
 
 use super::Check;
-use crate::case::{Case, Effort};
+use crate::case::{Case, Effort, TimeFrom};
 use crate::compare::Verdict;
 use crate::error::{FailureKind, Result};
 use crate::layers::{Attribution, attribute};
@@ -55,7 +55,9 @@ impl Check<'_> {
         let Both { base, head, .. } = both;
         let mut found = Vec::new();
         for (name, case) in [("base", base), ("head", head)] {
-            let case = Case { effort: Effort { processes: PROCESSES, ..case.effort }, ..case.clone() };
+            // Its tail is judged already: no request more than the time holds.
+            let effort = Effort { processes: PROCESSES, measure_from: TimeFrom::Asked, ..case.effort };
+            let case = Case { effort, ..case.clone() };
             let built = build_case(self.session, &case)?;
             let (record, layers) = of_case(self.session, &case, &built, &self.session.samples().join(name))?;
             let kept = if name == "base" { &mut self.base } else { &mut self.head };
