@@ -15,9 +15,8 @@ use crate::outcome::Event;
 use crate::printable::line;
 use crate::report::{json, layers};
 use crate::session::{self, Setup, layers::LayersOutcome};
-use base::LayerBase;
+use base::{BaseLayers, LayerBase};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each layer of an engine takes; with --compare, which layers explain a change
@@ -37,8 +36,8 @@ use std::path::{Path, PathBuf};
 pub struct LayersArgs {
     #[command(flatten)]
     cases: CaseArgs,
-    /// Compare with this base: a revision, a record or an id with layers that were measured here, an engine file, or
-    /// exports of trtexec (may be repeated: several processes of one engine)
+    /// Compare with this base: a record, or its id, with layers that were measured here; an engine file; a revision, which
+    /// is built and measured, too; or exports of trtexec (may be repeated: several processes of one engine)
     #[arg(long, value_name = "BASE")]
     compare: Vec<String>,
     /// How many rows are shown; JSON has all
@@ -79,18 +78,17 @@ fn of_exports(names: &[String]) -> Result<Vec<PathBuf>> {
 
 fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
-    let cases = args.cases.select(&args.settings, &project)?;
-    // Before minutes are spent: a base that is not there.
-    let base = LayerBase::find(&args.compare, &project)?;
-    let device = session::machine_of(&cases)?;
     let show_events = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show_events.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let head = session::layers::run(&setup, &cases)?;
-    let bases = match base {
-        Some(base) => base.layers(&setup, &cases)?,
-        None => BTreeMap::new(),
+    // Before minutes are spent: a base that is not there.
+    let base = LayerBase::find(args, &project, &events)?;
+    let cases = match &base {
+        Some(LayerBase::Commit(arms)) => arms.head.cases.clone(),
+        _ => args.cases.select(&args.settings, &project)?,
     };
+    let device = session::machine_of(&cases)?;
+    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let (bases, head) = LayerBase::measure(base, &setup, &cases)?;
     show_events.done();
     let exit = show_cases(args, &head, &bases);
     if args.message_format == MessageFormat::Json {
@@ -111,7 +109,7 @@ fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
 }
 
 /// A block for each case; 101 where one has none.
-fn show_cases(args: &LayersArgs, head: &LayersOutcome, bases: &BTreeMap<String, Result<Breakdown>>) -> Exit {
+fn show_cases(args: &LayersArgs, head: &LayersOutcome, bases: &BaseLayers) -> Exit {
     let mut exit = if head.interrupted { Exit::Interrupted } else { Exit::Ok };
     for (id, found) in &head.cases {
         // Failures were shown when they happened.

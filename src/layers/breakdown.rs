@@ -3,12 +3,16 @@
 //! Every point estimate is a whole number of nanoseconds, and the residual is what they leave of the whole: so the parts
 //! sum to it exactly.
 
-use super::{EngineLayers, Layer, LayerTimes};
+use super::{EngineLayers, Layer, LayerTime, LayerTimes};
 use crate::stats::{Interval, mean_interval};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Confidence of all intervals here.
 pub(super) const CONFIDENCE: f64 = 0.95;
+
+/// A layer that takes longer than 28 hours is none.
+const MOST_NS: f64 = 1e14;
 
 /// What one process measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,46 +67,34 @@ pub struct Breakdown {
 }
 
 impl Breakdown {
-    /// Of the processes of one engine. Fails where they did not run the same layers. `engine`: what it tells of itself.
+    /// Of the processes of one engine. Fails where they did not run the same layers, and where a time is none. `engine`:
+    /// what it tells of itself.
     pub fn of(engine: Option<&EngineLayers>, runs: &[LayerRun]) -> Result<Self, String> {
-        let first = runs.first().ok_or("has no layer")?;
-        let names: Vec<&str> = first.times.layers.iter().map(|l| l.name.as_str()).collect();
-        if names.is_empty() {
-            return Err("has no layer".into());
-        }
-        let other = runs
-            .iter()
-            .position(|run| !run.times.layers.iter().map(|l| l.name.as_str()).eq(names.iter().copied()));
-        if let Some(at) = other {
-            return Err(format!(
-                "has other layers in run {} than in the first: that is not one engine",
-                at + 1
-            ));
-        }
-        let known = |name: &str| engine?.layers.iter().find(|layer| layer.name == name);
-        if let Some(engine) = engine.filter(|_| names.iter().all(|name| known(name).is_none())) {
+        let first = runs.first().filter(|run| !run.times.layers.is_empty()).ok_or("has no layer")?;
+        runs.iter().try_for_each(ensure_times)?;
+        let known: HashMap<&str, &Layer> =
+            engine.iter().flat_map(|e| e.layers.iter().rev()).map(|l| (l.name.as_str(), l)).collect();
+        if let Some(engine) =
+            engine.filter(|_| first.times.layers.iter().all(|l| !known.contains_key(&*l.name)))
+        {
             let example = engine.layers.first().map_or("", |l| l.name.as_str());
             return Err(format!(
                 "has no layer of the engine, whose first is `{example}`: that is another engine's"
             ));
         }
-        let sums_ns: Vec<f64> =
-            runs.iter().map(|run| run.times.layers.iter().map(|l| l.median_ns).sum()).collect();
-        let sum = sums_ns.iter().sum::<f64>() / sums_ns.len() as f64;
-        let rows = (0..names.len()).map(|at| {
-            let medians_ns: Vec<f64> = runs.iter().map(|run| run.times.layers[at].median_ns).collect();
-            let mean = medians_ns.iter().sum::<f64>() / medians_ns.len() as f64;
-            LayerRow {
-                layer: known(names[at]).cloned().unwrap_or_else(|| Layer::named(names[at])),
-                time: LayerNs::of(&medians_ns),
-                share_frac: if sum > 0.0 { mean / sum } else { 0.0 },
-                calls: first.times.layers[at].calls,
-                medians_ns,
-            }
-        });
+        let medians = medians(first, runs)?;
+        let sums_ns: Vec<f64> = (0..runs.len()).map(|run| medians.iter().map(|m| m[run]).sum()).collect();
+        let sum = mean(&sums_ns);
+        let row = |(time, medians_ns): (&LayerTime, Vec<f64>)| LayerRow {
+            layer: known.get(&*time.name).map_or_else(|| Layer::named(&time.name), |layer| (*layer).clone()),
+            time: LayerNs::of(&medians_ns),
+            share_frac: if sum > 0.0 { mean(&medians_ns) / sum } else { 0.0 },
+            calls: time.calls,
+            medians_ns,
+        };
         let gpu_ns: Option<Vec<f64>> = runs.iter().map(|run| run.gpu_ns).collect();
         Ok(Self {
-            rows: rows.collect(),
+            rows: first.times.layers.iter().zip(medians).map(row).collect(),
             processes: runs.len(),
             requests: runs.iter().map(|run| run.times.requests).sum(),
             sums_ns,
@@ -144,16 +136,51 @@ impl Breakdown {
 
 impl LayerNs {
     /// Of a value per process.
-    pub(super) fn of(values: &[f64]) -> Self {
-        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-        Self { ns: mean.round() as i64, interval: mean_interval(values, CONFIDENCE).ok() }
+    fn of(values: &[f64]) -> Self {
+        Self { ns: mean(values).round() as i64, interval: mean_interval(values, CONFIDENCE).ok() }
     }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Sums of such times, over all layers, are whole numbers that do not overflow.
+fn ensure_times(run: &LayerRun) -> Result<(), String> {
+    let is_time = |ns: f64| (0.0..=MOST_NS).contains(&ns);
+    if let Some(layer) = run.times.layers.iter().find(|l| !is_time(l.median_ns)) {
+        return Err(format!("has {} ns for layer `{}`, which is no time", layer.median_ns, layer.name));
+    }
+    match run.gpu_ns.filter(|ns| !is_time(*ns)) {
+        Some(ns) => Err(format!("has {ns} ns for a request, which is no time")),
+        None => Ok(()),
+    }
+}
+
+/// Of each layer of `first` a value per process. Streams of an engine may end in any order, but not other layers.
+fn medians(first: &LayerRun, runs: &[LayerRun]) -> Result<Vec<Vec<f64>>, String> {
+    let mut medians = vec![Vec::new(); first.times.layers.len()];
+    for (at, run) in runs.iter().enumerate() {
+        let of: HashMap<&str, f64> =
+            run.times.layers.iter().map(|l| (l.name.as_str(), l.median_ns)).collect();
+        let found: Option<Vec<f64>> = first.times.layers.iter().map(|l| of.get(&*l.name).copied()).collect();
+        let Some(found) = found.filter(|_| run.times.layers.len() == medians.len()) else {
+            return Err(format!(
+                "has other layers in run {} than in the first: that is not one engine",
+                at + 1
+            ));
+        };
+        for (all, ns) in medians.iter_mut().zip(found) {
+            all.push(ns);
+        }
+    }
+    Ok(medians)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{LayerTime, inspect};
+    use crate::layers::inspect;
 
     fn run(times: &[(&str, f64)], gpu_ns: Option<f64>) -> LayerRun {
         let layers =
@@ -188,6 +215,15 @@ mod tests {
             Breakdown::of(None, &[one.clone(), run(&[("b", 1.0)], None)]).unwrap_err().contains("in run 2")
         );
         assert!(Breakdown::of(None, &[]).unwrap_err().contains("no layer"));
+        let mut turned = [run(&[("a", 1.0), ("b", 2.0)], None), run(&[("b", 4.0), ("a", 3.0)], None)];
+        let times: Vec<_> = Breakdown::of(None, &turned).unwrap().rows.iter().map(|r| r.time.ns).collect();
+        assert_eq!(times, [2, 3]);
+        for bad in [f64::NAN, f64::INFINITY, 1e15, -1.0] {
+            turned[0].times.layers[1].median_ns = bad;
+            assert!(Breakdown::of(None, &turned).unwrap_err().contains("for layer `b`, which is no time"));
+            let whole = run(&[("a", 1.0)], Some(bad));
+            assert!(Breakdown::of(None, &[whole]).unwrap_err().contains("for a request"));
+        }
         let other = inspect(r#"{"Layers": ["x"]}"#).unwrap();
         assert!(Breakdown::of(Some(&other), &[one]).unwrap_err().contains("another engine's"));
     }

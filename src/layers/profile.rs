@@ -74,9 +74,6 @@ pub fn profile(text: &str) -> Result<LayerTimes, String> {
         }
         let row: ProfileRow = serde_json::from_value(item).map_err(|e| format!("is no {WHAT} ({e})"))?;
         let ms = row.median_ms.unwrap_or(row.average_ms);
-        if !(ms.is_finite() && ms >= 0.0) {
-            return Err(format!("has {ms} ms for layer `{}`, which is no time", row.name));
-        }
         add(&mut found.layers, &row.name, ms * 1e6);
     }
     match found.layers.is_empty() {
@@ -139,7 +136,6 @@ mod tests {
             ("[{}]", "is no export of trtexec --exportProfile"),
             ("[{\"count\": 1}]", "has no layer"),
             (&PROFILE[..PROFILE.len() / 2], "is cut off"),
-            (r#"[{"name": "a", "averageMs": -1}]"#, "which is no time"),
         ] {
             assert!(profile(text).is_err_and(|e| e.contains(why)), "{text}: {:?}", profile(text));
         }

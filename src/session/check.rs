@@ -8,6 +8,7 @@ mod arms;
 mod confirm;
 mod explain;
 mod finish;
+mod layers;
 mod measure;
 mod prepare;
 mod private;
@@ -15,6 +16,7 @@ mod settle;
 mod trees;
 
 pub use arms::{Arms, Asked, Between, Named, find_arms};
+pub use layers::layers;
 
 use super::context::{Session, Setup};
 use super::looks::Looks;

@@ -9,7 +9,7 @@ use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::layers::{Breakdown, EngineLayers, LayerRun};
 use crate::measure::Pass;
-use crate::record::{CaseRecord, Record};
+use crate::record::{CaseRecord, Record, Source};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -29,31 +29,37 @@ pub struct LayersOutcome {
 pub fn run(setup: &Setup, cases: &[Case]) -> Result<LayersOutcome> {
     let processes = cases.iter().map(|c| c.effort.processes).sum();
     let session = Session::open(setup, cases, Some(processes))?;
+    look_into(&session, cases, session.source.clone())
+}
+
+/// The same within a session; `source` is what the cases are built from.
+pub(super) fn look_into(session: &Session, cases: &[Case], source: Option<Source>) -> Result<LayersOutcome> {
     let (cases, pins) = session.pinned(cases);
     let able: Vec<Case> = cases.iter().filter(|case| can_look_into(case).is_ok()).cloned().collect();
-    let mut engines = build_all(&session, &able);
-    let record = new_record(&session, session.source.clone());
+    let mut engines = build_all(session, &able);
+    let record = new_record(session, source);
     let mut outcome = LayersOutcome { cases: BTreeMap::new(), record, written: None, interrupted: false };
     for case in &cases {
         let built = match can_look_into(case) {
             Ok(()) => engines.remove(&case.id).unwrap_or_else(|| Err(crate::worker::interrupted())),
             Err(why) => Err(why),
         };
-        let found = built.and_then(|built| of_case(&session, case, &built, &session.samples()));
-        if found.as_ref().is_err_and(|f| f.kind == FailureKind::Interrupted) {
-            outcome.interrupted = true;
-            break;
+        match built.and_then(|built| of_case(session, case, &built, &session.samples())) {
+            Ok((measured, found)) => {
+                let discovery = pins.get(&case.id).cloned();
+                outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
+                outcome.cases.insert(case.id.clone(), Ok(found));
+            }
+            Err(f) if f.kind == FailureKind::Interrupted => {
+                outcome.interrupted = true;
+                break;
+            }
+            Err(failure) => {
+                session.failed(&case.id, &failure);
+                outcome.record.failed.insert(case.id.clone(), failure.clone());
+                outcome.cases.insert(case.id.clone(), Err(failure));
+            }
         }
-        let found = found.map(|(measured, found)| {
-            let discovery = pins.get(&case.id).cloned();
-            outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
-            found
-        });
-        if let Err(failure) = &found {
-            session.failed(&case.id, failure);
-            outcome.record.failed.insert(case.id.clone(), failure.clone());
-        }
-        outcome.cases.insert(case.id.clone(), found);
     }
     // A record says what a commit builds; an engine that was named is another.
     if !cases.iter().any(|case| case.engine.is_some()) && !outcome.record.cases.is_empty() {

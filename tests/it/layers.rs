@@ -262,3 +262,30 @@ fn check_says_where_nothing_can_explain_a_change_and_judges_all_the_same() {
     assert!(ran.err.contains("no layers explain it: the cpu backend gives no times of layers"), "{ran}");
     assert!(ran.out.contains("3 pairs") && !ran.out.contains("of which"), "{ran}");
 }
+
+#[test]
+fn a_revision_is_built_and_measured_beside_the_work_tree() {
+    let s = Sandbox::with_repo();
+    std::fs::create_dir_all(s.path("repo/src")).expect("a folder");
+    std::fs::copy(sample("mlp.onnx"), s.path("repo/model.onnx")).expect("the model");
+    s.write("repo/src/lib.rs", "");
+    s.write(
+        "repo/Cargo.toml",
+        "[package]\nname = \"shop\"\nversion = \"0.1.0\"\n[[package.metadata.trt-perf.model]]\nname = \"small\"\npath = \"model.onnx\"\n",
+    );
+    s.commit("repo", "a model");
+    let layers = |rev: &str| {
+        let args = [&["layers", "--compare", rev, "--backend", "cpu"], &QUICK_ARGS[..]].concat();
+        Ran::of(s.command("repo", &args))
+    };
+    let ran = layers("HEAD");
+    // Both arms were found, and this backend looks into neither.
+    assert_eq!(
+        (ran.code, ran.out.matches("the cpu backend gives no times of layers").count()),
+        (Some(101), 2),
+        "{ran}"
+    );
+    assert!(ran.err.contains("4 processes"), "{ran}");
+    let gone = layers("no-such-revision");
+    assert!(gone.code == Some(4) && gone.err.contains("no-such-revision"), "{gone}");
+}

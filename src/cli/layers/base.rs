@@ -1,19 +1,28 @@
 //! Finds the layers to compare with: measured with a record, of an engine file that is measured now, or exported.
 
-use super::exports;
+use super::{LayersArgs, exports};
 use crate::baseline::{find_record, load_layers};
 use crate::case::Case;
+use crate::cli::cases::CaseArgs;
 use crate::config::{Folders, Project};
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
+use crate::git::Repo;
 use crate::layers::Breakdown;
 use crate::record::Record;
-use crate::session::{self, Setup};
+use crate::session::check::{Arms, Asked, Between, find_arms};
+use crate::session::layers::LayersOutcome;
+use crate::session::{self, Events, Setup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// The base's layers by the case's id, or why a case has none.
+pub type BaseLayers = BTreeMap<String, Result<Breakdown>>;
+
 /// What head is compared with.
 pub enum LayerBase {
+    /// A commit that is built and measured as head is.
+    Commit(Box<Arms>),
     /// An engine that is measured as the cases are.
     Engine(PathBuf),
     /// Numbers that are there.
@@ -23,14 +32,14 @@ pub enum LayerBase {
 }
 
 impl LayerBase {
-    /// The base that these names mean; `None` without one.
-    pub fn find(names: &[String], project: &Project) -> Result<Option<Self>> {
-        let Some(name) = names.first() else { return Ok(None) };
+    /// The base that the command line means; `None` without one.
+    pub fn find(args: &LayersArgs, project: &Project, events: Events) -> Result<Option<Self>> {
+        let Some(name) = args.compare.first() else { return Ok(None) };
         let path = Path::new(name);
         if exports::is_export(name) && !is_record(path) {
-            return Ok(Some(Self::Exports(Box::new(exports::read(&super::of_exports(names)?)?))));
+            return Ok(Some(Self::Exports(Box::new(exports::read(&super::of_exports(&args.compare)?)?))));
         }
-        if let [_, more, ..] = names {
+        if let [_, more, ..] = &args.compare[..] {
             return Err(Failure::usage(format!("--compare {more} is a second base"))
                 .next("name one; only exports of trtexec may be several, a folder for each process"));
         }
@@ -39,30 +48,42 @@ impl LayerBase {
             let path = std::path::absolute(path).map_err(|e| Failure::io("find", path, &e))?;
             return Ok(Some(Self::Engine(path)));
         }
-        let record = find_record(project, name)?;
-        if record.cases.values().all(|case| case.layers_sha256.is_none()) {
-            return Err(without_layers(name));
+        let found = find_record(project, name);
+        let looked_into = |record: &Record| record.cases.values().any(|case| case.layers_sha256.is_some());
+        match found {
+            Ok(record) if looked_into(&record) => {
+                Ok(Some(Self::Stored(name.clone(), Box::new(record), project.folders.clone())))
+            }
+            _ if is_revision(project, name) => commit(args, name, project, events).map(Some),
+            Ok(_) => Err(without_layers(name)),
+            Err(why) => Err(why),
         }
-        Ok(Some(Self::Stored(name.clone(), Box::new(record), project.folders.clone())))
     }
 
-    /// The base's layers by the case's id, or why a case has none.
-    pub fn layers(self, setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Breakdown>>> {
-        match self {
-            Self::Engine(path) => {
+    /// Measures head, and the base where its numbers are not there already.
+    pub fn measure(base: Option<Self>, setup: &Setup, cases: &[Case]) -> Result<(BaseLayers, LayersOutcome)> {
+        if let Some(Self::Commit(arms)) = &base {
+            let [base, head] = session::check::layers(setup, arms)?;
+            return Ok((base.cases, head));
+        }
+        let head = session::layers::run(setup, cases)?;
+        let ids = cases.iter().map(|case| case.id.clone());
+        let bases = match base {
+            None | Some(Self::Commit(_)) => BaseLayers::new(),
+            Some(Self::Engine(path)) => {
                 let with = |case: &Case| Case { engine: Some(path.clone()), ..case.clone() };
-                let cases: Vec<Case> = cases.iter().map(with).collect();
-                Ok(session::layers::run(setup, &cases)?.cases)
+                session::layers::run(setup, &cases.iter().map(with).collect::<Vec<_>>())?.cases
             }
-            Self::Exports(found) => Ok(cases.iter().map(|c| (c.id.clone(), Ok((*found).clone()))).collect()),
-            Self::Stored(name, record, folders) => {
-                let of = |case: &Case| {
-                    let stored = record.cases.get(&case.id).and_then(|c| c.layers_sha256.as_ref());
+            Some(Self::Exports(found)) => ids.map(|id| (id, Ok((*found).clone()))).collect(),
+            Some(Self::Stored(name, record, folders)) => {
+                let of = |id: &String| {
+                    let stored = record.cases.get(id).and_then(|c| c.layers_sha256.as_ref());
                     stored.map_or_else(|| Err(without_layers(&name)), |sha256| load_layers(&folders, sha256))
                 };
-                Ok(cases.iter().map(|case| (case.id.clone(), of(case))).collect())
+                ids.map(|id| (id.clone(), of(&id))).collect()
             }
-        }
+        };
+        Ok((bases, head))
     }
 }
 
@@ -72,8 +93,19 @@ fn is_record(path: &Path) -> bool {
     text.contains("\"trt-perf/record@")
 }
 
+fn is_revision(project: &Project, name: &str) -> bool {
+    Repo::discover(&project.root).ok().flatten().is_some_and(|repo| repo.resolve(name).is_ok())
+}
+
+/// Both arms: the commit's sources are extracted as for a check.
+fn commit(args: &LayersArgs, name: &str, project: &Project, events: Events) -> Result<LayerBase> {
+    let CaseArgs { filters, exact, package } = &args.cases;
+    let between = Between::Commits { base: Some(name), overrides: args.settings.overrides()? };
+    let asked = Asked { filters, exact: *exact, packages: package, between, use_cache: true };
+    find_arms(&asked, project, events).map(|arms| LayerBase::Commit(Box::new(arms)))
+}
+
 fn without_layers(name: &str) -> Failure {
-    Failure::new(FailureKind::Nothing, format!("no layers were measured with {name}")).next(
-        "measure them where that commit is checked out: `cargo trt-perf layers`; or let `cargo trt-perf check --base REV --explain` measure both arms",
-    )
+    Failure::new(FailureKind::Nothing, format!("no layers were measured with {name}"))
+        .next("name the revision instead: it is built and measured, too")
 }
