@@ -12,7 +12,9 @@
 //! - **worker**: a fresh child process in which native code runs. **parent**: everything else; it never opens a
 //!   native inference library.
 //! - **stream**: requests to a loaded engine that complete in order. **pass**: requests of their own, looked at in one
-//!   way: by the host's clock, by the GPU's.
+//!   way: by the host's clock, by the GPU's, layer by layer.
+//! - **breakdown**: an engine's layers with their times, and the **residual** that they leave of a whole request on the
+//!   GPU. **tactics**: what the builder chose for the layers; a fingerprint of them says whether two builds chose the same.
 //! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
@@ -111,6 +113,7 @@
 //! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
 //! 8. `Check::confirm` measures what changed once more, with other pairs; [`compare::confirm`] says which claims hold.
+//!    `Check::explain` looks into both arms of what regressed, and [`layers::attribute`] says which layers explain it.
 //! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
 //! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 

@@ -10,6 +10,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::layers::{Breakdown, EngineLayers, LayerRun};
 use crate::measure::Pass;
 use crate::record::{CaseRecord, Record, Source};
+use crate::summarize::Summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ pub(super) fn look_into(session: &Session, cases: &[Case], source: Option<Source
             Ok(()) => engines.remove(&case.id).unwrap_or_else(|| Err(crate::worker::interrupted())),
             Err(why) => Err(why),
         };
-        match built.and_then(|built| of_case(session, case, &built, &session.samples())) {
+        match built.and_then(|built| of_case(session, case, built)) {
             Ok((measured, found)) => {
                 let discovery = pins.get(&case.id).cloned();
                 outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
@@ -69,34 +70,69 @@ pub(super) fn look_into(session: &Session, cases: &[Case], source: Option<Source
 }
 
 /// The layers of one case, and the record of its processes, which names the file that has them.
-pub(super) fn of_case(
-    session: &Session,
-    case: &Case,
-    built: &Built,
-    samples: &Path,
-) -> Result<(CaseRecord, Breakdown)> {
-    can_look_into(case)?;
-    let folder = samples.join("layers").join(case.id.replace('/', "__"));
-    let to = Destination { folder: &folder, outputs: None };
-    let passes = [Pass::HostClock, Pass::GpuClock, Pass::Layers];
-    let (mut summaries, mut runs, mut outputs) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut engine: Option<EngineLayers> = None;
+fn of_case(session: &Session, case: &Case, built: Built) -> Result<(CaseRecord, Breakdown)> {
+    let mut looking = Looking::into(case, built, &session.samples())?;
     for process in 1..=case.effort.processes {
-        let (summary, measured) = measure_passes(session, case, built, process, &to, &passes)?;
-        outputs = if process == 1 { outputs_of(&measured) } else { outputs };
+        looking.process(session, process)?;
+    }
+    looking.finish(session)
+}
+
+/// A case that is looked into, process by process.
+pub(super) struct Looking<'a> {
+    case: &'a Case,
+    built: Built,
+    /// For the samples.
+    folder: PathBuf,
+    /// What the engine tells; the same in every process.
+    engine: EngineLayers,
+    runs: Vec<LayerRun>,
+    summaries: Vec<Summary>,
+    outputs: BTreeMap<String, String>,
+}
+
+impl<'a> Looking<'a> {
+    /// Fails where the case has no layers that can be timed.
+    pub(super) fn into(case: &'a Case, built: Built, samples: &Path) -> Result<Self> {
+        can_look_into(case)?;
+        Ok(Self {
+            case,
+            built,
+            folder: samples.join("layers").join(case.id.replace('/', "__")),
+            engine: EngineLayers::default(),
+            runs: Vec::new(),
+            summaries: Vec::new(),
+            outputs: BTreeMap::new(),
+        })
+    }
+
+    /// One process: measured as ever, then looked into.
+    pub(super) fn process(&mut self, session: &Session, process: u64) -> Result<()> {
+        let to = Destination { folder: &self.folder, outputs: None };
+        let passes = [Pass::HostClock, Pass::GpuClock, Pass::Layers];
+        let (summary, measured) = measure_passes(session, self.case, &self.built, process, &to, &passes)?;
+        if self.runs.is_empty() {
+            self.outputs = outputs_of(&measured);
+        }
         let gpu_ns = measured.gpu.and_then(|gpu| gpu.times).map(|times| times.compute_ns as f64);
         let layers = measured.layers.ok_or_else(|| {
             Failure::new(FailureKind::Measure, "the worker measured no layers").next("report this")
         })?;
-        engine.get_or_insert(layers.engine);
-        runs.push(LayerRun { times: layers.times, gpu_ns });
-        summaries.push(summary);
+        self.engine = layers.engine;
+        self.runs.push(LayerRun { times: layers.times, gpu_ns });
+        self.summaries.push(summary);
+        Ok(())
     }
-    let engine = engine.unwrap_or_default();
-    let found = Breakdown::of(Some(&engine), &runs)
-        .map_err(|why| Failure::new(FailureKind::Measure, format!("the profile {why}")).next("run again"))?;
-    let layers_sha256 = Some(keep_layers(session.folders, &engine, &runs)?);
-    Ok((CaseRecord { layers_sha256, ..case_record(case, built, outputs, summaries)? }, found))
+
+    /// Keeps the file of the layers.
+    pub(super) fn finish(self, session: &Session) -> Result<(CaseRecord, Breakdown)> {
+        let found = Breakdown::of(Some(&self.engine), &self.runs).map_err(|why| {
+            Failure::new(FailureKind::Measure, format!("the profile {why}")).next("run again")
+        })?;
+        let layers_sha256 = Some(keep_layers(session.folders, &self.engine, &self.runs)?);
+        let record = case_record(self.case, &self.built, self.outputs, self.summaries)?;
+        Ok((CaseRecord { layers_sha256, ..record }, found))
+    }
 }
 
 /// Which cases have layers that can be timed, and why another has none.

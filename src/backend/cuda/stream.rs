@@ -290,9 +290,8 @@ impl<W: Work> Stream for GpuStream<W> {
         // A graph holds what was enqueued while it was captured, and its layers were not timed then. Nothing is captured
         // before it ran once as it is now.
         if found.is_some() && !self.graphs.is_empty() {
-            self.work.enqueue(&self.cuda, 0)?;
-            self.cuda.synchronize().map_err(|e| failed("finish a request", &e))?;
-            self.work.layers()?;
+            self.graphs.clear();
+            self.layers()?;
             self.capture()?;
         }
         Ok(found)

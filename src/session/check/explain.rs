@@ -7,12 +7,12 @@ use crate::compare::Verdict;
 use crate::error::{FailureKind, Result};
 use crate::layers::{Attribution, attribute};
 use crate::outcome::{Row, RowOrigin};
-use crate::pairing::Both;
-use crate::session::layers::{can_look_into, of_case};
+use crate::session::layers::{Looking, can_look_into};
 use crate::session::stages::build_case;
 
-/// Processes of each arm: enough for an interval, and an explanation decides nothing.
-const PROCESSES: u64 = 3;
+/// Which arm runs first, in each pair of processes: alternately, so that what drifts is in both. Three of each arm are
+/// enough for an interval, and an explanation decides nothing.
+const ORDER: [[usize; 2]; 3] = [[0, 1], [1, 0], [0, 1]];
 
 impl Check<'_> {
     /// The layers of every regression; of every case that was measured as pairs, where that was asked for.
@@ -52,21 +52,26 @@ impl Check<'_> {
             Err(why) => return Err(why),
         }
         self.session.note(&format!("{id}: measuring the layers of both arms"));
-        let Both { base, head, .. } = both;
-        let mut found = Vec::new();
-        for (name, case) in [("base", base), ("head", head)] {
-            // Its tail is judged already: no request more than the time holds.
-            let effort = Effort { processes: PROCESSES, measure_from: TimeFrom::Asked, ..case.effort };
-            let case = Case { effort, ..case.clone() };
-            let built = build_case(self.session, &case)?;
-            let (record, layers) = of_case(self.session, &case, &built, &self.session.samples().join(name))?;
-            let kept = if name == "base" { &mut self.base } else { &mut self.head };
-            if let Some(measured) = kept.cases.get_mut(id) {
-                measured.layers_sha256 = record.layers_sha256;
-            }
-            found.push(layers);
+        // Its tail is judged already: no request more than the time holds.
+        let short = |case: &Case| {
+            let effort =
+                Effort { processes: ORDER.len() as u64, measure_from: TimeFrom::Asked, ..case.effort };
+            Case { effort, ..case.clone() }
+        };
+        let (base, head) = (short(&both.base), short(&both.head));
+        let samples = self.session.samples();
+        let looking = |case, name| Looking::into(case, build_case(self.session, case)?, &samples.join(name));
+        let mut arms = [looking(&base, "base")?, looking(&head, "head")?];
+        for (process, order) in (1..).zip(ORDER) {
+            order.into_iter().try_for_each(|arm| arms[arm].process(self.session, process))?;
         }
-        let [base, head] = &found[..] else { return Ok(None) };
-        Ok(Some(attribute(base, head)))
+        let [base, head] = arms.map(|arm| arm.finish(self.session));
+        let ((base_record, base), (head_record, head)) = (base?, head?);
+        for (kept, measured) in [(&mut self.base, base_record), (&mut self.head, head_record)] {
+            if let Some(case) = kept.cases.get_mut(id) {
+                case.layers_sha256 = measured.layers_sha256;
+            }
+        }
+        Ok(Some(attribute(&base, &head)))
     }
 }
