@@ -14,8 +14,8 @@ use crate::message::{Message, SessionFinished};
 use crate::outcome::Event;
 use crate::printable::line;
 use crate::report::{json, layers};
-use crate::session::{self, Setup, layers::LayersOutcome};
-use base::{BaseLayers, LayerBase};
+use crate::session::{self, Setup};
+use base::{CaseLayers, LayerBase};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Instead of cases: folders with what trtexec exported, profile.json (--exportProfile), graph.json or layers.json
 /// (--exportLayerInfo) and, for the residual, times.json (--exportTimes). Several folders are several processes of one
-/// engine.
+/// engine. Or a record file: the layers that were measured with it, and nothing is measured.
 ///
 /// With --compare, layers are aligned by the nodes of the model that they compute, then by type, shapes and order; what
 /// they contribute to the change, and the residual, sum to it.
@@ -56,6 +56,11 @@ pub struct LayersArgs {
 /// Runs the verb.
 pub fn run(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
     let names = &args.cases.filters;
+    if let [name] = &names[..]
+        && base::is_record(Path::new(name))
+    {
+        return of_record(args, name, manifest);
+    }
     if names.iter().any(|name| exports::is_export(name)) {
         let head = exports::read(&of_exports(names)?)?;
         let base = match args.compare.is_empty() {
@@ -76,6 +81,15 @@ fn of_exports(names: &[String]) -> Result<Vec<PathBuf>> {
     }
 }
 
+/// What was measured with a record; nothing is measured now.
+fn of_record(args: &LayersArgs, name: &str, manifest: Option<&Path>) -> Result<Exit> {
+    let project = project(manifest)?;
+    let head = base::of_record(&project, name)?;
+    let base = LayerBase::find(args, &project, &|_| {})?;
+    let bases = base.map(|base| base.there(head.keys())).transpose()?;
+    Ok(show_cases(args, &head, &bases.unwrap_or_default()))
+}
+
 fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let show_events = Show::new(args.message_format, args.quiet, false);
@@ -90,7 +104,8 @@ fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let (bases, head) = LayerBase::measure(base, &setup, &cases)?;
     show_events.done();
-    let exit = show_cases(args, &head, &bases);
+    let exit = show_cases(args, &head.cases, &bases);
+    let exit = if head.interrupted { Exit::Interrupted } else { exit };
     if args.message_format == MessageFormat::Json {
         out_message(&Message::SessionFinished(SessionFinished {
             record: head.written.as_deref().map(json::path),
@@ -109,9 +124,9 @@ fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
 }
 
 /// A block for each case; 101 where one has none.
-fn show_cases(args: &LayersArgs, head: &LayersOutcome, bases: &BaseLayers) -> Exit {
-    let mut exit = if head.interrupted { Exit::Interrupted } else { Exit::Ok };
-    for (id, found) in &head.cases {
+fn show_cases(args: &LayersArgs, head: &CaseLayers, bases: &CaseLayers) -> Exit {
+    let mut exit = Exit::Ok;
+    for (id, found) in head {
         // Failures were shown when they happened.
         let Ok(found) = found else {
             exit = Exit::Failed;

@@ -2,9 +2,12 @@
 //! this repository (see `real_data`).
 
 use crate::support::{QUICK_ARGS, Ran, Sandbox, sample, shared};
+use trt_perf::case::sha256_hex;
 use trt_perf::layers::{
-    Breakdown, Correspondence, EngineLayers, LayerRole, LayerRun, LayerTimes, attribute, inspect, profile,
+    Breakdown, Correspondence, EngineLayers, LayerRole, LayerRun, LayerTime, LayerTimes, attribute, inspect,
+    profile,
 };
+use trt_perf::record;
 
 const A100_FP32: &str = "trtexec/pytorch-resnet-A100-fp32/graph.json";
 const A100_FP16: &str = "trtexec/pytorch-resnet-A100-fp16/graph.json";
@@ -288,4 +291,55 @@ fn a_revision_is_built_and_measured_beside_the_work_tree() {
     assert!(ran.err.contains("4 processes"), "{ran}");
     let gone = layers("no-such-revision");
     assert!(gone.code == Some(4) && gone.err.contains("no-such-revision"), "{gone}");
+}
+
+/// A record with the layers of one case, as a session keeps both; returns the record's path.
+fn kept(s: &Sandbox, ns: [f64; 2]) -> String {
+    let model = sample("mlp.onnx").display().to_string();
+    let run =
+        [&["run", model.as_str(), "--backend", "cpu", "--message-format", "json"], &QUICK_ARGS[..]].concat();
+    let path = Ran::of(s.command(".", &run)).message("session-finished")["record"]
+        .as_str()
+        .expect("a path")
+        .to_owned();
+    let mut record =
+        record::wire::read(&std::fs::read_to_string(s.path(&path)).expect("a file")).expect("a record");
+    let engine = inspect(LAYERS).expect("layers");
+    let times = ["a + b", "c"].iter().zip(ns);
+    let layers = times.map(|(name, ns)| LayerTime { name: (*name).into(), median_ns: ns, calls: 1 });
+    let times = LayerTimes { requests: 1, layers: layers.collect() };
+    let text =
+        trt_perf::layers::wire::write(&engine, &[LayerRun { times, gpu_ns: Some(ns[0] + ns[1] + 100.0) }]);
+    let sha256 = sha256_hex(text.as_bytes());
+    s.write(format!("target/trt-perf/layers/{sha256}.json"), text);
+    record.cases.values_mut().for_each(|case| case.layers_sha256 = Some(sha256.clone()));
+    let written = format!("{}.json", ns[0]);
+    s.write(&written, record::wire::write(&mut record));
+    written
+}
+
+#[test]
+fn records_with_layers_are_shown_and_compared_without_measuring() {
+    let s = Sandbox::new();
+    let (base, head) = (kept(&s, [1000.0, 500.0]), kept(&s, [1300.0, 500.0]));
+    layers(&s, &[&head]).says(0, &["files/mlp/default/latency", "1.3000 µs", "residual: 100.00 ns"]);
+    let ran = layers(&s, &[&head, "--compare", &base]);
+    ran.says(0, &["+300.00 ns", "a + b", "= whole request on the GPU", "both engines run the same tactics"]);
+    let ours = layers(&s, &[&head, "--compare", "HEAD"]);
+    assert!(ours.code != Some(0) && ours.err.contains("next:"), "{ours}");
+    exported(&s, "exports", PROFILE, LAYERS);
+    layers(&s, &[&head, "--compare", "exports"]).says(0, &["= sum of the layers"]);
+    let file = std::fs::read_dir(s.path("target/trt-perf/layers"))
+        .expect("a folder")
+        .next()
+        .expect("a file")
+        .expect("one");
+    std::fs::write(file.path(), "{}").expect("a file");
+    let changed = [layers(&s, &[&base]), layers(&s, &[&head])];
+    assert!(
+        changed.iter().any(|r| r.err.contains("was changed after it was written")),
+        "{} {}",
+        changed[0],
+        changed[1]
+    );
 }

@@ -7,6 +7,7 @@ use crate::cli::cases::CaseArgs;
 use crate::config::{Folders, Project};
 use crate::engine;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::git::Repo;
 use crate::layers::Breakdown;
 use crate::record::Record;
@@ -16,8 +17,8 @@ use crate::session::{self, Events, Setup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The base's layers by the case's id, or why a case has none.
-pub type BaseLayers = BTreeMap<String, Result<Breakdown>>;
+/// Layers by the case's id, or why a case has none.
+pub type CaseLayers = BTreeMap<String, Result<Breakdown>>;
 
 /// What head is compared with.
 pub enum LayerBase {
@@ -61,35 +62,58 @@ impl LayerBase {
     }
 
     /// Measures head, and the base where its numbers are not there already.
-    pub fn measure(base: Option<Self>, setup: &Setup, cases: &[Case]) -> Result<(BaseLayers, LayersOutcome)> {
+    pub fn measure(base: Option<Self>, setup: &Setup, cases: &[Case]) -> Result<(CaseLayers, LayersOutcome)> {
         if let Some(Self::Commit(arms)) = &base {
             let [base, head] = session::check::layers(setup, arms)?;
             return Ok((base.cases, head));
         }
         let head = session::layers::run(setup, cases)?;
-        let ids = cases.iter().map(|case| case.id.clone());
-        let bases = match base {
-            None | Some(Self::Commit(_)) => BaseLayers::new(),
+        let bases = match &base {
+            None => CaseLayers::new(),
             Some(Self::Engine(path)) => {
                 let with = |case: &Case| Case { engine: Some(path.clone()), ..case.clone() };
                 session::layers::run(setup, &cases.iter().map(with).collect::<Vec<_>>())?.cases
             }
-            Some(Self::Exports(found)) => ids.map(|id| (id, Ok((*found).clone()))).collect(),
-            Some(Self::Stored(name, record, folders)) => {
-                let of = |id: &String| {
-                    let stored = record.cases.get(id).and_then(|c| c.layers_sha256.as_ref());
-                    stored.map_or_else(|| Err(without_layers(&name)), |sha256| load_layers(&folders, sha256))
-                };
-                ids.map(|id| (id.clone(), of(&id))).collect()
-            }
+            Some(there) => there.there(cases.iter().map(|case| &case.id))?,
         };
         Ok((bases, head))
     }
+
+    /// The numbers that are there already. Fails where it would have to be measured.
+    pub fn there<'i>(&self, ids: impl Iterator<Item = &'i String>) -> Result<CaseLayers> {
+        match self {
+            Self::Exports(found) => Ok(ids.map(|id| (id.clone(), Ok((**found).clone()))).collect()),
+            Self::Stored(name, record, folders) => {
+                let of =
+                    |id: &String| of_case(record, id, folders).unwrap_or_else(|| Err(without_layers(name)));
+                Ok(ids.map(|id| (id.clone(), of(id))).collect())
+            }
+            Self::Commit(_) | Self::Engine(_) => Err(Failure::usage(
+                "a record's layers compare with what was measured before, and this base was not",
+            )
+            .next("name a record with layers, or exports of trtexec")),
+        }
+    }
+}
+
+/// The layers that were measured with a record. Fails where there are none, or their files are not here.
+pub fn of_record(project: &Project, name: &str) -> Result<CaseLayers> {
+    let record = find_record(project, name)?;
+    let found =
+        |id: &String| Some(of_case(&record, id, &project.folders)?.map(|found| (id.clone(), Ok(found))));
+    let found: CaseLayers = record.cases.keys().filter_map(found).collect::<Result<_>>()?;
+    if found.is_empty() { Err(without_layers(name)) } else { Ok(found) }
+}
+
+/// The layers that were measured with a case; `None` where nobody looked.
+fn of_case(record: &Record, id: &str, folders: &Folders) -> Option<Result<Breakdown>> {
+    let sha256 = record.cases.get(id)?.layers_sha256.as_ref()?;
+    Some(load_layers(folders, sha256))
 }
 
 /// Whether a file is one of our records, by its name's end and its content.
-fn is_record(path: &Path) -> bool {
-    let text = crate::file::text(path, &crate::file::EXPORT).unwrap_or_default();
+pub fn is_record(path: &Path) -> bool {
+    let text = file::text(path, &file::EXPORT).unwrap_or_default();
     text.contains("\"trt-perf/record@")
 }
 
