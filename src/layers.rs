@@ -1,8 +1,8 @@
 //! Says what the layers of an engine are, how long each takes, and which of them explain a change. Pure.
 //!
 //! [`inspect`] reads what an engine tells of its layers (TensorRT's engine inspector, `trtexec --exportLayerInfo`), of
-//! TensorRT 8 to 11 and TensorRT-RTX. [`profile`] reads `trtexec --exportProfile`. A [`Breakdown`] joins both,
-//! [`attribute`] explains the difference of two of them.
+//! TensorRT 8 to 11 and TensorRT-RTX. [`profile()`] reads `trtexec --exportProfile`. A [`Breakdown`] joins both,
+//! [`attribute()`] explains the difference of two of them.
 //!
 //! Invariant: what an engine does not tell is not guessed. An engine that was built without details has layers with
 //! names and nothing else.

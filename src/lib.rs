@@ -113,7 +113,7 @@
 //! 6. Otherwise `compare_pairs` measures pairs in ABBA order, and at each look asks [`compare`] whether they suffice.
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
 //! 8. `Check::confirm` measures what changed once more, with other pairs; [`compare::confirm`] says which claims hold.
-//!    `Check::explain` looks into both arms of what regressed, and [`layers::attribute`] says which layers explain it.
+//!    `Check::explain` looks into both arms of what regressed, and [`layers::attribute()`] says which layers explain it.
 //! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
 //! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 
