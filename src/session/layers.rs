@@ -1,17 +1,19 @@
 //! Measures what each layer takes: each process is measured as ever, and then looked into.
 
 use super::context::{Session, Setup};
+use super::pin::Pins;
 use super::stages::{Destination, build_all, case_record, measure_passes, new_record, outputs_of};
 use crate::baseline::{Store, keep_layers};
 use crate::case::Case;
 use crate::config::{BackendKind, Scenario};
+use crate::discover::Discovery;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::layers::{Breakdown, EngineLayers, LayerRun};
 use crate::measure::Pass;
 use crate::record::{CaseRecord, Record, Source};
 use crate::summarize::Summary;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Layers of several cases.
@@ -30,52 +32,120 @@ pub struct LayersOutcome {
 pub fn run(setup: &Setup, cases: &[Case]) -> Result<LayersOutcome> {
     let processes = cases.iter().map(|c| c.effort.processes).sum();
     let session = Session::open(setup, cases, Some(processes))?;
-    look_into(&session, cases, session.source.clone())
-}
-
-/// The same within a session; `source` is what the cases are built from.
-pub(super) fn look_into(session: &Session, cases: &[Case], source: Option<Source>) -> Result<LayersOutcome> {
-    let (cases, pins) = session.pinned(cases);
-    let able: Vec<Case> = cases.iter().filter(|case| can_look_into(case).is_ok()).cloned().collect();
-    let mut engines = build_all(session, &able);
-    let record = new_record(session, source);
-    let mut outcome = LayersOutcome { cases: BTreeMap::new(), record, written: None, interrupted: false };
-    for case in &cases {
-        let built = match can_look_into(case) {
-            Ok(()) => engines.remove(&case.id).unwrap_or_else(|| Err(crate::worker::interrupted())),
-            Err(why) => Err(why),
-        };
-        match built.and_then(|built| of_case(session, case, built)) {
-            Ok((measured, found)) => {
-                let discovery = pins.get(&case.id).cloned();
-                outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
-                outcome.cases.insert(case.id.clone(), Ok(found));
-            }
-            Err(f) if f.kind == FailureKind::Interrupted => {
-                outcome.interrupted = true;
-                break;
-            }
-            Err(failure) => {
-                session.failed(&case.id, &failure);
-                outcome.record.failed.insert(case.id.clone(), failure.clone());
-                outcome.cases.insert(case.id.clone(), Err(failure));
-            }
-        }
-    }
-    // A record says what a commit builds; an engine that was named is another.
-    if !cases.iter().any(|case| case.engine.is_some()) && !outcome.record.cases.is_empty() {
-        outcome.written = Some(Store::new(session.folders.results()).save(&mut outcome.record)?);
-    }
+    let arm = LayerArm::of(&session, "", cases, session.source.clone());
+    let [outcome] = look_into(&session, &[arm])?;
     Ok(outcome)
 }
 
-/// The layers of one case, and the record of its processes, which names the file that has them.
-fn of_case(session: &Session, case: &Case, built: Built) -> Result<(CaseRecord, Breakdown)> {
-    let mut looking = Looking::into(case, built, &session.samples())?;
-    for process in 1..=case.effort.processes {
-        looking.process(session, process)?;
+/// Cases to look into, and what they are built from.
+pub(super) struct LayerArm {
+    /// The folder of its samples.
+    name: &'static str,
+    cases: Vec<Case>,
+    pins: Pins,
+    source: Option<Source>,
+}
+
+impl LayerArm {
+    /// At the points that stored records pin.
+    pub(super) fn of(session: &Session, name: &'static str, cases: &[Case], source: Option<Source>) -> Self {
+        let (cases, pins) = session.pinned(cases);
+        Self { name, cases, pins, source }
     }
-    looking.finish(session)
+
+    fn case(&self, id: &str) -> Option<&Case> {
+        self.cases.iter().find(|case| case.id == id)
+    }
+}
+
+/// Looks into every case of all arms; those of one id alternately.
+pub(super) fn look_into<const N: usize>(
+    session: &Session,
+    arms: &[LayerArm; N],
+) -> Result<[LayersOutcome; N]> {
+    let mut engines = arms.each_ref().map(|arm| {
+        let able = |case: &&Case| can_look_into(case).is_ok();
+        build_all(session, &arm.cases.iter().filter(able).cloned().collect::<Vec<_>>())
+    });
+    let mut outcomes = arms.each_ref().map(|arm| LayersOutcome {
+        cases: BTreeMap::new(),
+        record: new_record(session, arm.source.clone()),
+        written: None,
+        interrupted: false,
+    });
+    let ids: BTreeSet<&str> = arms.iter().flat_map(|arm| &arm.cases).map(|case| case.id.as_str()).collect();
+    for id in ids {
+        let mut places = Vec::new();
+        let mut looking = Vec::new();
+        for (place, arm) in arms.iter().enumerate() {
+            let Some(case) = arm.case(id) else { continue };
+            let built = engines[place].remove(id).unwrap_or_else(|| Err(crate::worker::interrupted()));
+            places.push(place);
+            looking.push(
+                can_look_into(case)
+                    .and(built)
+                    .and_then(|built| Looking::into(case, built, &session.samples().join(arm.name))),
+            );
+        }
+        alternate(session, &mut looking);
+        for (place, looking) in places.into_iter().zip(looking) {
+            let found = looking.and_then(|looking| looking.finish(session));
+            outcomes[place].take(session, id, found, arms[place].pins.get(id));
+        }
+        if outcomes.iter().any(|outcome| outcome.interrupted) {
+            break;
+        }
+    }
+    for (outcome, arm) in outcomes.iter_mut().zip(arms) {
+        outcome.write(session, arm)?;
+    }
+    Ok(outcomes)
+}
+
+/// Processes of each in turn, every second time the other way round: what drifts is in all of them.
+pub(super) fn alternate(session: &Session, all: &mut [Result<Looking>]) {
+    let processes = all.iter().flatten().map(|looking| looking.case.effort.processes).max().unwrap_or(0);
+    for process in 1..=processes {
+        for step in 0..all.len() {
+            let one = &mut all[if process % 2 == 0 { all.len() - 1 - step } else { step }];
+            let failed = one.as_mut().ok().and_then(|looking| looking.process(session, process).err());
+            if let Some(failure) = failed {
+                *one = Err(failure);
+            }
+        }
+    }
+}
+
+impl LayersOutcome {
+    fn take(
+        &mut self,
+        session: &Session,
+        id: &str,
+        found: Result<(CaseRecord, Breakdown)>,
+        discovery: Option<&Discovery>,
+    ) {
+        match found {
+            Ok((measured, found)) => {
+                let discovery = discovery.cloned();
+                self.record.cases.insert(id.to_owned(), CaseRecord { discovery, ..measured });
+                self.cases.insert(id.to_owned(), Ok(found));
+            }
+            Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
+            Err(failure) => {
+                session.failed(id, &failure);
+                self.record.failed.insert(id.to_owned(), failure.clone());
+                self.cases.insert(id.to_owned(), Err(failure));
+            }
+        }
+    }
+
+    /// A record says what a commit builds; an engine that was named is another.
+    fn write(&mut self, session: &Session, arm: &LayerArm) -> Result<()> {
+        if !arm.cases.iter().any(|case| case.engine.is_some()) && !self.record.cases.is_empty() {
+            self.written = Some(Store::new(session.folders.results()).save(&mut self.record)?);
+        }
+        Ok(())
+    }
 }
 
 /// A case that is looked into, process by process.
@@ -107,7 +177,7 @@ impl<'a> Looking<'a> {
     }
 
     /// One process: measured as ever, then looked into.
-    pub(super) fn process(&mut self, session: &Session, process: u64) -> Result<()> {
+    fn process(&mut self, session: &Session, process: u64) -> Result<()> {
         let to = Destination { folder: &self.folder, outputs: None };
         let passes = [Pass::HostClock, Pass::GpuClock, Pass::Layers];
         let (summary, measured) = measure_passes(session, self.case, &self.built, process, &to, &passes)?;

@@ -7,12 +7,11 @@ use crate::compare::Verdict;
 use crate::error::{FailureKind, Result};
 use crate::layers::{Attribution, attribute};
 use crate::outcome::{Row, RowOrigin};
-use crate::session::layers::{Looking, can_look_into};
+use crate::session::layers::{Looking, alternate, can_look_into};
 use crate::session::stages::build_case;
 
-/// Which arm runs first, in each pair of processes: alternately, so that what drifts is in both. Three of each arm are
-/// enough for an interval, and an explanation decides nothing.
-const ORDER: [[usize; 2]; 3] = [[0, 1], [1, 0], [0, 1]];
+/// Processes of each arm: enough for an interval, and an explanation decides nothing.
+const PROCESSES: u64 = 3;
 
 impl Check<'_> {
     /// The layers of every regression; of every case that was measured as pairs, where that was asked for.
@@ -54,18 +53,15 @@ impl Check<'_> {
         self.session.note(&format!("{id}: measuring the layers of both arms"));
         // Its tail is judged already: no request more than the time holds.
         let short = |case: &Case| {
-            let effort =
-                Effort { processes: ORDER.len() as u64, measure_from: TimeFrom::Asked, ..case.effort };
+            let effort = Effort { processes: PROCESSES, measure_from: TimeFrom::Asked, ..case.effort };
             Case { effort, ..case.clone() }
         };
         let (base, head) = (short(&both.base), short(&both.head));
         let samples = self.session.samples();
         let looking = |case, name| Looking::into(case, build_case(self.session, case)?, &samples.join(name));
-        let mut arms = [looking(&base, "base")?, looking(&head, "head")?];
-        for (process, order) in (1..).zip(ORDER) {
-            order.into_iter().try_for_each(|arm| arms[arm].process(self.session, process))?;
-        }
-        let [base, head] = arms.map(|arm| arm.finish(self.session));
+        let mut arms = [looking(&base, "base"), looking(&head, "head")];
+        alternate(self.session, &mut arms);
+        let [base, head] = arms.map(|arm| arm?.finish(self.session));
         let ((base_record, base), (head_record, head)) = (base?, head?);
         for (kept, measured) in [(&mut self.base, base_record), (&mut self.head, head_record)] {
             if let Some(case) = kept.cases.get_mut(id) {

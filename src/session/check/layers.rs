@@ -3,7 +3,7 @@
 use super::Arms;
 use crate::error::Result;
 use crate::session::context::{Session, Setup};
-use crate::session::layers::{LayersOutcome, look_into};
+use crate::session::layers::{LayerArm, LayersOutcome, look_into};
 
 /// What the layers of the base and those of head take.
 pub fn layers(setup: &Setup, arms: &Arms) -> Result<[LayersOutcome; 2]> {
@@ -13,8 +13,7 @@ pub fn layers(setup: &Setup, arms: &Arms) -> Result<[LayersOutcome; 2]> {
     let session = Session::begin(setup, arms.cases(), Some(processes))?
         .with_engines(arms.private.engines(), arms.private.cache())
         .knowing(arms.head.source.clone(), &arms.base.stored);
-    Ok([
-        look_into(&session, &base, arms.base.source.clone())?,
-        look_into(&session, &arms.head.cases, arms.head.source.clone())?,
-    ])
+    let base = LayerArm::of(&session, "base", &base, arms.base.source.clone());
+    let head = LayerArm::of(&session, "head", &arms.head.cases, arms.head.source.clone());
+    look_into(&session, &[base, head])
 }
