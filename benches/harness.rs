@@ -101,6 +101,7 @@ fn samples() -> Vec<u64> {
 fn summaries(group: &mut Group, report: &mut Report) {
     let samples = samples();
     let measured = Measured {
+        layers: None,
         load_ns: 1_000_000,
         first_ns: 200_000,
         warm_up_requests: 10_000,

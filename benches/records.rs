@@ -79,6 +79,7 @@ fn summary(rng: &mut Rng) -> Summary {
 fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
     let hash = |what: &str| sha256_hex(format!("{what} {number}").as_bytes());
     CaseRecord {
+        layers_sha256: None,
         definition_hash: hash("definition"),
         scenario: if number.is_multiple_of(2) { Scenario::Latency } else { Scenario::Throughput },
         point: OperatingPoint { batch: 4, streams: 2, in_flight: 1, cuda_graph: false },
@@ -88,6 +89,7 @@ fn case(rng: &mut Rng, number: usize, processes: usize) -> CaseRecord {
         shapes: BTreeMap::from([("image".into(), "4x3x224x224".into())]),
         discovery: None,
         engine: EngineRecord {
+            tactics_sha256: None,
             inputs_hash: hash("inputs"),
             payload_sha256: hash("payload"),
             model_sha256: hash("model"),

@@ -34,6 +34,7 @@ use crate::config::BuildOptions;
 use crate::device::{Gpu, GpuConditions};
 use crate::engine::{EngineHeader, InputSpec};
 use crate::error::{Failure, Result};
+use crate::layers::EngineLayers;
 use crate::measured::GpuTimes;
 use crate::onnx::{self, ModelFile};
 use crate::progress::Progress;
@@ -233,6 +234,18 @@ pub trait Stream: Send {
     /// Captures the work as a CUDA graph, which the requests that follow replay. Only where none is in flight.
     fn capture(&mut self) -> Result<()> {
         Err(Failure::usage("a CUDA graph needs a GPU"))
+    }
+
+    /// Lets the library time each layer of the requests of [`Stream::layers`]; what the engine tells of them. That makes
+    /// requests slower, so no other pass follows. `None` where the library times none.
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        Ok(None)
+    }
+
+    /// One request, with no other in flight: name of each layer that ran and its time in milliseconds, as the library
+    /// tells them. Only after [`Stream::look_into`].
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        Ok(Vec::new())
     }
 
     /// The outputs of the last completed request, in the order of the engine's output names.

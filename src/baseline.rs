@@ -6,10 +6,12 @@
 mod calibrated;
 pub mod file;
 mod find;
+mod layers;
 mod places;
 
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
 pub use find::{find_record, stores};
+pub use layers::{keep_layers, load_layers};
 pub use places::places;
 
 use crate::compare::Metric;

@@ -15,6 +15,7 @@ mod history;
 mod import;
 pub mod init;
 mod keep;
+mod layers;
 mod memory;
 mod profile;
 mod run;
@@ -69,6 +70,7 @@ enum Verb {
     /// Write what was recorded in the formats of other programs
     #[command(subcommand)]
     Export(export::ExportVerb),
+    Layers(Box<layers::LayersArgs>),
     History(history::HistoryArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
@@ -102,6 +104,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Profile(args) => handle_signals().and_then(|()| profile::run(&args, manifest)),
         Verb::Import(verb) => import::run(&verb, manifest),
         Verb::Export(verb) => export::run(&verb, manifest),
+        Verb::Layers(args) => handle_signals().and_then(|()| layers::run(&args, manifest)),
         Verb::History(args) => history::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),

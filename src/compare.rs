@@ -343,5 +343,45 @@ pub fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
     if changes.is_empty() && base.inputs_hash != head.inputs_hash {
         changes.push("the engine's inputs".to_owned());
     }
+    changes.extend(tactics_change(base, head));
     changes
+}
+
+/// Builds of one model differ in their bytes even where they chose the same: what counts is what runs. `None` where one
+/// of the engines does not tell, or there is nothing to say.
+fn tactics_change(base: &EngineRecord, head: &EngineRecord) -> Option<String> {
+    let (b, h) = (base.tactics_sha256.as_ref()?, head.tactics_sha256.as_ref()?);
+    let known = !base.payload_sha256.is_empty() && !head.payload_sha256.is_empty();
+    match (b == h, base.payload_sha256 == head.payload_sha256) {
+        (_, true) if known => None,
+        (false, _) => Some("the engine's tactics".to_owned()),
+        (true, false) if known => Some("the engine's bytes, and none of its tactics".to_owned()),
+        (true, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample::case;
+
+    #[test]
+    fn engines_whose_bytes_differ_may_run_the_same_tactics() {
+        let engine = |payload: &str, tactics: Option<&str>| EngineRecord {
+            payload_sha256: payload.into(),
+            tactics_sha256: tactics.map(str::to_owned),
+            ..case().engine
+        };
+        let (same, other) = ("the engine's bytes, and none of its tactics", "the engine's tactics");
+        for (base, head, expected) in [
+            (engine("a", Some("t")), engine("b", Some("t")), Some(same)),
+            (engine("a", Some("t")), engine("b", Some("u")), Some(other)),
+            (engine("", Some("t")), engine("", Some("u")), Some(other)),
+            (engine("", Some("t")), engine("", Some("t")), None),
+            (engine("a", Some("t")), engine("a", Some("t")), None),
+            (engine("a", Some("t")), engine("b", None), None),
+        ] {
+            assert_eq!(engine_changes(&base, &head), Vec::from_iter(expected.map(str::to_owned)));
+        }
+    }
 }

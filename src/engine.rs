@@ -159,6 +159,9 @@ impl Built {
     }
 }
 
+/// The fact that holds the fingerprint of the engine's layers, where the engine tells of them.
+pub const TACTICS: &str = "tactics";
+
 /// The facts that hold where the plugin libraries are begin with this.
 const PLUGIN: &str = "plugin ";
 

@@ -49,6 +49,13 @@ pub const ARRIVALS: Expected = named("file of arrivals", 256 * MIB, "name a text
 pub const PLUGIN: Expected = named("plugin", 4 * GIB, "name a shared library, such as libplugins.so");
 /// What TensorRT's builder remembers of earlier builds.
 pub const TIMING_CACHE: Expected = named("timing cache", 4 * GIB, "name another file, or none");
+/// What the layers of an engine took.
+pub const LAYERS: Expected = Expected {
+    noun: "file of layer times",
+    most: GIB,
+    next: "measure them again: cargo trt-perf layers",
+    links: false,
+};
 /// What `import trtexec` reads.
 pub const EXPORT: Expected = named("export of trtexec", GIB, "name a file that trtexec wrote");
 /// What `memory` writes.

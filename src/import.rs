@@ -43,6 +43,8 @@ pub struct Runs {
     pub plan: Option<(String, u64)>,
     /// SHA-256 of the layer information, where it is there.
     pub layers: Option<String>,
+    /// The fingerprint of the layers, where that file tells their tactics.
+    pub tactics: Option<String>,
     /// The commit that the engine was built from, where it is known.
     pub source: Option<Source>,
     /// The time to record, in seconds since 1970.
@@ -152,6 +154,7 @@ fn summary(run: &Times, block: &[TimedRequest], point: &OperatingPoint, load_ns:
         energy: None,
     };
     let measured = Measured {
+        layers: None,
         load_ns,
         first_ns: 0,
         warm_up_requests: warm_up.len() as u64,
@@ -216,6 +219,7 @@ fn case_record(
         open: None,
         shapes: settings.shapes.clone(),
         discovery: None,
+        layers_sha256: None,
         engine: engine(runs),
         outputs: BTreeMap::new(),
         processes,
@@ -253,6 +257,7 @@ fn engine(runs: &Runs) -> EngineRecord {
             ..BuildOptions::default()
         },
         threads: 1,
+        tactics_sha256: runs.tactics.clone(),
         build_ns: 0,
         engine_bytes,
         kernels: None,

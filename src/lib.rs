@@ -14,9 +14,11 @@
 //! - **builds**: a case may ask for several of its engine, as builders choose kernels anew; then builds are what is
 //!   compared, and not the processes that load them.
 //! - **stream**: requests to a loaded engine that complete in order. **pass**: requests of their own, looked at in one
-//!   way: by the host's clock, by the GPU's.
+//!   way: by the host's clock, by the GPU's, layer by layer.
 //! - **memory run**: a worker that loads an engine, answers some requests and destroys everything, with its allocations
 //!   **traced** and nothing timed.
+//! - **breakdown**: an engine's layers with their times, and the **residual** that they leave of a whole request on the
+//!   GPU. **tactics**: what the builder chose for the layers; a fingerprint of them says whether two builds chose the same.
 //! - **samples** → **summary** (one process) → **record** (all processes of a session) → **baseline** (a record in
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
@@ -52,6 +54,7 @@
 //! | [`config`] | models and settings | Cargo manifests | | |
 //! | [`case`] | cases | configuration | | |
 //! | [`inputs`] | the tensors a case feeds | seed, `.npy` | | |
+//! | [`layers`] | an engine's layers, and which of them explain a change | what engines tell, profiles | pure | |
 //! | [`engine`] | the engine file | bytes | | |
 //! | `cache` | engines of earlier checks | files outside of the repository | | `cli` |
 //! | [`device`] | device key, facts, warnings | this machine | | |
@@ -120,6 +123,7 @@
 //! 7. Where the base has no engine, stored numbers of it are compared with; where there are none, head may be measured.
 //! 8. `Check::confirm` measures what changed once more, with other pairs; [`compare::confirm`] says which claims hold.
 //!    Where `max-memory` is set, `Check::hold_memory` loads both engines in memory runs.
+//!    `Check::explain` looks into both arms of what regressed, and [`layers::attribute()`] says which layers explain it.
 //! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
 //! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 
@@ -155,6 +159,7 @@ pub mod guide;
 pub mod history;
 pub mod import;
 pub mod inputs;
+pub mod layers;
 #[cfg(feature = "cli")]
 pub mod measure;
 pub mod measured;

@@ -8,6 +8,7 @@ mod extra_work;
 mod gpu;
 pub mod host;
 mod job;
+mod layers;
 mod memory;
 pub mod open;
 mod outputs;
@@ -28,7 +29,7 @@ use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer}
 use crate::device;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
-use crate::measured::{Measured, MeasuredGpu};
+use crate::measured::{Measured, MeasuredGpu, MeasuredLayers};
 use crate::progress::{Progress, Stage, Tell};
 use crate::tensor::write_samples;
 use crate::units::{count, nanos};
@@ -109,6 +110,7 @@ fn measure(
         steps: opened.steps,
         gpu: found.gpu,
         capacity: found.answered.capacity,
+        layers: found.layers,
     })
 }
 
@@ -122,19 +124,21 @@ struct PassResults {
     answered: Answered,
     throttled: bool,
     gpu: Option<MeasuredGpu>,
+    layers: Option<MeasuredLayers>,
 }
 
 /// The passes of the job, one after the other.
 fn passes(opened: &mut Opened, job: &MeasureJob, time: Time, tell: &mut dyn Tell) -> Result<PassResults> {
-    let (mut found, mut times) = (None, None);
+    let (mut found, mut times, mut layers) = (None, None, None);
     for pass in &job.passes {
         match pass {
             Pass::HostClock => found = Some(host_clock(opened, job, time, tell)?),
             Pass::GpuClock => times = gpu::measure(&mut opened.streams, job)?,
+            Pass::Layers => layers = Some(layers::measure(&mut opened.streams, job.measure_ns)?),
         }
     }
     let found = found.ok_or_else(|| Failure::usage("nothing is measured without the host's clock"))?;
-    Ok(PassResults { gpu: found.gpu.map(|gpu| MeasuredGpu { times, ..gpu }), ..found })
+    Ok(PassResults { gpu: found.gpu.map(|gpu| MeasuredGpu { times, ..gpu }), layers, ..found })
 }
 
 /// The pass by the host's clock, with a look at the container and the GPU before and after: a closed loop, or a search by
@@ -156,7 +160,7 @@ fn host_clock(
     };
     let throttled = device::throttle_count() > throttles;
     write_samples(&job.samples, &answered.latencies)?;
-    Ok(PassResults { answered, throttled, gpu })
+    Ok(PassResults { answered, throttled, gpu, layers: None })
 }
 
 /// When the process began, and how long its requests will take, in nanoseconds.

@@ -2,6 +2,7 @@
 
 use crate::capacity::Curve;
 use crate::device::GpuConditions;
+use crate::layers::{EngineLayers, LayerTimes};
 use serde::{Deserialize, Serialize};
 
 /// What one measuring process found; the samples are in the file the job named.
@@ -41,6 +42,18 @@ pub struct Measured {
     /// What an open loop found, in requests per second.
     #[serde(default)]
     pub capacity: Option<Curve>,
+    /// What the library timed layer by layer, where it was asked to.
+    #[serde(default)]
+    pub layers: Option<MeasuredLayers>,
+}
+
+/// What an engine tells of its layers, and what they took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredLayers {
+    /// The layers.
+    pub engine: EngineLayers,
+    /// Their times in this process.
+    pub times: LayerTimes,
 }
 
 /// What a worker did while a profiler watched it; no measurement.

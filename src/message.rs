@@ -9,6 +9,7 @@
 mod case;
 mod check;
 mod grid;
+mod layers;
 mod memory;
 mod number;
 mod profile;
@@ -23,6 +24,7 @@ pub use check::{
 pub use grid::{
     CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
 };
+pub use layers::{LayerChanges, LayerGroupSaid, LayerNumbers, LayerSaid, NsChangeSaid};
 pub use memory::{MemoryFinished, MemoryOfCase, MemoryOfPhase, MemoryOfProcess};
 pub use number::{Number, Range, finite};
 pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
@@ -73,6 +75,10 @@ pub enum Message {
     AddedBaseline(AddedBaseline),
     /// From `check`: once, last.
     CheckFinished(CheckFinished),
+    /// From `layers`: the layers of a case, or of exports.
+    Layers(Box<LayerNumbers>),
+    /// From `layers --compare`, and from `check` where layers explain a change.
+    LayerChanges(Box<LayerChanges>),
     /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
     /// From `history`: once.
@@ -99,7 +105,7 @@ pub enum Message {
     Profiled(Box<CaseProfiled>),
     /// Something worth knowing.
     Note(Note),
-    /// From `run` and `import`: once, last.
+    /// From `run`, `import` and `layers` (of cases): once, last.
     SessionFinished(SessionFinished),
 }
 

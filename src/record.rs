@@ -96,6 +96,8 @@ pub struct CaseRecord {
     pub outputs: BTreeMap<String, String>,
     /// One summary for each measuring process.
     pub processes: Vec<Summary>,
+    /// The hash of the file below `target/trt-perf/layers` that says what each layer takes; `None` where nobody looked.
+    pub layers_sha256: Option<String>,
 }
 
 /// The engine that answered.
@@ -115,6 +117,9 @@ pub struct EngineRecord {
     pub build: BuildOptions,
     /// Threads of the CPU backend.
     pub threads: u64,
+    /// Equal for engines that run the same tactics on the same data, though their bytes differ; `None` where the engine
+    /// does not tell.
+    pub tactics_sha256: Option<String>,
     /// How long building took, in nanoseconds.
     pub build_ns: u64,
     /// Size of the payload, in bytes.

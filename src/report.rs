@@ -8,6 +8,7 @@ pub mod discover;
 pub mod github;
 pub mod history;
 pub mod json;
+pub mod layers;
 pub mod markdown;
 pub mod memory;
 pub mod plot;

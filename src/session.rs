@@ -9,6 +9,7 @@ pub mod discover;
 mod history;
 pub mod keep;
 mod kernels;
+pub mod layers;
 mod lock;
 pub mod looks;
 mod machine;

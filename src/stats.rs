@@ -37,6 +37,7 @@
 //! | [`power`] | minimum detectable effect, required number of units | an [`Estimate`] or a spread |
 //! | [`dist`] | quantiles and tails of t and normal | – |
 
+pub mod additive;
 pub mod allocation;
 pub mod anova;
 pub mod autocorrelation;
@@ -62,6 +63,7 @@ pub mod shrinkage;
 pub mod tick;
 pub mod welch;
 
+pub use additive::{difference, mean_interval};
 pub use allocation::{ProcessCost, requests_for};
 pub use anova::{VarianceComponents, variance_components};
 pub use binomial::clopper_pearson;

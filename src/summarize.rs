@@ -271,6 +271,7 @@ mod tests {
     fn a_summary_holds_what_was_measured() {
         let samples: Vec<u64> = (0..1000).map(|i| 1000 + (i * 7919) % 100).collect();
         let measured = Measured {
+            layers: None,
             load_ns: 1,
             first_ns: 2,
             warm_up_requests: 3,

@@ -1,18 +1,16 @@
 //! Reads and writes the texts of NVIDIA's `trtexec`: its exports, its output, and its arguments. Pure.
 //!
-//! [`Times`] come from `--exportTimes`, [`Layer`]s from `--exportProfile` and `--exportLayerInfo`, [`TrtexecOutput`]
+//! [`Times`] come from `--exportTimes`, [`TrtexecOutput`]
 //! from what the program prints (or a JSON summary of it), and arguments from a [`TrtexecVersion`].
 //!
 //! Invariant: a setting that the texts do not tell is not guessed (`what_is_not_said_is_not_guessed`), because defaults
 //! differ between versions.
 
-mod layers;
 mod options;
 mod output;
 mod times;
 mod version;
 
-pub use layers::{Layer, layers};
 pub use options::{TrtexecPhase, options_for, run_options};
 pub use output::{RunSettings, TrtexecOutput, graph_failed, merge, read_output};
 pub use times::{

@@ -28,9 +28,10 @@ pub mod sys;
 #[cfg(test)]
 mod tests;
 
+use super::cuda::{GpuContext, driver_present};
 use super::{Backend, BuildRequest, LoadSetup, Loaded, Looked, Payload};
 use crate::case::Target;
-use crate::config::{BuildOptions, is_plan};
+use crate::config::{BuildOptions, Wait, is_plan};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::{self, ModelFile};
@@ -96,10 +97,18 @@ impl Backend for Tensorrt {
     }
 
     fn build(&self, request: BuildRequest) -> Result<Payload> {
+        let options = &request.options.tensorrt;
         if is_plan(request.path) {
-            return foreign::payload(request);
+            let payload = foreign::payload(request)?;
+            return Ok(inspector::with_tactics(self.api(Need::Run)?, self.device, options, payload));
         }
-        build::build(self.api(Need::Build)?, self.device, &request)
+        let api = self.api(Need::Build)?;
+        let payload = build::build(api, self.device, &request)?;
+        // Others have nothing to tell, and loading them would take its time for nothing.
+        match options.profiling_verbosity.as_deref() {
+            Some("detailed") => Ok(inspector::with_tactics(api, self.device, options, payload)),
+            _ => Ok(payload),
+        }
     }
 
     fn load(
@@ -109,7 +118,7 @@ impl Backend for Tensorrt {
         setup: &LoadSetup,
         inputs: &[(String, Tensor)],
     ) -> Result<Loaded> {
-        if !super::cuda::driver_present() {
+        if !driver_present() {
             return Err(no_driver());
         }
         let start = Instant::now();
@@ -120,6 +129,15 @@ impl Backend for Tensorrt {
         opened.steps.insert(0, ("library".into(), library_ns));
         opened.load_ns += library_ns;
         Ok(Loaded::Streams(Box::new(opened)))
+    }
+}
+
+/// What an engine needs to be loaded, though not to run. The library of our own tests may do without a GPU.
+fn gpu_to_load(api: &Api, device: u32) -> Result<Option<GpuContext>> {
+    match driver_present() {
+        true => GpuContext::open(device, Wait::Block).map(Some),
+        false if api.release.is_test_library() => Ok(None),
+        false => Err(no_driver()),
     }
 }
 

@@ -61,6 +61,10 @@ pub struct CheckArgs {
     /// When something is missing to compare: the base cannot be measured, or a case is gone, redefined or not comparable
     #[arg(long, value_enum, default_value = "fail", value_name = "WHAT")]
     on_missing: Missing,
+    /// Measure the layers of both arms of every case, and print the three that explain most; without it, where a case
+    /// regressed (backend tensorrt)
+    #[arg(long)]
+    explain: bool,
     /// Also exit with 102 when a case is inconclusive
     #[arg(long)]
     strict: bool,
@@ -108,7 +112,8 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         note(&format!("head: {}", arms.head.name));
     }
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let checked = check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into() })?;
+    let checked =
+        check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into(), explain: args.explain })?;
     show.done();
     let tally = Tally::of_check(&checked);
     // A gate must not pass on numbers that cannot be trusted.

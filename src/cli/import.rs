@@ -1,6 +1,6 @@
 //! The `import` verb: makes records from what other programs measured.
 
-mod files;
+pub(super) mod files;
 
 use super::args::MessageFormat;
 use super::exit::Exit;
@@ -9,13 +9,11 @@ use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
 use crate::import::{self, Runs};
+use crate::layers::{Breakdown, LayerRun};
 use crate::message::{Message, SessionFinished};
-use crate::printable::line;
 use crate::record::Source;
-use crate::report::{json, terminal};
+use crate::report::{json, layers, terminal};
 use crate::session::source_of_revision;
-use crate::trtexec::Layer;
-use crate::units::{share, time};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -93,6 +91,9 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     let (case, scenario) = case_of(&args.case)?;
     let source = source(args, &project)?;
     let found = files::find(args)?;
+    let run = found.profile.map(|times| LayerRun { times, gpu_ns: None });
+    let layers = run.map(|run| Breakdown::of(found.engine.as_ref(), &[run])).transpose();
+    let layers = layers.map_err(|why| files::other("the layer profile", &why))?;
     let runs = Runs {
         case,
         scenario,
@@ -102,6 +103,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         output: named_gpu(args, found.output)?,
         plan: found.plan,
         layers: found.layers_sha256,
+        tactics: found.engine.as_ref().and_then(|e| e.fingerprint.clone()),
         source,
         now_s: jiff::Timestamp::now().as_second(),
     };
@@ -126,7 +128,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     for (id, case) in &record.cases {
         out(&terminal::case_block(id, case, None, true));
     }
-    out(&layer_table(&found.layers));
+    out(&layers.as_ref().map_or(String::new(), |found| layers::lines(found, SHOWN_LAYERS)));
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
     notes.iter().for_each(|n| note(&format!("note: {n}")));
     note(&format!("device: {} ({})", record.device.name, record.device.key));
@@ -174,23 +176,4 @@ fn named_gpu(
     output.gpu = Some(name.clone());
     output.gpu_memory_mib = output.gpu_memory_mib.or(args.gpu_memory);
     Ok(output)
-}
-
-/// The slowest layers, where there is a profile.
-fn layer_table(layers: &[Layer]) -> String {
-    let mut text = String::new();
-    for layer in layers.iter().take(SHOWN_LAYERS) {
-        let what = layer.what.as_ref().map_or(String::new(), |w| format!("  ({})", line(w)));
-        text.push_str(&format!(
-            "  {:>9} {:>6}  {}{what}\n",
-            time(layer.median_ms * 1e6),
-            share(layer.share_frac),
-            line(&layer.name)
-        ));
-    }
-    match layers.len() {
-        0 => String::new(),
-        n if n > SHOWN_LAYERS => format!("slowest of {n} layers (median, share of their sum):\n{text}"),
-        _ => format!("layers (median, share of their sum):\n{text}"),
-    }
 }

@@ -78,9 +78,22 @@ impl Folders {
         self.target.join("profiles")
     }
 
+    /// What the layers of engines take.
+    pub fn layers(&self) -> PathBuf {
+        self.target.join("layers")
+    }
+
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 6] {
-        [self.engines(), self.samples(), self.results(), self.checks(), self.memory(), self.profiles()]
+    pub fn all(&self) -> [PathBuf; 7] {
+        [
+            self.engines(),
+            self.samples(),
+            self.results(),
+            self.layers(),
+            self.checks(),
+            self.memory(),
+            self.profiles(),
+        ]
     }
 
     /// What all memory runs found.

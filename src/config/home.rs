@@ -54,11 +54,13 @@ pub(super) fn is_own(manifest: &Path) -> bool {
     manifest.file_name().is_some_and(|name| name == OWN_FILE)
 }
 
+#[cfg(feature = "cli")]
 /// The file of ours that counts in `folder`: the nearest, up to the root of the repository.
 pub(super) fn nearest(folder: &Path) -> Option<PathBuf> {
     within_repository(folder).map(|d| d.join(OWN_FILE)).find(|file| file.is_file())
 }
 
+#[cfg(feature = "cli")]
 /// `folder` and those above it, up to the root of the repository; all of them where there is none.
 fn within_repository(folder: &Path) -> impl Iterator<Item = &Path> {
     let root = folder.ancestors().find(|d| d.join(".git").exists());

@@ -6,6 +6,7 @@
 
 use crate::backend::{Stream, infer};
 use crate::error::Result;
+use crate::layers::EngineLayers;
 use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use std::hint::black_box;
@@ -47,6 +48,14 @@ impl Stream for Burdened {
 
     fn capture(&mut self) -> Result<()> {
         self.inner.capture()
+    }
+
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        self.inner.look_into()
+    }
+
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        self.inner.layers()
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {

@@ -61,6 +61,8 @@ pub enum Pass {
     HostClock,
     /// The GPU times the parts of requests that run alone.
     GpuClock,
+    /// The library times each layer of requests that run alone. The last: it slows down what follows.
+    Layers,
 }
 
 /// An open loop to search for the capacity of each budget.

@@ -35,6 +35,7 @@ pub(super) fn measure(
         write_gpu_samples(job, &m.compute)?;
     }
     Ok(Measured {
+        layers: None,
         load_ns: m.load_ns,
         first_ns: 0,
         warm_up_requests: m.warm_up.len() as u64,

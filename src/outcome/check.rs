@@ -4,6 +4,7 @@ use super::Added;
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, NotComparable, Verdict};
 use crate::error::Failure;
+use crate::layers::Attribution;
 use crate::pairing::Changed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -109,6 +110,8 @@ pub struct Row {
     pub accepted: Option<AcceptanceStatus>,
     /// The same of a gap.
     pub gap_accepted: Option<AcceptanceStatus>,
+    /// What its layers contribute to the change, where they were measured.
+    pub explained: Option<Attribution>,
 }
 
 impl Row {
@@ -121,6 +124,7 @@ impl Row {
             settings: Vec::new(),
             accepted: None,
             gap_accepted: None,
+            explained: None,
         }
     }
 

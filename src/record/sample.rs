@@ -50,6 +50,7 @@ pub fn case() -> CaseRecord {
         open: None,
         shapes: BTreeMap::new(),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: String::new(),
             payload_sha256: String::new(),
@@ -58,6 +59,7 @@ pub fn case() -> CaseRecord {
             library: String::new(),
             build: BuildOptions::default(),
             threads: 1,
+            tactics_sha256: None,
             build_ns: 1,
             engine_bytes: 1,
             kernels: None,

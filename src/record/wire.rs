@@ -97,6 +97,9 @@ struct CaseV1 {
     outputs: BTreeMap<String, String>,
     /// One summary per fresh process.
     processes: Vec<SummaryV1>,
+    /// SHA-256 of the file with what each layer takes, where that was measured, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layers_sha256: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -128,6 +131,9 @@ struct EngineV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     program: Option<ProgramOptions>,
     threads: u64,
+    /// Fingerprint of the layers: equal where the tactics are, though the bytes differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tactics_sha256: Option<String>,
     build_ns: u64,
     bytes: u64,
     /// Kernels that were compiled once for all processes.
@@ -228,6 +234,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             trtexec_args: e.build.trtexec_args,
             program: e.build.program,
             threads: e.threads,
+            tactics_sha256: e.tactics_sha256,
             build_ns: e.build_ns,
             bytes: e.engine_bytes,
             kernels: e.kernels,
@@ -235,6 +242,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
         },
         outputs: c.outputs.clone(),
         processes: c.processes.iter().map(summary::to_wire).collect(),
+        layers_sha256: c.layers_sha256.clone(),
     }
 }
 
@@ -296,6 +304,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
                 program: c.engine.program,
             },
             threads: c.engine.threads,
+            tactics_sha256: c.engine.tactics_sha256,
             build_ns: c.engine.build_ns,
             engine_bytes: c.engine.bytes,
             kernels: c.engine.kernels,
@@ -303,6 +312,7 @@ fn case_from_wire(c: CaseV1) -> CaseRecord {
         },
         outputs: c.outputs,
         processes: c.processes.into_iter().map(summary::from_wire).collect(),
+        layers_sha256: c.layers_sha256,
     }
 }
 

@@ -2,8 +2,10 @@
 //! Pure.
 
 mod check;
+mod layers;
 
 pub use check::{check_finished, checked};
+pub use layers::{layer_changes, layer_numbers};
 
 use crate::compare::{CaseComparison, MetricComparison};
 use crate::engine::Built;

@@ -1,6 +1,7 @@
 //! Shows a check as GitHub-flavoured markdown: the answer, a table with the worst case first, then notes; the rest is
 //! folded. Pure.
 
+use super::layers::explanation;
 use super::{CheckReport, added, decided_by, gap_next, how, interval, reason, verdict};
 use crate::case::Budget;
 use crate::compare::{MetricComparison, Verdict};
@@ -82,6 +83,12 @@ fn notes(report: &CheckReport) -> String {
             escape(&decided_by(comparison).unwrap_or_default()),
             escape(base)
         );
+    }
+    for row in report.checked.worst_first() {
+        if let Some(found) = &row.explained {
+            let lines: Vec<String> = explanation(found).iter().map(|line| escape(line.trim())).collect();
+            let _ = writeln!(out, "- **{}** {}", escape(&row.comparison.id), lines.join("; "));
+        }
     }
     for file in &report.checked.added {
         let _ = writeln!(out, "- ✍️ added to the baselines: {}", escape(&added(file)));

@@ -81,6 +81,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             let more = row.accepted.is_some() || row.gap().is_some();
             lines.extend(more.then(|| paint(YELLOW, &super::verdict(row))));
             lines.push(paint(DIM, &super::how(&row.origin)));
+            lines.extend(row.explained.iter().flat_map(super::layers::explanation));
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
     }

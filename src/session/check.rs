@@ -1,11 +1,14 @@
 //! Runs a check: pair up the cases, say which are gone or redefined, build both arms, skip cases with the same engine,
-//! measure pairs, confirm what changed with other pairs, and use stored numbers where the base cannot be measured.
+//! measure pairs, confirm what changed with other pairs, use stored numbers where the base cannot be measured, and explain
+//! regressions by their layers.
 
 pub mod accept;
 mod added;
 mod arms;
 mod confirm;
+mod explain;
 mod finish;
+mod layers;
 mod measure;
 mod memory;
 mod prepare;
@@ -14,6 +17,7 @@ mod settle;
 mod trees;
 
 pub use arms::{Arms, Asked, Between, Named, find_arms};
+pub use layers::layers;
 
 use super::context::{Session, Setup};
 use super::looks::Looks;
@@ -36,6 +40,8 @@ pub struct CheckPlan {
     pub looks: Looks,
     /// What to do with a case that the base does not have.
     pub on_missing: OnMissing,
+    /// Measure the layers of every case that was measured as pairs; otherwise of those that regressed.
+    pub explain: bool,
 }
 
 /// Runs a check of `arms`.
@@ -65,6 +71,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     check.measure();
     check.confirm();
     check.hold_memory();
+    check.explain();
     check.finish()
 }
 

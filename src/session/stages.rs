@@ -185,19 +185,41 @@ pub(super) fn measure_process(
     process: u64,
     to: &Destination,
 ) -> Result<(Summary, BTreeMap<String, String>)> {
+    let passes: &[Pass] = match case.scenario {
+        Scenario::Latency if case.target.kind.on_gpu() => &[Pass::HostClock, Pass::GpuClock],
+        _ => &[Pass::HostClock],
+    };
+    let (summary, measured) = measure_passes(session, case, built, process, to, passes)?;
+    Ok((summary, outputs_of(&measured)))
+}
+
+/// The hash of each output.
+pub(super) fn outputs_of(measured: &Measured) -> BTreeMap<String, String> {
+    measured.outputs.iter().map(|o| (o.name.clone(), o.sha256.clone())).collect()
+}
+
+/// One measuring process with these passes: its summary, and all that it found.
+pub(super) fn measure_passes(
+    session: &Session,
+    case: &Case,
+    built: &Built,
+    process: u64,
+    to: &Destination,
+    passes: &[Pass],
+) -> Result<(Summary, Measured)> {
     let Destination { folder, outputs } = to;
     let (build, built) = built.of_process(process);
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
     // A folder of its own: every file beside the latencies would be taken for latencies too.
     let gpu_file = folder.join("gpu").join(format!("{process}.npy"));
-    let measured =
-        measure_once(session, case, built, process, (&file, &gpu_file, outputs.clone())).map_err(|f| {
-            // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
-            let _ = std::fs::remove_file(&file);
-            let _ = std::fs::remove_file(&gpu_file);
-            with_config_location(case, f)
-        })?;
+    let measured = measure_once(session, case, built, process, passes, (&file, &gpu_file, outputs.clone()))
+        .map_err(|f| {
+        // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
+        let _ = std::fs::remove_file(&file);
+        let _ = std::fs::remove_file(&gpu_file);
+        with_config_location(case, f)
+    })?;
     // What is wrong with one is wrong with all: the first says it.
     for note in measured.notes.iter().filter(|_| process == 1) {
         session.note(&format!("{}: {note}", case.id));
@@ -210,7 +232,7 @@ pub(super) fn measure_process(
         ..summarize(&read_samples(&file)?, &compute, &measured, case.budget)?
     };
     session.tell(Event::Process { id: &case.id, process, summary: &summary });
-    Ok((summary, measured.outputs.into_iter().map(|o| (o.name, o.sha256)).collect()))
+    Ok((summary, measured))
 }
 
 fn measure_once(
@@ -218,6 +240,7 @@ fn measure_once(
     case: &Case,
     built: &Built,
     process: u64,
+    passes: &[Pass],
     (file, gpu_file, outputs): (&Path, &Path, Option<PathBuf>),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
@@ -227,10 +250,7 @@ fn measure_once(
         point: case.point,
         mode: case.mode,
         kernels: built.kernels.clone(),
-        passes: match case.scenario {
-            Scenario::Latency if case.target.kind.on_gpu() => vec![Pass::HostClock, Pass::GpuClock],
-            _ => vec![Pass::HostClock],
-        },
+        passes: passes.to_vec(),
         seed: case.seed,
         inputs: case.inputs.clone(),
         expect: case.expect.clone(),
@@ -303,6 +323,7 @@ pub(super) fn case_record(
         open,
         shapes: made.inputs.iter().map(|s| (s.name.clone(), s.shape.to_string())).collect(),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: built.header.inputs_hash.clone(),
             payload_sha256: built.header.payload_sha256.clone(),
@@ -311,6 +332,7 @@ pub(super) fn case_record(
             library: made.library.clone(),
             build: made.build.clone(),
             threads: made.threads,
+            tactics_sha256: built.header.facts.get(engine::TACTICS).cloned(),
             build_ns: built.header.build_ns,
             engine_bytes: built.engine_bytes,
             kernels: built.kernels.as_ref().map(|file| file.kept.clone()),

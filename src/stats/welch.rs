@@ -57,7 +57,7 @@ pub fn welch(base: &[f64], head: &[f64], session: SessionSpread) -> Result<Estim
 
 /// (Σ v)² / Σ v²/df: degrees of freedom of a sum of independent variance estimates; none when they are all 0.
 /// Never below the least of the parts, so that ill-conditioned sums do not fall under 1.
-fn satterthwaite(parts: &[(f64, f64)]) -> Option<f64> {
+pub(super) fn satterthwaite(parts: &[(f64, f64)]) -> Option<f64> {
     let total: f64 = parts.iter().map(|(v, _)| v).sum();
     if total <= 0.0 {
         return None;

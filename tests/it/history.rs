@@ -72,6 +72,7 @@ fn case(mean_ns: f64) -> CaseRecord {
         open: None,
         shapes: BTreeMap::new(),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: "i".into(),
             payload_sha256: "p".into(),
@@ -80,6 +81,7 @@ fn case(mean_ns: f64) -> CaseRecord {
             library: "rten 1".into(),
             build: BuildOptions::default(),
             threads: 1,
+            tactics_sha256: None,
             build_ns: 1,
             engine_bytes: 1,
             kernels: None,

@@ -18,6 +18,7 @@ mod git;
 mod gpu;
 mod history;
 mod hostile;
+mod layers;
 mod memory;
 mod profile;
 mod real_data;

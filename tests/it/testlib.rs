@@ -3,6 +3,7 @@
 //! without a GPU. What needs a GPU is in `gpu::testlib`.
 
 mod builds;
+mod layers;
 mod memory;
 mod plans;
 mod runs;

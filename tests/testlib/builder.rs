@@ -10,6 +10,7 @@ use crate::object::{Class, Object, at};
 use crate::told::{fault, release, violation, work_bytes};
 use std::ffi::CStr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use trt_perf::backend::tensorrt::sys::abi::{Bytes, Dims, ObjectPointer as Pointer, Text, This};
 use trt_perf::backend::tensorrt::sys::tables::{
     i_plugin_registry, v_builder as v, v_optimization_profile as profile,

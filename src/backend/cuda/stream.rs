@@ -15,6 +15,7 @@ use super::kernel::Kernels;
 use crate::backend::{LoadSetup, Stream};
 use crate::config::Wait;
 use crate::error::{Failure, FailureKind, Result};
+use crate::layers::EngineLayers;
 use crate::measured::GpuTimes;
 use crate::tensor::Tensor;
 use crate::units::nanos;
@@ -37,6 +38,16 @@ pub(crate) trait Work: Send {
     /// Whether the host waits for the GPU while it enqueues: then nothing may hold the GPU up meanwhile.
     fn waits(&self) -> bool {
         false
+    }
+
+    /// Begins to time the layers of what is enqueued from here on; what is known of them. `None` where nothing can.
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        Ok(None)
+    }
+
+    /// Name and milliseconds of the layers of the last inference, which has ended.
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        Ok(Vec::new())
     }
 }
 
@@ -290,6 +301,24 @@ impl<W: Work> Stream for GpuStream<W> {
 
     fn capture(&mut self) -> Result<()> {
         self.capture_all().map(drop)
+    }
+
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        let found = self.work.look_into()?;
+        // A graph holds what was enqueued while it was captured, and its layers were not timed then. Nothing is captured
+        // before it ran once as it is now.
+        if found.is_some() && !self.graphs.is_empty() {
+            self.graphs.clear();
+            self.layers()?;
+            self.capture()?;
+        }
+        Ok(found)
+    }
+
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        self.launch(0)?;
+        self.cuda.synchronize().map_err(|e| failed("finish a request", &e))?;
+        self.work.layers()
     }
 
     fn outputs(&self) -> Result<Vec<Tensor>> {

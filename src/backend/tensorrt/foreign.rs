@@ -6,11 +6,10 @@ use super::run::load_engine;
 use super::runtime::{Engine, IoTensor};
 use super::sys::abi::{Family, LibraryVersion, Release};
 use super::sys::library::Api;
-use super::{build::PLAN, no_driver};
-use crate::backend::cuda::{GpuContext, driver_present};
+use super::{build::PLAN, gpu_to_load};
 use crate::backend::{BuildRequest, Payload};
 use crate::case::sha256_hex;
-use crate::config::{BuildOptions, Wait};
+use crate::config::BuildOptions;
 use crate::engine::{PlanHeader, set_plugins};
 use crate::error::{Failure, FailureKind, Result};
 use crate::onnx::{ModelDim, ModelFile, ModelInput};
@@ -27,12 +26,7 @@ pub fn read(api: &Arc<Api>, device: u32, path: &Path, options: &BuildOptions) ->
     fits(header, &api.release).map_err(|why| {
         Failure::new(FailureKind::Format, format!("{} {why}", path.display())).next(OTHER_VERSION)
     })?;
-    // The library of our own tests may do without a GPU.
-    let _gpu = match driver_present() {
-        true => Some(GpuContext::open(device, Wait::Block)?),
-        false if api.release.is_test_library() => None,
-        false => return Err(no_driver()),
-    };
+    let _gpu = gpu_to_load(api, device)?;
     let plugins = options.tensorrt.plugins.as_deref().unwrap_or_default();
     let engine = load_engine(api, &options.tensorrt, plugins, &bytes, None).map_err(|failure| {
         match same_version(header, &api.release) {

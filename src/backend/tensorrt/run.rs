@@ -8,6 +8,7 @@ use super::host_tensor::HostTensor;
 use super::runtime::{Engine, IoTensor, Runtime};
 use super::sys::abi::Family;
 use super::sys::allocator::GpuAllocator;
+use super::sys::callbacks::Profiler;
 use super::sys::library::Api;
 use super::sys::output_allocator::{OutputAllocator, OutputMemory};
 use crate::backend::cuda::buffers::{Buffers, OutputSpec};
@@ -22,6 +23,7 @@ use crate::config::TensorrtOptions;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
+use crate::layers::EngineLayers;
 use crate::memory::{EngineMemory, MemoryPhase};
 use crate::tensor::Tensor;
 use crate::units::nanos;
@@ -188,7 +190,7 @@ fn context(api: &Arc<Api>, engine: &Arc<Engine>, cache: Option<&Arc<RuntimeCache
 fn stream(
     (gpu, kernels): (&GpuContext, &Arc<Kernels>),
     family: Family,
-    engine: &Engine,
+    engine: &Arc<Engine>,
     mut context: Context,
     header: &EngineHeader,
     setup: &LoadSetup,
@@ -234,7 +236,18 @@ fn stream(
     let allocator = |place| Arc::new(OutputAllocator::new(family, Arc::new(OutputPlace(place))));
     let allocators = buffers.iter().map(|b| b.growing().into_iter().map(allocator).collect()).collect();
     let host = host.into_iter().map(|(_, values)| values).collect();
-    let inference = Inference { context, names, addresses, growing, allocators, bound: None, _host: host };
+    let engine = Arc::clone(engine);
+    let inference = Inference {
+        context,
+        engine,
+        profiler: None,
+        names,
+        addresses,
+        growing,
+        allocators,
+        bound: None,
+        _host: host,
+    };
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }
 
@@ -307,6 +320,9 @@ fn refuse(what: impl Into<String>, next: &str) -> Failure {
 /// One inference of a context whose tensors are all in place.
 struct Inference {
     context: Context,
+    engine: Arc<Engine>,
+    /// Where layers are timed.
+    profiler: Option<Arc<Profiler>>,
     /// The tensors in device memory, inputs first.
     names: Vec<CString>,
     /// Their places in each of the stream's buffers.
@@ -359,6 +375,20 @@ impl Work for Inference {
     /// The library learns the size of such an output from the GPU before it asks for its memory.
     fn waits(&self) -> bool {
         !self.growing.is_empty()
+    }
+
+    fn look_into(&mut self) -> Result<Option<EngineLayers>> {
+        let profiler = Arc::new(Profiler::new(self.engine.family()));
+        // Reported when they are asked for: enqueueing then waits for nothing, and graphs can be captured.
+        self.context.set_profiler(&profiler, true)?;
+        self.profiler = Some(profiler);
+        self.engine.inspected(Some(&self.context)).map(Some)
+    }
+
+    fn layers(&mut self) -> Result<Vec<(String, f32)>> {
+        let Some(profiler) = &self.profiler else { return Ok(Vec::new()) };
+        self.context.report()?;
+        Ok(profiler.take())
     }
 }
 

@@ -111,6 +111,11 @@ impl Engine {
         self.object.api()
     }
 
+    /// The family of the library that loaded it.
+    pub(super) fn family(&self) -> Family {
+        self.api().family()
+    }
+
     /// The name that the engine was built with.
     pub fn name(&self) -> Result<String> {
         Ok(said!(self.object, engine::GET_NAME))

@@ -5,7 +5,8 @@ use crate::case::sha256_hex;
 use crate::cli::compare::natural;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
-use crate::trtexec::{self, Layer, TrtexecFile, TrtexecOutput};
+use crate::layers::{self, EngineLayers, LayerTimes};
+use crate::trtexec::{self, TrtexecFile, TrtexecOutput};
 use std::path::{Path, PathBuf};
 
 /// Everything that was found.
@@ -15,8 +16,10 @@ pub struct FoundExports {
     pub times: Vec<(String, String)>,
     /// What the program printed.
     pub output: TrtexecOutput,
-    /// Its layers; empty without that file.
-    pub layers: Vec<Layer>,
+    /// What its layers take; `None` without that file.
+    pub profile: Option<LayerTimes>,
+    /// What the engine tells of its layers; `None` without that file.
+    pub engine: Option<EngineLayers>,
     /// The hash of that file.
     pub layers_sha256: Option<String>,
     /// The plan's hash and size in bytes.
@@ -34,7 +37,11 @@ pub fn find(args: &TrtexecArgs) -> Result<FoundExports> {
     let mut all: Vec<(TrtexecFile, ImportFile)> = Vec::new();
     for path in &args.paths {
         if path.is_dir() {
+            let before = all.len();
             folder(path, &mut all)?;
+            if !all[before..].iter().any(|(kind, _)| *kind == TrtexecFile::Times) {
+                return Err(other(&path.display().to_string(), "holds no export of times"));
+            }
         } else {
             // Whatever it is: the reader of times says what is wrong with it.
             all.push((TrtexecFile::Times, read(path)?));
@@ -67,13 +74,27 @@ pub fn find(args: &TrtexecArgs) -> Result<FoundExports> {
     Ok(found)
 }
 
+/// Everything that trtexec exported into a folder, or one file of it, by what it contains. What it printed is left out:
+/// folders hold logs of several sessions, and they tell nothing of layers.
+pub fn all_in(path: &Path) -> Result<FoundExports> {
+    let mut all = Vec::new();
+    if path.is_dir() {
+        folder(path, &mut all)?;
+    } else {
+        let file = read(path)?;
+        let kind = trtexec::kind(&file.text).ok_or_else(|| other(&file.name, "is no export of trtexec"))?;
+        all.push((kind, file));
+    }
+    all.retain(|(kind, _)| !matches!(kind, TrtexecFile::Log | TrtexecFile::Summary));
+    put_together(all)
+}
+
 /// The files of a folder that are trtexec's; others may lie beside them.
 fn folder(dir: &Path, all: &mut Vec<(TrtexecFile, ImportFile)>) -> Result<()> {
     let entries = std::fs::read_dir(dir).map_err(|e| Failure::io("read the folder", dir, &e))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
     // 2 before 10: the order in which people number runs.
     paths.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
-    let before = all.len();
     for path in paths {
         let wanted = path.extension().is_some_and(|e| ["json", "log", "txt"].iter().any(|w| e == *w));
         if !wanted {
@@ -88,9 +109,6 @@ fn folder(dir: &Path, all: &mut Vec<(TrtexecFile, ImportFile)>) -> Result<()> {
             // Cut off before its first key, it may have been anything.
             return Err(other(&file.name, &format!("is no whole JSON ({e})")));
         }
-    }
-    if !all[before..].iter().any(|(kind, _)| *kind == TrtexecFile::Times) {
-        return Err(other(&dir.display().to_string(), "holds no export of times"));
     }
     Ok(())
 }
@@ -110,9 +128,12 @@ fn put_together(all: Vec<(TrtexecFile, ImportFile)>) -> Result<FoundExports> {
             TrtexecFile::Layers => info = Some(file),
         }
     }
-    if let Some(profile) = profile {
-        let text = info.as_ref().map(|f| f.text.as_str());
-        found.layers = trtexec::layers(&profile.text, text).map_err(|why| other(&profile.name, &why))?;
+    let read = |file: &ImportFile, why: String| other(&file.name, &why);
+    if let Some(file) = &profile {
+        found.profile = Some(layers::profile(&file.text).map_err(|why| read(file, why))?);
+    }
+    if let Some(file) = &info {
+        found.engine = Some(layers::inspect(&file.text).map_err(|why| read(file, why))?);
     }
     found.layers_sha256 = info.map(|f| sha256_hex(f.text.as_bytes()));
     Ok(found)
@@ -143,7 +164,7 @@ fn read(path: &Path) -> Result<ImportFile> {
     }
 }
 
-fn other(name: &str, why: &str) -> Failure {
+pub fn other(name: &str, why: &str) -> Failure {
     Failure::new(FailureKind::Format, format!("{name} {why}"))
         .next("see `cargo trt-perf import trtexec --help` for the files that are meant")
 }

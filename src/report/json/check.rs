@@ -1,6 +1,6 @@
 //! A check as messages: its rows, what head adds to the baselines, what drifted, and its end.
 
-use super::{compared_case, path};
+use super::{compared_case, layer_changes, path};
 use crate::acceptance::AcceptanceStatus;
 use crate::message::{
     AcceptanceSaid, AddedAcceptance, AddedBaseline, AddedByCommit, ChangedSetting, ChangedSettingOfCases,
@@ -13,6 +13,10 @@ use crate::record::{Acceptance, Record};
 /// What a check came to, but for its last message: its rows, what head adds to the baselines, what drifted.
 pub fn checked(checked: &Checked) -> Vec<Message> {
     let rows = checked.rows.values().map(|row| Message::Checked(Box::new(checked_case(row, checked))));
+    let explained = checked
+        .rows
+        .values()
+        .filter_map(|row| row.explained.as_ref().map(|found| layer_changes(Some(&row.comparison.id), found)));
     let added = checked.added.iter().map(|file| Message::AddedBaseline(added_baseline(file)));
     let drifted = checked.drifted.iter().map(|(id, (comparison, base))| {
         Message::Drift(Drift {
@@ -21,7 +25,7 @@ pub fn checked(checked: &Checked) -> Vec<Message> {
             comparison: compared_case(comparison, None),
         })
     });
-    rows.chain(added).chain(drifted).collect()
+    rows.chain(explained).chain(added).chain(drifted).collect()
 }
 
 /// Its last message.

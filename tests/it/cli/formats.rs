@@ -220,6 +220,7 @@ prop_compose! {
             budget: budget.map(|(max_ns, quantile)| Budget { max_ns, quantile }),
             open: budget.map(|(max_ns, _)| OpenIdentity { arrivals: "poisson".into(), budgets_ns: vec![max_ns], batch_delay_ns: Some(3) }),
             shapes: names.clone(),
+            layers_sha256: throughput.then(|| "l".repeat(64)),
             discovery: throughput.then(|| Discovery {
                 axes: Axes { batch: vec![point.0, 1], streams: vec![point.1], cuda_graph: vec![point.3], ..Axes::default() },
                 cells: vec![Tried {
@@ -239,7 +240,7 @@ prop_compose! {
                     trtexec_args: if throughput { vec!["--fp16".into()] } else { vec![] },
                     ..BuildOptions::default()
                 },
-                threads: engine.4, build_ns: engine.5, engine_bytes: engine.6,
+                threads: engine.4, tactics_sha256: throughput.then(|| "t".repeat(64)), build_ns: engine.5, engine_bytes: engine.6,
                 builds: throughput.then(|| EngineBuild { payload_sha256: "b".repeat(64), build_ns: engine.5, engine_bytes: engine.6 }).into_iter().collect(),
                 kernels: throughput.then(|| KeptKernels { sha256: "k".repeat(64), cold_load_ns: engine.5 }),
             },

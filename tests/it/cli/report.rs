@@ -66,6 +66,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
         open: None,
         shapes: BTreeMap::from([("image".to_owned(), "1x3x224x224".to_owned())]),
         discovery: None,
+        layers_sha256: None,
         engine: EngineRecord {
             inputs_hash: "e".repeat(64),
             payload_sha256: "f".repeat(64),
@@ -74,6 +75,7 @@ fn case(means_ns: &[f64]) -> CaseRecord {
             library: "rten 0.27.0".into(),
             build: BuildOptions::default(),
             threads: 1,
+            tactics_sha256: None,
             build_ns: 1_234_000_000,
             engine_bytes: 98 << 20,
             kernels: None,

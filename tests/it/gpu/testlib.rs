@@ -346,3 +346,55 @@ fn values_decide_shapes_and_outputs_have_the_shape_that_values_gave_them() {
         }
     }
 }
+
+#[test]
+fn layers_are_timed_in_a_pass_of_their_own_and_kept_beside_a_record() {
+    if !gpu() {
+        return;
+    }
+    for file in RELEASES {
+        for graph in [&[][..], &["--cuda-graph"]] {
+            let lab = Lab::new(file);
+            let layers = |more: &[&str]| {
+                let (model, folder) =
+                    (sample("mlp.onnx").display().to_string(), lab.installed.folder().display().to_string());
+                let mut args = vec!["layers", &model, "--backend", "tensorrt", "--tensorrt", &folder];
+                args.extend(["--build", "profiling-verbosity=detailed", "--scenario", "latency"]);
+                args.extend(["--warm-up", "20ms", "--measure", "100ms", "--processes", "2"]);
+                args.extend(["--message-format", "json"]);
+                args.extend(graph.iter().chain(more));
+                let mut command = lab.bench.0.command(".", &args);
+                lab.installed.tell(&mut command, "");
+                let ran = Ran::of(command);
+                assert_eq!(ran.code, Some(0), "{file} {graph:?} {ran}");
+                ran
+            };
+            let ran = layers(&[]);
+            let said = ran.message("layers");
+            // The library invents a hundredth of a millisecond more for each.
+            let all = said["layers"].as_array().expect("a list");
+            for (number, layer) in all.iter().rev().enumerate() {
+                let ns = estimate(layer, "/time_ns");
+                assert!((ns - 1e4 * (number + 1) as f64).abs() < 2.0, "{file} {graph:?}: {layer}");
+            }
+            assert!(all.len() > 2 && said["detailed"] == true && !said["tactics_sha256"].is_null(), "{said}");
+            assert_eq!(said["processes"], 2);
+            let whole = estimate(&said, "/gpu_ns");
+            assert!(
+                (estimate(&said, "/sum_ns") + estimate(&said, "/residual_ns") - whole).abs() < 1e-6,
+                "{said}"
+            );
+            let record = ran.message("session-finished");
+            let again =
+                layers(&["--compare", record["record"].as_str().expect("a path")]).message("layer-changes");
+            assert_eq!(
+                (&again["same_tactics"], &again["aligned"]),
+                (&true.into(), &again["computing"]),
+                "{again}"
+            );
+            let calls = lab.installed.calls();
+            calls.check_lifecycle();
+            assert!(calls.has("setEnqueueEmitsProfile(false)"), "{file} {graph:?}: {calls:#?}");
+        }
+    }
+}

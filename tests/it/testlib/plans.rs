@@ -65,7 +65,7 @@ fn a_trusted_plan_is_the_engine_and_tells_its_own_inputs() {
         assert!(header.facts["made elsewhere"].starts_with("by TensorRT"), "{:?}", header.facts);
         let calls = installed.calls();
         calls.check_lifecycle();
-        assert_eq!(loads(&calls), 1, "{file}: {calls:#?}");
+        assert_eq!(loads(&calls), 2, "{file}: for its inputs, and for its tactics: {calls:#?}");
         assert!(!calls.has("createInferBuilder"), "{file}: {calls:#?}");
         let outside = build(&s, &installed, &["--trust-plan", "--shape", "x:5x16"]);
         let says = "the shape 5x16 given for input `x` does not fit the model, which declares [4–4, 16]";

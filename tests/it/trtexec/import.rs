@@ -4,6 +4,7 @@ use super::fixtures::{log, times};
 use crate::support::{Ran, Sandbox, shared};
 use proptest::prelude::*;
 use trt_perf::config::Wait;
+use trt_perf::layers;
 use trt_perf::record::Record;
 use trt_perf::trtexec;
 
@@ -175,7 +176,7 @@ fn layers_are_shown_and_tell_engines_apart() {
     sandbox.write("s/profile.json", profile);
     sandbox.write("s/graph.json", layers);
     let ran = import(&sandbox, &["s"]);
-    ran.says(0, &["1.5000 ms", "75%", "conv1  (CaskConvolution, FP16)"]);
+    ran.says(0, &["1.5000 ms", "75%", "fp16   CaskConvolution", "conv1"]);
     let (_, one) = written(&sandbox, &ran);
     sandbox.write("other.json", layers.replace("FP16", "FP32"));
     let (_, two) = written(&sandbox, &import(&sandbox, &["s", "--layers", "other.json"]));
@@ -183,6 +184,9 @@ fn layers_are_shown_and_tell_engines_apart() {
     let (_, three) = written(&sandbox, &import(&sandbox, &["s", "--engine", "x.plan"]));
     let engine = |r: &Record| r.cases["p/m/default/latency"].engine.clone();
     assert_ne!(engine(&one).inputs_hash, engine(&two).inputs_hash);
+    assert!(
+        engine(&one).tactics_sha256.is_some() && engine(&one).tactics_sha256 != engine(&two).tactics_sha256
+    );
     assert_eq!((engine(&three).engine_bytes, engine(&three).payload_sha256.len()), (4, 64));
 }
 
@@ -290,7 +294,7 @@ proptest! {
             for text in [mutated, shorter, longer] {
                 let _ = trtexec::kind(&text);
                 let _ = trtexec::read_output(&text);
-                let _ = trtexec::layers(&text, Some(&text));
+                let _ = (layers::profile(&text), layers::inspect(&text));
                 if let Ok(t) = trtexec::times(&text, warm) {
                     prop_assert!(t.requests.iter().all(|r| r.latency_ms.is_finite() && r.latency_ms > 0.0));
                 }
