@@ -19,6 +19,7 @@ pub mod context;
 mod foreign;
 mod gpu;
 mod host_tensor;
+mod inference;
 mod inspector;
 mod network;
 mod options;
