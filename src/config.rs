@@ -84,7 +84,7 @@ pub struct Package {
 }
 
 /// What the command line adds to the configuration.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--config KEY=VALUE` and its short forms, as one table.
     pub settings: Map<String, Value>,
@@ -94,6 +94,18 @@ pub struct Overrides {
     pub inputs: BTreeMap<String, PathBuf>,
     /// `--expect NAME=FILE`: `.npy` files by the output that has to match them.
     pub expect: BTreeMap<String, PathBuf>,
+}
+
+impl Overrides {
+    /// Those for one of several models: a shape may name the model before the input.
+    fn for_model(&self, model: &str, models: &[String]) -> Self {
+        let named = |(input, shape): &(String, ShapeSpec)| match input.split_once(':') {
+            Some((of, input)) if of == model => Some((input.to_owned(), shape.clone())),
+            Some((of, _)) if models.iter().any(|m| m == of) => None,
+            _ => Some((input.clone(), shape.clone())),
+        };
+        Self { shapes: self.shapes.iter().filter_map(named).collect(), ..self.clone() }
+    }
 }
 
 /// A model as configured.
@@ -183,6 +195,34 @@ impl Project {
         }
         problems.check()?;
         Ok(models)
+    }
+
+    /// Models named on the command line. Where files have the same stem, their paths name them; a shape for
+    /// `MODEL:INPUT` is for the one model.
+    pub fn ad_hocs(&self, paths: &[PathBuf], overrides: &Overrides) -> Result<Vec<Model>> {
+        let stem =
+            |path: &Path| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let stems: Vec<String> = paths.iter().map(|path| stem(path)).collect();
+        let names: Vec<String> = (paths.iter().zip(&stems))
+            .map(|(path, stem)| match stems.iter().filter(|s| *s == stem).count() {
+                1 => stem.clone(),
+                _ => self.path_name(path),
+            })
+            .collect();
+        (paths.iter().zip(&names))
+            .map(|(path, name)| {
+                let model = self.ad_hoc(path, &overrides.for_model(name, &names))?;
+                Ok(Model { name: name.clone(), ..model })
+            })
+            .collect()
+    }
+
+    /// A file's path within the project as one word.
+    fn path_name(&self, path: &Path) -> String {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).with_extension("");
+        let inside = path.strip_prefix(&self.root).unwrap_or(&path);
+        let parts = inside.components().filter(|c| matches!(c, std::path::Component::Normal(_)));
+        parts.map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join(".")
     }
 
     /// A model named on the command line, with no configuration but the overrides.

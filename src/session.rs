@@ -74,6 +74,7 @@ pub fn run(setup: &Setup, cases: &[Case], session_sd_frac: Option<f64>) -> Resul
     session.history.given = session_sd_frac.map(Sessions::given);
     let (cases, pins) = session.pinned(cases);
     let engines = build_all(&session, &cases);
+    ensure_some_make_sense(&engines)?;
     let mut outcome = RunOutcome {
         record: new_record(&session, session.source.clone()),
         written: None,
@@ -111,6 +112,27 @@ pub fn run(setup: &Setup, cases: &[Case], session_sd_frac: Option<f64>) -> Resul
         outcome.written = Some(store.save(&mut outcome.record));
     }
     Ok(outcome)
+}
+
+/// Fails where there is nothing but mistakes in what is asked of the models. Only a worker reads models, so that is found late;
+/// each mistake is told once, and nothing is stored, as where it is found at once. Beside cases that can be measured a
+/// mistake is a row.
+fn ensure_some_make_sense(engines: &BTreeMap<String, Result<Built>>) -> Result<()> {
+    let is_mistake = |engine: &&Result<Built>| engine.as_ref().is_err_and(|f| f.kind == FailureKind::Usage);
+    if engines.is_empty() || !engines.values().all(|engine| is_mistake(&engine)) {
+        return Ok(());
+    }
+    let mut told: Vec<&Failure> = Vec::new();
+    for mistake in engines.values().filter_map(|engine| engine.as_ref().err()) {
+        if !told.iter().any(|known| known.message == mistake.message) {
+            told.push(mistake);
+        }
+    }
+    match told[..] {
+        [one] => Err(one.clone()),
+        _ => Err(Failure::usage(format!("{} mistakes in what is asked of the models:", told.len()))
+            .parts(told.into_iter().map(Failure::to_string).collect())),
+    }
 }
 
 /// Withholds what chance alone would produce among so many cases. Each was shown when it was done: what is withheld now

@@ -42,11 +42,11 @@ struct PairArgs {
     #[arg(
         long = "shape",
         value_name = "NAME:DIMS",
-        help = "Shape of an input, such as input:1x3x224x224; input:scalar for rank 0; sizes:[224,224] for values that decide shapes"
+        help = "Shape of an input, such as input:1x3x224x224; input:scalar for rank 0; sizes:[224,224] for values that decide shapes; MODEL:NAME:DIMS where several models are named"
     )]
     shapes: Vec<String>,
-    /// Feed an input from a .npy file instead of seeded random values
-    #[arg(long = "input", value_name = "NAME=FILE")]
+    /// Feed an input from a .npy file, or with a whole number (sr=16000) or a list of them, instead of seeded random values
+    #[arg(long = "input", value_name = "NAME=FILE|NUMBER")]
     inputs: Vec<String>,
     /// Check an output against a .npy file
     #[arg(long = "expect", value_name = "NAME=FILE")]
@@ -137,10 +137,18 @@ impl SettingArgs {
             .shapes
             .iter()
             .map(|s| ShapeSpec::parse_named(s).map_err(|e| Failure::usage(e).context("--shape")));
+        let mut shapes: Vec<(String, ShapeSpec)> = shapes.collect::<Result<_>>()?;
+        let (numbers, paths): (Vec<&String>, Vec<&String>) =
+            self.pairs.inputs.iter().partition(|arg| number(arg).is_some());
+        for (name, value) in numbers.into_iter().filter_map(|arg| number(arg)) {
+            let spec = ShapeSpec::read(&serde_json::json!({ "values": value }));
+            let named = |why| Failure::usage(format!("input `{name}` {why}")).context("--input");
+            shapes.push((name.to_owned(), spec.map_err(named)?));
+        }
         Ok(Overrides {
             settings,
-            shapes: shapes.collect::<Result<_>>()?,
-            inputs: files("--input", &self.pairs.inputs)?,
+            shapes,
+            inputs: files("--input", paths)?,
             expect: files("--expect", &self.pairs.expect)?,
         })
     }
@@ -172,8 +180,15 @@ pub fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
     }
 }
 
-fn files(option: &str, args: &[String]) -> Result<BTreeMap<String, PathBuf>> {
-    args.iter()
+/// `NAME=NUMBER` or `NAME=[NUMBER,…]`: a name and what is no file.
+fn number(arg: &str) -> Option<(&str, Value)> {
+    let (name, text) = arg.split_once('=').filter(|(name, _)| !name.is_empty())?;
+    let value: Value = serde_json::from_str(text).ok()?;
+    matches!(value, Value::Number(_) | Value::Array(_)).then_some((name, value))
+}
+
+fn files<'a>(option: &str, args: impl IntoIterator<Item = &'a String>) -> Result<BTreeMap<String, PathBuf>> {
+    args.into_iter()
         .map(|arg| {
             // Tensor names may hold an equals sign as little as files begin with one.
             let (name, path) =

@@ -90,7 +90,7 @@ impl CaseArgs {
             (files.is_empty() || !filter.names.is_empty()).then(|| project.models(&self.package, overrides));
         Ok(AskedModels {
             configured: configured.transpose()?,
-            files: files.iter().map(|f| project.ad_hoc(f, overrides)).collect::<Result<_>>()?,
+            files: project.ad_hocs(&files, overrides)?,
             filter,
         })
     }

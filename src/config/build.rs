@@ -7,6 +7,9 @@ use crate::units::parse_percent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// What trtexec has an option for, and people write as a key.
+const PRECISIONS: [&str; 4] = ["fp16", "bf16", "fp8", "int8"];
+
 /// How the engine is made; part of the engine inputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -60,8 +63,20 @@ impl BuildLayer {
     /// Reads `debug-extra-work` and the table `build` out of `table`.
     pub fn read(table: &mut Table) -> Self {
         let debug_extra_work_frac = table.get("debug-extra-work", extra_work);
-        let Some(map) = table.sub("build") else { return Self { debug_extra_work_frac, ..Self::default() } };
+        let Some(mut map) = table.sub("build") else {
+            return Self { debug_extra_work_frac, ..Self::default() };
+        };
         let place = table.place.table(format!("{} build", table.place.table));
+        for word in PRECISIONS.into_iter().filter(|word| map.remove(*word).is_some()) {
+            table.problems.add(
+                &place,
+                word,
+                format!(
+                    "is no key; write precisions = [\"{word}\"] for TensorRT 10. TensorRT 11 and RTX are strongly typed: \
+                     export the model in that precision"
+                ),
+            );
+        }
         let mut build = Table::new(map, place, table.problems);
         let layer = Self {
             optimize: build.get("optimize", boolean),

@@ -20,12 +20,18 @@ pub(super) struct Part {
 
 impl Part {
     pub fn read(table: &mut Table, dir: &Path) -> Self {
+        let mut numbers = Vec::new();
         let mut files = |key: &'static str| -> BTreeMap<String, PathBuf> {
             table
                 .sub(key)
                 .unwrap_or_default()
                 .into_iter()
                 .filter_map(|(name, v)| match table::text(&v) {
+                    // What it holds, and no file.
+                    Err(_) if key == "inputs" && (v.is_i64() || v.is_array()) => {
+                        numbers.push((name, v));
+                        None
+                    }
                     Ok(path) => Some((name, dir.join(path))),
                     Err(why) => {
                         table.problem(key, format!("tensor `{name}` {why}: the path of a .npy file"));
@@ -44,7 +50,14 @@ impl Part {
             Some(Ok(shapes)) => shapes,
             None => Vec::new(),
         };
-        Self { layer: SettingsLayer::read(table), shapes: shapes.into_iter().collect(), inputs, expect }
+        let mut shapes: BTreeMap<String, ShapeSpec> = shapes.into_iter().collect();
+        for (name, value) in numbers {
+            match ShapeSpec::read(&serde_json::json!({ "values": value })) {
+                Ok(spec) => drop(shapes.insert(name, spec)),
+                Err(why) => table.problem("inputs", format!("tensor `{name}` {why}")),
+            }
+        }
+        Self { layer: SettingsLayer::read(table), shapes, inputs, expect }
     }
 
     pub fn over(self, below: &Self) -> Self {

@@ -1,6 +1,7 @@
 //! Drives the real program: real models, real Cargo projects, real git repositories, all in temporary folders.
 
 mod arrays;
+mod asked;
 mod bad_input;
 mod baselines;
 mod capacity;

@@ -8,7 +8,7 @@ use super::trees::extract;
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
 use crate::case::{self, BackendKind, Case, CaseFilter};
-use crate::config::{Model, Overrides, Project, is_plan};
+use crate::config::{Overrides, Project, is_plan};
 use crate::engine::{self, PlanHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -274,11 +274,9 @@ impl Finder<'_> {
             true => project.models(asked.packages, overrides)?,
             false => Vec::new(),
         };
-        let files: Vec<Model> = asked
-            .files
-            .iter()
-            .map(|file| project.ad_hoc(&self.same_file(file, project)?, overrides))
-            .collect::<Result<_>>()?;
+        let files: Vec<PathBuf> =
+            asked.files.iter().map(|file| self.same_file(file, project)).collect::<Result<_>>()?;
+        let files = project.ad_hocs(&files, overrides)?;
         Ok([case::cases(&configured, host()), case::cases(&files, host())])
     }
 

@@ -26,7 +26,7 @@ fn every_mistake_is_named_in_one_run() {
         "[package.metadata.trt-perf]\npercentile = 101\nseed = -1\natol = -0.5\nallow-non-finite = \"yes\"\n"
             .to_owned()
             + &model("files", "../a/mlp.onnx")
-            + "inputs = { x = \"none.npy\", y = 3 }\nexpect = \"all\"\nwarm-up = 5\n";
+            + "inputs = { x = \"none.npy\", y = true }\nexpect = \"all\"\nwarm-up = 5\n";
     s.add_package("a", "a", &a);
     s.add_package("b", "b", &b);
     s.copy("mlp.onnx", "a/mlp.onnx");
@@ -71,7 +71,10 @@ fn every_mistake_is_named_in_one_run() {
         (&b_table, "`seed`: is the number -1, where a whole number of at least 0 is meant"),
         (&b_table, "`atol`: is -0.5; a tolerance is zero or more"),
         (&b_table, "`allow-non-finite`: is the text \"yes\", where true or false is meant"),
-        (&b_model, "`inputs`: tensor `y` is the number 3, where a text is meant: the path of a .npy file"),
+        (
+            &b_model,
+            "`inputs`: tensor `y` is the boolean true, where a text is meant: the path of a .npy file",
+        ),
         (&b_model, "`inputs`: there is no file "),
         (&b_model, "`expect`: is the text \"all\", where a table is meant"),
         (&b_model, "`warm-up`: is the number 5, where a text is meant"),
@@ -193,7 +196,7 @@ fn batches_without_a_batch_to_fill_are_a_mistake_with_its_place() {
         s.path("Cargo.toml").display()
     );
     s.run(".", &["run"]).says(
-        101,
+        2,
         &[&place, "`batches` is set, but no input has a batch to fill in", "next: take `batches` out"],
     );
     s.copy("half.onnx", "half.onnx");

@@ -57,7 +57,7 @@ fn open_dimensions_are_left_to_fill_in() {
     let line = "#shapes = { \"token_ids\" = [\"batch\", ?], \"attention_mask\" = [\"batch\", ?] }\n";
     assert!(text.contains(line), "no {line:?} in\n{text}");
     s.run("repo", &["run", "--scenario", "latency"]).says(
-        101,
+        2,
         &[
             "trt-perf.toml, [[model]] \"encoder\"",
             "input `token_ids` has the dynamic dimension `batch`",

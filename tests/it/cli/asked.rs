@@ -1,0 +1,68 @@
+//! What is asked of models on the command line and in tables, and mistakes that only the model shows.
+
+use crate::support::{QUICK_ARGS, Sandbox, files_below, model};
+
+#[test]
+fn files_of_the_same_stem_are_named_by_their_paths() {
+    let s = Sandbox::new();
+    for to in ["a/mlp.onnx", "b/mlp.onnx", "cnn.onnx"] {
+        s.copy(to.rsplit('/').next().expect("a name"), to);
+    }
+    let list = |args: &[&str]| s.run(".", &[&["run", "--list", "--scenario", "latency"], args].concat());
+    list(&["a/mlp.onnx", "b/mlp.onnx", "cnn.onnx"])
+        .says(0, &["files/a.mlp/default/latency\nfiles/b.mlp/default/latency\nfiles/cnn/default/latency\n"]);
+    list(&["a/mlp.onnx"]).says(0, &["files/mlp/default/latency\n"]);
+    list(&["a/mlp.onnx", "./a/mlp.onnx"]).says(2, &["two cases have the id files/a.mlp/default/latency"]);
+}
+
+#[test]
+fn a_shape_may_be_for_one_of_several_models() {
+    let s = Sandbox::new();
+    s.copy("cnn.onnx", "cnn.onnx");
+    s.copy("cnn.onnx", "other.onnx");
+    let shapes = ["--shape", "cnn:image:2x3x32x32", "--shape", "other:image:3x3x32x32"];
+    s.run(".", &[&["run", "cnn.onnx", "other.onnx"], &shapes[..], &QUICK_ARGS].concat()).says(0, &[]);
+    let record = s.record("target");
+    let shape = |id: &str| record.cases[id].shapes["image"].clone();
+    assert_eq!(shape("files/cnn/default/latency"), "2x3x32x32");
+    assert_eq!(shape("files/other/default/latency"), "3x3x32x32");
+}
+
+#[test]
+fn an_input_may_be_a_number_or_a_list() {
+    let s = Sandbox::new();
+    s.copy("resize.onnx", "resize.onnx");
+    let quick = [&["run", "resize.onnx"], &QUICK_ARGS[..]].concat();
+    s.run(".", &[&quick[..], &["--input", "sizes=[1,3,16,24]"]].concat())
+        .says(0, &["files/resize/default/latency"]);
+    s.run(".", &[&quick[..], &["--input", "sizes=[1.5]"]].concat()).says(2, &["--input", "input `sizes`"]);
+    let table = "[[model]]\nname = \"r\"\npath = \"resize.onnx\"\ninputs = { sizes = [1, 3, 16, 24] }\n";
+    s.write("trt-perf.toml", table);
+    s.run(".", &[&["run"], &QUICK_ARGS[..]].concat()).says(0, &["project/r/default/latency"]);
+}
+
+#[test]
+fn mistakes_that_only_the_model_shows_are_told_once_and_nothing_is_measured() {
+    let s = Sandbox::package(&model("a", "cnn.onnx"));
+    s.copy("cnn.onnx", "cnn.onnx");
+    let ran = s.run(".", &["run", "--scenario", "latency", "--scenario", "throughput"]);
+    ran.says(2, &["input `image` has the dynamic dimension `batch`", "next: give its shape"]);
+    assert_eq!(ran.err.matches("dynamic dimension").count(), 1, "{ran}");
+    assert!(
+        files_below(&s.path("target/trt-perf/results")).is_empty() && !ran.err.contains("measuring"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_precision_written_as_trtexec_has_it_says_what_to_write() {
+    let s = Sandbox::package(&(model("a", "mlp.onnx") + "build = { fp16 = true }\n"));
+    s.copy("mlp.onnx", "mlp.onnx");
+    s.run(".", &["run"]).says(
+        2,
+        &[
+            "key `fp16`: is no key; write precisions = [\"fp16\"] for TensorRT 10",
+            "export the model in that precision",
+        ],
+    );
+}
