@@ -311,7 +311,7 @@ fn kept(s: &Sandbox, ns: [f64; 2]) -> String {
     let text =
         trt_perf::layers::wire::write(&engine, &[LayerRun { times, gpu_ns: Some(ns[0] + ns[1] + 100.0) }]);
     let sha256 = sha256_hex(text.as_bytes());
-    s.write(format!("target/trt-perf/layers/{sha256}.json"), text);
+    s.write(format!(".trt-perf/layers/{sha256}.json"), text);
     record.cases.values_mut().for_each(|case| case.layers_sha256 = Some(sha256.clone()));
     let written = format!("{}.json", ns[0]);
     s.write(&written, record::wire::write(&mut record));
@@ -329,7 +329,7 @@ fn records_with_layers_are_shown_and_compared_without_measuring() {
     assert!(ours.code != Some(0) && ours.err.contains("next:"), "{ours}");
     exported(&s, "exports", PROFILE, LAYERS);
     layers(&s, &[&head, "--compare", "exports"]).says(0, &["= sum of the layers"]);
-    let file = std::fs::read_dir(s.path("target/trt-perf/layers"))
+    let file = std::fs::read_dir(s.path(".trt-perf/layers"))
         .expect("a folder")
         .next()
         .expect("a file")

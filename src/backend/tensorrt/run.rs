@@ -193,23 +193,7 @@ fn stream(
     inputs: &[(String, Tensor)],
 ) -> Result<GpuStream<Inference>> {
     let tensors = engine.io_tensors()?;
-    let mut host = Vec::new();
-    let mut on_device = Vec::new();
-    for (name, tensor) in inputs {
-        let io = find(&tensors, name, true)?;
-        check_type(io, Some(tensor))?;
-        let dims: Vec<i64> = tensor.shape.iter().map(|d| i64::try_from(*d).unwrap_or(i64::MAX)).collect();
-        context.set_input_shape(&io.name, &dims)?;
-        if io.host {
-            host.push((io, HostTensor::new(&tensor.data)));
-        } else {
-            on_device.push((name.clone(), tensor.clone()));
-        }
-    }
-    for (io, values) in &host {
-        // SAFETY: host memory of the size of the tensor, kept as long as the context by `Inference`.
-        unsafe { context.set_tensor_address(&io.name, values.words.cast())? };
-    }
+    let (host, on_device) = bind_inputs(&mut context, &tensors, inputs)?;
     if !context.shapes_complete()? {
         return Err(refuse("an input has no shape yet", "give every input's shape with --shape"));
     }
@@ -231,7 +215,6 @@ fn stream(
     let addresses = buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect();
     let allocator = |place| Arc::new(OutputAllocator::new(family, Arc::new(OutputPlace(place))));
     let allocators = buffers.iter().map(|b| b.growing().into_iter().map(allocator).collect()).collect();
-    let host = host.into_iter().map(|(_, values)| values).collect();
     let engine = Arc::clone(engine);
     let inference = Inference {
         context,
@@ -245,6 +228,31 @@ fn stream(
         _host: host,
     };
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
+}
+
+/// Gives a context its inputs' shapes, and those tensors that it reads in host memory; what is left is for the GPU.
+fn bind_inputs(
+    context: &mut Context,
+    tensors: &[IoTensor],
+    inputs: &[(String, Tensor)],
+) -> Result<(Vec<HostTensor>, Vec<(String, Tensor)>)> {
+    let (mut host, mut on_device) = (Vec::new(), Vec::new());
+    for (name, tensor) in inputs {
+        let io = find(tensors, name, true)?;
+        check_type(io, Some(tensor))?;
+        let dims: Vec<i64> = tensor.shape.iter().map(|d| i64::try_from(*d).unwrap_or(i64::MAX)).collect();
+        context.set_input_shape(&io.name, &dims)?;
+        if !io.host {
+            on_device.push((name.clone(), tensor.clone()));
+            continue;
+        }
+        let values = HostTensor::new(&tensor.data);
+        // SAFETY: host memory of the size of the tensor, which does not move with its owner and is kept as long as the
+        // context by `Inference`.
+        unsafe { context.set_tensor_address(&io.name, values.words.cast())? };
+        host.push(values);
+    }
+    Ok((host, on_device))
 }
 
 /// The engine's tensor of this name.

@@ -14,14 +14,19 @@ use trt_perf::memory::{Leak, MemoryPhase, ProcessMemory, WrongFrees};
 
 const MIB: u64 = 1 << 20;
 
+/// Aligned as a GPU's memory is.
+#[derive(Clone)]
+#[repr(align(4096))]
+struct Page(#[expect(dead_code, reason = "memory that somebody else uses")] [u8; 4096]);
+
 /// Memory of this process, of which there is a gibibyte.
 #[derive(Default)]
-struct HostMemory(Mutex<BTreeMap<u64, Vec<u128>>>);
+struct HostMemory(Mutex<BTreeMap<u64, Vec<Page>>>);
 
 impl DeviceMemory for HostMemory {
     fn allocate(&self, bytes: u64, _: Option<StreamHandle>) -> Option<u64> {
-        let words = usize::try_from(bytes.div_ceil(16)).ok().filter(|n| *n < 1 << 26)?;
-        let mut memory = vec![0_u128; words];
+        let pages = usize::try_from(bytes.div_ceil(4096)).ok().filter(|n| *n < 1 << 18)?;
+        let mut memory = vec![Page([0; 4096]); pages];
         let address = memory.as_mut_ptr().expose_provenance() as u64;
         self.0.lock().unwrap().insert(address, memory);
         Some(address)
