@@ -230,12 +230,15 @@ fn stream(
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }
 
+/// Tensors with their names.
+type NamedTensors = Vec<(String, Tensor)>;
+
 /// Gives a context its inputs' shapes, and those tensors that it reads in host memory; what is left is for the GPU.
 fn bind_inputs(
     context: &mut Context,
     tensors: &[IoTensor],
     inputs: &[(String, Tensor)],
-) -> Result<(Vec<HostTensor>, Vec<(String, Tensor)>)> {
+) -> Result<(Vec<HostTensor>, NamedTensors)> {
     let (mut host, mut on_device) = (Vec::new(), Vec::new());
     for (name, tensor) in inputs {
         let io = find(tensors, name, true)?;
