@@ -10,7 +10,7 @@ mod layers;
 mod places;
 
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
-pub use find::{find_record, stores};
+pub use find::{find_record, newest_result, stores};
 pub use layers::{keep_layers, load_layers};
 pub use places::places;
 

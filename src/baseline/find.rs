@@ -37,6 +37,16 @@ pub fn find_record(project: &Project, name: &str) -> Result<Record> {
     by_revision(project, name, &entries)
 }
 
+/// The newest result of a session here, whatever it is of.
+pub fn newest_result(project: &Project) -> Result<Record> {
+    let [_, results] = stores(project);
+    let newest = results.list()?.into_iter().next().ok_or_else(|| {
+        Failure::new(FailureKind::Nothing, format!("there is no result in {} yet", results.dir().display()))
+            .next("measure with `cargo trt-perf run`, or name a record: a revision, a file, or an id from `cargo trt-perf baseline list`")
+    })?;
+    load(&newest.path)
+}
+
 /// Eight or more hexadecimal digits.
 fn is_id(name: &str) -> bool {
     name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit())
