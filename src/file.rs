@@ -7,7 +7,7 @@
 use crate::error::{Failure, FailureKind, Result};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read};
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// What a file should be.
@@ -95,6 +95,15 @@ pub fn read_if_there(path: &Path, expected: &Expected) -> Result<Option<Vec<u8>>
         Err(Unread::Io(e)) if e.kind() == ErrorKind::NotFound => Ok(None),
         found => found.map(Some).map_err(|why| why.failure(path, expected)),
     }
+}
+
+/// At most `most` bytes of the file's end; `None` where it cannot be read, or is not what it should be.
+pub fn tail(path: &Path, expected: &Expected, most: u64) -> Option<Vec<u8>> {
+    let (mut file, size) = open(path, expected).ok()?;
+    file.seek(SeekFrom::Start(size.saturating_sub(most))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// The file at `path` as text.

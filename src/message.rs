@@ -33,8 +33,8 @@ pub use session::{
     SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
-    CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut, HistoryPoint,
-    StoredCalibration, StoredCase, StoredMetric, StoredSpread,
+    BaselineStored, CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut,
+    HistoryPoint, StoredCalibration, StoredCase, StoredMetric, StoredSpread,
 };
 
 use crate::printable;
@@ -79,6 +79,8 @@ pub enum Message {
     Layers(Box<LayerNumbers>),
     /// From `layers --compare`, and from `check` where layers explain a change.
     LayerChanges(Box<LayerChanges>),
+    /// From `baseline list`: a stored record.
+    BaselineStored(BaselineStored),
     /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
     /// From `history`: once.

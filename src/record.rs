@@ -264,6 +264,12 @@ pub fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
 }
 
+/// `2026-11-22 10:04`, UTC.
+pub fn minute(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "unknown time".into(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
 /// `2026-11-22`, UTC.
 pub fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)

@@ -1,8 +1,31 @@
-//! The messages about stored data: a calibration, and one case over its records.
+//! The messages about stored data: a calibration, the list of baselines, and one case over its records.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// A record in the list of baselines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BaselineStored {
+    /// The id of the record; its first 8 digits where its file cannot be read.
+    pub id: String,
+    /// Its file.
+    pub path: String,
+    /// The device key.
+    pub device: String,
+    /// Seconds since 1970-01-01 UTC; null where the file cannot be read.
+    pub created_s: Option<i64>,
+    /// The full id of the commit; null where there was none.
+    pub commit: Option<String>,
+    /// Whether there were changes beside the commit; null where there was none.
+    pub dirty: Option<bool>,
+    /// The ids of its cases; null where the file cannot be read.
+    pub cases: Option<Vec<String>>,
+    /// The change that it accepts, in words; null for most.
+    pub accepts: Option<String>,
+    /// Why its file cannot be read; null where it can.
+    pub unreadable: Option<String>,
+}
 
 /// The end of a calibration.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

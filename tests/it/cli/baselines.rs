@@ -255,11 +255,31 @@ fn list_and_show_say_what_is_there() {
     let head = s.git(".", &["rev-parse", "--short=12", "HEAD"]);
     let listed = s.run(".", &["baseline", "list"]);
     listed.says(0, &[&head]);
-    let ids: Vec<&str> = listed.out.lines().map(|l| l.split_whitespace().next().unwrap()).collect();
+    assert!(listed.out.trim_start().starts_with("id "), "a header: {listed}");
+    let ids: Vec<&str> = listed.out.lines().skip(1).map(|l| l.split_whitespace().next().unwrap()).collect();
     let newest_first: Vec<Record> = files.iter().rev().map(|f| load(f).unwrap()).collect();
     assert_eq!(ids, newest_first.iter().map(|r| &r.id[..8]).collect::<Vec<_>>());
     let key = newest_first[0].device.key.as_str();
+    listed.says(0, &["time (UTC)", &trt_perf::record::minute(newest_first[0].created_s)]);
     assert_eq!(s.run(".", &["baseline", "list", "--device", key]).out, listed.out);
+    let messages = s.run_json(".", &["baseline", "list"]).1;
+    let stored: Vec<_> =
+        messages.iter().map(|m| (m["id"].as_str(), m["cases"].as_array().map(Vec::len))).collect();
+    let expected: Vec<_> = newest_first.iter().map(|r| (Some(r.id.as_str()), Some(r.cases.len()))).collect();
+    assert_eq!(stored, expected);
+    // A copy or a clone writes files in any order; what counts is when the records were made.
+    let spread = |i: i64| {
+        let mut record = Record {
+            created_s: newest_first[0].created_s - newest_first[0].created_s % 86_400 + i,
+            ..newest_first[0].clone()
+        };
+        Store::new(s.path("copies")).save(&mut record).expect("saved");
+        record.id[..8].to_owned()
+    };
+    let by_time: Vec<String> = [3, 1, 2].map(spread).to_vec();
+    let listed: Vec<String> =
+        Store::new(s.path("copies")).list().expect("listed").into_iter().map(|e| e.record8).collect();
+    assert_eq!(listed, [&by_time[0], &by_time[2], &by_time[1]].map(Clone::clone));
     s.run(".", &["baseline", "list", "--device", "gpu-none"]).says(0, &["no baselines in"]);
     // By id, by file name, by path, by revision: the newest of the commit.
     let newest = &newest_first[0];
@@ -289,10 +309,11 @@ fn prune_keeps_the_newest_holder_of_every_case() {
     let (s, files) = three_baselines();
     // Both cases have a newer holder than the first record.
     let ran = s.run(".", &["baseline", "prune", "--keep", "0", "--dry-run"]);
-    ran.says(0, &["1 record would be deleted"]);
+    ran.says(0, &["1 record would be deleted", "the newest that holds demo/a/default/latency"]);
     assert_eq!(ran.out.trim_end(), files[0].strip_prefix(s.path("")).unwrap().display().to_string());
     assert_eq!(s.baselines("."), files);
-    s.run(".", &["baseline", "prune", "--keep", "3"]).says(0, &["0 records deleted"]);
+    s.run(".", &["baseline", "prune", "--keep", "3"])
+        .says(0, &["0 records deleted", "one of the newest of its device"]);
     s.run(".", &["baseline", "prune", "--keep", "1"]).says(0, &["1 record deleted", "git keeps them"]);
     assert_eq!(s.baselines("."), files[1..]);
     s.run(".", &["baseline", "prune", "--keep", "0"]).says(0, &["0 records deleted"]);
