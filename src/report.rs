@@ -15,6 +15,7 @@ pub mod memory;
 pub mod plot;
 pub mod profile;
 pub mod scatter;
+pub mod several;
 pub mod style;
 pub mod terminal;
 

@@ -1,9 +1,12 @@
 //! Selects the cases of a command from the filters and files on the command line.
 
 use super::args::{MessageFormat, SettingArgs};
+use super::exit::Exit;
+use super::{out, out_message};
 use crate::case::{self, Case, CaseFilter};
 use crate::config::{Model, Overrides, Project, is_plan};
 use crate::error::{Failure, Result};
+use crate::report::json;
 use crate::session;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -30,7 +33,7 @@ pub struct CaseArgs {
 pub struct SessionArgs {
     #[command(flatten)]
     pub cases: CaseArgs,
-    /// Print the ids of what would be measured and stop
+    /// Print what would be measured and stop
     #[arg(long)]
     pub list: bool,
     /// Also store the record in baselines/, to be committed
@@ -52,6 +55,21 @@ pub struct SessionArgs {
     pub grid: GridArgs,
     #[command(flatten)]
     pub settings: SettingArgs,
+}
+
+impl SessionArgs {
+    /// Says what would be measured; `text` is a case's line for people.
+    pub fn print_list<'a>(
+        &self,
+        cases: impl Iterator<Item = &'a Case>,
+        text: impl Fn(&Case) -> String,
+    ) -> Exit {
+        match self.message_format {
+            MessageFormat::Human => out(&cases.map(|case| text(case) + "\n").collect::<String>()),
+            MessageFormat::Json => cases.for_each(|case| out_message(&json::case_listed(case))),
+        }
+        Exit::Ok
+    }
 }
 
 /// What is searched, and what to do with the winner.

@@ -48,9 +48,8 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let (grids, known) = select(asked, &project)?;
     if asked.list {
-        let line = |c: &Case| format!("{} {}\n", printable::line(&c.id), Cell::of(c).words());
-        out(&grids.iter().flat_map(|g| &g.cells).map(line).collect::<String>());
-        return Ok(Exit::Ok);
+        let line = |c: &Case| format!("{} {}", printable::line(&c.id), Cell::of(c).words());
+        return Ok(asked.print_list(grids.iter().flat_map(|g| &g.cells), line));
     }
     // Before minutes are spent on what could not be kept.
     check_write_target(asked, &grids)?;

@@ -6,18 +6,18 @@ use super::discover;
 use super::exit::{Exit, ExitPolicy};
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, write_report};
 use crate::config::Project;
 use crate::error::{Failure, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
-use crate::report::{json, terminal};
+use crate::report::{json, markdown, terminal};
 use crate::session::keep::ensure_savable;
 use crate::session::{self, Setup};
 use crate::units::plural;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Build, measure and record the cases; compare with the newest baseline of this commit's history
 ///
@@ -34,8 +34,11 @@ pub struct RunArgs {
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
     #[arg(long)]
     strict: bool,
+    /// Write the table as markdown, too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "markdown"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -55,8 +58,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let cases = asked.cases.select(&asked.settings, &project)?;
     if asked.list {
-        out(&cases.iter().map(|c| line(&c.id) + "\n").collect::<String>());
-        return Ok(Exit::Ok);
+        return Ok(asked.print_list(cases.iter(), |c| line(&c.id)));
     }
     if asked.save_baseline {
         // Before minutes are spent on a record that could not be stored.
@@ -69,7 +71,11 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let mut outcome = session::run(&setup, &cases, args.assume_session_sd)?;
     show.done();
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    finish(asked, &project, &mut outcome, gate)
+    let exit = finish(asked, &project, &mut outcome, gate)?;
+    if let Some(path) = &args.markdown {
+        write_report(path, &markdown::run(&outcome))?;
+    }
+    Ok(exit)
 }
 
 /// The table, where the record is, the baseline, and what to do next.

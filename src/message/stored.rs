@@ -27,6 +27,29 @@ pub struct BaselineStored {
     pub unreadable: Option<String>,
 }
 
+/// A case in several records.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SeveralCompared {
+    /// The case's id.
+    pub case: String,
+    /// The name of the number that is compared; nanoseconds, or inferences per second.
+    pub metric: String,
+    /// In the order of the command line.
+    pub records: Vec<SeveralValue>,
+}
+
+/// A case in one of several records.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SeveralValue {
+    /// The id of the record.
+    pub record: String,
+    /// Null where the record does not have it.
+    pub value: Option<f64>,
+    /// By which factor it is worse than the best: 1 or more. Null where there is no value, or where the case asks something
+    /// else than in the first record that holds it.
+    pub ratio: Option<f64>,
+}
+
 /// The end of a calibration.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct CalibrationFinished {

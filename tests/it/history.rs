@@ -126,7 +126,7 @@ fn stepped() -> (Sandbox, Vec<String>, Vec<String>) {
         let day = if i == 0 { 40 } else { i as i64 };
         save(
             &p,
-            if i % 2 == 0 { "baselines" } else { "target/trt-perf/results" },
+            if i % 2 == 0 { "baselines" } else { ".trt-perf/results" },
             record(commit, day, ID, case(mean)),
         )
     });
@@ -188,7 +188,7 @@ fn each_record_counts_once_and_what_is_left_out_is_said() {
     if let Some(source) = &mut dirty.source {
         source.dirty = true;
     }
-    save(&p, "target/trt-perf/results", dirty);
+    save(&p, ".trt-perf/results", dirty);
     save(&p, "baselines", record(&"f".repeat(40), 5, ID, case(1e6)));
     std::fs::write(p.path("baselines/cpu-test-1c/20260101-000000000000-00000000.json"), "{")
         .expect("written");
