@@ -7,14 +7,16 @@ mod calibrated;
 pub mod file;
 mod find;
 mod layers;
+mod named;
 mod places;
 mod prune;
 
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
-pub use find::{find_record, newest_result, stores};
+pub use find::{find_record, find_record_file, newest_result, stores};
 pub use layers::{keep_layers, load_layers};
+pub use named::{NamedBaseline, ensure_name};
 pub use places::places;
-pub use prune::{Kept, Pruning, delete, pruning};
+pub use prune::{WhyKept, Pruning, delete, pruning};
 
 use crate::compare::Metric;
 use crate::error::{Failure, Result};
@@ -96,14 +98,8 @@ impl Store {
 
     /// As [`Self::save`], for a store of baselines: refuses what is no result.
     pub fn save_baseline(&self, record: &mut Record) -> Result<PathBuf> {
-        match record.cases.iter().find(|(_, case)| case.engine.of_test_library()) {
-            None => self.save(record),
-            Some((id, case)) => Err(Failure::usage(format!(
-                "no baseline was saved: {id} ran with the {}, so it is not a real result",
-                case.engine.library
-            ))
-            .next("measure with TensorRT itself, and save that")),
-        }
+        ensure_real(record)?;
+        self.save(record)
     }
 
     /// Writes `record` for good and returns its path. `record` gets its id.
@@ -122,6 +118,18 @@ impl Store {
         let path = self.dir.join(&record.device.key).join(file_name(record));
         file::write(&path, &RECORD, &text, false)?;
         Ok(path)
+    }
+}
+
+/// Fails for what the library of our own tests answered.
+fn ensure_real(record: &Record) -> Result<()> {
+    match record.cases.iter().find(|(_, case)| case.engine.of_test_library()) {
+        None => Ok(()),
+        Some((id, case)) => Err(Failure::usage(format!(
+            "no baseline was saved: {id} ran with the {}, so it is not a real result",
+            case.engine.library
+        ))
+        .next("measure with TensorRT itself, and save that")),
     }
 }
 
@@ -176,8 +184,8 @@ pub struct Candidate<'a> {
     pub record: &'a Record,
     /// Its file.
     pub path: &'a Path,
-    /// Commits between it and HEAD.
-    pub steps: usize,
+    /// Commits between it and HEAD; `None` where somebody named it.
+    pub steps: Option<usize>,
 }
 
 /// The stored records that HEAD descends from. A file is opened when it is asked for: there can be thousands, and
@@ -219,7 +227,7 @@ impl Candidates {
 impl StoredFile {
     fn open(&self) -> Option<Candidate<'_>> {
         let record = self.record.get_or_init(|| load(&self.path)).as_ref().ok()?;
-        Some(Candidate { record, path: &self.path, steps: self.steps })
+        Some(Candidate { record, path: &self.path, steps: Some(self.steps) })
     }
 }
 

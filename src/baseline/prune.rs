@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a record stays.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kept {
+pub enum WhyKept {
     /// It is one of the newest of its device, as many as are to be kept.
     Newest,
     /// It is the newest that holds these cases.
@@ -22,7 +22,7 @@ pub enum Kept {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pruning {
     /// What stays, by device, newest first.
-    pub kept: Vec<(Entry, Kept)>,
+    pub kept: Vec<(Entry, WhyKept)>,
     /// What goes.
     pub doomed: Vec<Entry>,
 }
@@ -48,15 +48,15 @@ fn of_device(entries: Vec<Entry>, keep: usize, found: &mut Pruning) {
         let record = match load(&entry.path) {
             Ok(record) => record,
             Err(failure) => {
-                found.kept.push((entry, Kept::Unreadable(failure)));
+                found.kept.push((entry, WhyKept::Unreadable(failure)));
                 continue;
             }
         };
         let newest_of: Vec<String> =
             record.cases.keys().filter(|id| held.insert((*id).clone())).cloned().collect();
         let why = match newest_of.is_empty() {
-            _ if place < keep => Kept::Newest,
-            false => Kept::Holds(newest_of),
+            _ if place < keep => WhyKept::Newest,
+            false => WhyKept::Holds(newest_of),
             true => {
                 old.push((entry, record));
                 continue;
@@ -74,7 +74,7 @@ fn of_device(entries: Vec<Entry>, keep: usize, found: &mut Pruning) {
     while let Some((i, replaced)) = replacing(&old, &kept) {
         let (entry, record) = old.remove(i);
         kept.insert(record.id);
-        found.kept.push((entry, Kept::Replaces(replaced)));
+        found.kept.push((entry, WhyKept::Replaces(replaced)));
     }
     found.doomed.extend(old.into_iter().map(|(entry, _)| entry));
 }

@@ -8,6 +8,7 @@ use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
 use crate::error::Result;
 use crate::printable::line;
+use crate::report::baselines::StoredRecord;
 use crate::report::{self, baselines, terminal};
 use crate::session::check::accept::{AcceptRequest, accept as accept_change};
 use crate::session::keep;
@@ -38,7 +39,7 @@ pub enum BaselineVerb {
         #[arg(long, value_name = "REV")]
         base: Option<String>,
     },
-    /// List the stored records, newest first
+    /// List the stored records, newest first, and then those with a name
     List {
         /// Only this device key
         #[arg(long, value_name = "KEY")]
@@ -105,22 +106,23 @@ fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
 
 fn list(project: &Project, device: Option<&str>, long: bool, format: MessageFormat) -> Result<Exit> {
     let store = Store::new(project.baselines());
-    let entries: Vec<_> =
-        store.list()?.into_iter().filter(|e| device.is_none_or(|d| e.device_key == d)).collect();
-    if entries.is_empty() {
+    let of_commits = store.list()?.into_iter().map(|entry| {
+        let record = baseline::load(&entry.path);
+        StoredRecord { entry, name: None, record }
+    });
+    let named = store.named()?.into_iter().map(|named| {
+        let record = baseline::load(&named.path);
+        StoredRecord { entry: named.entry(record.as_ref().ok()), name: Some(named.name), record }
+    });
+    let wanted = |one: &StoredRecord| device.is_none_or(|d| one.entry.device_key == d);
+    let stored: Vec<StoredRecord> = of_commits.chain(named).filter(wanted).collect();
+    if stored.is_empty() {
         note(&format!(
             "no baselines in {}; make one with `cargo trt-perf run --save-baseline`",
             shown(store.dir())
         ));
         return Ok(Exit::Ok);
     }
-    let stored: Vec<_> = entries
-        .into_iter()
-        .map(|entry| {
-            let record = baseline::load(&entry.path);
-            (entry, record)
-        })
-        .collect();
     match format {
         MessageFormat::Human => out(&baselines::text(&stored, long)),
         MessageFormat::Json => stored.iter().for_each(|one| out_message(&baselines::message(one))),

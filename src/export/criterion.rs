@@ -8,7 +8,7 @@ use crate::compare::Metric;
 use crate::config::Scenario;
 use crate::outcome::{CONFIDENCE, Figure};
 use crate::printable;
-use crate::record::{CaseRecord, Record};
+use crate::record::{CaseRecord, Record, is_plain_name};
 use crate::rng::Rng;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ pub fn files(record: &Record, baseline: &str) -> (Vec<CriterionFile>, Vec<String
 pub fn bad_baseline(name: &str) -> Option<&'static str> {
     if name == "change" {
         Some("criterion keeps its own comparisons under this name, and critcmp skips it")
-    } else if name.is_empty() || name.starts_with('.') || name != plain(name) {
+    } else if !is_plain_name(name) {
         Some(
             "it becomes a folder, so it is made of letters, digits, `-`, `_` and `.`, and does not begin with a dot",
         )

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 /// A record in the list of baselines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BaselineStored {
-    /// The id of the record; its first 8 digits where its file cannot be read.
+    /// The id of the record; its first 8 digits, as far as they are known, where its file cannot be read.
     pub id: String,
+    /// Its name; null where it is stored as its commit's.
+    pub name: Option<String>,
     /// Its file.
     pub path: String,
     /// The device key.

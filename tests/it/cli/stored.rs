@@ -153,3 +153,42 @@ fn a_run_and_a_comparison_are_markdown_too() {
     }
     s.run(".", &["compare", "HEAD", "HEAD", "--markdown", "no/such/c.md"]).says(101, &["write the report"]);
 }
+
+#[test]
+fn a_named_baseline_is_compared_with_when_it_is_named_and_never_otherwise() {
+    let s = Sandbox::committed_mlp();
+    s.write("src/lib.rs", "// changes beside the commit are no matter for a name");
+    s.run(".", &["run", "--save-baseline=mine"]).says(0, &["/named/mine.json"]);
+    let of = |name: &str| {
+        let messages = s.run_json(".", &["baseline", "list"]).1;
+        let listed = with(&messages, "baseline-stored");
+        listed.iter().find(|m| m["name"] == name).expect("listed")["id"].clone()
+    };
+    let first = of("mine");
+    s.run(".", &["run"]).says(0, &["nothing to compare with: no baseline of this commit"]);
+    s.run(".", &["run", "--baseline", "mine"]).says(0, &["change: ", ", as named"]);
+    let (ran, messages) = s.run_json(".", &["run", "--baseline", "mine"]);
+    let base = &with(&messages, "case-finished")[0]["comparison"]["base"];
+    assert!(
+        base["steps"].is_null() && base["path"].as_str().is_some_and(|p| p.ends_with("mine.json")),
+        "{ran}"
+    );
+    s.run(".", &["run", "--save-baseline=other"]).says(0, &["/named/other.json"]);
+    s.run(".", &["compare", "mine", "other"]).says(0, &["demo/mlp/default/latency"]);
+    // Listed with its name, and neither pruned nor part of the history.
+    s.run(".", &["baseline", "list"]).says(0, &["name", "mine", "other"]);
+    s.run(".", &["baseline", "prune", "--keep", "0"]).says(0, &["0 records deleted"]);
+    // The same name again takes the place.
+    s.run(".", &["run", "--save-baseline=mine"]).says(0, &["/named/mine.json"]);
+    assert_ne!(of("mine"), first);
+    let names = with(&s.run_json(".", &["baseline", "list"]).1, "baseline-stored")
+        .iter()
+        .map(|m| m["name"].clone())
+        .collect::<Vec<_>>();
+    assert_eq!(names, ["mine", "other"]);
+    s.run(".", &["run", "--save-baseline=../x"]).says(2, &["cannot be the name of a baseline"]);
+    s.run(".", &["run", "--baseline", "othr"])
+        .says(4, &["`othr` is no record file", "did you mean the record other?"]);
+    s.run(".", &["discover", "--save-baseline=x", "--max-latency", "1s"])
+        .says(2, &["say --save-baseline alone"]);
+}
