@@ -16,7 +16,7 @@ pub use find::{find_record, find_record_file, newest_result, stores};
 pub use layers::{keep_layers, load_layers};
 pub use named::{NamedBaseline, ensure_name};
 pub use places::places;
-pub use prune::{WhyKept, Pruning, delete, pruning};
+pub use prune::{Pruning, WhyKept, delete, pruning};
 
 use crate::compare::Metric;
 use crate::error::{Failure, Result};

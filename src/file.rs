@@ -118,8 +118,12 @@ pub fn not(path: &Path, why: &str, expected: &Expected) -> Failure {
     Failure::new(FailureKind::Format, what).next(expected.next)
 }
 
+/// How a pointer of Git LFS begins, which stands in a large file's place until Git LFS fetches that.
+pub const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/v1";
+
 /// Why a file was not read.
 enum Unread {
+    LfsPointer,
     Io(Error),
     Is(&'static str),
     TooLarge,
@@ -128,6 +132,14 @@ enum Unread {
 impl Unread {
     fn failure(self, path: &Path, expected: &Expected) -> Failure {
         match self {
+            Self::LfsPointer => {
+                let what = format!(
+                    "{} is a pointer of Git LFS, and not the {} itself",
+                    path.display(),
+                    expected.noun
+                );
+                Failure::new(FailureKind::Format, what).next("fetch it: git lfs pull")
+            }
             Self::Io(e) => Failure::io(&format!("read the {}", expected.noun), path, &e),
             Self::Is(what) => not(path, &format!("is {what}"), expected),
             Self::TooLarge => not(path, &format!("has more than {} bytes", expected.most), expected),
@@ -143,7 +155,13 @@ fn bytes(path: &Path, expected: &Expected) -> Result<Vec<u8>, Unread> {
     })?;
     // It may grow while it is read.
     file.take(expected.most + 1).read_to_end(&mut bytes).map_err(Unread::Io)?;
-    if bytes.len() as u64 > expected.most { Err(Unread::TooLarge) } else { Ok(bytes) }
+    if bytes.len() as u64 > expected.most {
+        Err(Unread::TooLarge)
+    } else if bytes.starts_with(LFS_POINTER.as_bytes()) {
+        Err(Unread::LfsPointer)
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// The open file and its size.
@@ -209,5 +227,18 @@ mod tests {
             assert!(read_if_there(&at(name), &expected).is_err(), "{name}");
         }
         assert!(read(&at("none"), &NOTES).unwrap_err().message.contains("No such file"));
+    }
+
+    #[test]
+    fn a_pointer_of_git_lfs_is_named_with_the_way_to_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.onnx");
+        std::fs::write(&path, format!("{LFS_POINTER}\noid sha256:{}\nsize 5\n", "0".repeat(64))).unwrap();
+        let error = read(&path, &MODEL).unwrap_err();
+        assert!(
+            error.message.ends_with("m.onnx is a pointer of Git LFS, and not the model itself"),
+            "{error}"
+        );
+        assert_eq!(error.next, "fetch it: git lfs pull");
     }
 }

@@ -73,7 +73,9 @@ fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<(Path
     let named = Store::new(project.baselines()).named().unwrap_or_default();
     let fail = |what: String| {
         let known = entries.iter().map(|e| e.record8.as_str()).chain(named.iter().map(|b| b.name.as_str()));
-        let near = did_you_mean(name, known).map(|n| format!("did you mean the record {n}? "));
+        // Of an id the beginning is known.
+        let meant = if is_id(name) { &name[..8] } else { name };
+        let near = did_you_mean(meant, known).map(|n| format!("did you mean the record {n}? "));
         Failure::new(FailureKind::Nothing, what).next(format!(
             "{}name a revision with a record, a record file, a named baseline, or an id from `cargo trt-perf baseline list`",
             near.unwrap_or_default()

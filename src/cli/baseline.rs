@@ -6,7 +6,7 @@ use super::keep::{size_note, stored_note};
 use super::{note, now_s, out, out_message, project, shown};
 use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
-use crate::error::Result;
+use crate::error::{Result, did_you_mean};
 use crate::printable::line;
 use crate::report::baselines::StoredRecord;
 use crate::report::{self, baselines, terminal};
@@ -14,7 +14,7 @@ use crate::session::check::accept::{AcceptRequest, accept as accept_change};
 use crate::session::keep;
 use crate::units::plural;
 use clap::Subcommand;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[derive(Subcommand)]
@@ -114,13 +114,19 @@ fn list(project: &Project, device: Option<&str>, long: bool, format: MessageForm
         let record = baseline::load(&named.path);
         StoredRecord { entry: named.entry(record.as_ref().ok()), name: Some(named.name), record }
     });
+    let all: Vec<StoredRecord> = of_commits.chain(named).collect();
+    let keys: BTreeSet<String> = all.iter().map(|one| one.entry.device_key.clone()).collect();
     let wanted = |one: &StoredRecord| device.is_none_or(|d| one.entry.device_key == d);
-    let stored: Vec<StoredRecord> = of_commits.chain(named).filter(wanted).collect();
+    let stored: Vec<StoredRecord> = all.into_iter().filter(wanted).collect();
     if stored.is_empty() {
-        note(&format!(
-            "no baselines in {}; make one with `cargo trt-perf run --save-baseline`",
-            shown(store.dir())
-        ));
+        let meant = device.and_then(|key| did_you_mean(key, keys.iter().map(String::as_str)));
+        let next = match (meant, keys.is_empty()) {
+            (Some(key), _) => format!("did you mean {}?", line(key)),
+            (None, false) => format!("there are some of {}", line(&Vec::from_iter(keys).join(", "))),
+            (None, true) => "make one with `cargo trt-perf run --save-baseline`".into(),
+        };
+        let of = device.map_or_else(String::new, |key| format!(" of the device {}", line(key)));
+        note(&format!("no baselines{of} in {}; {next}", shown(store.dir())));
         return Ok(Exit::Ok);
     }
     match format {

@@ -53,7 +53,17 @@ fn list_and_show_say_what_is_there() {
     let listed: Vec<String> =
         Store::new(s.path("copies")).list().expect("listed").into_iter().map(|e| e.record8).collect();
     assert_eq!(listed, [&by_time[0], &by_time[2], &by_time[1]].map(Clone::clone));
-    s.run(".", &["baseline", "list", "--device", "gpu-none"]).says(0, &["no baselines in"]);
+    s.run(".", &["baseline", "list", "--device", "gpu-none"])
+        .says(0, &["no baselines of the device gpu-none in", key]);
+    s.run(".", &["baseline", "list", "--device", &format!("{key}x")])
+        .says(0, &[&format!("did you mean {key}?")]);
+    let typo = format!(
+        "{}{}",
+        &newest_first[0].id[..7],
+        if newest_first[0].id.as_bytes()[7] == b'0' { "1" } else { "0" }
+    );
+    s.run(".", &["baseline", "show", &typo])
+        .says(4, &[&format!("did you mean the record {}?", &newest_first[0].id[..8])]);
     // By id, by file name, by path, by revision: the newest of the commit.
     let newest = &newest_first[0];
     let file_name = files[2].file_name().unwrap().to_str().unwrap();
