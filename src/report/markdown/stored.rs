@@ -1,7 +1,7 @@
 //! A run, and records that were compared without measuring, as markdown.
 
 use super::{escape, numbers, remarks, sign};
-use crate::compare::CaseComparison;
+use crate::compare::{CaseComparison, Verdict};
 use crate::outcome::{RunOutcome, worst_first};
 use crate::report::terminal;
 use crate::units::plural;
@@ -24,8 +24,8 @@ pub fn run(outcome: &RunOutcome) -> String {
     for row in worst_first(record, &outcome.compared) {
         let sign = row.verdict.as_ref().map_or("", sign);
         let cells: Vec<String> = terminal::run_cells(&row).iter().map(|cell| escape(cell)).collect();
-        let why = row.verdict.as_ref().and_then(|v| v.reason());
-        let why = why.map_or_else(String::new, |why| format!(": {}", escape(&why.to_string())));
+        let why = row.verdict.as_ref().and_then(Verdict::reason);
+        let why = why.map_or_else(String::new, |why| format!(": {}", escape(&why)));
         let more = row.compared.map_or_else(String::new, |c| remarks(&c.comparison));
         let _ = writeln!(out, "| {sign} | {}{why}{more} |", cells.join(" | "));
     }
@@ -43,8 +43,7 @@ pub fn comparisons<'a>(
     for c in comparisons {
         let mut metrics = c.metrics.iter().map(|m| numbers(m, c.budget));
         let first = metrics.next().unwrap_or_else(|| " | | |".into());
-        let why =
-            c.verdict.reason().map_or_else(String::new, |why| format!(": {}", escape(&why.to_string())));
+        let why = c.verdict.reason().map_or_else(String::new, |why| format!(": {}", escape(&why)));
         let (sign, word) = (sign(&c.verdict), escape(&c.word()));
         let _ = writeln!(out, "| {sign} | {} | {first} | {word}{why}{} |", escape(&c.id), remarks(c));
         metrics.for_each(|more| {
