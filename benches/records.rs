@@ -331,7 +331,7 @@ fn rendering(group: &mut Group, report: &mut Report) {
                 let base = Base {
                     label: base.label(),
                     path: "baselines/record.json".into(),
-                    steps: 3,
+                    steps: Some(3),
                     soft_differences: Vec::new(),
                 };
                 (comparison.id.clone(), Compared { comparison, base })

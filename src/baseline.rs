@@ -7,12 +7,16 @@ mod calibrated;
 pub mod file;
 mod find;
 mod layers;
+mod named;
 mod places;
+mod prune;
 
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
-pub use find::{find_record, stores};
+pub use find::{find_record, find_record_file, newest_result, stores};
 pub use layers::{keep_layers, load_layers};
+pub use named::{NamedBaseline, ensure_name};
 pub use places::places;
+pub use prune::{Pruning, WhyKept, delete, pruning};
 
 use crate::compare::Metric;
 use crate::error::{Failure, Result};
@@ -27,6 +31,8 @@ use std::path::{Path, PathBuf};
 
 /// A record larger than this is worth a warning: it stays in the repository for good.
 pub const WARN_BYTES: usize = 64 << 10;
+/// How much of a record's end is read to learn its time, which stands behind the cases.
+const TAIL: u64 = 4 << 10;
 /// How many records of other commits are opened in search of the same source tree.
 const MAX_OPENED: usize = 200;
 /// How far back ancestors are followed in search of a baseline.
@@ -79,24 +85,21 @@ impl Store {
             let files = read_dir(&device.path())?;
             entries.extend(files.into_iter().filter_map(|f| entry(&device_key, f.path())));
         }
-        // Dates sort by name; within a day the file's own time decides, and costs one look per file only then.
+        // Dates sort by name; within a day the record's own time decides, and costs one look per file only then. Copies
+        // and clones give files other times of their own, which count only within a second.
         entries.sort_by(|a, b| b.date.cmp(&a.date));
         for day in entries.chunk_by_mut(|a, b| a.date == b.date).filter(|day| day.len() > 1) {
-            day.sort_by_cached_key(|e| (Reverse(modified(&e.path)), e.path.clone()));
+            day.sort_by_cached_key(|e| {
+                (Reverse(created_s(&e.path)), Reverse(modified(&e.path)), e.path.clone())
+            });
         }
         Ok(entries)
     }
 
     /// As [`Self::save`], for a store of baselines: refuses what is no result.
     pub fn save_baseline(&self, record: &mut Record) -> Result<PathBuf> {
-        match record.cases.iter().find(|(_, case)| case.engine.of_test_library()) {
-            None => self.save(record),
-            Some((id, case)) => Err(Failure::usage(format!(
-                "no baseline was saved: {id} ran with the {}, so it is not a real result",
-                case.engine.library
-            ))
-            .next("measure with TensorRT itself, and save that")),
-        }
+        ensure_real(record)?;
+        self.save(record)
     }
 
     /// Writes `record` for good and returns its path. `record` gets its id.
@@ -118,6 +121,18 @@ impl Store {
     }
 }
 
+/// Fails for what the library of our own tests answered.
+fn ensure_real(record: &Record) -> Result<()> {
+    match record.cases.iter().find(|(_, case)| case.engine.of_test_library()) {
+        None => Ok(()),
+        Some((id, case)) => Err(Failure::usage(format!(
+            "no baseline was saved: {id} ran with the {}, so it is not a real result",
+            case.engine.library
+        ))
+        .next("measure with TensorRT itself, and save that")),
+    }
+}
+
 /// `<yyyymmdd>-<commit12>-<record8>.json`; twelve zeros where there is no commit.
 pub fn file_name(record: &Record) -> String {
     let commit = record.source.as_ref().map_or("000000000000", |s| crate::record::short(&s.commit));
@@ -136,6 +151,11 @@ fn read_dir(dir: &Path) -> Result<Vec<std::fs::DirEntry>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(Failure::io("read the folder", dir, &e)),
     }
+}
+
+/// When the record was made, by the end of its file; `None` where that does not tell.
+fn created_s(path: &Path) -> Option<i64> {
+    wire::created_s(&String::from_utf8_lossy(&crate::file::tail(path, &RECORD.file(), TAIL)?))
 }
 
 fn modified(path: &Path) -> Option<std::time::SystemTime> {
@@ -164,8 +184,8 @@ pub struct Candidate<'a> {
     pub record: &'a Record,
     /// Its file.
     pub path: &'a Path,
-    /// Commits between it and HEAD.
-    pub steps: usize,
+    /// Commits between it and HEAD; `None` where somebody named it.
+    pub steps: Option<usize>,
 }
 
 /// The stored records that HEAD descends from. A file is opened when it is asked for: there can be thousands, and
@@ -207,7 +227,7 @@ impl Candidates {
 impl StoredFile {
     fn open(&self) -> Option<Candidate<'_>> {
         let record = self.record.get_or_init(|| load(&self.path)).as_ref().ok()?;
-        Some(Candidate { record, path: &self.path, steps: self.steps })
+        Some(Candidate { record, path: &self.path, steps: Some(self.steps) })
     }
 }
 
@@ -318,44 +338,4 @@ pub fn all(stores: &[Store], notes: &mut Vec<String>) -> Result<Vec<Record>> {
         records.extend(record);
     }
     Ok(records)
-}
-
-/// What `prune` would delete: of each device everything beyond the newest `keep`, but never the newest record
-/// that still holds some case, nor one that replaced a record that stays: that one would become a reference again.
-/// Unreadable files are left alone.
-pub fn prunable(store: &Store, keep: usize) -> Result<Vec<Entry>> {
-    let mut per_device: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for entry in store.list()? {
-        per_device.entry(entry.device_key.clone()).or_default().push(entry);
-    }
-    let mut doomed = Vec::new();
-    for entries in per_device.into_values() {
-        let mut held: BTreeSet<String> = BTreeSet::new();
-        let (mut kept, mut old): (BTreeSet<String>, Vec<(Entry, Record)>) = Default::default();
-        for (place, entry) in entries.into_iter().enumerate() {
-            let Ok(record) = load(&entry.path) else { continue };
-            let newest_of_some = record.cases.keys().filter(|id| held.insert((*id).clone())).count() > 0;
-            if place >= keep && !newest_of_some {
-                old.push((entry, record));
-            } else {
-                kept.insert(record.id);
-            }
-        }
-        let mut before = usize::MAX;
-        while old.len() < before {
-            before = old.len();
-            // What is kept may itself have been replaced: again until nothing more is found.
-            old.retain(|(_, record)| {
-                let needed = record.supersedes.iter().any(|id| kept.contains(id));
-                !(needed && kept.insert(record.id.clone()))
-            });
-        }
-        doomed.extend(old.into_iter().map(|(entry, _)| entry));
-    }
-    Ok(doomed)
-}
-
-/// Deletes one record file.
-pub fn delete(entry: &Entry) -> Result<()> {
-    std::fs::remove_file(&entry.path).map_err(|e| Failure::io("delete", &entry.path, &e))
 }

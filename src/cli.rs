@@ -200,6 +200,11 @@ fn err(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", printable::page(text));
 }
 
+/// Writes a report beside what is printed.
+fn write_report(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| Failure::io("write the report", path, &e))
+}
+
 /// The time of a session: seconds since 1970.
 fn now_s() -> i64 {
     jiff::Timestamp::now().as_second()

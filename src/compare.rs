@@ -16,6 +16,7 @@ mod outputs;
 mod question;
 mod reason;
 pub mod samples;
+mod several;
 mod verdict;
 
 pub use design::{ASSUMED_SESSION_SD, Basis, CalibratedPrior, Design, Sessions};
@@ -24,6 +25,7 @@ pub use outputs::{OutputDifference, largest_difference};
 pub use reason::{
     BrokenBudget, Difference, Inconclusive, Invalid, NotComparable, NotJudged, Remedy, Unit, WhichArm,
 };
+pub use several::{SeveralCell, SeveralRow, several};
 pub use verdict::{Verdict, case_verdict, verdict_of};
 
 use crate::case::{Budget, Margins};

@@ -7,7 +7,7 @@
 use crate::error::{Failure, FailureKind, Result};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read};
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// What a file should be.
@@ -97,6 +97,15 @@ pub fn read_if_there(path: &Path, expected: &Expected) -> Result<Option<Vec<u8>>
     }
 }
 
+/// At most `most` bytes of the file's end; `None` where it cannot be read, or is not what it should be.
+pub fn tail(path: &Path, expected: &Expected, most: u64) -> Option<Vec<u8>> {
+    let (mut file, size) = open(path, expected).ok()?;
+    file.seek(SeekFrom::Start(size.saturating_sub(most))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// The file at `path` as text.
 pub fn text(path: &Path, expected: &Expected) -> Result<String> {
     let bytes = read(path, expected)?;
@@ -109,8 +118,12 @@ pub fn not(path: &Path, why: &str, expected: &Expected) -> Failure {
     Failure::new(FailureKind::Format, what).next(expected.next)
 }
 
+/// How a pointer of Git LFS begins, which stands in a large file's place until Git LFS fetches that.
+pub const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/v1";
+
 /// Why a file was not read.
 enum Unread {
+    LfsPointer,
     Io(Error),
     Is(&'static str),
     TooLarge,
@@ -119,6 +132,14 @@ enum Unread {
 impl Unread {
     fn failure(self, path: &Path, expected: &Expected) -> Failure {
         match self {
+            Self::LfsPointer => {
+                let what = format!(
+                    "{} is a pointer of Git LFS, and not the {} itself",
+                    path.display(),
+                    expected.noun
+                );
+                Failure::new(FailureKind::Format, what).next("fetch it: git lfs pull")
+            }
             Self::Io(e) => Failure::io(&format!("read the {}", expected.noun), path, &e),
             Self::Is(what) => not(path, &format!("is {what}"), expected),
             Self::TooLarge => not(path, &format!("has more than {} bytes", expected.most), expected),
@@ -134,7 +155,13 @@ fn bytes(path: &Path, expected: &Expected) -> Result<Vec<u8>, Unread> {
     })?;
     // It may grow while it is read.
     file.take(expected.most + 1).read_to_end(&mut bytes).map_err(Unread::Io)?;
-    if bytes.len() as u64 > expected.most { Err(Unread::TooLarge) } else { Ok(bytes) }
+    if bytes.len() as u64 > expected.most {
+        Err(Unread::TooLarge)
+    } else if bytes.starts_with(LFS_POINTER.as_bytes()) {
+        Err(Unread::LfsPointer)
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// The open file and its size.
@@ -200,5 +227,18 @@ mod tests {
             assert!(read_if_there(&at(name), &expected).is_err(), "{name}");
         }
         assert!(read(&at("none"), &NOTES).unwrap_err().message.contains("No such file"));
+    }
+
+    #[test]
+    fn a_pointer_of_git_lfs_is_named_with_the_way_to_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.onnx");
+        std::fs::write(&path, format!("{LFS_POINTER}\noid sha256:{}\nsize 5\n", "0".repeat(64))).unwrap();
+        let error = read(&path, &MODEL).unwrap_err();
+        assert!(
+            error.message.ends_with("m.onnx is a pointer of Git LFS, and not the model itself"),
+            "{error}"
+        );
+        assert_eq!(error.next, "fetch it: git lfs pull");
     }
 }

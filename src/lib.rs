@@ -60,7 +60,7 @@
 //! | [`device`] | device key, facts, warnings | this machine | | |
 //! | [`progress`] | what a worker tells while it works | – | pure | |
 //! | [`measured`] | what a measuring process found | – | pure | |
-//! | [`export`] | timelines that other programs show | spans, numbers over time | pure | |
+//! | [`timeline`] | timelines that other programs show | spans, numbers over time | pure | |
 //! | [`profile`] | a profiler's command line, the kernels of each layer, a timeline | its help, its reports | pure | |
 //! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
@@ -84,6 +84,7 @@
 //! | `baseline` | record and calibration files; the record that a text means | `baselines/`, git | | `cli` |
 //! | `base` | the commit to compare with | git, the CI event | | `cli` |
 //! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons | pure | |
+//! | [`export`] | a record in the formats of other programs | records | pure | |
 //! | [`message`] | the lines of `--message-format json` | outcomes | pure | |
 //! | `session` | the order of the stages | all of the above | | `cli` |
 //! | `report` | text for people and machines | outcomes | pure | `cli` |
@@ -186,6 +187,7 @@ pub mod stats;
 pub mod steady;
 pub mod summarize;
 pub mod tensor;
+pub mod timeline;
 #[cfg(feature = "cli")]
 pub mod tool;
 pub mod trtexec;

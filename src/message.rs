@@ -29,12 +29,12 @@ pub use memory::{MemoryFinished, MemoryOfCase, MemoryOfPhase, MemoryOfProcess};
 pub use number::{Number, Range, finite};
 pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
 pub use session::{
-    BuildFinished, CaseBuildOptions, CaseFailed, EngineReady, FailureSaid, LookTaken, Note, ProcessEnded,
-    SessionFinished, SessionStarted, StageBegun, StageProgress,
+    BudgetListed, BuildFinished, CaseBuildOptions, CaseFailed, CaseListed, EngineReady, FailureSaid,
+    LookTaken, Note, ProcessEnded, SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
-    CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut, HistoryPoint,
-    StoredCalibration, StoredCase, StoredMetric, StoredSpread,
+    BaselineStored, CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut,
+    HistoryPoint, SeveralCompared, SeveralValue, StoredCalibration, StoredCase, StoredMetric, StoredSpread,
 };
 
 use crate::printable;
@@ -67,6 +67,8 @@ pub enum Message {
     CaseFailed(CaseFailed),
     /// From `compare`: a case of both records.
     Comparison(ComparedCase),
+    /// From `compare` of more than two records: a case.
+    Several(SeveralCompared),
     /// From `check`: a case.
     Checked(Box<CheckedCase>),
     /// From `check`: a case is slower than the oldest stored record.
@@ -79,6 +81,8 @@ pub enum Message {
     Layers(Box<LayerNumbers>),
     /// From `layers --compare`, and from `check` where layers explain a change.
     LayerChanges(Box<LayerChanges>),
+    /// From `baseline list`: a stored record.
+    BaselineStored(BaselineStored),
     /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
     /// From `history`: once.
@@ -97,6 +101,8 @@ pub enum Message {
     Memory(Box<MemoryOfCase>),
     /// From `memory`: once, last.
     MemoryFinished(MemoryFinished),
+    /// From `run --list` and `discover --list`: a case that would be measured.
+    CaseListed(Box<CaseListed>),
     /// From `build --print-options`: what a case would be built with.
     BuildOptions(Box<CaseBuildOptions>),
     /// From `build`: once, last.

@@ -19,8 +19,8 @@ pub use bound::Bound;
 pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
 pub use event::Event;
 pub use figures::{
-    BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Cliff, FewRequests, Figure, Figures,
-    GpuFigures, NoRate,
+    BudgetAnswer, BudgetResult, CONFIDENCE, CapacityFigures, CapacityPoint, Cliff, FewRequests, Figure,
+    Figures, GpuFigures, NoRate,
 };
 pub use grid::{Discovered, Dropped, Explored};
 pub use memory::{MemoryOutcome, MemoryRow};

@@ -264,6 +264,18 @@ pub fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
 }
 
+/// Whether a name can be that of a file wherever it comes from: letters, digits, `-`, `_` and `.`, no dot at its beginning.
+pub fn is_plain_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+}
+
+/// `2026-11-22 10:04`, UTC.
+pub fn minute(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "unknown time".into(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
 /// `2026-11-22`, UTC.
 pub fn date(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)

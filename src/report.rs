@@ -2,6 +2,7 @@
 //!
 //! Text for people has ANSI colours; whoever prints it removes them where they are not wanted.
 
+pub mod baselines;
 mod braille;
 pub mod calibration;
 pub mod discover;
@@ -14,6 +15,7 @@ pub mod memory;
 pub mod plot;
 pub mod profile;
 pub mod scatter;
+pub mod several;
 pub mod style;
 pub mod terminal;
 

@@ -34,9 +34,11 @@ use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Event, RunOutcome};
+use crate::record::Record;
 use context::Session;
 use stages::{build_all, measure_case, new_record};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache, so each is built
 /// once.
@@ -66,13 +68,19 @@ fn ensure_processes(cases: &[Case]) -> Result<()> {
 }
 
 /// Builds, measures, records and compares `cases`. `session_sd_frac` is how much sessions are said to differ, if somebody
-/// says so.
-pub fn run(setup: &Setup, cases: &[Case], session_sd_frac: Option<f64>) -> Result<RunOutcome> {
+/// says so; `base` the record to compare with, if somebody names one.
+pub fn run(
+    setup: &Setup,
+    cases: &[Case],
+    session_sd_frac: Option<f64>,
+    base: Option<(PathBuf, Record)>,
+) -> Result<RunOutcome> {
     ensure_processes(cases)?;
     let processes = cases.iter().map(|c| c.effort.processes).sum();
     let mut session = Session::open(setup, cases, Some(processes))?;
     session.history.given = session_sd_frac.map(Sessions::given);
     let (cases, pins) = session.pinned(cases);
+    base.into_iter().for_each(|base| session.history.choose(setup.project, base));
     let engines = build_all(&session, &cases);
     ensure_some_make_sense(&engines)?;
     let mut outcome = RunOutcome {

@@ -1,23 +1,29 @@
 //! Finds the record that a text means: a revision, an id, a file or a name.
 
+use super::named::find_named;
 use super::{Entry, Store, load};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::{GitError, Repo};
 use crate::record::{Record, short};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Baselines first, then results.
 pub fn stores(project: &Project) -> [Store; 2] {
     [Store::new(project.baselines()), Store::new(project.folders.results())]
 }
 
-/// A record by file, by id, or by the revision it belongs to.
+/// A record by file, by id, by the name of a baseline, or by the revision it belongs to.
 pub fn find_record(project: &Project, name: &str) -> Result<Record> {
+    Ok(find_record_file(project, name)?.1)
+}
+
+/// The same, with its file.
+pub fn find_record_file(project: &Project, name: &str) -> Result<(PathBuf, Record)> {
     let path = Path::new(name);
     // Whatever else stands there, it is said by name.
     if path.is_file() || name.ends_with(".json") && path.symlink_metadata().is_ok() {
-        return load(path);
+        return with_path(path);
     }
     let stores = stores(project);
     let mut entries: Vec<Entry> = Vec::new();
@@ -32,9 +38,24 @@ pub fn find_record(project: &Project, name: &str) -> Result<Record> {
         })
         .collect();
     if let Some(entry) = by_id.first() {
-        return load(&entry.path);
+        return with_path(&entry.path);
     }
-    by_revision(project, name, &entries)
+    let named = find_named(&stores[0], name)?;
+    named.map_or_else(|| by_revision(project, name, &entries), Ok)
+}
+
+fn with_path(path: &Path) -> Result<(PathBuf, Record)> {
+    Ok((path.to_owned(), load(path)?))
+}
+
+/// The newest result of a session here, whatever it is of.
+pub fn newest_result(project: &Project) -> Result<Record> {
+    let [_, results] = stores(project);
+    let newest = results.list()?.into_iter().next().ok_or_else(|| {
+        Failure::new(FailureKind::Nothing, format!("there is no result in {} yet", results.dir().display()))
+            .next("measure with `cargo trt-perf run`, or name a record: a revision, a file, or an id from `cargo trt-perf baseline list`")
+    })?;
+    load(&newest.path)
 }
 
 /// Eight or more hexadecimal digits.
@@ -48,12 +69,15 @@ fn file_stem(entry: &Entry) -> String {
 
 /// The newest record of the revision's commit alone, failing that of its source tree; failing both, one that was made with
 /// changes beside the commit or with extra work.
-fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Record> {
+fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<(PathBuf, Record)> {
+    let named = Store::new(project.baselines()).named().unwrap_or_default();
     let fail = |what: String| {
-        let near = did_you_mean(name, entries.iter().map(|e| e.record8.as_str()))
-            .map(|n| format!("did you mean the record {n}? "));
+        let known = entries.iter().map(|e| e.record8.as_str()).chain(named.iter().map(|b| b.name.as_str()));
+        // Of an id the beginning is known.
+        let meant = if is_id(name) { &name[..8] } else { name };
+        let near = did_you_mean(meant, known).map(|n| format!("did you mean the record {n}? "));
         Failure::new(FailureKind::Nothing, what).next(format!(
-            "{}name a revision with a record, a record file, or an id from `cargo trt-perf baseline list`",
+            "{}name a revision with a record, a record file, a named baseline, or an id from `cargo trt-perf baseline list`",
             near.unwrap_or_default()
         ))
     };
@@ -67,16 +91,17 @@ fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<Recor
         false => in_git(e),
     })?;
     let commit12 = short(&commit.id);
-    let of_commit: Vec<Result<Record>> =
-        entries.iter().filter(|e| e.commit12 == commit12).map(|e| load(&e.path)).collect();
-    if let Some(clean) = of_commit.iter().flatten().find(|r| !r.is_tainted()) {
+    let of_commit: Vec<Result<(PathBuf, Record)>> =
+        entries.iter().filter(|e| e.commit12 == commit12).map(|e| with_path(&e.path)).collect();
+    if let Some(clean) = of_commit.iter().flatten().find(|(_, r)| !r.is_tainted()) {
         return Ok(clean.clone());
     }
     let exclude = repo.relative(&project.baselines())?;
     let tree = repo.src_tree(&commit.id, &exclude)?;
     let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
-    let of_tree: Vec<Record> = entries.iter().filter_map(|e| load(&e.path).ok()).filter(same).collect();
-    if let Some(clean) = of_tree.iter().find(|r| !r.is_tainted()) {
+    let of_tree: Vec<(PathBuf, Record)> =
+        entries.iter().filter_map(|e| with_path(&e.path).ok()).filter(|(_, r)| same(r)).collect();
+    if let Some(clean) = of_tree.iter().find(|(_, r)| !r.is_tainted()) {
         return Ok(clean.clone());
     }
     let tainted = of_commit.into_iter().next().or_else(|| of_tree.into_iter().next().map(Ok));

@@ -1,18 +1,20 @@
 //! The `baseline` verb: lists, shows, keeps and removes records in `baselines/`.
 
+use super::args::MessageFormat;
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
-use super::{note, now_s, out, project, shown};
+use super::{note, now_s, out, out_message, project, shown};
 use crate::baseline::{self, Store, find_record};
 use crate::config::Project;
-use crate::error::Result;
+use crate::error::{Result, did_you_mean};
 use crate::printable::line;
-use crate::report::{self, terminal};
+use crate::report::baselines::StoredRecord;
+use crate::report::{self, baselines, terminal};
 use crate::session::check::accept::{AcceptRequest, accept as accept_change};
 use crate::session::keep;
 use crate::units::plural;
 use clap::Subcommand;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[derive(Subcommand)]
@@ -37,21 +39,24 @@ pub enum BaselineVerb {
         #[arg(long, value_name = "REV")]
         base: Option<String>,
     },
-    /// List the stored records, newest first
+    /// List the stored records, newest first, and then those with a name
     List {
         /// Only this device key
         #[arg(long, value_name = "KEY")]
         device: Option<String>,
-        /// Also say what they accept; reads every file
+        /// Also say what they accept
         #[arg(long)]
         long: bool,
+        /// What goes to standard output
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        message_format: MessageFormat,
     },
     /// Print a stored record as a table
     Show {
         /// A revision, a record file, or an id as `baseline list` prints them
         record: String,
     },
-    /// Delete old records, but never the newest that holds some case
+    /// Delete old records, but never the newest that holds some case; says what stays, and why
     Prune {
         /// How many records to keep per device
         #[arg(long, value_name = "N")]
@@ -70,7 +75,9 @@ pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
         BaselineVerb::Accept { case, reason, base } => {
             accept(&project, &AcceptRequest { case, reason, base: base.as_deref(), now_s: now_s() })
         }
-        BaselineVerb::List { device, long } => list(&project, device.as_deref(), *long),
+        BaselineVerb::List { device, long, message_format } => {
+            list(&project, device.as_deref(), *long, *message_format)
+        }
         BaselineVerb::Show { record } => show(&project, record),
         BaselineVerb::Prune { keep, dry_run } => prune(&project, *keep, *dry_run),
     }
@@ -97,41 +104,35 @@ fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What the record accepts, for the end of its line in a list; what cannot be read is said there, too.
-fn long_note(path: &Path) -> String {
-    match baseline::load(path) {
-        Ok(record) => record.acceptance.map_or_else(String::new, |a| format!("  {}", report::accepts(&a))),
-        Err(f) => format!("  {}", line(&f.message)),
-    }
-}
-
-fn list(project: &Project, device: Option<&str>, long: bool) -> Result<Exit> {
+fn list(project: &Project, device: Option<&str>, long: bool, format: MessageFormat) -> Result<Exit> {
     let store = Store::new(project.baselines());
-    let entries: Vec<_> =
-        store.list()?.into_iter().filter(|e| device.is_none_or(|d| e.device_key == d)).collect();
-    if entries.is_empty() {
-        note(&format!(
-            "no baselines in {}; make one with `cargo trt-perf run --save-baseline`",
-            shown(store.dir())
-        ));
+    let of_commits = store.list()?.into_iter().map(|entry| {
+        let record = baseline::load(&entry.path);
+        StoredRecord { entry, name: None, record }
+    });
+    let named = store.named()?.into_iter().map(|named| {
+        let record = baseline::load(&named.path);
+        StoredRecord { entry: named.entry(record.as_ref().ok()), name: Some(named.name), record }
+    });
+    let all: Vec<StoredRecord> = of_commits.chain(named).collect();
+    let keys: BTreeSet<String> = all.iter().map(|one| one.entry.device_key.clone()).collect();
+    let wanted = |one: &StoredRecord| device.is_none_or(|d| one.entry.device_key == d);
+    let stored: Vec<StoredRecord> = all.into_iter().filter(wanted).collect();
+    if stored.is_empty() {
+        let meant = device.and_then(|key| did_you_mean(key, keys.iter().map(String::as_str)));
+        let next = match (meant, keys.is_empty()) {
+            (Some(key), _) => format!("did you mean {}?", line(key)),
+            (None, false) => format!("there are some of {}", line(&Vec::from_iter(keys).join(", "))),
+            (None, true) => "make one with `cargo trt-perf run --save-baseline`".into(),
+        };
+        let of = device.map_or_else(String::new, |key| format!(" of the device {}", line(key)));
+        note(&format!("no baselines{of} in {}; {next}", shown(store.dir())));
         return Ok(Exit::Ok);
     }
-    let lines: Vec<String> = entries
-        .iter()
-        .map(|e| {
-            format!(
-                "{}  {}-{}-{}  {}  {}{}\n",
-                e.record8,
-                e.date.get(..4).unwrap_or(""),
-                e.date.get(4..6).unwrap_or(""),
-                e.date.get(6..).unwrap_or(""),
-                e.commit12,
-                line(&e.device_key),
-                if long { long_note(&e.path) } else { String::new() }
-            )
-        })
-        .collect();
-    out(&lines.concat());
+    match format {
+        MessageFormat::Human => out(&baselines::text(&stored, long)),
+        MessageFormat::Json => stored.iter().for_each(|one| out_message(&baselines::message(one))),
+    }
     Ok(Exit::Ok)
 }
 
@@ -170,14 +171,17 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
 
 fn prune(project: &Project, keep: usize, dry_run: bool) -> Result<Exit> {
     let store = Store::new(project.baselines());
-    let doomed = baseline::prunable(&store, keep)?;
-    for entry in &doomed {
+    let pruning = baseline::pruning(&store, keep)?;
+    for (entry, why) in &pruning.kept {
+        note(&format!("kept {}: {}", shown(&entry.path), baselines::kept(why)));
+    }
+    for entry in &pruning.doomed {
         if !dry_run {
             baseline::delete(entry)?;
         }
         out(&format!("{}\n", shown(&entry.path)));
     }
-    let what = plural(doomed.len(), "record");
+    let what = plural(pruning.doomed.len(), "record");
     note(&if dry_run {
         format!("{what} would be deleted")
     } else {

@@ -1,10 +1,15 @@
 //! Selects the cases of a command from the filters and files on the command line.
 
 use super::args::{MessageFormat, SettingArgs};
+use super::exit::Exit;
+use super::{out, out_message};
+use crate::baseline::ensure_name;
 use crate::case::{self, Case, CaseFilter};
 use crate::config::{Model, Overrides, Project, is_plan};
 use crate::error::{Failure, Result};
+use crate::report::json;
 use crate::session;
+use crate::session::keep::ensure_savable;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -30,12 +35,12 @@ pub struct CaseArgs {
 pub struct SessionArgs {
     #[command(flatten)]
     pub cases: CaseArgs,
-    /// Print the ids of what would be measured and stop
+    /// Print what would be measured and stop
     #[arg(long)]
     pub list: bool,
-    /// Also store the record in baselines/, to be committed
-    #[arg(long)]
-    pub save_baseline: bool,
+    /// Also store the record in baselines/, to be committed; with a name as that, which --baseline and `compare` take, instead of as the commit's
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    pub save_baseline: Option<Option<String>>,
     /// Store a baseline although there are changes beside the commit; the record says so
     #[arg(long, requires = "save_baseline")]
     pub allow_dirty: bool,
@@ -52,6 +57,35 @@ pub struct SessionArgs {
     pub grid: GridArgs,
     #[command(flatten)]
     pub settings: SettingArgs,
+}
+
+impl SessionArgs {
+    /// The name that the record is to be stored under; `None`: none, or it is not to be stored.
+    pub fn baseline_name(&self) -> Option<&str> {
+        self.save_baseline.as_ref()?.as_deref()
+    }
+
+    /// Fails where the record could not be stored, before minutes are spent on it.
+    pub fn ensure_savable(&self, project: &Project) -> Result<()> {
+        match &self.save_baseline {
+            None => Ok(()),
+            Some(Some(name)) => ensure_name(name),
+            Some(None) => ensure_savable(project, self.allow_dirty),
+        }
+    }
+
+    /// Says what would be measured; `text` is a case's line for people.
+    pub fn print_list<'a>(
+        &self,
+        cases: impl Iterator<Item = &'a Case>,
+        text: impl Fn(&Case) -> String,
+    ) -> Exit {
+        match self.message_format {
+            MessageFormat::Human => out(&cases.map(|case| text(case) + "\n").collect::<String>()),
+            MessageFormat::Json => cases.for_each(|case| out_message(&json::case_listed(case))),
+        }
+        Exit::Ok
+    }
 }
 
 /// What is searched, and what to do with the winner.

@@ -4,7 +4,7 @@ use super::args::{self, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, stopped};
+use super::{note, now_s, out, out_message, project, shown, stopped, write_report};
 use crate::case::Case;
 use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
@@ -193,7 +193,7 @@ fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[C
     }
     let text = markdown::check(report);
     if let Some(path) = &args.markdown {
-        std::fs::write(path, &text).map_err(|e| Failure::io("write the report", path, &e))?;
+        write_report(path, &text)?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {

@@ -6,7 +6,7 @@ pub use folders::natural;
 
 use super::args::{self, MessageFormat};
 use super::exit::{Exit, ExitPolicy};
-use super::{note, out, out_message, project};
+use super::{note, out, out_message, project, write_report};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare::{self, Sessions};
@@ -16,10 +16,10 @@ use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
 use crate::record::Record;
-use crate::report::{json, terminal};
+use crate::report::{self, json, markdown, terminal};
 use crate::session::sessions_for;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Compare two records (revisions, record files, or ids as `baseline list` prints them), or two folders of samples
 ///
@@ -34,6 +34,9 @@ pub struct CompareArgs {
     base: String,
     /// What is compared with it: the same
     head: String,
+    /// Further records: then all stand side by side, a column each, with the factor to the best and no verdicts
+    #[arg(conflicts_with_all = ["paired", "same_session", "assume_session_sd", "fail_on_regression", "strict", "markdown"])]
+    more: Vec<String>,
     /// Of two folders: file i of both ran back to back, in one session
     #[arg(long)]
     paired: bool,
@@ -49,6 +52,9 @@ pub struct CompareArgs {
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
     #[arg(long)]
     strict: bool,
+    /// Write the table as markdown, too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -56,19 +62,16 @@ pub struct CompareArgs {
 
 /// Runs the verb.
 pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
+    if !args.more.is_empty() {
+        return several(args, &project(manifest)?);
+    }
     if let Some((base, head)) = folders::folders(args)? {
         return folders::run(args, &base, &head);
     }
     let project = project(manifest)?;
     let base = find_record(&project, &args.base)?;
     let head = find_record(&project, &args.head)?;
-    if let Some(why) = compare::different_device(&base, &head) {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            format!("{} and {} do not compare: {why}", args.base, args.head),
-        )
-        .next("numbers compare on one device only; list them with `cargo trt-perf baseline list`"));
-    }
+    ensure_same_device((&args.base, &base), (&args.head, &head))?;
     let mut comparisons = compared(args, &project, &base, &head);
     if comparisons.is_empty() {
         return Err(Failure::new(
@@ -93,7 +96,10 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         }
     }
     if human {
-        out(&terminal::comparison_table(ordered));
+        out(&terminal::comparison_table(ordered.iter().copied()));
+    }
+    if let Some(path) = &args.markdown {
+        write_report(path, &markdown::comparisons(&base.label(), &head.label(), ordered))?;
     }
     for (name, record) in [(&args.base, &base), (&args.head, &head)] {
         record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
@@ -104,6 +110,35 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_comparisons(&comparisons)))
+}
+
+/// Numbers compare on one device only.
+fn ensure_same_device((base_name, base): (&str, &Record), (head_name, head): (&str, &Record)) -> Result<()> {
+    compare::different_device(base, head).map_or(Ok(()), |why| {
+        Err(Failure::new(FailureKind::Nothing, format!("{base_name} and {head_name} do not compare: {why}"))
+            .next("numbers compare on one device only; list them with `cargo trt-perf baseline list`"))
+    })
+}
+
+/// More than two records beside each other.
+fn several(args: &CompareArgs, project: &Project) -> Result<Exit> {
+    let names: Vec<&String> = [&args.base, &args.head].into_iter().chain(&args.more).collect();
+    let records = names.iter().map(|name| find_record(project, name)).collect::<Result<Vec<_>>>()?;
+    for (name, record) in names.iter().zip(&records).skip(1) {
+        ensure_same_device((names[0], &records[0]), (name, record))?;
+    }
+    let rows = compare::several(&records.iter().collect::<Vec<_>>());
+    if args.message_format == MessageFormat::Json {
+        let ids: Vec<String> = records.iter().map(|r| r.id.clone()).collect();
+        report::several::messages(&ids, &rows).iter().for_each(out_message);
+        return Ok(Exit::Ok);
+    }
+    for (name, record) in names.iter().zip(&records) {
+        out(&format!("{}: {}\n", line(name), line(&record.label())));
+    }
+    let names: Vec<String> = names.into_iter().cloned().collect();
+    out(&format!("\n{}", report::several::text(&names, &rows)));
+    Ok(Exit::Ok)
 }
 
 /// Every case that both have, by what is known, or said, of how much sessions differ.

@@ -18,7 +18,6 @@ use crate::outcome::{Discovered, Event, Explored};
 use crate::printable;
 use crate::report::{self, json};
 use crate::session::discover::discover;
-use crate::session::keep::ensure_savable;
 use crate::session::{Setup, host, machine_of};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -48,15 +47,18 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let (grids, known) = select(asked, &project)?;
     if asked.list {
-        let line = |c: &Case| format!("{} {}\n", printable::line(&c.id), Cell::of(c).words());
-        out(&grids.iter().flat_map(|g| &g.cells).map(line).collect::<String>());
-        return Ok(Exit::Ok);
+        let line = |c: &Case| format!("{} {}", printable::line(&c.id), Cell::of(c).words());
+        return Ok(asked.print_list(grids.iter().flat_map(|g| &g.cells), line));
     }
     // Before minutes are spent on what could not be kept.
     check_write_target(asked, &grids)?;
-    if asked.save_baseline {
-        ensure_savable(&project, asked.allow_dirty)?;
+    if asked.baseline_name().is_some() {
+        return Err(Failure::usage(
+            "a search stores its winner as the commit's baseline, which pins it, and not under a name",
+        )
+        .next("say --save-baseline alone"));
     }
+    asked.ensure_savable(&project)?;
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
@@ -97,7 +99,7 @@ fn check_write_target(asked: &SessionArgs, grids: &[Grid]) -> Result<()> {
     }
     let option = if asked.grid.write { "--write" } else { "--save-baseline" };
     let budget = grids.iter().flat_map(|g| &g.cells).any(|c| c.budget.is_some());
-    if (asked.grid.write || asked.save_baseline) && !budget {
+    if (asked.grid.write || asked.save_baseline.is_some()) && !budget {
         return Err(Failure::usage(format!("{option} needs a winner, and without a budget there is none"))
             .next("say how long a request may take, such as --max-latency 5ms or max-latency = \"5ms\""));
     }
@@ -173,8 +175,8 @@ fn keep(
             written = file.or(written);
         }
     }
-    if asked.save_baseline {
-        notes.extend(save_baseline(project, &mut found.record, found.interrupted)?);
+    if asked.save_baseline.is_some() {
+        notes.extend(save_baseline(project, &mut found.record, None, found.interrupted)?);
     } else if !found.record.cases.is_empty() {
         let text = match asked.grid.write {
             true => "the point is configured now; --save-baseline would also keep its numbers",

@@ -1,16 +1,15 @@
 //! The `export` verb: writes what was recorded in the formats of other programs.
 
+mod folders;
+mod perfetto;
+
 use super::exit::Exit;
 use super::{note, out_json, project, shown};
-use crate::baseline::find_record;
+use crate::baseline::{find_record, newest_result};
 use crate::config::Project;
-use crate::error::{Failure, FailureKind, Result};
-use crate::export::perfetto::{self, Track};
-use crate::export::process::{self, ProcessTimes};
-use crate::profile;
-use crate::record::{CaseRecord, Record};
-use crate::session;
-use crate::tensor::read_samples;
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::export;
+use crate::record::Record;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -21,84 +20,115 @@ pub enum ExportVerb {
     /// Of a profile: every kernel and copy by GPU and stream, and every range that was marked (NVTX). Of a record: what each
     /// process spent on loading, its first request, and its timed requests as long as their samples are kept below
     /// target/trt-perf. When a request began is known only with one stream and one request in flight.
-    Perfetto(PerfettoArgs),
+    Perfetto(perfetto::PerfettoArgs),
+    /// Criterion's layout, which critcmp reads
+    ///
+    /// A benchmark for each case. Its sample is one value per process, and its mean is the geometric one, so critcmp's ratio
+    /// of two baselines is that of `cargo trt-perf compare`. Of throughput and capacity cases the time is that of a batch
+    /// at the measured rate.
+    Criterion(folders::CriterionArgs),
+    /// Bencher's metric format (JSON), for `bencher run --adapter json --file`
+    Bencher(OneFileArgs),
+    /// The two files of github-action-benchmark, for customSmallerIsBetter and customBiggerIsBetter
+    BenchmarkAction(folders::BenchmarkActionArgs),
+    /// OpenMetrics text, for Prometheus
+    Openmetrics(OneFileArgs),
+    /// A table: one row per case and process, with units in the names of columns
+    Csv(OneFileArgs),
+    /// The shape of `trtexec --exportTimes`, from the samples below target/trt-perf: one file per case and process
+    ///
+    /// Of each request only latencyMs is known: the host's clock around a whole request. trtexec's other fields are not
+    /// kept for single requests, and are left out.
+    Trtexec(folders::TimesArgs),
 }
 
+/// What is exported.
 #[derive(Args)]
-pub struct PerfettoArgs {
-    /// A profile's tables (.sqlite), or a record: a revision, a record file, or an id from `baseline list`
-    #[arg(value_name = "FILE.sqlite|RECORD")]
-    from: String,
-    /// Of a record: only cases whose id contains this
+pub struct RecordArgs {
+    /// A revision, a record file, or an id from `baseline list` (default: the newest result)
+    record: Option<String>,
+    /// Only cases whose id contains this
     #[arg(long, value_name = "FILTER")]
     case: Option<String>,
-    /// Where the timeline goes (default: standard output)
-    #[arg(short, long, value_name = "FILE.json")]
+}
+
+/// What goes into one file.
+#[derive(Args)]
+pub struct OneFileArgs {
+    #[command(flatten)]
+    of: RecordArgs,
+    /// Where it goes (default: standard output)
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 /// Runs the verb.
 pub fn run(verb: &ExportVerb, manifest: Option<&Path>) -> Result<Exit> {
-    let ExportVerb::Perfetto(args) = verb;
-    let tracks = match is_profile(&args.from) {
-        true => profile::tracks(&session::profile::read(Path::new(&args.from))?),
-        false => {
-            let project = project(manifest)?;
-            of_record(&find_record(&project, &args.from)?, &project, args.case.as_deref())?
-        }
-    };
-    if tracks.is_empty() {
-        let what = format!("{} holds nothing that has a time", args.from);
-        return Err(Failure::new(FailureKind::Nothing, what)
-            .next("profile a case that runs on a GPU, or name a record of `cargo trt-perf run`"));
-    }
-    let trace = perfetto::trace(&tracks, &[]);
-    match &args.output {
-        None => out_json(&trace),
-        Some(path) => {
-            std::fs::write(path, trace).map_err(|e| Failure::io("write", path, &e))?;
-            note(&format!("timeline: {} (open it at https://ui.perfetto.dev)", shown(path)));
-        }
+    match verb {
+        ExportVerb::Perfetto(args) => perfetto::run(args, manifest)?,
+        ExportVerb::Criterion(args) => folders::criterion(args, &project(manifest)?)?,
+        ExportVerb::Bencher(args) => one_file(args, manifest, export::bencher::text)?,
+        ExportVerb::BenchmarkAction(args) => folders::benchmark_action(args, &project(manifest)?)?,
+        ExportVerb::Openmetrics(args) => one_file(args, manifest, export::openmetrics::text)?,
+        ExportVerb::Csv(args) => one_file(args, manifest, export::csv::text)?,
+        ExportVerb::Trtexec(args) => folders::trtexec(args, &project(manifest)?)?,
     }
     Ok(Exit::Ok)
 }
 
-fn is_profile(name: &str) -> bool {
-    [".sqlite", ".sqlite3", ".db"].iter().any(|end| name.ends_with(end))
+fn one_file(args: &OneFileArgs, manifest: Option<&Path>, text: fn(&Record) -> String) -> Result<()> {
+    let record = args.of.record(&project(manifest)?)?;
+    put(args.output.as_deref(), &text(&record))
 }
 
-/// The processes of a record's cases.
-fn of_record(record: &Record, project: &Project, filter: Option<&str>) -> Result<Vec<Track>> {
-    let wanted = |id: &str| filter.is_none_or(|part| id.contains(part));
-    let mut tracks = Vec::new();
-    for (id, case) in record.cases.iter().filter(|(id, _)| wanted(id)) {
-        let one_by_one = case.point.streams == 1 && case.point.in_flight == 1 && case.open.is_none();
-        let folder = samples(project, record, id);
-        match (one_by_one, &folder) {
-            (false, _) => note(&format!("note: {id}: its requests overlapped; when each began was not kept")),
-            (true, None) => note(&format!("note: {id}: the samples of this session are not kept here")),
-            (true, Some(_)) => {}
+impl RecordArgs {
+    /// The record, with only the cases that are asked for; what its numbers lack is said.
+    fn record(&self, project: &Project) -> Result<Record> {
+        let mut record = match &self.record {
+            Some(name) => find_record(project, name)?,
+            None => newest_result(project)?,
+        };
+        if let Some(part) = &self.case {
+            let ids: Vec<String> = record.cases.keys().cloned().collect();
+            record.cases.retain(|id, _| id.contains(part));
+            record.failed.retain(|id, _| id.contains(part));
+            if record.cases.is_empty() {
+                let words = ids.iter().flat_map(|id| id.split('/').chain([id.as_str()]));
+                let near = did_you_mean(part, words).map(|n| format!("did you mean `{n}`? "));
+                let what = format!("record {} has no measured case that contains `{part}`", record.id);
+                return Err(Failure::new(FailureKind::Nothing, what).next(format!(
+                    "{}it holds {}",
+                    near.unwrap_or_default(),
+                    ids.join(", ")
+                )));
+            }
         }
-        tracks.extend(of_case(id, case, folder.filter(|_| one_by_one).as_deref())?);
+        if record.cases.is_empty() {
+            let what = format!("record {} holds no measured case, so there is nothing to export", record.id);
+            return Err(Failure::new(FailureKind::Nothing, what).next("mend what failed, and run again"));
+        }
+        export::warnings(&record).iter().for_each(|text| note(&format!("warning: {text}")));
+        Ok(record)
     }
-    Ok(tracks)
 }
 
-fn of_case(id: &str, case: &CaseRecord, samples: Option<&Path>) -> Result<Vec<Track>> {
-    let mut tracks = Vec::new();
-    for (i, summary) in case.processes.iter().enumerate() {
-        let file = samples.map(|folder| folder.join(format!("{}.npy", i + 1)));
-        let requests = file.map(|file| read_samples(&file)).transpose()?.unwrap_or_default();
-        tracks.extend(process::tracks(&ProcessTimes {
-            case: id,
-            process: i + 1,
-            load_ns: summary.load_ns,
-            steps: &summary.steps,
-            first_ns: summary.first_ns,
-            requests: &requests,
-        }));
+/// Writes a file and says where, or prints it.
+fn put(output: Option<&Path>, text: &str) -> Result<()> {
+    let Some(path) = output else {
+        out_json(text.trim_end_matches('\n'));
+        return Ok(());
+    };
+    write(path, text)?;
+    note(&format!("exported: {}", shown(path)));
+    Ok(())
+}
+
+/// Writes a file, and makes the folders above it.
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io("make the folder", folder, &e))?;
     }
-    Ok(tracks)
+    std::fs::write(path, text).map_err(|e| Failure::io("write", path, &e))
 }
 
 /// Where a session kept the samples of a case.

@@ -8,12 +8,21 @@ use crate::record::Record;
 use crate::units::plural;
 use std::path::Path;
 
-/// Stores `record`, and says where.
-pub fn save_baseline(project: &Project, record: &mut Record, interrupted: bool) -> Result<Vec<String>> {
+/// Stores `record`, under a name or as its commit's, and says where.
+pub fn save_baseline(
+    project: &Project,
+    record: &mut Record,
+    name: Option<&str>,
+    interrupted: bool,
+) -> Result<Vec<String>> {
     if record.cases.is_empty() || interrupted {
         return Ok(vec!["no baseline was saved: the session was not complete".into()]);
     }
-    let path = Store::new(project.baselines()).save_baseline(record)?;
+    let store = Store::new(project.baselines());
+    let path = match name {
+        Some(name) => store.save_named(record, name)?,
+        None => store.save_baseline(record)?,
+    };
     let mut notes = vec![stored_note(&path, project)];
     notes.extend(size_note(&path, record));
     Ok(notes)

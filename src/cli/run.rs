@@ -6,18 +6,18 @@ use super::discover;
 use super::exit::{Exit, ExitPolicy};
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, write_report};
+use crate::baseline::find_record_file;
 use crate::config::Project;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
-use crate::report::{json, terminal};
-use crate::session::keep::ensure_savable;
+use crate::report::{json, markdown, terminal};
 use crate::session::{self, Setup};
 use crate::units::plural;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Build, measure and record the cases; compare with the newest baseline of this commit's history
 ///
@@ -34,8 +34,14 @@ pub struct RunArgs {
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
     #[arg(long)]
     strict: bool,
+    /// Compare with this record and no other: a named baseline, a revision, a record file, or an id
+    #[arg(long, value_name = "RECORD")]
+    baseline: Option<String>,
+    /// Write the table as markdown, too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -55,21 +61,28 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let cases = asked.cases.select(&asked.settings, &project)?;
     if asked.list {
-        out(&cases.iter().map(|c| line(&c.id) + "\n").collect::<String>());
-        return Ok(Exit::Ok);
+        return Ok(asked.print_list(cases.iter(), |c| line(&c.id)));
     }
-    if asked.save_baseline {
-        // Before minutes are spent on a record that could not be stored.
-        ensure_savable(&project, asked.allow_dirty)?;
-    }
+    asked.ensure_savable(&project)?;
+    let base = args.baseline.as_deref().map(|name| find_record_file(&project, name)).transpose()?;
     let device = session::machine_of(&cases)?;
+    if let Some((path, record)) = base.as_ref().filter(|(_, record)| record.device.key != device.key) {
+        let what = format!("{} is of {}, and this is {}", shown(path), record.device.key, device.key);
+        return Err(Failure::new(FailureKind::Nothing, what).next(
+            "numbers compare on one device only; see what is stored with `cargo trt-perf baseline list`",
+        ));
+    }
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let mut outcome = session::run(&setup, &cases, args.assume_session_sd)?;
+    let mut outcome = session::run(&setup, &cases, args.assume_session_sd, base)?;
     show.done();
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    finish(asked, &project, &mut outcome, gate)
+    let exit = finish(asked, &project, &mut outcome, gate)?;
+    if let Some(path) = &args.markdown {
+        write_report(path, &markdown::run(&outcome))?;
+    }
+    Ok(exit)
 }
 
 /// The table, where the record is, the baseline, and what to do next.
@@ -93,8 +106,9 @@ fn finish(
         Err(failure) => exit = super::report_failure(failure),
         Ok(path) => notes.extend(kept(outcome, path.as_deref())),
     }
-    if asked.save_baseline {
-        notes.extend(save_baseline(project, &mut outcome.record, outcome.interrupted)?);
+    if asked.save_baseline.is_some() {
+        let name = asked.baseline_name();
+        notes.extend(save_baseline(project, &mut outcome.record, name, outcome.interrupted)?);
     } else {
         notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
     }

@@ -7,12 +7,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::file::LFS_POINTER;
 use crate::units::hex;
 use sha2::{Digest, Sha256};
 
 /// By the specification of Git LFS a pointer is smaller than this.
 pub(super) const MAX_POINTER_BYTES: usize = 1024;
-const FIRST_LINE: &str = "version https://git-lfs.github.com/spec/v1";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
@@ -26,7 +26,7 @@ impl Pointer {
             return None;
         }
         let mut lines = std::str::from_utf8(blob).ok()?.lines();
-        if lines.next() != Some(FIRST_LINE) {
+        if lines.next() != Some(LFS_POINTER) {
             return None;
         }
         let (mut sha256_hex, mut size_bytes) = (None, None);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn pointers_are_recognised_and_nothing_else_is() {
-        let good = format!("{FIRST_LINE}\noid sha256:{ID}\nsize 12345\n");
+        let good = format!("{LFS_POINTER}\noid sha256:{ID}\nsize 12345\n");
         assert_eq!(
             Pointer::parse(good.as_bytes()),
             Some(Pointer { sha256_hex: ID.to_owned(), size_bytes: 12345 })
@@ -85,9 +85,9 @@ mod tests {
         let not_pointers = [
             String::new(),
             "hello\n".to_owned(),
-            format!("{FIRST_LINE}\nsize 12345\n"),
-            format!("{FIRST_LINE}\noid sha256:{ID}\n"),
-            format!("{FIRST_LINE}\noid sha256:../../../../etc/passwd\nsize 1\n"),
+            format!("{LFS_POINTER}\nsize 12345\n"),
+            format!("{LFS_POINTER}\noid sha256:{ID}\n"),
+            format!("{LFS_POINTER}\noid sha256:../../../../etc/passwd\nsize 1\n"),
             format!("{good}{}", " ".repeat(MAX_POINTER_BYTES)),
         ];
         for text in not_pointers {

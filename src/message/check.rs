@@ -69,8 +69,8 @@ pub struct ComparedBase {
     pub label: String,
     /// Its file.
     pub path: String,
-    /// Commits between it and HEAD.
-    pub steps: usize,
+    /// Commits between it and HEAD; null where somebody named it.
+    pub steps: Option<usize>,
 }
 
 /// A case of a check.

@@ -1,10 +1,12 @@
 //! The messages that every session sends, in the order in which they come.
 
-use crate::config::BuildOptions;
+use super::GridPoint;
+use crate::config::{BuildOptions, Scenario};
 use crate::error::{Failure, FailureKind};
 use crate::progress::Stage;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A session begins.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -151,6 +153,45 @@ pub struct SessionFinished {
     pub interrupted: bool,
     /// The program's exit code.
     pub exit_code: u8,
+}
+
+/// A case that would be measured: what is known before its model is read.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CaseListed {
+    /// The case's id.
+    pub case: String,
+    /// The model file.
+    pub model: String,
+    /// The backend's name.
+    pub backend: String,
+    /// Why that backend.
+    pub backend_reason: String,
+    /// How requests are offered.
+    pub scenario: Scenario,
+    /// Where it is measured, as configured: a stored pin may take its place.
+    #[serde(flatten)]
+    pub point: GridPoint,
+    /// The shape of each input that is configured.
+    pub shapes: BTreeMap<String, String>,
+    /// The latency budget; null where none is configured.
+    pub budget: Option<BudgetListed>,
+    /// Fresh measuring processes.
+    pub processes: u64,
+    /// How often the engine is built.
+    pub builds: u64,
+    /// Each process runs unmeasured for at least this long.
+    pub warm_up_ns: u64,
+    /// Then it is measured for this long.
+    pub measure_ns: u64,
+}
+
+/// A configured latency budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct BudgetListed {
+    /// The time that the percentile may take.
+    pub max_ns: u64,
+    /// The percentile as a fraction, such as 0.99.
+    pub quantile: f64,
 }
 
 /// What a case would be built with.

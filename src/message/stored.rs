@@ -1,8 +1,56 @@
-//! The messages about stored data: a calibration, and one case over its records.
+//! The messages about stored data: a calibration, the list of baselines, and one case over its records.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// A record in the list of baselines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BaselineStored {
+    /// The id of the record; its first 8 digits, as far as they are known, where its file cannot be read.
+    pub id: String,
+    /// Its name; null where it is stored as its commit's.
+    pub name: Option<String>,
+    /// Its file.
+    pub path: String,
+    /// The device key.
+    pub device: String,
+    /// Seconds since 1970-01-01 UTC; null where the file cannot be read.
+    pub created_s: Option<i64>,
+    /// The full id of the commit; null where there was none.
+    pub commit: Option<String>,
+    /// Whether there were changes beside the commit; null where there was none.
+    pub dirty: Option<bool>,
+    /// The ids of its cases; null where the file cannot be read.
+    pub cases: Option<Vec<String>>,
+    /// The change that it accepts, in words; null for most.
+    pub accepts: Option<String>,
+    /// Why its file cannot be read; null where it can.
+    pub unreadable: Option<String>,
+}
+
+/// A case in several records.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SeveralCompared {
+    /// The case's id.
+    pub case: String,
+    /// The name of the number that is compared; nanoseconds, or inferences per second.
+    pub metric: String,
+    /// In the order of the command line.
+    pub records: Vec<SeveralValue>,
+}
+
+/// A case in one of several records.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SeveralValue {
+    /// The id of the record.
+    pub record: String,
+    /// Null where the record does not have it.
+    pub value: Option<f64>,
+    /// By which factor it is worse than the best: 1 or more. Null where there is no value, or where the case asks something
+    /// else than in the first record that holds it.
+    pub ratio: Option<f64>,
+}
 
 /// The end of a calibration.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

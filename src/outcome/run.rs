@@ -44,8 +44,8 @@ pub struct Base {
     pub label: String,
     /// Its file.
     pub path: PathBuf,
-    /// Commits between it and HEAD.
-    pub steps: usize,
+    /// Commits between it and HEAD; `None` where somebody named it.
+    pub steps: Option<usize>,
     /// Kernel, governor, driver… that changed since.
     pub soft_differences: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::kernels::layers;
 use super::trace::NsysTrace;
-use crate::export::perfetto::{Span, Track};
+use crate::timeline::{Span, Track};
 use std::collections::BTreeMap;
 
 /// The tracks of a report: the ranges of the host first, then what the GPUs did.

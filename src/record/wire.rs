@@ -171,6 +171,14 @@ pub fn read(text: &str) -> Result<Record> {
     Ok(Record { unknown: contents.unknown, crlf: contents.crlf, ..contents.body })
 }
 
+/// When a record was made, by a part of its text that holds the line which says so.
+pub fn created_s(part: &str) -> Option<i64> {
+    // A text within the record has no raw line ends, so a line that begins like this is the record's own.
+    let (_, rest) = part.rsplit_once("\n \"created\": \"")?;
+    let created: jiff::Timestamp = rest.split('"').next()?.parse().ok()?;
+    Some(created.as_second())
+}
+
 fn to_wire(r: &Record) -> RecordV1 {
     RecordV1 {
         schema: document::RECORD.schema(),

@@ -7,12 +7,14 @@ mod layers;
 pub use check::{check_finished, checked};
 pub use layers::{layer_changes, layer_numbers};
 
+use crate::case::Case;
 use crate::compare::{CaseComparison, MetricComparison};
+use crate::discover::Cell;
 use crate::engine::Built;
 use crate::message::{
-    BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFailed, CaseFinished, ComparedBase,
-    ComparedCase, ComparedMetric, EngineReady, GpuNumbers, LookTaken, Message, Number, ProcessEnded,
-    RoundBegun, SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
+    BudgetListed, BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFailed, CaseFinished, CaseListed,
+    ComparedBase, ComparedCase, ComparedMetric, EngineReady, GpuNumbers, LookTaken, Message, Number,
+    ProcessEnded, RoundBegun, SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
 };
 use crate::outcome::{
     Base, BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Compared, Event, Figures, GpuFigures,
@@ -105,6 +107,24 @@ fn process_ended(id: &str, process: u64, summary: &Summary) -> ProcessEnded {
 /// A path as text.
 pub fn path(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// A case that would be measured.
+pub fn case_listed(case: &Case) -> Message {
+    Message::CaseListed(Box::new(CaseListed {
+        case: case.id.clone(),
+        model: path(&case.model),
+        backend: case.target.kind.word().to_owned(),
+        backend_reason: case.target_why.to_owned(),
+        scenario: case.scenario,
+        point: super::discover::point(Cell::of(case)),
+        shapes: case.shapes.iter().map(|(name, shape)| (name.clone(), shape.to_string())).collect(),
+        budget: case.budget.map(|b| BudgetListed { max_ns: b.max_ns, quantile: b.quantile }),
+        processes: case.effort.processes,
+        builds: case.effort.builds,
+        warm_up_ns: case.effort.warm_up.0,
+        measure_ns: case.effort.measure.0,
+    }))
 }
 
 fn case_finished(id: &str, case: &CaseRecord, compared: Option<&Compared>) -> CaseFinished {

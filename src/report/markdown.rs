@@ -1,10 +1,14 @@
-//! Shows a check as GitHub-flavoured markdown: the answer, a table with the worst case first, then notes; the rest is
+//! Shows a check (and in `stored` a run and a comparison) as GitHub-flavoured markdown: the answer, a table with the worst case first, then notes; the rest is
 //! folded. Pure.
+
+mod stored;
+
+pub use stored::{comparisons, run};
 
 use super::layers::explanation;
 use super::{CheckReport, added, decided_by, gap_next, how, interval, reason, verdict};
 use crate::case::Budget;
-use crate::compare::{MetricComparison, Verdict};
+use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::outcome::{Row, RowOrigin};
 use crate::printable;
 use std::fmt::Write;
@@ -154,8 +158,17 @@ fn verdict_cell(row: &Row) -> String {
     if c.verdict.reason().is_none() && !matches!(row.origin, RowOrigin::Stored { .. }) {
         cell += &format!(" ({})", escape(&how(&row.origin)));
     }
-    cell +=
-        &c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(&why.to_string())));
+    cell += &remarks(c);
+    if matches!(row.origin, RowOrigin::Stored { .. }) {
+        cell += " (advisory)";
+    }
+    cell
+}
+
+/// What else is said of a comparison, behind its verdict.
+fn remarks(c: &CaseComparison) -> String {
+    let mut cell =
+        c.broken_budget.as_ref().map_or_else(String::new, |why| format!("; {}", escape(&why.to_string())));
     if !c.engine_changes.is_empty() {
         cell += &format!("; what changed: {}", escape(&c.engine_changes.join(", ")));
     }
@@ -164,9 +177,6 @@ fn verdict_cell(row: &Row) -> String {
     }
     cell += &c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
     cell += &c.moved.map_or_else(String::new, |moved| format!(" ({})", escape(&moved.to_string())));
-    if matches!(row.origin, RowOrigin::Stored { .. }) {
-        cell += " (advisory)";
-    }
     cell
 }
 

@@ -151,7 +151,7 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
         add_row(&mut table, [id.as_str(), "", "", "", "", "", word]);
     }
     for r in worst_first(record, compared) {
-        add_row(&mut table, row(&r));
+        add_row(&mut table, run_cells(&r));
     }
     for column in table.column_iter_mut().skip(1).take(5) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -159,7 +159,8 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
     table_text(&table)
 }
 
-fn row(r: &RunRow) -> Vec<String> {
+/// The cells of one measured case.
+pub(super) fn run_cells(r: &RunRow) -> Vec<String> {
     let RunRow { id, figures, compared, verdict, .. } = r;
     let shown = |f: Option<Figure>, show: &dyn Fn(f64) -> String| {
         f.map_or_else(|| "–".into(), |f| show(f.estimate()))

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::git::Repo;
 use crate::outcome::{Base, Compared, RunOutcome};
 use crate::record::{CaseRecord, Record, Source, superseded};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was measured before; empty where nobody looked.
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(super) struct History {
     sessions: Vec<Record>,
     /// Of this device, where there is one.
     pub(super) calibration: Option<Calibration>,
+    /// The record that somebody named, with its file: then it alone is compared with.
+    chosen: Option<(PathBuf, Record)>,
     /// How much sessions differ by somebody's word, which is taken.
     pub(super) given: Option<Sessions>,
     has_commit: bool,
@@ -63,12 +65,25 @@ impl History {
         } else {
             baseline::recent(&[&store, &results], &device.key)
         };
-        Self { candidates, sessions, calibration, given: None, has_commit: source.is_some() }
+        Self { candidates, sessions, calibration, chosen: None, given: None, has_commit: source.is_some() }
+    }
+
+    /// Compares with this record, whatever else is stored.
+    pub(super) fn choose(&mut self, project: &Project, (path, record): (PathBuf, Record)) {
+        if self.sessions.is_empty() {
+            let stores = baseline::stores(project);
+            self.sessions = baseline::recent(&[&stores[0], &stores[1]], &record.device.key);
+        }
+        self.chosen = Some((path, record));
     }
 
     /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
     pub(super) fn compare(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
+        if let Some((path, record)) = &self.chosen {
+            record.reference(id)?;
+            return self.against(id, Candidate { record, path, steps: None }, case, head, margins);
+        }
         let holding = || self.candidates.iter().filter_map(|c| Some((c, c.record.reference(id)?)));
         let (candidate, _) = holding()
             .find(|(_, b)| b.definition_hash == case.definition_hash)
@@ -109,7 +124,12 @@ impl History {
         if !outcome.compared.is_empty() || outcome.record.cases.is_empty() {
             return None;
         }
-        Some(if !self.has_commit {
+        Some(if let Some((_, record)) = &self.chosen {
+            format!(
+                "record {} holds none of these cases; see what it holds with `cargo trt-perf baseline show`",
+                record.id
+            )
+        } else if !self.has_commit {
             "there is no commit to keep baselines for; comparing needs a git repository with one".into()
         } else if self.candidates.iter().next().is_none() {
             "no baseline of this commit or its ancestors on this device yet; make one with `cargo trt-perf run --save-baseline`, and commit it".into()
@@ -185,7 +205,7 @@ mod tests {
     }
 
     fn reference(records: &[Record]) -> Option<&str> {
-        let place = |record| Candidate { record, path: Path::new(""), steps: 0 };
+        let place = |record| Candidate { record, path: Path::new(""), steps: Some(0) };
         let candidates: Vec<Candidate> = records.iter().map(place).collect();
         oldest(&candidates, CASE, "d").map(|c| c.record.id.as_str())
     }

@@ -6,7 +6,7 @@
 use crate::support::{Ran, Sandbox};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use trt_perf::baseline::{Store, load, prunable};
+use trt_perf::baseline::{Store, load, pruning};
 use trt_perf::record::{ChangeKind, Record};
 use trt_perf::stats::Interval;
 
@@ -231,6 +231,7 @@ fn pruning_keeps_what_replaced_a_record_that_stays() {
     save(2, "a", vec![oldest]);
     save(3, "a", Vec::new());
     save(4, "a", Vec::new());
-    let doomed: Vec<String> = prunable(&store, 1).expect("readable").into_iter().map(|e| e.date).collect();
+    let doomed: Vec<String> =
+        pruning(&store, 1).expect("readable").doomed.into_iter().map(|e| e.date).collect();
     assert_eq!(doomed, ["19700104"]);
 }

@@ -15,4 +15,5 @@ mod own_file;
 mod report;
 mod run;
 mod shell;
+mod stored;
 mod workers;

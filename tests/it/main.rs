@@ -13,6 +13,7 @@ mod cli;
 mod coverage;
 mod decisions;
 mod discover;
+mod export;
 mod folders;
 mod git;
 mod gpu;

@@ -3,7 +3,7 @@
 use super::CompareArgs;
 use crate::case::Margins;
 use crate::cli::exit::{Exit, ExitPolicy};
-use crate::cli::{note, out, out_message};
+use crate::cli::{note, out, out_message, write_report};
 use crate::compare::many::correct;
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
@@ -11,7 +11,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
-use crate::report::{json, terminal};
+use crate::report::{json, markdown, terminal};
 use crate::stats::decide::{MIN_TAIL_UNITS, MIN_UNITS};
 use crate::stats::judge::MIN_UNPAIRED_UNITS;
 use crate::stats::{Description, SessionSpread};
@@ -104,6 +104,9 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
             out_message(&Message::note(text));
         }
         out_message(&Message::Comparison(json::compared_case(&c, None)));
+    }
+    if let Some(path) = &args.markdown {
+        write_report(path, &markdown::comparisons(&base.label(), &head.label(), [&c]))?;
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_comparisons([&c])))

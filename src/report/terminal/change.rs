@@ -37,9 +37,10 @@ pub(super) fn lines(c: &CaseComparison, base: Option<&Base>) -> Vec<String> {
 
 fn base_lines(base: &Base) -> Vec<String> {
     let ago = match base.steps {
-        0 => "this commit".to_owned(),
-        1 => "1 commit before HEAD".to_owned(),
-        n => format!("{n} commits before HEAD"),
+        None => "as named".to_owned(),
+        Some(0) => "this commit".to_owned(),
+        Some(1) => "1 commit before HEAD".to_owned(),
+        Some(n) => format!("{n} commits before HEAD"),
     };
     let mut lines = vec![paint(DIM, &format!("base: {}, {ago}", base.label))];
     if !base.soft_differences.is_empty() {

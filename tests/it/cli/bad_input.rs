@@ -259,3 +259,16 @@ fn damaged_records_are_named_and_skipped() {
     s.run(".", &["baseline", "prune", "--keep", "0"]).says(0, &["0 records deleted"]);
     assert!(files.iter().all(|f| f.exists()), "what cannot be read is never deleted");
 }
+
+#[test]
+fn a_model_that_git_lfs_has_not_fetched_is_told_with_the_command_that_does() {
+    let s = Sandbox::package(&model("mlp", "mlp.onnx"));
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 5\n";
+    s.write("mlp.onnx", pointer);
+    let says = ["mlp.onnx is a pointer of Git LFS, and not the model itself", "next: fetch it: git lfs pull"];
+    for args in [&["run"][..], &["build"], &["run", "mlp.onnx"]] {
+        let ran = s.run(".", args);
+        ran.says(ran.code.unwrap_or(0), &says);
+        assert_ne!(ran.code, Some(0), "{ran}");
+    }
+}

@@ -25,6 +25,7 @@ fn every_verb_prints_what_is_documented() {
         (&["check", "--base", "HEAD~2", "--pairs", "3"], "check-finished"),
         (&["compare", &records[0], &records[1]], "comparison"),
         (&["history", "mlp"], "history"),
+        (&["baseline", "list"], "baseline-stored"),
         (&["calibrate", "--dry-run", "--sessions", "5", "--pairs", "3"], "calibration"),
         (&["build", "--print-options"], "build-options"),
         (&["build"], "build-finished"),

@@ -95,7 +95,7 @@ fn base() -> Base {
     Base {
         label: "41ab0c3d9e21 (2026-11-22, 4 cases)".into(),
         path: PathBuf::from("baselines/cpu-test-2c/20261122-41ab0c3d9e21-01234567.json"),
-        steps: 7,
+        steps: Some(7),
         soft_differences: vec![],
     }
 }
@@ -227,7 +227,7 @@ fn a_case_in_every_detail() {
     before.engine.model_sha256 = "b".repeat(64);
     before.outputs = BTreeMap::new();
     let mut compared = compared(&before, &head);
-    compared.base.steps = 1;
+    compared.base.steps = Some(1);
     compared.base.soft_differences = vec!["kernel: 6.8.0 → 6.9.1".into()];
     let id = "a-package-with-a-long-name/a-model-with-a-long-name/b8/throughput";
     insta::assert_snapshot!(plain(&terminal::case_block(id, &head, Some(&compared), true)));

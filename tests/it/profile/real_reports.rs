@@ -2,8 +2,8 @@
 
 use super::perfetto;
 use crate::support::shared;
-use trt_perf::export::perfetto::trace as trace_file;
 use trt_perf::profile::{CopyDirection, KernelTable, NsysTrace, tracks};
+use trt_perf::timeline::trace as trace_file;
 
 /// `None`, with the reason printed, where the file is not there.
 fn report(name: &str) -> Option<NsysTrace> {

@@ -3,7 +3,7 @@
 //! Of a request its length is kept, not when it began. Where one follows the other, which is one stream with one request in
 //! flight, that is known all the same, but for the tens of nanoseconds between two.
 
-use super::perfetto::{Span, Track};
+use super::{Span, Track};
 
 /// One process, in nanoseconds.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,8 @@
 //!
 //! Invariant: on each line of the timeline spans lie side by side or within each other, because Perfetto drops others.
 
+pub mod process;
+
 use crate::printable;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

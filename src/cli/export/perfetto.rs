@@ -1,0 +1,91 @@
+//! `export perfetto`: a timeline of a profile, or of what a record's processes spent their time on.
+
+use super::samples;
+use crate::baseline::find_record;
+use crate::cli::{note, out_json, project, shown};
+use crate::config::Project;
+use crate::error::{Failure, FailureKind, Result};
+use crate::profile;
+use crate::record::{CaseRecord, Record};
+use crate::session;
+use crate::tensor::read_samples;
+use crate::timeline::process::{self, ProcessTimes};
+use crate::timeline::{self, Track};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct PerfettoArgs {
+    /// A profile's tables (.sqlite), or a record: a revision, a record file, or an id from `baseline list`
+    #[arg(value_name = "FILE.sqlite|RECORD")]
+    from: String,
+    /// Of a record: only cases whose id contains this
+    #[arg(long, value_name = "FILTER")]
+    case: Option<String>,
+    /// Where the timeline goes (default: standard output)
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
+}
+
+/// Writes the timeline.
+pub fn run(args: &PerfettoArgs, manifest: Option<&Path>) -> Result<()> {
+    let tracks = match is_profile(&args.from) {
+        true => profile::tracks(&session::profile::read(Path::new(&args.from))?),
+        false => {
+            let project = project(manifest)?;
+            of_record(&find_record(&project, &args.from)?, &project, args.case.as_deref())?
+        }
+    };
+    if tracks.is_empty() {
+        let what = format!("{} holds nothing that has a time", args.from);
+        return Err(Failure::new(FailureKind::Nothing, what)
+            .next("profile a case that runs on a GPU, or name a record of `cargo trt-perf run`"));
+    }
+    let trace = timeline::trace(&tracks, &[]);
+    match &args.output {
+        None => out_json(&trace),
+        Some(path) => {
+            std::fs::write(path, trace).map_err(|e| Failure::io("write", path, &e))?;
+            note(&format!("timeline: {} (open it at https://ui.perfetto.dev)", shown(path)));
+        }
+    }
+    Ok(())
+}
+
+fn is_profile(name: &str) -> bool {
+    [".sqlite", ".sqlite3", ".db"].iter().any(|end| name.ends_with(end))
+}
+
+/// The processes of a record's cases.
+fn of_record(record: &Record, project: &Project, filter: Option<&str>) -> Result<Vec<Track>> {
+    let wanted = |id: &str| filter.is_none_or(|part| id.contains(part));
+    let mut tracks = Vec::new();
+    for (id, case) in record.cases.iter().filter(|(id, _)| wanted(id)) {
+        let one_by_one = case.point.streams == 1 && case.point.in_flight == 1 && case.open.is_none();
+        let folder = samples(project, record, id);
+        match (one_by_one, &folder) {
+            (false, _) => note(&format!("note: {id}: its requests overlapped; when each began was not kept")),
+            (true, None) => note(&format!("note: {id}: the samples of this session are not kept here")),
+            (true, Some(_)) => {}
+        }
+        tracks.extend(of_case(id, case, folder.filter(|_| one_by_one).as_deref())?);
+    }
+    Ok(tracks)
+}
+
+fn of_case(id: &str, case: &CaseRecord, samples: Option<&Path>) -> Result<Vec<Track>> {
+    let mut tracks = Vec::new();
+    for (i, summary) in case.processes.iter().enumerate() {
+        let file = samples.map(|folder| folder.join(format!("{}.npy", i + 1)));
+        let requests = file.map(|file| read_samples(&file)).transpose()?.unwrap_or_default();
+        tracks.extend(process::tracks(&ProcessTimes {
+            case: id,
+            process: i + 1,
+            load_ns: summary.load_ns,
+            steps: &summary.steps,
+            first_ns: summary.first_ns,
+            requests: &requests,
+        }));
+    }
+    Ok(tracks)
+}

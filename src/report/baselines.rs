@@ -1,0 +1,84 @@
+//! Shows the stored records as a list, and why each of them stays. Pure.
+
+use super::style::{add_row, plain_table, table_text};
+use super::{accepts, json};
+use crate::baseline::{Entry, WhyKept};
+use crate::error::Result;
+use crate::message::{BaselineStored, Message};
+use crate::printable::line;
+use crate::record::{Record, minute};
+use crate::units::plural;
+
+/// A file, and what it holds.
+pub struct StoredRecord {
+    /// What its name tells; of a named one what its record tells, as far as it can be read.
+    pub entry: Entry,
+    /// `None`: the record is its commit's.
+    pub name: Option<String>,
+    /// What it holds, or why that is not known.
+    pub record: Result<Record>,
+}
+
+/// The list: a row per record. `long` adds what each accepts.
+pub fn text(stored: &[StoredRecord], long: bool) -> String {
+    let names = stored.iter().any(|one| one.name.is_some());
+    let mut header = vec!["id", "time (UTC)", "commit", "device", "cases"];
+    header.extend(names.then_some("name"));
+    header.extend(long.then_some("accepts"));
+    let mut table = plain_table(header.into_iter().map(str::to_owned).collect());
+    for StoredRecord { entry, name, record } in stored {
+        let [time, cases, accepted] = match record {
+            Ok(r) => [
+                minute(r.created_s),
+                r.cases.len().to_string(),
+                r.acceptance.as_ref().map_or_else(String::new, accepts),
+            ],
+            Err(f) => [day(entry), "unreadable".into(), line(&f.message)],
+        };
+        let dirty = record.as_ref().is_ok_and(|r| r.source.as_ref().is_some_and(|s| s.dirty));
+        let commit = format!("{}{}", entry.commit12, if dirty { "+changes" } else { "" });
+        let mut cells = vec![entry.record8.clone(), time, commit, line(&entry.device_key), cases];
+        cells.extend(names.then(|| name.as_deref().map_or_else(String::new, line)));
+        cells.extend(long.then_some(accepted));
+        add_row(&mut table, cells);
+    }
+    table_text(&table)
+}
+
+/// The day in a file's name.
+fn day(entry: &Entry) -> String {
+    let part = |range: std::ops::Range<usize>| entry.date.get(range).unwrap_or_default().to_owned();
+    [part(0..4), part(4..6), part(6..8)].join("-")
+}
+
+/// The message of one record.
+pub fn message(stored: &StoredRecord) -> Message {
+    let StoredRecord { entry, name, record } = stored;
+    let read = record.as_ref().ok();
+    let source = read.and_then(|r| r.source.as_ref());
+    Message::BaselineStored(BaselineStored {
+        id: read.map_or_else(|| entry.record8.clone(), |r| r.id.clone()),
+        name: name.clone(),
+        path: json::path(&entry.path),
+        device: entry.device_key.clone(),
+        created_s: read.map(|r| r.created_s),
+        commit: source.map(|s| s.commit.clone()),
+        dirty: source.map(|s| s.dirty),
+        cases: read.map(|r| r.cases.keys().cloned().collect()),
+        accepts: read.and_then(|r| r.acceptance.as_ref()).map(accepts),
+        unreadable: record.as_ref().err().map(|f| f.message.clone()),
+    })
+}
+
+/// Why a record stays, in words.
+pub fn kept(why: &WhyKept) -> String {
+    match why {
+        WhyKept::Newest => "one of the newest of its device".into(),
+        WhyKept::Holds(cases) => match &cases[..] {
+            [one] => format!("the newest that holds {}", line(one)),
+            all => format!("the newest that holds {}, such as {}", plural(all.len(), "case"), line(&all[0])),
+        },
+        WhyKept::Replaces(id) => format!("replaced {}, which stays", line(id)),
+        WhyKept::Unreadable(failure) => format!("cannot be read: {}", line(&failure.message)),
+    }
+}

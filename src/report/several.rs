@@ -1,0 +1,54 @@
+//! Shows several records beside each other, a column each, as critcmp does: the factor to the best of the row, and the
+//! value. Pure.
+
+use super::style::{BOLD, RESET, add_row, plain_table, table_text};
+use crate::compare::{SeveralCell, SeveralRow};
+use crate::message::{Message, SeveralCompared, SeveralValue};
+use crate::printable::line;
+use comfy_table::CellAlignment;
+
+/// The table. `names` are those of the records, in the order of each row's cells.
+pub fn text(names: &[String], rows: &[SeveralRow]) -> String {
+    let header = ["case", "metric"].into_iter().map(str::to_owned);
+    let mut table = plain_table(header.chain(names.iter().map(|name| line(name))).collect());
+    for row in rows {
+        let cells = row.cells.iter().map(|cell| match *cell {
+            SeveralCell::Nothing => "–".to_owned(),
+            SeveralCell::OtherDefinition(value) => {
+                format!("(asks something else) {}", row.metric.shown(value))
+            }
+            SeveralCell::Value(value, 1.0) => format!("{BOLD}1.00{RESET}  {}", row.metric.shown(value)),
+            SeveralCell::Value(value, ratio) => format!("{ratio:.2}  {}", row.metric.shown(value)),
+        });
+        // Colours are ours; what is from outside is the id.
+        add_row(&mut table, [line(&row.id), row.metric.name(None)].into_iter().chain(cells));
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table_text(&table)
+}
+
+/// The messages, one for each case. `ids` are those of the records.
+pub fn messages(ids: &[String], rows: &[SeveralRow]) -> Vec<Message> {
+    let value = |record: &String, cell: &SeveralCell| SeveralValue {
+        record: record.clone(),
+        value: match *cell {
+            SeveralCell::Nothing => None,
+            SeveralCell::OtherDefinition(value) | SeveralCell::Value(value, _) => Some(value),
+        },
+        ratio: match *cell {
+            SeveralCell::Value(_, ratio) => Some(ratio),
+            SeveralCell::Nothing | SeveralCell::OtherDefinition(_) => None,
+        },
+    };
+    rows.iter()
+        .map(|row| {
+            Message::Several(SeveralCompared {
+                case: row.id.clone(),
+                metric: row.metric.name(None),
+                records: ids.iter().zip(&row.cells).map(|(id, cell)| value(id, cell)).collect(),
+            })
+        })
+        .collect()
+}
