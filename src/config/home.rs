@@ -1,6 +1,8 @@
 //! The tables that models may be configured in, and how they are called in their files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "cli")]
+use std::path::PathBuf;
 
 /// The file of a project without Cargo; its top level holds what a package's table would.
 pub const OWN_FILE: &str = "trt-perf.toml";
