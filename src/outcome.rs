@@ -9,6 +9,7 @@ mod check;
 mod event;
 mod figures;
 mod grid;
+mod picture;
 mod run;
 mod tally;
 
@@ -21,5 +22,8 @@ pub use figures::{
     GpuFigures, NoRate,
 };
 pub use grid::{Discovered, Dropped, Explored};
+pub use picture::{
+    ArmValues, CasePicture, Envelope, LatencyAxis, MOST_PROCESSES, ProcessValues, SampledArm, SampledProcess,
+};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
 pub use tally::Tally;
