@@ -11,9 +11,11 @@ mod discover;
 pub mod doctor;
 mod exit;
 mod history;
+mod html;
 mod import;
 pub mod init;
 mod keep;
+mod report;
 mod run;
 mod shell;
 mod show;
@@ -62,6 +64,7 @@ enum Verb {
     #[command(subcommand)]
     Import(import::ImportVerb),
     History(history::HistoryArgs),
+    Report(report::ReportArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
     Baseline(baseline::BaselineVerb),
@@ -92,6 +95,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Import(verb) => import::run(&verb, manifest),
         Verb::History(args) => history::run(&args, manifest),
+        Verb::Report(args) => report::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
         Verb::Doctor(args) => doctor::run(&args, manifest),

@@ -6,6 +6,7 @@
 mod added;
 mod bound;
 mod check;
+mod detail;
 mod event;
 mod figures;
 mod grid;
@@ -16,6 +17,7 @@ mod tally;
 pub use added::{Added, AddedBy, AddedWhat};
 pub use bound::Bound;
 pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
+pub use detail::CaseDetail;
 pub use event::Event;
 pub use figures::{
     BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Cliff, FewRequests, Figure, Figures,

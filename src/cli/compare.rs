@@ -62,23 +62,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let base = find_record(&project, &args.base)?;
     let head = find_record(&project, &args.head)?;
-    if let Some(why) = compare::different_device(&base, &head) {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            format!("{} and {} do not compare: {why}", args.base, args.head),
-        )
-        .next("numbers compare on one device only; list them with `cargo trt-perf baseline list`"));
-    }
-    let mut comparisons = compared(args, &project, &base, &head);
-    if comparisons.is_empty() {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            format!("{} and {} have no case in common", args.base, args.head),
-        )
-        .next("see what they hold with `cargo trt-perf baseline show`"));
-    }
-    compare::many::correct(&mut comparisons.iter_mut().collect::<Vec<_>>())
-        .map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
+    let comparisons = compared(&project, (&args.base, &base), (&args.head, &head), args.assume_session_sd)?;
     let mut ordered: Vec<_> = comparisons.iter().collect();
     ordered.sort_by_key(|c| (c.verdict.rank(), c.id.clone()));
     let human = args.message_format == MessageFormat::Human;
@@ -106,12 +90,35 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     Ok(gate.exit(Tally::of_comparisons(&comparisons)))
 }
 
+/// Every case that both records have, each record with the name that it was asked for by; fails where there is none.
+/// `session_sd_frac` is how much sessions are said to differ, if somebody says so.
+pub fn compared(
+    project: &Project,
+    (base_name, base): (&str, &Record),
+    (head_name, head): (&str, &Record),
+    session_sd_frac: Option<f64>,
+) -> Result<Vec<compare::CaseComparison>> {
+    let nothing = |what: String| Failure::new(FailureKind::Nothing, what);
+    if let Some(why) = compare::different_device(base, head) {
+        return Err(nothing(format!("{base_name} and {head_name} do not compare: {why}"))
+            .next("numbers compare on one device only; list them with `cargo trt-perf baseline list`"));
+    }
+    let mut comparisons = in_both(project, base, head, session_sd_frac);
+    if comparisons.is_empty() {
+        return Err(nothing(format!("{base_name} and {head_name} have no case in common"))
+            .next("see what they hold with `cargo trt-perf baseline show`"));
+    }
+    compare::many::correct(&mut comparisons.iter_mut().collect::<Vec<_>>())
+        .map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
+    Ok(comparisons)
+}
+
 /// Every case that both have, by what is known, or said, of how much sessions differ.
-fn compared(
-    args: &CompareArgs,
+fn in_both(
     project: &Project,
     base: &Record,
     head: &Record,
+    session_sd_frac: Option<f64>,
 ) -> Vec<compare::CaseComparison> {
     let stores = stores(project);
     let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
@@ -123,6 +130,6 @@ fn compared(
         (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
         _ => Sessions::Assumed,
     };
-    let given = args.assume_session_sd.map(Sessions::given);
+    let given = session_sd_frac.map(Sessions::given);
     compare::compare(base, head, Margins::default(), &|id, metric| given.unwrap_or_else(|| known(id, metric)))
 }

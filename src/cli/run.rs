@@ -4,6 +4,7 @@ use super::args::{self, MessageFormat};
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, ExitPolicy};
+use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown};
@@ -12,12 +13,12 @@ use crate::error::{Failure, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
-use crate::report::{json, terminal};
+use crate::report::{html, json, terminal};
 use crate::session::keep::ensure_savable;
-use crate::session::{self, Setup};
+use crate::session::{self, Setup, details};
 use crate::units::plural;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Build, measure and record the cases; compare with the newest baseline of this commit's history
 ///
@@ -34,8 +35,11 @@ pub struct RunArgs {
     /// Exit with 102 when a case is inconclusive, 103 when a number cannot be trusted
     #[arg(long)]
     strict: bool,
+    /// Write the results as one HTML page with pictures, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "html"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -69,7 +73,12 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let mut outcome = session::run(&setup, &cases, args.assume_session_sd)?;
     show.done();
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    finish(asked, &project, &mut outcome, gate)
+    let exit = finish(asked, &project, &mut outcome, gate)?;
+    if let Some(path) = &args.html {
+        let details = details::of_run(&project.folders, &outcome);
+        write_page(path, &html::record(&outcome.record, &outcome.compared, &details)?)?;
+    }
+    Ok(exit)
 }
 
 /// The table, where the record is, the baseline, and what to do next.

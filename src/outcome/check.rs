@@ -5,6 +5,7 @@ use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, NotComparable, Verdict};
 use crate::error::Failure;
 use crate::pairing::Changed;
+use crate::record::Record;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -184,7 +185,9 @@ pub struct Checked {
     pub on_missing: OnMissing,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
-    /// The records of the arms that were measured.
+    /// What was measured of base and head.
+    pub records: [Record; 2],
+    /// Their files, of those that were measured.
     pub written: Vec<PathBuf>,
 }
 

@@ -71,10 +71,7 @@ fn samples_of_another_session_are_not_taken_for_these() {
 
 #[test]
 fn a_picture_has_the_values_that_the_reports_print() {
-    let case = CaseRecord {
-        processes: [1e6, 1.1e6, 1.2e6].map(sample::summary).to_vec(),
-        ..sample::case()
-    };
+    let case = CaseRecord { processes: [1e6, 1.1e6, 1.2e6].map(sample::summary).to_vec(), ..sample::case() };
     let picture = CasePicture::of([None, Some(&case)], None, |_, _, _| None).unwrap();
     assert_eq!(picture.samples, [None, None]);
     assert_eq!((picture.values.metric, picture.values.name.as_str()), (Metric::Mean, "mean"));
