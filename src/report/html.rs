@@ -3,13 +3,16 @@
 //! A page is a table of all cases and a part for each; [`figure::all`] lists the figures of a case. Whatever comes from
 //! outside is escaped by the template, and the page forbids its reader to load anything.
 
+mod capacity;
 mod case;
 mod check;
 mod figure;
-mod points;
+mod grid;
+mod processes;
 mod record;
 mod samples;
 mod scale;
+mod series;
 mod svg;
 mod view;
 

@@ -16,8 +16,8 @@ pub struct LatencyAxis {
 }
 
 /// From this ratio of p99 to the fastest request on, only a logarithmic axis shows both.
-const LOG_FROM: f64 = 8.0;
-/// How far a linear axis goes on beyond p99, in distances from the fastest request to p99.
+const LOG_FROM: f64 = 3.0;
+/// How far the axis goes on beyond p99: in distances from the fastest request to p99, of logarithms on a logarithmic axis.
 const BEYOND_P99: f64 = 0.5;
 
 impl LatencyAxis {
@@ -32,7 +32,11 @@ impl LatencyAxis {
         let longest_ns = of(|s| s.max_ns as f64).fold(lo_ns, f64::max);
         let p99_ns = of(|s| s.quantile_ns(0.99).unwrap_or(s.mean_ns)).fold(lo_ns, f64::max);
         let log = p99_ns >= LOG_FROM * lo_ns;
-        let hi_ns = if log { longest_ns } else { longest_ns.min(p99_ns + BEYOND_P99 * (p99_ns - lo_ns)) };
+        let end_ns = match log {
+            true => p99_ns * (p99_ns / lo_ns).powf(BEYOND_P99),
+            false => p99_ns + BEYOND_P99 * (p99_ns - lo_ns),
+        };
+        let hi_ns = longest_ns.min(end_ns);
         // Where all took the same, there still is something to the left and to the right.
         Some(Self { lo_ns: lo_ns * 0.995, hi_ns: hi_ns.max(lo_ns) * 1.005, log, longest_ns })
     }

@@ -33,6 +33,8 @@ pub fn tone(verdict: &Verdict) -> Tone {
 
 /// The row of a compared case: the metric that decided, with both arms' values. `more` follows the verdict's word.
 pub fn cells(c: &CaseComparison, more: &str) -> Vec<TableCell> {
+    let unreal = c.unreal.map(|u| format!("not a real result: {}", u.words()));
+    let more: Vec<&str> = [more].into_iter().filter(|m| !m.is_empty()).chain(unreal.as_deref()).collect();
     let m = c.deciding();
     let value = |label, of: fn(&MetricComparison) -> f64| {
         TableCell::number(label, m.map(of), |v| m.map_or_else(String::new, |m| m.metric.shown(v)))
@@ -48,7 +50,7 @@ pub fn cells(c: &CaseComparison, more: &str) -> Vec<TableCell> {
             changed.map_or_else(String::new, |i| interval(&i))
         }),
         TableCell::number("detects", detects, change),
-        TableCell::verdict(c.verdict.rank(), more),
+        TableCell::verdict(c.verdict.rank(), &more.join("; ")),
     ]
 }
 
@@ -58,7 +60,7 @@ pub fn compared(case: &mut PageCase, c: &CaseComparison) {
     case.say(c.broken_budget.as_ref().map(|why| format!("The budget is broken: {why}.")));
     case.say(c.unreal.map(|u| format!("Not a real result: {}.", u.words())));
     case.say(basis(c).map(|note| format!("{note}.")));
-    let columns = vec!["metric", "base", "head", "change [95 %]", "margin", "detects", "no change"];
+    let columns = vec!["metric", "base", "head", "change [95 %]", "margin", "detects", "p of no change"];
     case.table("Compared", columns, c.metrics.iter().map(|m| metric_row(m, c)).collect());
     case.differ(c.engine_changes.iter().map(|what| format!("engine: {what}")));
     if c.outputs_changed {

@@ -32,6 +32,10 @@ fn notes(report: &CheckReport, view: &mut View) {
     if checked.interrupted {
         view.note(Tone::Warn, "stopped by Ctrl-C: not every case was measured");
     }
+    let unreal = checked.rows.values().find_map(|row| row.comparison.unreal);
+    if let Some(unreal) = unreal {
+        view.note(Tone::Bad, &format!("not a real result: {}", unreal.words()));
+    }
     for (id, (comparison, base)) in &checked.drifted {
         let by = decided_by(comparison).unwrap_or_default();
         view.note(Tone::Warn, &format!("{id} drifted: {by} against the oldest stored record, {base}"));

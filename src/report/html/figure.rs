@@ -1,7 +1,7 @@
 //! The figures of a case, in the order in which they stand on the page. What else there is to draw of a case joins the
 //! list of [`all`].
 
-use super::{points, samples};
+use super::{capacity, grid, processes, samples, series};
 use crate::outcome::CaseDetail;
 
 /// What the arms are called; everything of arms is in this order.
@@ -10,6 +10,12 @@ pub const ARMS: [&str; 2] = ["base", "head"];
 /// The class of an arm in the page's style.
 pub fn class(arm: usize) -> &'static str {
     ["b", "h"][arm]
+}
+
+/// What stands in the legend of an arm, which is named unless it is the only one of `arms`.
+pub fn key(arm: usize, arms: usize, said: &str) -> (usize, String) {
+    let text = if arms > 1 { format!("{} {said}", ARMS[arm]) } else { said.to_owned() };
+    (arm, text.trim_end().to_owned())
 }
 
 /// One figure.
@@ -36,9 +42,9 @@ pub fn all(detail: &CaseDetail, paired: bool) -> Vec<Drawn> {
     let of_samples = picture.map(|p| [samples::distribution(p), samples::over_time(p)]);
     let figures = of_samples.into_iter().flatten();
     figures
-        .chain(picture.map(|p| points::processes(&p.values, paired)))
-        .chain(points::capacity(detail))
-        .chain(points::front(detail))
-        .chain(detail.series.as_ref().map(points::history))
+        .chain(picture.map(|p| processes::processes(&p.values, paired)))
+        .chain(capacity::capacity(detail))
+        .chain(grid::front(detail))
+        .chain(detail.series.as_ref().map(series::history))
         .collect()
 }

@@ -40,6 +40,9 @@ pub fn record(record: &Record, compared: &BTreeMap<String, Compared>, details: &
     for (name, value) in &record.device.soft {
         view.fact(name, value);
     }
+    if let Some(unreal) = record.cases.values().find_map(|case| case.engine.unreal()) {
+        view.note(Tone::Bad, &format!("not a real result: {}", unreal.words()));
+    }
     if let Some(text) = record.file_note() {
         view.note(Tone::Warn, &format!("the record {text}"));
     }

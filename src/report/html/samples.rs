@@ -1,15 +1,14 @@
 //! Draws what is left of a case's raw samples: their distribution, and how they went over time.
 
-use super::figure::{ARMS, Drawn, class};
+use super::figure::{ARMS, Drawn, class, key};
 use super::scale::{AxisUnit, Scale};
-use super::svg::{BOTTOM, LEFT, RIGHT, Svg, TOP};
+use super::svg::{BOTTOM, FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
 use crate::outcome::{CasePicture, Figure, LatencyAxis, SampledArm, SampledProcess};
 use crate::units::{share, time};
 
 const NOT_KEPT: &str = "samples are not kept here";
-const HEIGHT: f64 = 190.0;
-/// Of the part of one arm in the picture over time.
-const PANEL: f64 = 96.0;
+/// Of all arms together in the picture over time.
+const PANELS: f64 = 172.0;
 
 /// How many requests took how long, both arms in one plot, with their medians.
 pub fn distribution(picture: &CasePicture) -> Drawn {
@@ -21,21 +20,21 @@ pub fn distribution(picture: &CasePicture) -> Drawn {
     let shares: Vec<(usize, Vec<f64>)> = arms.iter().map(|(arm, s)| (*arm, s.shares())).collect();
     let most = shares.iter().flat_map(|(_, s)| s).copied().fold(0.0, f64::max);
     let x = x_scale(&picture.axis);
-    let y = Scale::new(0.0, most * 1.05, false).between(HEIGHT - BOTTOM, TOP);
+    let y = Scale::new(0.0, most * 1.05, false).between(FOOT, TOP);
     let mut svg = Svg::new(HEIGHT);
     svg.y_axis(&y, AxisUnit::Share);
     for (arm, shares) in &shares {
         svg.path(&format!("{} f", class(*arm)), outline(shares, &y), true);
     }
-    svg.x_axis(&x, HEIGHT - BOTTOM, AxisUnit::Time);
+    svg.x_axis(&x, FOOT, AxisUnit::Time);
     let mut legend = Vec::new();
     for (arm, samples) in &arms {
         let p50 = samples.p50_ns.map(|f| f.estimate());
         if let Some(p50) = p50 {
-            svg.line(&format!("{} w", class(*arm)), (x.at(p50), TOP), (x.at(p50), HEIGHT - BOTTOM));
+            svg.line(&format!("{} w", class(*arm)), (x.at(p50), TOP), (x.at(p50), FOOT));
         }
         let median = p50.map_or_else(|| "median unknown".to_owned(), |p50| format!("median {}", time(p50)));
-        legend.push((*arm, format!("{} {median}", ARMS[*arm])));
+        legend.push(key(*arm, arms.len(), &median));
     }
     Drawn { title, legend, caption: beyond(picture, &arms), svg: svg.finish(title) }
 }
@@ -62,7 +61,13 @@ fn outline(shares: &[f64], y: &Scale) -> Vec<(f64, f64)> {
 fn beyond(picture: &CasePicture, arms: &[(usize, &SampledArm)]) -> String {
     let over = |(arm, s): &(usize, &SampledArm)| {
         let frac = s.beyond_frac();
-        (frac > 0.0).then(|| format!("{} of {}", share(frac), ARMS[*arm]))
+        (frac > 0.0).then(|| {
+            format!(
+                "{} of the requests{}",
+                share(frac),
+                if arms.len() > 1 { format!(" of {}", ARMS[*arm]) } else { String::new() }
+            )
+        })
     };
     let over: Vec<String> = arms.iter().filter_map(over).collect();
     if over.is_empty() {
@@ -78,12 +83,13 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
     if arms.is_empty() {
         return Drawn::absent(title, NOT_KEPT);
     }
-    let height = TOP + arms.len() as f64 * PANEL + BOTTOM - 8.0;
+    let panel = PANELS / arms.len() as f64;
+    let height = TOP + PANELS + BOTTOM - 8.0;
     let mut svg = Svg::new(height);
     let axis = &picture.axis;
     for (i, (arm, samples)) in arms.iter().enumerate() {
-        let top = TOP + i as f64 * PANEL;
-        let y = Scale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + PANEL - 12.0, top);
+        let top = TOP + i as f64 * panel;
+        let y = Scale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
         svg.y_axis(&y, AxisUnit::Time);
         let drawn: Vec<&SampledProcess> =
             samples.processes.iter().filter(|p| !p.envelope.is_empty()).collect();
@@ -91,7 +97,9 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
         for (at, process) in drawn.iter().enumerate() {
             trace(&mut svg, class(*arm), process, (LEFT + at as f64 * slot, slot), &y);
         }
-        svg.text("s", (LEFT + 4.0, top + 4.0), ARMS[*arm]);
+        if arms.len() > 1 {
+            svg.text("s", (LEFT + 4.0, top + 4.0), ARMS[*arm]);
+        }
     }
     svg.text("m", ((LEFT + RIGHT) / 2.0, height - 6.0), "processes in the order of measuring →");
     let cold = arms.iter().flat_map(|(_, s)| &s.processes).any(|p| p.cold_frac > 0.0);
@@ -116,7 +124,7 @@ fn trace(svg: &mut Svg, class: &str, process: &SampledProcess, (left, slot): (f6
         process.envelope.iter().enumerate().map(move |(i, e)| (x(i), y.at(value(e))))
     };
     let back = line(|e| e.min_ns as f64).collect::<Vec<_>>().into_iter().rev();
-    svg.path(&format!("{class} f"), line(|e| e.max_ns as f64).chain(back), true);
+    svg.path(&format!("{class} i"), line(|e| e.max_ns as f64).chain(back), true);
     svg.path(&format!("{class} w"), line(|e| e.median_ns), false);
 }
 

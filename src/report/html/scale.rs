@@ -1,6 +1,11 @@
 //! Turns values into places on an axis, and finds the round numbers to write there.
 
+use crate::compare::Metric;
 use crate::units::{plain_rate, plain_time};
+
+/// How far intervals may stretch an axis, in ranges of the values: that of two processes can be a hundred times as wide
+/// as everything else.
+const STRETCH: f64 = 0.6;
 
 /// One axis of a plot: values from `lo` to `hi` lie between the places `from` and `to`.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +40,16 @@ impl Scale {
         // An axis without length has no middle either.
         let hi = if hi > lo { hi } else { lo + lo.abs().max(1.0) * 1e-3 };
         Self { lo, hi, log: log && lo > 0.0, from: 0.0, to: 1.0 }
+    }
+
+    /// An axis for the values, and for their intervals as far as those leave room for them.
+    pub fn around(values: &[f64], intervals: &[(f64, f64)]) -> Self {
+        let of = |fold: fn(f64, f64) -> f64| values.iter().copied().reduce(fold).unwrap_or(1.0);
+        let (lo, hi) = (of(f64::min), of(f64::max));
+        let range = (hi - lo).max(hi.abs() * 2e-3);
+        let low = intervals.iter().map(|i| i.0).fold(lo, f64::min).max(lo - STRETCH * range);
+        let high = intervals.iter().map(|i| i.1).fold(hi, f64::max).min(hi + STRETCH * range);
+        Self::new(low - 0.06 * range, high + 0.06 * range, false)
     }
 
     pub fn between(self, from: f64, to: f64) -> Self {
@@ -89,6 +104,11 @@ impl Scale {
 }
 
 impl AxisUnit {
+    /// What the values of a metric are.
+    pub fn of(metric: Metric) -> Self {
+        if metric.is_rate() { Self::Rate } else { Self::Time }
+    }
+
     /// A number with its unit.
     fn whole(self, value: f64) -> String {
         match self {

@@ -14,6 +14,10 @@ pub const RIGHT: f64 = WIDTH - 8.0;
 pub const TOP: f64 = 18.0;
 /// Room for the numbers of the x axis.
 pub const BOTTOM: f64 = 22.0;
+/// How high a picture with one plot is.
+pub const HEIGHT: f64 = 190.0;
+/// Where that plot stands.
+pub const FOOT: f64 = HEIGHT - BOTTOM;
 
 /// A picture that is being drawn.
 pub struct Svg {
@@ -61,7 +65,7 @@ impl Svg {
 
     /// The numbers of the y axis with a rule each, and its unit above.
     pub fn y_axis(&mut self, y: &Scale, unit: AxisUnit) {
-        let Ticks { at, unit } = y.ticks(unit, 4);
+        let Ticks { at, unit } = y.ticks(unit, 5);
         for (value, text) in &at {
             let place = y.at(*value);
             self.line("g", (LEFT, place), (RIGHT, place));
