@@ -11,6 +11,7 @@ mod formats;
 mod messages;
 mod output;
 mod own_file;
+mod page;
 mod report;
 mod run;
 mod shell;
