@@ -3,7 +3,7 @@
 use super::figure::Drawn;
 use super::scale::{AxisUnit, Scale};
 use super::svg::{FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
-use crate::history::{Point, Series};
+use crate::history::{LevelChange, Point, Series};
 use crate::printable::line;
 use crate::record::short;
 use crate::units::change;
@@ -40,14 +40,11 @@ pub fn history(series: &Series) -> Drawn {
     if series.points.len() > 1 {
         svg.text("e", (RIGHT, FOOT + 15.0), &commit(last));
     }
-    let steps: Vec<String> = changes
-        .iter()
-        .map(|c| format!("{} at {}", change(c.change), commit(&series.points[c.first])))
-        .collect();
-    let steps = if steps.is_empty() {
-        "no change point".to_owned()
-    } else {
-        format!("change points: {}", steps.join(", "))
+    let step = |c: &LevelChange| format!("{} at {}", change(c.change), commit(&series.points[c.first]));
+    let steps = match &series.changes {
+        Err(why) => format!("change points were not searched for: {why}"),
+        Ok(found) if found.is_empty() => "no change point".into(),
+        Ok(found) => format!("change points: {}", found.iter().map(step).collect::<Vec<_>>().join(", ")),
     };
     Drawn {
         title,
