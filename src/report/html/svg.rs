@@ -45,17 +45,23 @@ impl Svg {
         self.push(format_args!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>"));
     }
 
-    /// A line through all points; closed where it is an area.
+    /// A line through all points; closed where it is an area. Each is written as its distance from the one before, in
+    /// tenths: pages hold thousands of them.
     pub fn path(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>, closed: bool) {
-        let mut d = String::new();
+        let tenths = |v: f64| (v * 10.0).round() as i64;
+        let mut points = points.into_iter().map(|(x, y)| (tenths(x), tenths(y)));
+        let Some(mut last) = points.next() else { return };
+        let mut d = format!("M{} {}l", place_of(last.0), place_of(last.1));
         for (x, y) in points {
-            let lead = if d.is_empty() { 'M' } else { 'L' };
-            let _ = write!(d, "{lead}{} {}", place(x), place(y));
+            for step in [x - last.0, y - last.1] {
+                // A minus sign separates as well as a blank.
+                let blank = if step < 0 || d.ends_with('l') { "" } else { " " };
+                let _ = write!(d, "{blank}{}", place_of(step));
+            }
+            last = (x, y);
         }
-        if !d.is_empty() {
-            let end = if closed { "Z" } else { "" };
-            self.push(format_args!("<path class=\"{class}\" d=\"{d}{end}\"/>"));
-        }
+        let end = if closed { "Z" } else { "" };
+        self.push(format_args!("<path class=\"{class}\" d=\"{d}{end}\"/>"));
     }
 
     pub fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
@@ -110,8 +116,17 @@ impl Svg {
 
 /// A tenth of a pixel is more than a screen shows.
 fn place(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+    place_of((value * 10.0).round() as i64)
+}
+
+/// A place in tenths: `1.2`, `-.5`, `3`.
+fn place_of(tenths: i64) -> String {
+    let (sign, whole, tenth) = (if tenths < 0 { "-" } else { "" }, tenths.abs() / 10, tenths.abs() % 10);
+    match (whole, tenth) {
+        (_, 0) => format!("{sign}{whole}"),
+        (0, _) => format!("{sign}.{tenth}"),
+        _ => format!("{sign}{whole}.{tenth}"),
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -126,13 +141,13 @@ mod tests {
     fn texts_cannot_break_out_and_numbers_are_short() {
         let mut svg = Svg::new(100.0);
         svg.text("m", (1.0 / 3.0, 2.0), "<b> & \"c\"");
-        svg.path("h", [(0.0, 0.0), (1.25, 3.0)], true);
+        svg.path("h", [(0.0, 0.0), (1.24, 3.0), (0.9, 2.0)], true);
         svg.path("h", [], false);
         assert_eq!(
             svg.finish("\"><script>"),
             "<svg viewBox=\"0 0 400 100\" role=\"img\" aria-label=\"&quot;&gt;&lt;script&gt;\">\
-             <text class=\"m\" x=\"0.3\" y=\"2\">&lt;b&gt; &amp; &quot;c&quot;</text>\
-             <path class=\"h\" d=\"M0 0L1.2 3Z\"/></svg>"
+             <text class=\"m\" x=\".3\" y=\"2\">&lt;b&gt; &amp; &quot;c&quot;</text>\
+             <path class=\"h\" d=\"M0 0l1.2 3-.3-1Z\"/></svg>"
         );
     }
 }
