@@ -70,8 +70,8 @@ fn samples(
     let of_then = sessions.filter(|e| e.file_name().to_string_lossy().starts_with(&began));
     let folders = of_then.map(|session| session.path().join(sample_folder(id)));
     // A run has one arm; in a check each has a folder.
-    let arms = folders.flat_map(|folder| [folder.clone(), folder.join("base"), folder.join("head")]);
-    arms.filter_map(|folder| of_folder(&folder, case, axis)).next()
+    let mut arms = folders.flat_map(|folder| [folder.clone(), folder.join("base"), folder.join("head")]);
+    arms.find_map(|folder| of_folder(&folder, case, axis))
 }
 
 /// What the folder of a case's samples is called.

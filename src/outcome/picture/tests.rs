@@ -1,3 +1,5 @@
+//! What is left of samples, and that they are the right ones.
+
 use super::*;
 use crate::record::sample;
 

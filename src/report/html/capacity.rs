@@ -2,7 +2,7 @@
 
 use super::figure::{Drawn, class, key};
 use super::samples::ends;
-use super::scale::{AxisUnit, Scale};
+use super::scale::{AxisScale, AxisUnit};
 use super::svg::{FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
 use crate::outcome::{CapacityFigures, CaseDetail, Figure, Figures};
 use crate::record::CaseRecord;
@@ -21,8 +21,8 @@ pub fn capacity(detail: &CaseDetail) -> Option<Drawn> {
     let (first, last) = budgets(f64::min).zip(budgets(f64::max)).filter(|(first, last)| first < last)?;
     let closed = arms.iter().filter_map(|(_, c)| Some(c.closed_per_s?.estimate()));
     let most = all.iter().map(|(_, f)| f.estimate()).chain(closed).fold(0.0, f64::max);
-    let x = Scale::new(first * 0.85, last * 1.15, true).between(LEFT, RIGHT);
-    let y = Scale::new(0.0, most * 1.08, false).between(FOOT, TOP);
+    let x = AxisScale::new(first * 0.85, last * 1.15, true).between(LEFT, RIGHT);
+    let y = AxisScale::new(0.0, most * 1.08, false).between(FOOT, TOP);
     let mut svg = Svg::new(HEIGHT);
     svg.y_axis(&y, AxisUnit::Rate);
     svg.x_axis(&x, FOOT, AxisUnit::Time);

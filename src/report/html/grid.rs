@@ -1,7 +1,7 @@
 //! Draws latency against throughput of a grid's cells.
 
 use super::figure::Drawn;
-use super::scale::{AxisUnit, Scale};
+use super::scale::{AxisScale, AxisUnit};
 use super::svg::{FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
 use crate::discover::Tried;
 use crate::outcome::CaseDetail;
@@ -18,9 +18,9 @@ pub fn front(detail: &CaseDetail) -> Option<Drawn> {
     let (first, last) = (cells.first()?.2, cells.last()?.2);
     let budget = case.budget.map(|b| b.max_ns as f64).filter(|b| *b > first / 4.0 && *b < last * 4.0);
     let (lo, hi) = budget.map_or((first, last), |b| (first.min(b), last.max(b)));
-    let x = Scale::new(lo * 0.88, hi * 1.14, true).between(LEFT, RIGHT);
+    let x = AxisScale::new(lo * 0.88, hi * 1.14, true).between(LEFT, RIGHT);
     let most = cells.iter().map(|c| c.3).fold(0.0, f64::max);
-    let y = Scale::new(0.0, most * 1.1, false).between(FOOT, TOP);
+    let y = AxisScale::new(0.0, most * 1.1, false).between(FOOT, TOP);
     let mut svg = Svg::new(HEIGHT);
     svg.y_axis(&y, AxisUnit::Rate);
     svg.x_axis(&x, FOOT, AxisUnit::Time);

@@ -2,7 +2,7 @@
 
 use super::figure::{Drawn, class, key};
 use super::samples::ends;
-use super::scale::{AxisUnit, Scale};
+use super::scale::{AxisScale, AxisUnit};
 use super::svg::{FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
 use crate::compare::Metric;
 use crate::outcome::{ArmValues, Figure, ProcessValues};
@@ -19,7 +19,7 @@ pub fn processes(values: &ProcessValues, paired: bool) -> Drawn {
     }
     let intervals: Vec<(f64, f64)> =
         arms.iter().filter_map(|(_, v)| Some(ends(v.figure.as_ref()?))).collect();
-    let y = Scale::around(&all, &intervals).between(FOOT, TOP);
+    let y = AxisScale::around(&all, &intervals).between(FOOT, TOP);
     let n = arms.iter().map(|(_, v)| v.values.len()).max().unwrap_or(1);
     let slot = (RIGHT - LEFT) / n as f64;
     let aside = if arms.len() > 1 { (slot * 0.16).min(7.0) } else { 0.0 };

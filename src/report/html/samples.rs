@@ -1,7 +1,7 @@
 //! Draws what is left of a case's raw samples: their distribution, and how they went over time.
 
 use super::figure::{ARMS, Drawn, class, key};
-use super::scale::{AxisUnit, Scale};
+use super::scale::{AxisScale, AxisUnit};
 use super::svg::{BOTTOM, FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
 use crate::outcome::{CasePicture, Figure, LatencyAxis, SampledArm, SampledProcess};
 use crate::units::{share, time};
@@ -20,7 +20,7 @@ pub fn distribution(picture: &CasePicture) -> Drawn {
     let shares: Vec<(usize, Vec<f64>)> = arms.iter().map(|(arm, s)| (*arm, s.shares())).collect();
     let most = shares.iter().flat_map(|(_, s)| s).copied().fold(0.0, f64::max);
     let x = x_scale(&picture.axis);
-    let y = Scale::new(0.0, most * 1.05, false).between(FOOT, TOP);
+    let y = AxisScale::new(0.0, most * 1.05, false).between(FOOT, TOP);
     let mut svg = Svg::new(HEIGHT);
     svg.y_axis(&y, AxisUnit::Share);
     for (arm, shares) in &shares {
@@ -44,12 +44,12 @@ fn kept(picture: &CasePicture) -> Vec<(usize, &SampledArm)> {
     picture.samples.iter().enumerate().filter_map(|(arm, s)| Some((arm, s.as_ref()?))).collect()
 }
 
-fn x_scale(axis: &LatencyAxis) -> Scale {
-    Scale::new(axis.lo_ns, axis.hi_ns, axis.log).between(LEFT, RIGHT)
+fn x_scale(axis: &LatencyAxis) -> AxisScale {
+    AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(LEFT, RIGHT)
 }
 
 /// A step for each bin, on the foot of the plot.
-fn outline(shares: &[f64], y: &Scale) -> Vec<(f64, f64)> {
+fn outline(shares: &[f64], y: &AxisScale) -> Vec<(f64, f64)> {
     let width = (RIGHT - LEFT) / shares.len() as f64;
     let side = |i: usize| LEFT + i as f64 * width;
     let steps = shares.iter().enumerate().flat_map(|(i, s)| [(side(i), y.at(*s)), (side(i + 1), y.at(*s))]);
@@ -89,7 +89,7 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
     let axis = &picture.axis;
     for (i, (arm, samples)) in arms.iter().enumerate() {
         let top = TOP + i as f64 * panel;
-        let y = Scale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
+        let y = AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
         svg.y_axis(&y, AxisUnit::Time);
         let drawn: Vec<&SampledProcess> =
             samples.processes.iter().filter(|p| !p.envelope.is_empty()).collect();
@@ -113,7 +113,7 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
 }
 
 /// One process between `left` and the width of its slot.
-fn trace(svg: &mut Svg, class: &str, process: &SampledProcess, (left, slot): (f64, f64), y: &Scale) {
+fn trace(svg: &mut Svg, class: &str, process: &SampledProcess, (left, slot): (f64, f64), y: &AxisScale) {
     let width = slot * 0.94;
     let step = width / process.envelope.len() as f64;
     let x = |i: usize| left + (i as f64 + 0.5) * step;

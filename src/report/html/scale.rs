@@ -9,7 +9,7 @@ const STRETCH: f64 = 0.6;
 
 /// One axis of a plot: values from `lo` to `hi` lie between the places `from` and `to`.
 #[derive(Clone, Copy, Debug)]
-pub struct Scale {
+pub struct AxisScale {
     pub lo: f64,
     pub hi: f64,
     pub log: bool,
@@ -34,7 +34,7 @@ pub struct Ticks {
     pub unit: &'static str,
 }
 
-impl Scale {
+impl AxisScale {
     /// An axis whose places are set later.
     pub fn new(lo: f64, hi: f64, log: bool) -> Self {
         // An axis without length has no middle either.
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     fn texts(lo: f64, hi: f64, log: bool, unit: AxisUnit) -> (Vec<String>, &'static str) {
-        let ticks = Scale::new(lo, hi, log).ticks(unit, 5);
+        let ticks = AxisScale::new(lo, hi, log).ticks(unit, 5);
         (ticks.at.into_iter().map(|(_, text)| text).collect(), ticks.unit)
     }
 
@@ -154,13 +154,13 @@ mod tests {
 
     #[test]
     fn values_lie_on_the_axis_whatever_they_are() {
-        let linear = Scale::new(10.0, 20.0, false).between(100.0, 0.0);
+        let linear = AxisScale::new(10.0, 20.0, false).between(100.0, 0.0);
         assert_eq!(
             [linear.at(10.0), linear.at(15.0), linear.at(20.0), linear.at(1e9)],
             [100.0, 50.0, 0.0, 0.0]
         );
-        let log = Scale::new(1.0, 100.0, true).between(0.0, 10.0);
+        let log = AxisScale::new(1.0, 100.0, true).between(0.0, 10.0);
         assert!((log.at(10.0) - 5.0).abs() < 1e-9);
-        assert!(Scale::new(0.0, 0.0, true).at(0.0).is_finite());
+        assert!(AxisScale::new(0.0, 0.0, true).at(0.0).is_finite());
     }
 }

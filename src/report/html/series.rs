@@ -1,7 +1,7 @@
 //! Draws one case over all records.
 
 use super::figure::Drawn;
-use super::scale::{AxisUnit, Scale};
+use super::scale::{AxisScale, AxisUnit};
 use super::svg::{FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
 use crate::history::{LevelChange, Point, Series};
 use crate::printable::line;
@@ -17,7 +17,7 @@ pub fn history(series: &Series) -> Drawn {
     };
     let intervals: Vec<(f64, f64)> =
         series.points.iter().filter_map(|p| p.interval.map(|i| (i.lo, i.hi))).collect();
-    let y = Scale::around(&estimates, &intervals).between(FOOT, TOP);
+    let y = AxisScale::around(&estimates, &intervals).between(FOOT, TOP);
     let slot = (RIGHT - LEFT) / series.points.len() as f64;
     let x = |i: usize| LEFT + (i as f64 + 0.5) * slot;
     let mut svg = Svg::new(HEIGHT);

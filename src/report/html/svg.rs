@@ -1,7 +1,7 @@
 //! Writes SVG by hand: lines, paths, dots and texts, and a frame with axes. Colours are classes of the page's style, so
 //! that they follow its light and dark.
 
-use super::scale::{AxisUnit, Scale, Ticks};
+use super::scale::{AxisScale, AxisUnit, Ticks};
 use std::fmt::Write;
 
 /// Units across every picture: about the pixels of a narrow phone, so that its letters stay readable there.
@@ -70,7 +70,7 @@ impl Svg {
     }
 
     /// The numbers of the y axis with a rule each, and its unit above.
-    pub fn y_axis(&mut self, y: &Scale, unit: AxisUnit) {
+    pub fn y_axis(&mut self, y: &AxisScale, unit: AxisUnit) {
         let Ticks { at, unit } = y.ticks(unit, 5);
         for (value, text) in &at {
             let place = y.at(*value);
@@ -83,7 +83,7 @@ impl Svg {
     }
 
     /// The x axis at the height `foot`, with its numbers; the last says the unit.
-    pub fn x_axis(&mut self, x: &Scale, foot: f64, unit: AxisUnit) {
+    pub fn x_axis(&mut self, x: &AxisScale, foot: f64, unit: AxisUnit) {
         self.line("a", (LEFT, foot), (RIGHT, foot));
         let Ticks { at, unit } = x.ticks(unit, 5);
         let last = at.len().saturating_sub(1);
