@@ -148,7 +148,8 @@ mod tests {
         assert_eq!(said(0.0, 4.2e3, false, AxisUnit::Rate), "0 1 2 3 4 Kinf/s");
         assert_eq!(said(0.0, 0.31, false, AxisUnit::Share), "0 10 20 30 %");
         assert_eq!(said(4e3, 3e8, true, AxisUnit::Time), "10 µs 100 µs 1 ms 10 ms 100 ms ");
-        assert_eq!(said(8e3, 4e5, true, AxisUnit::Time), "10 µs 30 µs 100 µs 300 µs ");
+        assert_eq!(said(8e3, 4e5, true, AxisUnit::Time), "10 µs 20 µs 50 µs 100 µs 200 µs ");
+        assert_eq!(said(8e3, 2e6, true, AxisUnit::Time), "10 µs 30 µs 100 µs 300 µs 1 ms ");
         assert_eq!(said(950.0, 980.0, false, AxisUnit::Time), "950 960 970 980 ns");
     }
 
