@@ -1,8 +1,10 @@
 //! Puts together what a page shows of a case beside its verdict, and finds the raw samples that are still there.
 
+use super::discover::trial_folder;
 use crate::baseline;
 use crate::compare::CaseComparison;
 use crate::config::Folders;
+use crate::discover::ROUNDS;
 use crate::outcome::{
     CaseDetail, CasePicture, Checked, Compared, LatencyAxis, Row, RunOutcome, SampledProcess,
 };
@@ -68,9 +70,12 @@ fn samples(
     let began = format!("{created_s}-");
     let sessions = std::fs::read_dir(folders.samples()).ok()?.flatten();
     let of_then = sessions.filter(|e| e.file_name().to_string_lossy().starts_with(&began));
-    let folders = of_then.map(|session| session.path().join(sample_folder(id)));
+    // The numbers of a discovery are those of the winner's last trial.
+    let trial = trial_folder(case.cell(), ROUNDS);
+    let folders = of_then.flat_map(|session| [session.path(), session.path().join(&trial)]);
     // A run has one arm; in a check each has a folder.
-    let mut arms = folders.flat_map(|folder| [folder.clone(), folder.join("base"), folder.join("head")]);
+    let of_arms = |folder: PathBuf| ["", "base", "head"].map(|arm| folder.join(sample_folder(id)).join(arm));
+    let mut arms = folders.flat_map(of_arms);
     arms.find_map(|folder| of_folder(&folder, case, axis))
 }
 
