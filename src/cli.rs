@@ -12,12 +12,14 @@ pub mod doctor;
 mod exit;
 mod export;
 mod history;
+mod html;
 mod import;
 pub mod init;
 mod keep;
 mod layers;
 mod memory;
 mod profile;
+mod report;
 mod run;
 mod shell;
 mod show;
@@ -72,6 +74,7 @@ enum Verb {
     Export(export::ExportVerb),
     Layers(Box<layers::LayersArgs>),
     History(history::HistoryArgs),
+    Report(report::ReportArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
     Baseline(baseline::BaselineVerb),
@@ -106,6 +109,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Export(verb) => export::run(&verb, manifest),
         Verb::Layers(args) => handle_signals().and_then(|()| layers::run(&args, manifest)),
         Verb::History(args) => history::run(&args, manifest),
+        Verb::Report(args) => report::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
         Verb::Doctor(args) => doctor::run(&args, manifest),

@@ -6,10 +6,12 @@
 mod added;
 mod bound;
 mod check;
+mod detail;
 mod event;
 mod figures;
 mod grid;
 mod memory;
+mod picture;
 mod run;
 mod spread;
 mod tally;
@@ -17,6 +19,7 @@ mod tally;
 pub use added::{Added, AddedBy, AddedWhat};
 pub use bound::Bound;
 pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
+pub use detail::CaseDetail;
 pub use event::Event;
 pub use figures::{
     BudgetAnswer, BudgetResult, CONFIDENCE, CapacityFigures, CapacityPoint, Cliff, FewRequests, Figure,
@@ -24,6 +27,9 @@ pub use figures::{
 };
 pub use grid::{Discovered, Dropped, Explored};
 pub use memory::{MemoryOutcome, MemoryRow};
+pub use picture::{
+    ArmValues, CasePicture, Envelope, LatencyAxis, MOST_PROCESSES, ProcessValues, SampledArm, SampledProcess,
+};
 pub use run::{Base, Compared, RunOutcome, RunRow, verdict, worst_first};
 pub use spread::BuildSpread;
 pub use tally::Tally;

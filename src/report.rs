@@ -8,6 +8,7 @@ pub mod calibration;
 pub mod discover;
 pub mod github;
 pub mod history;
+pub mod html;
 pub mod json;
 pub mod layers;
 pub mod markdown;
@@ -21,7 +22,7 @@ pub mod terminal;
 
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, Verdict};
-use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Gap, Row, RowOrigin};
+use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Figure, Gap, Row, RowOrigin};
 use crate::printable::{line, message};
 use crate::record::{Acceptance, short};
 use crate::stats::Interval;
@@ -86,6 +87,14 @@ pub fn decided_by(c: &CaseComparison) -> Option<String> {
 /// A change with its interval: `+3.40% [+3.20% +3.70%]`.
 pub(crate) fn interval(i: &Interval) -> String {
     format!("{} [{} {}]", change(i.est), change(i.lo), change(i.hi))
+}
+
+/// A number with its interval, where it has one: `1.2345 ms [1.2301 ms 1.2398 ms]`.
+pub(crate) fn interval_of(figure: &Figure, show: &dyn Fn(f64) -> String) -> String {
+    match figure {
+        Figure::Interval(i) => format!("{} [{} {}]", show(i.est), show(i.lo), show(i.hi)),
+        Figure::Single(v) => show(*v),
+    }
 }
 
 /// The verdict of a row, what it misses, and whether somebody accepted either.

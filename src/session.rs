@@ -5,6 +5,7 @@ mod alternation;
 pub mod calibrate;
 pub mod check;
 mod context;
+pub mod details;
 pub mod discover;
 mod history;
 pub mod keep;

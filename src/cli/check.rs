@@ -3,6 +3,7 @@
 use super::args::{self, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
+use super::html::write_page;
 use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown, stopped, write_report};
 use crate::case::Case;
@@ -10,8 +11,9 @@ use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
 use crate::message::Message;
 use crate::outcome::{Event, OnMissing, Tally};
-use crate::report::{CheckReport, github, json, markdown, terminal};
+use crate::report::{CheckReport, github, html, json, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
+use crate::session::details;
 use crate::session::looks::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -71,6 +73,9 @@ pub struct CheckArgs {
     /// Write the report as markdown, too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write the report as one HTML page with pictures, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -181,7 +186,7 @@ pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
 }
 
-/// Text or JSON, markdown, and what GitHub shows.
+/// Text or JSON, markdown, a page, and what GitHub shows.
 fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[Case]) -> Result<()> {
     if args.message_format == MessageFormat::Human {
         out(&terminal::check(report, args.quiet));
@@ -194,6 +199,10 @@ fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[C
     let text = markdown::check(report);
     if let Some(path) = &args.markdown {
         write_report(path, &text)?;
+    }
+    if let Some(path) = &args.html {
+        let details = details::of_check(&project.folders, report.checked);
+        write_page(path, &html::check(report, &details)?)?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {

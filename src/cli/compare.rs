@@ -71,17 +71,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let base = find_record(&project, &args.base)?;
     let head = find_record(&project, &args.head)?;
-    ensure_same_device((&args.base, &base), (&args.head, &head))?;
-    let mut comparisons = compared(args, &project, &base, &head);
-    if comparisons.is_empty() {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            format!("{} and {} have no case in common", args.base, args.head),
-        )
-        .next("see what they hold with `cargo trt-perf baseline show`"));
-    }
-    compare::many::correct(&mut comparisons.iter_mut().collect::<Vec<_>>())
-        .map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
+    let comparisons = compared(&project, (&args.base, &base), (&args.head, &head), args.assume_session_sd)?;
     let mut ordered: Vec<_> = comparisons.iter().collect();
     ordered.sort_by_key(|c| (c.verdict.rank(), c.id.clone()));
     let human = args.message_format == MessageFormat::Human;
@@ -141,12 +131,32 @@ fn several(args: &CompareArgs, project: &Project) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// Every case that both records have, each record with the name that it was asked for by; fails where there is none.
+/// `session_sd_frac` is how much sessions are said to differ, if somebody says so.
+pub fn compared(
+    project: &Project,
+    base: (&str, &Record),
+    head: (&str, &Record),
+    session_sd_frac: Option<f64>,
+) -> Result<Vec<compare::CaseComparison>> {
+    ensure_same_device(base, head)?;
+    let mut comparisons = in_both(project, base.1, head.1, session_sd_frac);
+    if comparisons.is_empty() {
+        let what = format!("{} and {} have no case in common", base.0, head.0);
+        return Err(Failure::new(FailureKind::Nothing, what)
+            .next("see what they hold with `cargo trt-perf baseline show`"));
+    }
+    compare::many::correct(&mut comparisons.iter_mut().collect::<Vec<_>>())
+        .map_err(|e| Failure::new(FailureKind::Format, e.to_string()))?;
+    Ok(comparisons)
+}
+
 /// Every case that both have, by what is known, or said, of how much sessions differ.
-fn compared(
-    args: &CompareArgs,
+fn in_both(
     project: &Project,
     base: &Record,
     head: &Record,
+    session_sd_frac: Option<f64>,
 ) -> Vec<compare::CaseComparison> {
     let stores = stores(project);
     let sessions = baseline::recent(&[&stores[0], &stores[1]], &head.device.key);
@@ -158,6 +168,6 @@ fn compared(
         (Some(b), Some(h)) => sessions_for(calibration.as_ref(), &sessions, id, [b, h], metric),
         _ => Sessions::Assumed,
     };
-    let given = args.assume_session_sd.map(Sessions::given);
+    let given = session_sd_frac.map(Sessions::given);
     compare::compare(base, head, Margins::default(), &|id, metric| given.unwrap_or_else(|| known(id, metric)))
 }

@@ -4,6 +4,7 @@ use super::args::{self, MessageFormat};
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, ExitPolicy};
+use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown, write_report};
@@ -13,8 +14,8 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
-use crate::report::{json, markdown, terminal};
-use crate::session::{self, Setup};
+use crate::report::{html, json, markdown, terminal};
+use crate::session::{self, Setup, details};
 use crate::units::plural;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,11 @@ pub struct RunArgs {
     /// Write the table as markdown, too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write the results as one HTML page with pictures, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "html"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -81,6 +85,10 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let exit = finish(asked, &project, &mut outcome, gate)?;
     if let Some(path) = &args.markdown {
         write_report(path, &markdown::run(&outcome))?;
+    }
+    if let Some(path) = &args.html {
+        let details = details::of_run(&project.folders, &outcome);
+        write_page(path, &html::record(&outcome.record, &outcome.compared, &details)?)?;
     }
     Ok(exit)
 }

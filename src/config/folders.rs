@@ -53,6 +53,11 @@ impl Folders {
         self.samples().join(format!("{now_s}-{}", std::process::id()))
     }
 
+    /// The page that `report` writes where no file is named.
+    pub fn page(&self) -> PathBuf {
+        self.target.join("report.html")
+    }
+
     /// The records of all sessions.
     pub fn results(&self) -> PathBuf {
         self.target.join("results")

@@ -6,6 +6,7 @@ use crate::compare::{CaseComparison, NotComparable, Verdict};
 use crate::error::Failure;
 use crate::layers::Attribution;
 use crate::pairing::Changed;
+use crate::record::Record;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -188,7 +189,9 @@ pub struct Checked {
     pub on_missing: OnMissing,
     /// Whether Ctrl-C ended it early.
     pub interrupted: bool,
-    /// The records of the arms that were measured.
+    /// What was measured of base and head.
+    pub records: [Record; 2],
+    /// Their files, of those that were measured.
     pub written: Vec<PathBuf>,
 }
 

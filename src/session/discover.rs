@@ -83,7 +83,7 @@ fn explore(session: &Session, grid: Grid) -> Result<(Explored, BTreeMap<usize, C
             }
             let Some(built) = engines.get(&(case.id.clone(), case.threads)) else { continue };
             session.tell(Event::Trial { id: &case.id, cell, round });
-            match measure_case(session, &case, built, &samples(session, cell, round)) {
+            match measure_case(session, &case, built, &session.samples().join(trial_folder(cell, round))) {
                 Ok(record) => {
                     unreal = record.engine.unreal();
                     let score = Score::of(&record.processes).ok_or_else(no_numbers);
@@ -120,11 +120,11 @@ fn effort(case: &Case, round: usize) -> (u64, Nanos) {
     }
 }
 
-/// A folder per cell and round, below which each case has its own.
-fn samples(session: &Session, cell: Cell, round: usize) -> PathBuf {
+/// A folder per cell and round below that of the session's samples; below it each case has its own.
+pub(super) fn trial_folder(cell: Cell, round: usize) -> PathBuf {
     let p = cell.point;
     let graph = if p.cuda_graph { "-graph" } else { "" };
-    let round = session.samples().join(format!("round-{round}"));
+    let round = PathBuf::from(format!("round-{round}"));
     round.join(format!("s{}-f{}{graph}-t{}", p.streams, p.in_flight, cell.threads))
 }
 

@@ -7,6 +7,7 @@
 
 use super::alternation::Alternation;
 use super::context::Session;
+use super::details::sample_folder;
 use super::looks::Looks;
 use super::pilot::{self, PILOT_PAIRS};
 use super::stages::{Destination, case_record, measure_process};
@@ -44,7 +45,7 @@ pub(super) struct Arm<'a> {
 impl Arm<'_> {
     /// Where its samples go, below the folder of all.
     fn folder(&self, samples: &Path) -> PathBuf {
-        samples.join(self.case.id.replace('/', "__")).join(self.name)
+        samples.join(sample_folder(&self.case.id)).join(self.name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::context::Session;
+use super::details::sample_folder;
 use super::kernels;
 use crate::build::BuildJob;
 use crate::case::{Case, InputIdentity, OpenLoop, TimeFrom, sha256_hex};
@@ -157,7 +158,7 @@ pub(super) fn measure_case(
     built: &Built,
     samples: &Path,
 ) -> Result<CaseRecord> {
-    let folder = samples.join(case.id.replace('/', "__"));
+    let folder = samples.join(sample_folder(&case.id));
     let mut processes = Vec::new();
     let mut outputs = BTreeMap::new();
     for process in 1..=case.effort.processes {

@@ -12,6 +12,7 @@ mod formats;
 mod messages;
 mod output;
 mod own_file;
+mod page;
 mod report;
 mod run;
 mod shell;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::case::Margins;
 use crate::outcome::Tally;
+use crate::record::RecordDevice;
 
 fn row(id: &str, verdict: Verdict, origin: RowOrigin) -> Row {
     Row::new(CaseComparison::bare(id, None, Margins::default(), None, verdict), origin)
@@ -18,8 +19,14 @@ fn checked(rows: Vec<Row>) -> Checked {
         prepare_differs: None,
         on_missing: OnMissing::Fail,
         interrupted: false,
+        records: [nothing(), nothing()],
         written: Vec::new(),
     }
+}
+
+fn nothing() -> Record {
+    let device = RecordDevice { key: "d".into(), name: "d".into(), soft: BTreeMap::new() };
+    Record::empty(0, device)
 }
 
 fn honoured() -> Option<AcceptanceStatus> {

@@ -24,6 +24,7 @@ impl Check<'_> {
             prepare_differs: self.arms.prepare_differs.clone(),
             on_missing: self.plan.on_missing,
             interrupted: self.interrupted,
+            records: [self.base, self.head],
             written,
         })
     }

@@ -1,6 +1,7 @@
 //! How results look, from fixed numbers: snapshots of the text for people, without its colours.
 
 mod gpu;
+mod html;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,0 +1,137 @@
+//! Draws what is left of a case's raw samples: their distribution, and how they went over time.
+
+use super::figure::{ARMS, Drawn, class, key};
+use super::scale::{AxisScale, AxisUnit};
+use super::svg::{BOTTOM, FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
+use crate::outcome::{CasePicture, Figure, LatencyAxis, SampledArm, SampledProcess};
+use crate::units::{share, time};
+
+const NOT_KEPT: &str = "samples are not kept here";
+/// Of all arms together in the picture over time.
+const PANELS: f64 = 172.0;
+
+/// How many requests took how long, both arms in one plot, with their medians.
+pub fn distribution(picture: &CasePicture) -> Drawn {
+    let title = "Distribution of latencies";
+    let arms: Vec<(usize, &SampledArm)> = kept(picture);
+    if arms.is_empty() {
+        return Drawn::absent(title, NOT_KEPT);
+    }
+    let shares: Vec<(usize, Vec<f64>)> = arms.iter().map(|(arm, s)| (*arm, s.shares())).collect();
+    let most = shares.iter().flat_map(|(_, s)| s).copied().fold(0.0, f64::max);
+    let x = x_scale(&picture.axis);
+    let y = AxisScale::new(0.0, most * 1.05, false).between(FOOT, TOP);
+    let mut svg = Svg::new(HEIGHT);
+    svg.y_axis(&y, AxisUnit::Share);
+    for (arm, shares) in &shares {
+        svg.path(&format!("{} f", class(*arm)), outline(shares, &y), true);
+    }
+    svg.x_axis(&x, FOOT, AxisUnit::Time);
+    let mut legend = Vec::new();
+    for (arm, samples) in &arms {
+        let p50 = samples.p50_ns.map(|f| f.estimate());
+        if let Some(p50) = p50 {
+            svg.line(&format!("{} w", class(*arm)), (x.at(p50), TOP), (x.at(p50), FOOT));
+        }
+        let median = p50.map_or_else(|| "median unknown".to_owned(), |p50| format!("median {}", time(p50)));
+        legend.push(key(*arm, arms.len(), &median));
+    }
+    Drawn { title, legend, caption: beyond(picture, &arms), svg: svg.finish(title) }
+}
+
+/// The arms whose samples are there, in the order in which they are drawn.
+fn kept(picture: &CasePicture) -> Vec<(usize, &SampledArm)> {
+    picture.samples.iter().enumerate().filter_map(|(arm, s)| Some((arm, s.as_ref()?))).collect()
+}
+
+fn x_scale(axis: &LatencyAxis) -> AxisScale {
+    AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(LEFT, RIGHT)
+}
+
+/// A step for each bin, on the foot of the plot.
+fn outline(shares: &[f64], y: &AxisScale) -> Vec<(f64, f64)> {
+    let width = (RIGHT - LEFT) / shares.len() as f64;
+    let side = |i: usize| LEFT + i as f64 * width;
+    let steps = shares.iter().enumerate().flat_map(|(i, s)| [(side(i), y.at(*s)), (side(i + 1), y.at(*s))]);
+    let foot = |x| (x, y.at(0.0));
+    std::iter::once(foot(LEFT)).chain(steps).chain(std::iter::once(foot(RIGHT))).collect()
+}
+
+/// What the axis does not show.
+fn beyond(picture: &CasePicture, arms: &[(usize, &SampledArm)]) -> String {
+    let over = |(arm, s): &(usize, &SampledArm)| {
+        let frac = s.beyond_frac();
+        (frac > 0.0).then(|| {
+            format!(
+                "{} of the requests{}",
+                share(frac),
+                if arms.len() > 1 { format!(" of {}", ARMS[*arm]) } else { String::new() }
+            )
+        })
+    };
+    let over: Vec<String> = arms.iter().filter_map(over).collect();
+    if over.is_empty() {
+        return String::new();
+    }
+    format!("longer than the axis: {}; the longest took {}", over.join(", "), time(picture.axis.longest_ns))
+}
+
+/// Every process of each arm, one after the other: its fastest, median and slowest requests over time.
+pub fn over_time(picture: &CasePicture) -> Drawn {
+    let title = "Requests over time, process by process";
+    let arms = kept(picture);
+    if arms.is_empty() {
+        return Drawn::absent(title, NOT_KEPT);
+    }
+    let panel = PANELS / arms.len() as f64;
+    let height = TOP + PANELS + BOTTOM - 8.0;
+    let mut svg = Svg::new(height);
+    let axis = &picture.axis;
+    for (i, (arm, samples)) in arms.iter().enumerate() {
+        let top = TOP + i as f64 * panel;
+        let y = AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
+        svg.y_axis(&y, AxisUnit::Time);
+        let drawn: Vec<&SampledProcess> =
+            samples.processes.iter().filter(|p| !p.envelope.is_empty()).collect();
+        let slot = (RIGHT - LEFT) / drawn.len().max(1) as f64;
+        for (at, process) in drawn.iter().enumerate() {
+            trace(&mut svg, class(*arm), process, (LEFT + at as f64 * slot, slot), &y);
+        }
+        if arms.len() > 1 {
+            svg.text("s", (LEFT + 4.0, top + 4.0), ARMS[*arm]);
+        }
+    }
+    svg.text("m", ((LEFT + RIGHT) / 2.0, height - 6.0), "processes in the order of measuring →");
+    let cold = arms.iter().flat_map(|(_, s)| &s.processes).any(|p| p.cold_frac > 0.0);
+    let note = if cold { "; shaded: a cold start, which no number counts" } else { "" };
+    Drawn {
+        title,
+        legend: Vec::new(),
+        caption: format!("line: median; band: fastest to slowest, cut at the end of the axis{note}"),
+        svg: svg.finish(title),
+    }
+}
+
+/// One process between `left` and the width of its slot.
+fn trace(svg: &mut Svg, class: &str, process: &SampledProcess, (left, slot): (f64, f64), y: &AxisScale) {
+    let width = slot * 0.94;
+    let step = width / process.envelope.len() as f64;
+    let x = |i: usize| left + (i as f64 + 0.5) * step;
+    if process.cold_frac > 0.0 {
+        svg.rect("cold", (left, y.from), (left + width * process.cold_frac, y.to));
+    }
+    let line = |value: fn(&crate::outcome::Envelope) -> f64| {
+        process.envelope.iter().enumerate().map(move |(i, e)| (x(i), y.at(value(e))))
+    };
+    let back = line(|e| e.min_ns as f64).collect::<Vec<_>>().into_iter().rev();
+    svg.path(&format!("{class} i"), line(|e| e.max_ns as f64).chain(back), true);
+    svg.path(&format!("{class} w"), line(|e| e.median_ns), false);
+}
+
+/// The ends of an interval, or twice the only number.
+pub fn ends(figure: &Figure) -> (f64, f64) {
+    match figure {
+        Figure::Interval(i) => (i.lo, i.hi),
+        Figure::Single(v) => (*v, *v),
+    }
+}

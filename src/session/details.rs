@@ -1,0 +1,106 @@
+//! Puts together what a page shows of a case beside its verdict, and finds the raw samples that are still there.
+
+use super::discover::trial_folder;
+use crate::baseline;
+use crate::compare::CaseComparison;
+use crate::config::Folders;
+use crate::discover::ROUNDS;
+use crate::outcome::{
+    CaseDetail, CasePicture, Checked, Compared, LatencyAxis, Row, RunOutcome, SampledProcess,
+};
+use crate::record::{CaseRecord, Record};
+use crate::tensor::read_samples;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The case `id` in the records of base and head, with the pictures of its processes.
+fn detail(
+    folders: &Folders,
+    id: &str,
+    records: [Option<&Record>; 2],
+    comparison: Option<&CaseComparison>,
+) -> CaseDetail {
+    let arms = records.map(|record| record?.cases.get(id));
+    let picture = CasePicture::of(arms, comparison, |arm, case, axis| {
+        samples(folders, records[arm]?.created_s, (id, case), axis)
+    });
+    CaseDetail { arms: arms.map(Option::<&CaseRecord>::cloned), picture, series: None }
+}
+
+/// Every case of `record`; `base` is the record that a case was compared with.
+pub fn of_record<'a>(
+    folders: &Folders,
+    record: &Record,
+    compared: &BTreeMap<String, Compared>,
+    base: &dyn Fn(&str) -> Option<&'a Record>,
+) -> BTreeMap<String, CaseDetail> {
+    let of = |id: &String| {
+        let comparison = compared.get(id).map(|c| &c.comparison);
+        (id.clone(), detail(folders, id, [base(id), Some(record)], comparison))
+    };
+    record.cases.keys().map(of).collect()
+}
+
+/// Every case of a run, each with the stored record that it was compared with.
+pub fn of_run(folders: &Folders, outcome: &RunOutcome) -> BTreeMap<String, CaseDetail> {
+    let paths: BTreeSet<&Path> = outcome.compared.values().map(|c| c.base.path.as_path()).collect();
+    // It was read a moment ago; a page without it still has all that was compared.
+    let bases: BTreeMap<&Path, Record> =
+        paths.into_iter().filter_map(|path| Some((path, baseline::load(path).ok()?))).collect();
+    let base = |id: &str| bases.get(outcome.compared.get(id)?.base.path.as_path());
+    of_record(folders, &outcome.record, &outcome.compared, &base)
+}
+
+/// Every case of a check that was measured.
+pub fn of_check(folders: &Folders, checked: &Checked) -> BTreeMap<String, CaseDetail> {
+    let [base, head] = &checked.records;
+    let of = |(id, row): (&String, &Row)| {
+        (id.clone(), detail(folders, id, [Some(base), Some(head)], Some(&row.comparison)))
+    };
+    checked.rows.iter().map(of).collect()
+}
+
+/// The samples of a case of the session that began at `created_s`; `None` unless all of its processes' are still there.
+fn samples(
+    folders: &Folders,
+    created_s: i64,
+    (id, case): (&str, &CaseRecord),
+    axis: &LatencyAxis,
+) -> Option<Vec<SampledProcess>> {
+    let began = format!("{created_s}-");
+    let sessions = std::fs::read_dir(folders.samples()).ok()?.flatten();
+    let of_then = sessions.filter(|e| e.file_name().to_string_lossy().starts_with(&began));
+    // The numbers of a discovery are those of the winner's last trial.
+    let trial = trial_folder(case.cell(), ROUNDS);
+    let folders = of_then.flat_map(|session| [session.path(), session.path().join(&trial)]);
+    // A run has one arm; in a check each has a folder.
+    let of_arms = |folder: PathBuf| ["", "base", "head"].map(|arm| folder.join(sample_folder(id)).join(arm));
+    let mut arms = folders.flat_map(of_arms);
+    arms.find_map(|folder| of_folder(&folder, case, axis))
+}
+
+/// What the folder of a case's samples is called.
+pub(super) fn sample_folder(id: &str) -> String {
+    id.replace('/', "__")
+}
+
+/// The files' samples that are those of the case's processes, which are in the same order; between them may be those of
+/// pairs that were discarded.
+fn of_folder(folder: &Path, case: &CaseRecord, axis: &LatencyAxis) -> Option<Vec<SampledProcess>> {
+    let mut files = numbered(folder)?.into_iter();
+    let all = case.processes.len();
+    let process = |(index, summary)| {
+        files.find_map(|file| SampledProcess::of(&read_samples(&file).ok()?, summary, axis, (index, all)))
+    };
+    case.processes.iter().enumerate().map(process).collect()
+}
+
+/// `1.npy`, `2.npy`, … in this order.
+fn numbered(folder: &Path) -> Option<Vec<PathBuf>> {
+    let files = std::fs::read_dir(folder).ok()?.flatten().map(|e| e.path());
+    let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
+    let npy = files.filter(|path| path.extension().is_some_and(|e| e == "npy"));
+    let mut found: Vec<(u64, PathBuf)> = npy.filter_map(|path| Some((number(&path)?, path))).collect();
+    found.sort();
+    Some(found.into_iter().map(|(_, path)| path).collect())
+}
