@@ -1,11 +1,13 @@
 //! The `export` verb: writes what was recorded in the formats of other programs.
 
+mod memory;
+
 use super::exit::Exit;
 use super::{note, out_json, project, shown};
 use crate::baseline::find_record;
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
-use crate::export::perfetto::{self, Track};
+use crate::export::perfetto::{self, Counter, Track};
 use crate::export::process::{self, ProcessTimes};
 use crate::profile;
 use crate::record::{CaseRecord, Record};
@@ -21,15 +23,20 @@ pub enum ExportVerb {
     /// Of a profile: every kernel and copy by GPU and stream, and every range that was marked (NVTX). Of a record: what each
     /// process spent on loading, its first request, and its timed requests as long as their samples are kept below
     /// target/trt-perf. When a request began is known only with one stream and one request in flight.
+    ///
+    /// Of a memory session: the phases of each process, what is allocated after every call of the allocator, and what the
+    /// process has at the end of each phase. With a record comes the newest memory session of the same commit and device,
+    /// unless another is named.
     Perfetto(PerfettoArgs),
 }
 
 #[derive(Args)]
 pub struct PerfettoArgs {
-    /// A profile's tables (.sqlite), or a record: a revision, a record file, or an id from `baseline list`
-    #[arg(value_name = "FILE.sqlite|RECORD")]
-    from: String,
-    /// Of a record: only cases whose id contains this
+    /// A profile's tables (.sqlite); a record: a revision, a record file, or an id from `baseline list`; what `memory` wrote:
+    /// its folder, or one file of events. Several are put into one timeline
+    #[arg(value_name = "FILE.sqlite|RECORD|MEMORY", required = true)]
+    from: Vec<String>,
+    /// Of records and memory sessions: only cases whose id contains this
     #[arg(long, value_name = "FILTER")]
     case: Option<String>,
     /// Where the timeline goes (default: standard output)
@@ -37,22 +44,26 @@ pub struct PerfettoArgs {
     output: Option<PathBuf>,
 }
 
+/// What is shown.
+#[derive(Default)]
+struct Timeline {
+    tracks: Vec<Track>,
+    counters: Vec<Counter>,
+}
+
 /// Runs the verb.
 pub fn run(verb: &ExportVerb, manifest: Option<&Path>) -> Result<Exit> {
     let ExportVerb::Perfetto(args) = verb;
-    let tracks = match is_profile(&args.from) {
-        true => profile::tracks(&session::profile::read(Path::new(&args.from))?),
-        false => {
-            let project = project(manifest)?;
-            of_record(&find_record(&project, &args.from)?, &project, args.case.as_deref())?
-        }
-    };
-    if tracks.is_empty() {
-        let what = format!("{} holds nothing that has a time", args.from);
+    let mut timeline = Timeline::default();
+    for from in &args.from {
+        add(from, args, manifest, &mut timeline)?;
+    }
+    if timeline.tracks.is_empty() {
+        let what = format!("{} holds nothing that has a time", args.from.join(", "));
         return Err(Failure::new(FailureKind::Nothing, what)
             .next("profile a case that runs on a GPU, or name a record of `cargo trt-perf run`"));
     }
-    let trace = perfetto::trace(&tracks, &[]);
+    let trace = perfetto::trace(&timeline.tracks, &timeline.counters);
     match &args.output {
         None => out_json(&trace),
         Some(path) => {
@@ -61,6 +72,28 @@ pub fn run(verb: &ExportVerb, manifest: Option<&Path>) -> Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Adds what one name means.
+fn add(from: &str, args: &PerfettoArgs, manifest: Option<&Path>, timeline: &mut Timeline) -> Result<()> {
+    let filter = args.case.as_deref();
+    if is_profile(from) {
+        timeline.tracks.extend(profile::tracks(&session::profile::read(Path::new(from))?));
+        return Ok(());
+    }
+    if memory::is_memory(from) {
+        return memory::add(Path::new(from), filter, timeline);
+    }
+    let project = project(manifest)?;
+    let record = find_record(&project, from)?;
+    timeline.tracks.extend(of_record(&record, &project, filter)?);
+    if !args.from.iter().any(|name| memory::is_memory(name))
+        && let Some(session) = memory::of_same_sources(&project, &record)
+    {
+        note(&format!("memory of the same commit: {}", shown(&session)));
+        memory::add(&session, filter, timeline)?;
+    }
+    Ok(())
 }
 
 fn is_profile(name: &str) -> bool {

@@ -144,6 +144,21 @@ fn a_machine_with_gpus() {
 }
 
 #[test]
+fn profilers_are_named_with_what_to_install() {
+    let row = |name: &str, usable, detail: &str| ProfilerReport {
+        name: name.to_owned(),
+        usable,
+        detail: detail.to_owned(),
+    };
+    let gpus = Err("none".to_owned());
+    let report = DoctorReport::new(&device(), &gpus, &backends(), TIMER, CALIBRATION, &[]);
+    let found = vec![row("nsys", true, "Nsight 2025.1, /usr/bin/nsys"), row("ncu", false, "there is no ncu")];
+    let text = render(&DoctorReport { profilers: found, ..report });
+    assert!(text.contains("profilers\n  nsys        usable: Nsight 2025.1, /usr/bin/nsys\n"), "{text}");
+    assert!(text.contains("  ncu         not usable: there is no ncu\n"), "{text}");
+}
+
+#[test]
 fn json_holds_the_same() {
     let text = render_json(&DoctorReport::new(
         &device(),

@@ -223,3 +223,19 @@ fn an_existing_report_is_shown_and_what_is_none_is_refused() {
         s.run(".", &["profile", "--report", file]).says(code, &[file, says]);
     }
 }
+
+#[test]
+fn doctor_says_which_profilers_there_are_and_what_to_install() {
+    let s = with_profiler("good");
+    let mut command = s.command(".", &["doctor"]);
+    command.env("NSYS", s.path("bin/nsys")).env("NCU", "/not/there/ncu");
+    Ran::of(command).says(
+        0,
+        &[
+            "nsys        usable: NVIDIA Nsight Systems version 2025.1.3",
+            "bin/nsys",
+            "ncu         not usable: there is no ncu; looked for /not/there/ncu",
+            "package nsight-compute",
+        ],
+    );
+}
