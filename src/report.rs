@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod memory;
 pub mod plot;
 pub mod profile;
+mod roofline;
 pub mod scatter;
 pub mod style;
 pub mod terminal;

@@ -3,7 +3,7 @@
 //! Every point estimate is a whole number of nanoseconds, and the residual is what they leave of the whole: so the parts
 //! sum to it exactly.
 
-use super::{EngineLayers, Layer, LayerTime, LayerTimes};
+use super::{EngineLayers, GpuLimits, Layer, LayerTime, LayerTimes};
 use crate::stats::{Interval, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -64,6 +64,8 @@ pub struct Breakdown {
     pub fingerprint: Option<String>,
     /// Whether types, shapes and tactics are known.
     pub detailed: bool,
+    /// What the GPU can do at most; `None` where nothing tells that.
+    pub limits: Option<GpuLimits>,
 }
 
 impl Breakdown {
@@ -101,6 +103,7 @@ impl Breakdown {
             gpu_ns: gpu_ns.unwrap_or_default(),
             fingerprint: engine.and_then(|e| e.fingerprint.clone()),
             detailed: engine.is_some_and(|e| e.layers.iter().any(|l| !l.kind.is_empty())),
+            limits: None,
         })
     }
 

@@ -228,21 +228,18 @@ fn stream(
         .map(|(name, _)| Ok(find(&tensors, name, true)?.name.clone()))
         .collect::<Result<Vec<_>>>()?;
     names.extend(fixed);
-    let addresses = buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect();
     let allocator = |place| Arc::new(OutputAllocator::new(family, Arc::new(OutputPlace(place))));
     let allocators = buffers.iter().map(|b| b.growing().into_iter().map(allocator).collect()).collect();
-    let host = host.into_iter().map(|(_, values)| values).collect();
-    let engine = Arc::clone(engine);
     let inference = Inference {
         context,
-        engine,
+        engine: Arc::clone(engine),
         profiler: None,
         names,
-        addresses,
+        addresses: buffers.iter().map(|b| [b.inputs(), b.outputs()].concat()).collect(),
         growing,
         allocators,
         bound: None,
-        _host: host,
+        _host: host.into_iter().map(|(_, values)| values).collect(),
     };
     GpuStream::new(gpu, kernels, cuda_stream, buffers, inference, setup)
 }

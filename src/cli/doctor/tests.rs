@@ -53,6 +53,7 @@ fn gpu() -> Gpu {
         persistence: Some(true),
         power_limit_w: Some(700.0),
         confidential: Some(false),
+        limits: None,
         uuid: None,
         key: "gpu-nvidia-h200-141g".to_owned(),
     }
