@@ -82,6 +82,8 @@ impl ProfilerReport {
         let found = installed(tool);
         let detail = match &found {
             Ok((program, version)) => format!("{version}, {}", program.display()),
+            // A program that somebody named; otherwise the places are many.
+            Err(why) if why.parts.len() == 1 => format!("{} ({}); {}", why.message, why.parts[0], why.next),
             Err(why) => format!("{}; {}", why.message, why.next),
         };
         Self { name: tool.program().to_owned(), usable: found.is_ok(), detail }

@@ -193,7 +193,7 @@ fn what_cannot_be_profiled_says_what_to_do() {
     let mut missing = command(&s, &["mlp"]);
     missing.env("NSYS", "/not/there/nsys");
     Ran::of(missing)
-        .says(2, &["there is no nsys; looked for /not/there/nsys", "package nsight-systems-cli", "NSYS="]);
+        .says(2, &["there is no nsys here", "/not/there/nsys", "package nsight-systems-cli", "NSYS="]);
     let mut other = command(&s, &["mlp"]);
     other.env("NSYS", "/bin/true");
     Ran::of(other).says(2, &["/bin/true is not NVIDIA's nsys", "NSYS="]);
@@ -234,7 +234,7 @@ fn doctor_says_which_profilers_there_are_and_what_to_install() {
         &[
             "nsys        usable: NVIDIA Nsight Systems version 2025.1.3",
             "bin/nsys",
-            "ncu         not usable: there is no ncu; looked for /not/there/ncu",
+            "ncu         not usable: there is no ncu here (/not/there/ncu); install",
             "package nsight-compute",
         ],
     );
