@@ -242,6 +242,11 @@ pub trait Stream: Send {
         Ok(None)
     }
 
+    /// From now on requests enqueue their work, where they replayed a CUDA graph; whether they did.
+    fn forget_graph(&mut self) -> bool {
+        false
+    }
+
     /// One request, with no other in flight: name of each layer that ran and its time in milliseconds, as the library
     /// tells them. Only after [`Stream::look_into`].
     fn layers(&mut self) -> Result<Vec<(String, f32)>> {

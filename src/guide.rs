@@ -24,3 +24,38 @@ pub mod memory {
 pub mod profiles {
     #![doc = include_str!("guide/profiles.md")]
 }
+
+/// What is timed, when, and how long; operating points.
+pub mod measuring {
+    #![doc = include_str!("guide/measuring.md")]
+}
+
+/// Sentences, statistics and exit codes.
+pub mod verdicts {
+    #![doc = include_str!("guide/verdicts.md")]
+}
+
+/// Throughput at a fixed maximum latency.
+pub mod capacity {
+    #![doc = include_str!("guide/capacity.md")]
+}
+
+/// Backends, and TensorRT.
+pub mod tensorrt {
+    #![doc = include_str!("guide/tensorrt.md")]
+}
+
+/// In CI.
+pub mod ci {
+    #![doc = include_str!("guide/ci.md")]
+}
+
+/// Where it was run, and what was measured of the program itself.
+pub mod validation {
+    #![doc = include_str!("guide/validation.md")]
+}
+
+/// Beside other tools.
+pub mod others {
+    #![doc = include_str!("guide/others.md")]
+}

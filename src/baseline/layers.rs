@@ -67,7 +67,8 @@ mod tests {
         let folders = Folders::below(dir.path().join("trt-perf"));
         let engine = inspect(r#"{"Layers": ["a"]}"#).unwrap();
         let layers = vec![LayerTime { name: "a".into(), median_ns: 7.0, calls: 1 }];
-        let runs = [LayerRun { times: LayerTimes { requests: 1, layers }, gpu_ns: None }];
+        let runs =
+            [LayerRun { times: LayerTimes { requests: 1, layers, ..LayerTimes::default() }, gpu_ns: None }];
         let sha256 = keep_layers(&folders, &engine, &runs, None).unwrap();
         assert_eq!(load_layers(&folders, &sha256).unwrap().rows[0].time.ns, 7);
         let path = place(&folders, &sha256);

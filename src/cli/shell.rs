@@ -21,6 +21,8 @@ pub struct CompletionsArgs {
 }
 
 /// Print the manual page, or write one for every command into a folder
+///
+/// `cargo trt-perf man ~/.local/share/man/man1`, then `man cargo-trt-perf-check`.
 #[derive(Args)]
 pub struct ManArgs {
     /// The folder, such as ~/.local/share/man/man1

@@ -174,6 +174,7 @@ mod tests {
             .map(|process| LayerRun {
                 times: LayerTimes {
                     requests: 1,
+                    without_graph: false,
                     layers: engine
                         .layers
                         .iter()

@@ -64,6 +64,8 @@ pub struct Breakdown {
     pub fingerprint: Option<String>,
     /// Whether types, shapes and tactics are known.
     pub detailed: bool,
+    /// Whether the layers are of requests without the CUDA graph that others replay.
+    pub without_graph: bool,
     /// What the GPU can do at most; `None` where nothing tells that.
     pub limits: Option<GpuLimits>,
 }
@@ -102,6 +104,7 @@ impl Breakdown {
             sums_ns,
             gpu_ns: gpu_ns.unwrap_or_default(),
             fingerprint: engine.and_then(|e| e.fingerprint.clone()),
+            without_graph: runs.iter().any(|run| run.times.without_graph),
             detailed: engine.is_some_and(|e| e.layers.iter().any(|l| !l.kind.is_empty())),
             limits: None,
         })
@@ -188,7 +191,10 @@ mod tests {
     fn run(times: &[(&str, f64)], gpu_ns: Option<f64>) -> LayerRun {
         let layers =
             times.iter().map(|(name, ns)| LayerTime { name: (*name).into(), median_ns: *ns, calls: 1 });
-        LayerRun { times: LayerTimes { requests: 10, layers: layers.collect() }, gpu_ns }
+        LayerRun {
+            times: LayerTimes { requests: 10, layers: layers.collect(), ..LayerTimes::default() },
+            gpu_ns,
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct LayerTimes {
     pub requests: u64,
     /// In the order in which they run. Layers of the same name are one.
     pub layers: Vec<LayerTime>,
+    /// Requests replay a CUDA graph, of which the library tells no layers: these are of requests without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_graph: bool,
 }
 
 impl LayerTimes {
@@ -39,7 +42,11 @@ impl LayerTimes {
             let median_ns = median_by(times, f64::total_cmp).unwrap_or(0.0);
             LayerTime { median_ns, calls: layer.calls.div_ceil(count as u64), ..layer }
         };
-        Self { requests: requests.len() as u64, layers: layers.into_iter().map(median).collect() }
+        Self {
+            requests: requests.len() as u64,
+            layers: layers.into_iter().map(median).collect(),
+            without_graph: false,
+        }
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
             median_ns: 1000.0,
             calls: 1,
         });
-        let times = LayerTimes { requests: 1, layers: layers.into() };
+        let times = LayerTimes { requests: 1, layers: layers.into(), ..LayerTimes::default() };
         Breakdown::of(Some(&engine), &[LayerRun { times, gpu_ns }]).unwrap()
     }
 
@@ -130,6 +130,7 @@ mod tests {
         let times = LayerTimes {
             requests: 1,
             layers: vec![LayerTime { name: "a".into(), median_ns: 1.0, calls: 1 }],
+            ..LayerTimes::default()
         };
         let plain = Breakdown::of(Some(&names), &[LayerRun { times, gpu_ns: None }]).unwrap();
         assert_eq!(plain.roofline(), None);

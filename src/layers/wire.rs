@@ -56,6 +56,7 @@ mod tests {
         .unwrap();
         let times = LayerTimes {
             requests: 3,
+            without_graph: false,
             layers: vec![LayerTime { name: "a".into(), median_ns: 0.1, calls: 2 }],
         };
         let runs = vec![LayerRun { times, gpu_ns: Some(5.5) }];

@@ -54,6 +54,10 @@ impl Stream for Burdened {
         self.inner.look_into()
     }
 
+    fn forget_graph(&mut self) -> bool {
+        self.inner.forget_graph()
+    }
+
     fn layers(&mut self) -> Result<Vec<(String, f32)>> {
         self.inner.layers()
     }

@@ -17,14 +17,18 @@ pub(super) fn measure(streams: &mut [Box<dyn Stream>], measure_ns: u64) -> Resul
         return Err(Failure::new(FailureKind::Measure, "this backend gives no times of layers")
             .next("use --backend tensorrt"));
     };
-    // The first prepares what the others use.
-    stream.layers()?;
+    // The first prepares what the others use. TensorRT-RTX 1.6 cannot tell the layers of a graph that it replays.
+    let without_graph = match stream.layers() {
+        Ok(_) => false,
+        Err(why) if !stream.forget_graph() => return Err(why),
+        Err(_) => stream.layers().map(|_| true)?,
+    };
     let (start, duration) = (Instant::now(), Duration::from_nanos(measure_ns / 4));
     let mut requests = Vec::new();
     while requests.len() < MIN_REQUESTS || (start.elapsed() < duration && requests.len() < MOST_REQUESTS) {
         requests.push(stream.layers()?);
     }
-    let times = LayerTimes::of(&requests);
+    let times = LayerTimes { without_graph, ..LayerTimes::of(&requests) };
     if times.layers.is_empty() {
         return Err(Failure::new(FailureKind::Measure, "the library reported the time of no layer")
             .next("run without --cuda-graph; if it repeats, report it with the version of the library"));
@@ -42,6 +46,8 @@ mod tests {
     #[derive(Default)]
     struct LayerStub {
         blind: bool,
+        /// It replays a graph, of which nothing is told.
+        graph: bool,
         looked_into: bool,
         requests: u16,
     }
@@ -58,8 +64,14 @@ mod tests {
             let engine = EngineLayers { layers: vec![Layer::named("a")], fingerprint: None };
             Ok((!self.blind).then_some(engine))
         }
+        fn forget_graph(&mut self) -> bool {
+            std::mem::take(&mut self.graph)
+        }
         fn layers(&mut self) -> Result<Vec<(String, f32)>> {
             assert!(self.looked_into);
+            if self.graph {
+                return Err(Failure::new(FailureKind::Measure, "of a graph nothing is told"));
+            }
             self.requests += 1;
             Ok(vec![("a".into(), f32::from(self.requests)), ("b".into(), 1.0)])
         }
@@ -79,6 +91,15 @@ mod tests {
             medians[0].0 == "a" && (6e6..=7e6).contains(&medians[0].1) && medians[1] == ("b", 1e6),
             "{medians:?}"
         );
+    }
+
+    #[test]
+    fn layers_of_a_graph_that_tells_none_are_those_without_it() {
+        let stream = |graph| vec![Box::new(LayerStub { graph, ..LayerStub::default() }) as Box<dyn Stream>];
+        for graph in [true, false] {
+            let found = measure(&mut stream(graph), 0).unwrap();
+            assert_eq!((found.times.without_graph, found.times.requests), (graph, MIN_REQUESTS as u64));
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct LayerNumbers {
     pub detailed: bool,
     /// Equal for engines that run the same tactics; null where the engine does not tell.
     pub tactics_sha256: Option<String>,
+    /// The layers are of requests without the CUDA graph that others replay: the library tells none of a graph.
+    pub without_graph: bool,
     /// The sum of the layers.
     pub sum_ns: Number,
     /// A whole request on the GPU that nobody looked into; null where it was not measured.

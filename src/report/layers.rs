@@ -87,6 +87,9 @@ fn whole(found: &Breakdown) -> String {
         )
     };
     let mut text = format!("sum of the layers: {}\n", show(found.sum()));
+    if found.without_graph {
+        text += "the library tells no layers of a CUDA graph: they are of requests without it\n";
+    }
     if let (Some(gpu), Some(residual)) = (found.gpu(), found.residual()) {
         let of = if gpu.ns > 0 { residual.ns as f64 / gpu.ns as f64 } else { 0.0 };
         text += &format!("GPU time of a whole request, not looked into: {}\n", show(gpu));
@@ -240,6 +243,7 @@ mod tests {
         let run = |more: f64| LayerRun {
             times: LayerTimes {
                 requests: 10,
+                without_graph: false,
                 layers: layers
                     .iter()
                     .map(|(name, _, ns)| LayerTime { name: (*name).into(), median_ns: ns + more, calls: 1 })

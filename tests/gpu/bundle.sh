@@ -28,7 +28,7 @@ install -s -m 644 "$(built trt_perf_testlib build --release --locked --example t
 rm -rf "$folder/models"
 mkdir -p "$folder/models/reference"
 cp tests/models/*.onnx tests/models/*.onnx.data "$folder/models/"
-cp -r tests/models/reference/mlp "$folder/models/reference/"
+cp -r tests/models/reference/{mlp,resize,found} "$folder/models/reference/"
 cp tests/gpu/models.py tests/gpu/verdicts.py tests/gpu/rtx.sh tests/gpu/memory.sh "$folder/"
 cat >"$folder/run.sh" <<'RUN'
 #!/usr/bin/env bash

@@ -307,7 +307,7 @@ fn kept(s: &Sandbox, ns: [f64; 2]) -> String {
     let engine = inspect(LAYERS).expect("layers");
     let times = ["a + b", "c"].iter().zip(ns);
     let layers = times.map(|(name, ns)| LayerTime { name: (*name).into(), median_ns: ns, calls: 1 });
-    let times = LayerTimes { requests: 1, layers: layers.collect() };
+    let times = LayerTimes { requests: 1, layers: layers.collect(), ..LayerTimes::default() };
     let text = trt_perf::layers::wire::write(
         &engine,
         &[LayerRun { times, gpu_ns: Some(ns[0] + ns[1] + 100.0) }],

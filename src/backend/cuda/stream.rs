@@ -315,6 +315,12 @@ impl<W: Work> Stream for GpuStream<W> {
         Ok(found)
     }
 
+    fn forget_graph(&mut self) -> bool {
+        let had = !self.graphs.is_empty();
+        self.graphs.clear();
+        had
+    }
+
     fn layers(&mut self) -> Result<Vec<(String, f32)>> {
         self.launch(0)?;
         self.cuda.synchronize().map_err(|e| failed("finish a request", &e))?;

@@ -32,6 +32,7 @@ pub fn layer_numbers(case: Option<&str>, found: &Breakdown) -> Message {
         requests: found.requests,
         detailed: found.detailed,
         tactics_sha256: found.fingerprint.clone(),
+        without_graph: found.without_graph,
         sum_ns: number(found.sum()),
         gpu_ns: found.gpu().map(number),
         residual_ns: found.residual().map(number),

@@ -138,7 +138,7 @@ fn a_profiler_that_goes_wrong_is_named_with_what_it_said() {
 
 /// What the worker of the only profile said.
 pub fn reply(s: &Sandbox) -> String {
-    let mut files = files_below(&s.path("target/trt-perf/profiles"));
+    let mut files = files_below(&s.work_folder("target").join("profiles"));
     files.retain(|path| path.extension().is_some_and(|e| e == "jsonl"));
     let [file] = &files[..] else { panic!("{files:?}") };
     fs::read_to_string(file).expect("text")

@@ -9,9 +9,6 @@ use super::tables::{i_gpu_allocator, i_versioned_interface};
 use crate::backend::trace::MemoryTrace;
 use std::sync::Arc;
 
-/// The strictest alignment that the driver's memory has by itself.
-const ALIGNMENT: u64 = 256;
-
 /// Where memory comes from. A stream where it is asked for, or given back, in the order of one.
 pub trait DeviceMemory: Send + Sync {
     /// The address of new memory; `None` where there is not so much.
@@ -58,8 +55,14 @@ impl Traced {
         if bytes == 0 {
             return std::ptr::null_mut();
         }
-        let aligned = alignment <= ALIGNMENT;
-        let address = if aligned { self.memory.allocate(bytes, stream) } else { None };
+        // The driver aligns more strictly than it promises, and more so what is large.
+        let is_aligned = |address: &u64| address.is_multiple_of(alignment.max(1));
+        let address = self.memory.allocate(bytes, stream).filter(|address| {
+            is_aligned(address) || {
+                self.memory.free(*address, stream);
+                false
+            }
+        });
         self.trace.asked(bytes, address);
         address
             .map_or(std::ptr::null_mut(), |address| std::ptr::with_exposed_provenance_mut(address as usize))
