@@ -304,7 +304,6 @@ fn not_in_this_build(kind: BackendKind) -> Failure {
 }
 
 /// Options of the build that only another backend has are never dropped silently.
-#[cfg(any(feature = "cpu", feature = "tensorrt"))]
 fn refuse_options_of_others(backend: BackendKind, options: &BuildOptions) -> Result<()> {
     let tensorrt = options.tensorrt.keys().first().copied().map(|key| (key, BackendKind::Tensorrt));
     let trtexec = (!options.trtexec_args.is_empty()).then_some(("trtexec-args", BackendKind::Trtexec));

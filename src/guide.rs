@@ -10,6 +10,21 @@ pub mod command {
     #![doc = include_str!("guide/command.md")]
 }
 
+/// What each layer of an engine takes, which of them explain a change, and how much the GPU allows.
+pub mod layers {
+    #![doc = include_str!("guide/layers.md")]
+}
+
+/// What processes have of memory, phase by phase.
+pub mod memory {
+    #![doc = include_str!("guide/memory.md")]
+}
+
+/// NVIDIA's profilers around a case, and timelines.
+pub mod profiles {
+    #![doc = include_str!("guide/profiles.md")]
+}
+
 /// What is timed, when, and how long; operating points.
 pub mod measuring {
     #![doc = include_str!("guide/measuring.md")]

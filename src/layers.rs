@@ -2,7 +2,7 @@
 //!
 //! [`inspect`] reads what an engine tells of its layers (TensorRT's engine inspector, `trtexec --exportLayerInfo`), of
 //! TensorRT 8 to 11 and TensorRT-RTX. [`profile()`] reads `trtexec --exportProfile`. A [`Breakdown`] joins both,
-//! [`attribute()`] explains the difference of two of them.
+//! [`attribute()`] explains the difference of two of them, [`Breakdown::roofline`] estimates how much faster the GPU allows it.
 //!
 //! Invariant: what an engine does not tell is not guessed. An engine that was built without details has layers with
 //! names and nothing else.
@@ -15,6 +15,7 @@ mod inspector;
 mod json;
 mod names;
 mod profile;
+mod roofline;
 pub mod wire;
 
 pub use align::{Correspondence, LayerGroup, align};
@@ -22,6 +23,7 @@ pub use attribute::{Attribution, GroupChange, NsChange, attribute};
 pub use breakdown::{Breakdown, LayerNs, LayerRow, LayerRun};
 pub use inspector::{EngineLayers, inspect};
 pub use profile::{LayerTime, LayerTimes, profile};
+pub use roofline::{GpuLimits, LayerRoofline, LayerWork, Roofline};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,9 @@ pub struct Layer {
     pub inputs: Vec<LayerTensor>,
     /// What flows out.
     pub outputs: Vec<LayerTensor>,
+    /// Weights and other constants; a bias has one extent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<LayerTensor>,
     /// The implementation; empty where the engine does not tell.
     pub tactic: String,
     /// The stream of the engine it runs in: 0 is the caller's, others are auxiliary.

@@ -24,7 +24,9 @@ pub use check::{
 pub use grid::{
     CellOut, DiscoverFinished, GridBudget, GridCell, GridPoint, GridWinner, RoundBegun, TrialBegun,
 };
-pub use layers::{LayerChanges, LayerGroupSaid, LayerNumbers, LayerSaid, NsChangeSaid};
+pub use layers::{
+    LayerChanges, LayerGroupSaid, LayerNumbers, LayerRooflineSaid, LayerSaid, NsChangeSaid, RooflineSaid,
+};
 pub use memory::{MemoryFinished, MemoryOfCase, MemoryOfPhase, MemoryOfProcess};
 pub use number::{Number, Range, finite};
 pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};

@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod memory;
 pub mod plot;
 pub mod profile;
+mod roofline;
 pub mod scatter;
 pub mod several;
 pub mod style;

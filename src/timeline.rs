@@ -5,6 +5,7 @@
 //!
 //! Invariant: on each line of the timeline spans lie side by side or within each other, because Perfetto drops others.
 
+pub mod memory;
 pub mod process;
 
 use crate::printable;

@@ -4,13 +4,18 @@ use crate::case::sha256_hex;
 use crate::config::Folders;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
-use crate::layers::{Breakdown, EngineLayers, LayerRun, wire};
+use crate::layers::{Breakdown, EngineLayers, GpuLimits, LayerRun, wire};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Writes the file, and returns its hash.
-pub fn keep_layers(folders: &Folders, engine: &EngineLayers, runs: &[LayerRun]) -> Result<String> {
-    let text = wire::write(engine, runs);
+pub fn keep_layers(
+    folders: &Folders,
+    engine: &EngineLayers,
+    runs: &[LayerRun],
+    gpu: Option<&GpuLimits>,
+) -> Result<String> {
+    let text = wire::write(engine, runs, gpu);
     let sha256 = sha256_hex(text.as_bytes());
     let path = place(folders, &sha256);
     let write = || -> std::io::Result<()> {
@@ -37,7 +42,9 @@ pub fn load_layers(folders: &Folders, sha256: &str) -> Result<Breakdown> {
         return Err(file::not(&path, "was changed after it was written", &file::LAYERS));
     }
     let text = String::from_utf8(bytes).map_err(|_| file::not(&path, "is not text", &file::LAYERS))?;
-    let joined = wire::read(&text).and_then(|(engine, runs)| Breakdown::of(Some(&engine), &runs));
+    let joined = wire::read(&text).and_then(|(engine, runs, limits)| {
+        Breakdown::of(Some(&engine), &runs).map(|found| Breakdown { limits, ..found })
+    });
     joined.map_err(|why| {
         Failure::new(FailureKind::Format, format!("{} {why}", path.display())).next(file::LAYERS.next)
     })
@@ -62,7 +69,7 @@ mod tests {
         let layers = vec![LayerTime { name: "a".into(), median_ns: 7.0, calls: 1 }];
         let runs =
             [LayerRun { times: LayerTimes { requests: 1, layers, ..LayerTimes::default() }, gpu_ns: None }];
-        let sha256 = keep_layers(&folders, &engine, &runs).unwrap();
+        let sha256 = keep_layers(&folders, &engine, &runs, None).unwrap();
         assert_eq!(load_layers(&folders, &sha256).unwrap().rows[0].time.ns, 7);
         let path = place(&folders, &sha256);
         std::fs::write(&path, "{}").unwrap();

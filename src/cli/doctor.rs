@@ -15,7 +15,9 @@ use crate::device::{self, Device, Gpu, Timer, Warning};
 use crate::engine::PlanHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::printable;
+use crate::profile::ProfilerTool;
 use crate::report::calibration::state;
+use crate::session::profile::installed;
 use crate::units;
 use serde::Serialize;
 use std::fmt::Write;
@@ -39,6 +41,8 @@ pub struct DoctorReport {
     pub no_gpu_because: Option<String>,
     /// Every backend, usable or not.
     pub backends: Vec<BackendReport>,
+    /// NVIDIA's profilers, which `profile` runs.
+    pub profilers: Vec<ProfilerReport>,
     /// The clock that requests are timed with.
     pub clock: Timer,
     /// Whether this device is calibrated, and how old that is, in words.
@@ -59,6 +63,31 @@ pub struct BackendReport {
     /// Where its library was looked for, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub looked: Vec<Looked>,
+}
+
+/// One profiler in a [`DoctorReport`].
+#[derive(Clone, Debug, Serialize)]
+pub struct ProfilerReport {
+    /// The program's name.
+    pub name: String,
+    /// Whether it works here.
+    pub usable: bool,
+    /// Where it is and which version; or why it is not usable, and what to do.
+    pub detail: String,
+}
+
+impl ProfilerReport {
+    /// What this machine has.
+    fn of(tool: ProfilerTool) -> Self {
+        let found = installed(tool);
+        let detail = match &found {
+            Ok((program, version)) => format!("{version}, {}", program.display()),
+            // A program that somebody named; otherwise the places are many.
+            Err(why) if why.parts.len() == 1 => format!("{} ({}); {}", why.message, why.parts[0], why.next),
+            Err(why) => format!("{}; {}", why.message, why.next),
+        };
+        Self { name: tool.program().to_owned(), usable: found.is_ok(), detail }
+    }
 }
 
 impl DoctorReport {
@@ -83,6 +112,7 @@ impl DoctorReport {
             device: Device { gpus: gpus.clone().unwrap_or_default(), ..device.clone() },
             no_gpu_because: gpus.as_ref().err().cloned(),
             backends: backends.iter().map(backend).collect(),
+            profilers: Vec::new(),
             clock: timer,
             calibration: calibration.to_owned(),
             warnings: warnings.to_vec(),
@@ -116,7 +146,8 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let found = project(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
     let calibration = state(&found.map_err(|f| f.message), jiff::Timestamp::now().as_second());
     let report = DoctorReport::new(&device, &gpus, &backends, timer, &calibration, &warnings);
-    let report = DoctorReport { plan, ..report };
+    let profilers = [ProfilerTool::Nsys, ProfilerTool::Ncu].map(ProfilerReport::of).into();
+    let report = DoctorReport { plan, profilers, ..report };
     match args.message_format {
         MessageFormat::Human => out(&render(&report)),
         MessageFormat::Json => {
@@ -150,6 +181,7 @@ pub fn render(report: &DoctorReport) -> String {
             line(&mut out, if i == 0 { "looked in" } else { "" }, &format!("{place}: {found}"));
         }
     }
+    profilers(&mut out, &report.profilers);
     clock(&mut out, report.clock);
     section(&mut out, "calibration");
     line(&mut out, "this device", &report.calibration);
@@ -203,6 +235,16 @@ fn graphics(out: &mut String, report: &DoctorReport) {
             line(out, "state", &facts.join(", "));
         }
         line(out, "key", &gpu.key);
+    }
+}
+
+fn profilers(out: &mut String, found: &[ProfilerReport]) {
+    if found.is_empty() {
+        return;
+    }
+    section(out, "profilers");
+    for ProfilerReport { name, usable, detail } in found {
+        line(out, name, &format!("{}: {detail}", if *usable { "usable" } else { "not usable" }));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `export` verb: writes what was recorded in the formats of other programs.
 
 mod folders;
+mod memory;
 mod perfetto;
 
 use super::exit::Exit;
@@ -20,6 +21,10 @@ pub enum ExportVerb {
     /// Of a profile: every kernel and copy by GPU and stream, and every range that was marked (NVTX). Of a record: what each
     /// process spent on loading, its first request, and its timed requests as long as their samples are kept below
     /// target/trt-perf. When a request began is known only with one stream and one request in flight.
+    ///
+    /// Of a memory session: the phases of each process, what is allocated after every call of the allocator, and what the
+    /// process has at the end of each phase. With a record comes the newest memory session of the same commit and device,
+    /// unless another is named.
     Perfetto(perfetto::PerfettoArgs),
     /// Criterion's layout, which critcmp reads
     ///

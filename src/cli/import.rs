@@ -128,7 +128,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     for (id, case) in &record.cases {
         out(&terminal::case_block(id, case, None, true));
     }
-    out(&layers.as_ref().map_or(String::new(), |found| layers::lines(found, SHOWN_LAYERS)));
+    out(&layers.as_ref().map_or(String::new(), |found| layers::lines(found, SHOWN_LAYERS, false)));
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
     notes.iter().for_each(|n| note(&format!("note: {n}")));
     note(&format!("device: {} ({})", record.device.name, record.device.key));

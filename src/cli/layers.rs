@@ -30,6 +30,10 @@ use std::path::{Path, PathBuf};
 /// (--exportLayerInfo) and, for the residual, times.json (--exportTimes). Several folders are several processes of one
 /// engine. Or a record file: the layers that were measured with it, and nothing is measured.
 ///
+/// The estimate below the table is the roofline: the least time in which the GPU can do the arithmetic of the layers (in
+/// fp32 with TF32, where it has that) and move their tensors and weights once, at its highest clocks. Data that stays in
+/// its caches need not be moved, so small layers may be faster. It is there where the engine tells shapes and types.
+///
 /// With --compare, layers are aligned by the nodes of the model that they compute, then by type, shapes and order; what
 /// they contribute to the change, and the residual, sum to it.
 #[derive(Args)]
@@ -40,6 +44,9 @@ pub struct LayersArgs {
     /// is built and measured, too; or exports of trtexec (may be repeated: several processes of one engine)
     #[arg(long, value_name = "BASE")]
     compare: Vec<String>,
+    /// Also show what each layer computes and moves, and the time that the GPU allows for that (an estimate)
+    #[arg(long, conflicts_with = "compare")]
+    roofline: bool,
     /// How many rows are shown; JSON has all
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
@@ -158,6 +165,6 @@ fn show(args: &LayersArgs, case: Option<&str>, base: Option<&Breakdown>, head: &
         Some(base) if json => out_message(&json::layer_changes(case, &attribute(base, head))),
         Some(base) => out(&layers::comparison(&attribute(base, head), args.limit)),
         None if json => out_message(&json::layer_numbers(case, head)),
-        None => out(&layers::lines(head, args.limit)),
+        None => out(&layers::lines(head, args.limit, args.roofline)),
     }
 }

@@ -1,6 +1,7 @@
 //! What a GPU is, what may spoil a measurement on it, and under which key its numbers compare.
 
 use super::{Throttle, join_key, slug};
+use crate::layers::GpuLimits;
 use serde::{Deserialize, Serialize};
 
 /// One GPU, or one MIG instance of one; `None` is what NVML does not say of it.
@@ -33,6 +34,9 @@ pub struct Gpu {
     /// Whether it computes confidentially, where times between CUDA events are not to be relied on.
     #[serde(default)]
     pub confidential: Option<bool>,
+    /// What it can do at most, as CUDA says; `None` where only NVML was asked, and where its memory is not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<GpuLimits>,
     /// The key under which its numbers compare, such as `gpu-nvidia-h200-141g`.
     pub key: String,
     /// The id by which CUDA and NVML mean the same GPU. It is neither shown nor stored.
@@ -61,6 +65,7 @@ impl Gpu {
             persistence: None,
             power_limit_w: None,
             confidential: None,
+            limits: None,
             key: key(name, Some(memory_bytes), None),
             uuid: None,
         }

@@ -46,6 +46,7 @@ pub fn gpus() -> Result<Vec<Gpu>, String> {
             persistence: whole.is_in_persistent_mode().ok(),
             power_limit_w: whole.enforced_power_limit().ok().map(|mw| f64::from(mw) / 1000.0),
             confidential: whole.check_confidential_compute_status().ok(),
+            limits: None,
             key,
             uuid: part.uuid().ok(),
         });

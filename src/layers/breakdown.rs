@@ -3,7 +3,7 @@
 //! Every point estimate is a whole number of nanoseconds, and the residual is what they leave of the whole: so the parts
 //! sum to it exactly.
 
-use super::{EngineLayers, Layer, LayerTime, LayerTimes};
+use super::{EngineLayers, GpuLimits, Layer, LayerTime, LayerTimes};
 use crate::stats::{Interval, mean_interval};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -66,6 +66,8 @@ pub struct Breakdown {
     pub detailed: bool,
     /// Whether the layers are of requests without the CUDA graph that others replay.
     pub without_graph: bool,
+    /// What the GPU can do at most; `None` where nothing tells that.
+    pub limits: Option<GpuLimits>,
 }
 
 impl Breakdown {
@@ -104,6 +106,7 @@ impl Breakdown {
             fingerprint: engine.and_then(|e| e.fingerprint.clone()),
             without_graph: runs.iter().any(|run| run.times.without_graph),
             detailed: engine.is_some_and(|e| e.layers.iter().any(|l| !l.kind.is_empty())),
+            limits: None,
         })
     }
 

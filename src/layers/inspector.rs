@@ -66,12 +66,35 @@ fn layer_of(layer: &Map<String, Value>) -> Result<Layer, String> {
         nodes: if layer.contains_key("Metadata") { told } else { nodes(&name, role) },
         inputs: tensors("Inputs"),
         outputs: tensors("Outputs"),
+        weights: [tensors("Constants"), weights(layer)].concat(),
         tactic: Some(text("TacticName")).filter(|t| !t.is_empty()).unwrap_or_else(|| text("TacticValue")),
         stream: layer.get("StreamId").and_then(Value::as_u64).unwrap_or(0),
         name,
         kind,
         role,
     })
+}
+
+/// What releases before 11 tell of a layer's own weights: how many, their type and, of a convolution, its kernel.
+fn weights(layer: &Map<String, Value>) -> Vec<LayerTensor> {
+    let number = |value: &Value| value.as_i64().filter(|n| *n > 0);
+    let maps = layer.get("OutMaps").and_then(number);
+    let kernel = layer.get("Kernel").and_then(Value::as_array);
+    let kernel: Vec<i64> = kernel.into_iter().flatten().filter_map(number).collect();
+    let of = |key: &str| {
+        let told = layer.get(key)?;
+        let count = told.get("Count").and_then(number)?;
+        let dtype = dtype(told.get("Type").and_then(Value::as_str).unwrap_or_default()).to_owned();
+        let each = kernel.iter().product::<i64>().saturating_mul(maps.unwrap_or(1));
+        let dims = match maps {
+            Some(maps) if key == "Weights" && each > 0 && count % each == 0 => {
+                [&[maps, count / each], &kernel[..]].concat()
+            }
+            _ => vec![count],
+        };
+        Some(LayerTensor { dims, dtype, format: String::new() })
+    };
+    ["Weights", "Bias"].into_iter().filter_map(of).collect()
 }
 
 fn tensor(value: &Value) -> LayerTensor {

@@ -1,6 +1,6 @@
 //! Reads and writes the file with what the layers of an engine took, which lies beside a record. Pure.
 
-use super::{EngineLayers, LayerRun, json};
+use super::{EngineLayers, GpuLimits, LayerRun, json};
 use serde::{Deserialize, Serialize};
 
 /// What is written, and the newest that is read.
@@ -10,20 +10,24 @@ const SCHEMA: &str = "trt-perf/layers@1";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct LayersV1 {
     schema: String,
+    /// Where it was measured; not in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gpu: Option<GpuLimits>,
     engine: EngineLayers,
     /// A process each.
     runs: Vec<LayerRun>,
 }
 
 /// The text of a file.
-pub fn write(engine: &EngineLayers, runs: &[LayerRun]) -> String {
-    let file = LayersV1 { schema: SCHEMA.into(), engine: engine.clone(), runs: runs.to_vec() };
+pub fn write(engine: &EngineLayers, runs: &[LayerRun], gpu: Option<&GpuLimits>) -> String {
+    let (engine, runs) = (engine.clone(), runs.to_vec());
+    let file = LayersV1 { schema: SCHEMA.into(), gpu: gpu.cloned(), engine, runs };
     // Plain data: writing it into memory cannot fail.
     serde_json::to_string(&file).unwrap_or_default() + "\n"
 }
 
 /// What a text holds. Errors continue the file's name.
-pub fn read(text: &str) -> Result<(EngineLayers, Vec<LayerRun>), String> {
+pub fn read(text: &str) -> Result<(EngineLayers, Vec<LayerRun>, Option<GpuLimits>), String> {
     let value: serde_json::Value = json::read(text, "file of layer times")?;
     match value.get("schema").and_then(serde_json::Value::as_str) {
         Some(SCHEMA) => {}
@@ -35,7 +39,7 @@ pub fn read(text: &str) -> Result<(EngineLayers, Vec<LayerRun>), String> {
         _ => return Err("is no file of layer times".into()),
     }
     let file: LayersV1 = serde_json::from_value(value).map_err(|e| format!("is damaged ({e})"))?;
-    Ok((file.engine, file.runs))
+    Ok((file.engine, file.runs, file.gpu))
 }
 
 #[cfg(test)]
@@ -56,8 +60,10 @@ mod tests {
             layers: vec![LayerTime { name: "a".into(), median_ns: 0.1, calls: 2 }],
         };
         let runs = vec![LayerRun { times, gpu_ns: Some(5.5) }];
-        let text = write(&engine, &runs);
-        assert_eq!(read(&text), Ok((engine, runs)));
+        let gpu = GpuLimits::of("9.0", 132, 1.98e9, 2.6e9, 5120);
+        let text = write(&engine, &runs, gpu.as_ref());
+        assert_eq!(read(&text), Ok((engine.clone(), runs.clone(), gpu)));
+        assert_eq!(read(&write(&engine, &runs, None)), Ok((engine, runs, None)));
         for (text, why) in [
             (&text[..20], "is cut off"),
             ("{}", "is no file of layer times"),

@@ -26,8 +26,37 @@ pub struct LayerNumbers {
     pub gpu_ns: Option<Number>,
     /// What the layers leave of it.
     pub residual_ns: Option<Number>,
+    /// An estimate of how much the GPU allows; null where the engine tells no shapes and types.
+    pub roofline: Option<RooflineSaid>,
     /// Every layer.
     pub layers: Vec<LayerSaid>,
+}
+
+/// An estimate: what layers compute and move, and the least time in which the GPU can do that. Data that stays in its
+/// caches need not be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RooflineSaid {
+    /// Operations of products and convolutions; a multiplication and an addition are two.
+    pub flops: f64,
+    /// Bytes of inputs, outputs and weights.
+    pub bytes: f64,
+    /// The time that the GPU allows for both; null where nothing tells its limits.
+    pub allowed_ns: Option<f64>,
+    /// That time as a part of the measured one: `gpu_ns`, or else `sum_ns`.
+    pub share_frac: Option<f64>,
+    /// Layers without an estimate, which are in no number here.
+    pub unknown: usize,
+}
+
+/// The same estimate for one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LayerRooflineSaid {
+    /// Operations of products and convolutions.
+    pub flops: f64,
+    /// Bytes of inputs, outputs and weights.
+    pub bytes: f64,
+    /// The time that the GPU allows for both; null where nothing tells its limits.
+    pub allowed_ns: Option<f64>,
 }
 
 /// A layer of an engine.
@@ -53,6 +82,8 @@ pub struct LayerSaid {
     pub time_ns: Number,
     /// Share of the sum of all layers.
     pub share_frac: f64,
+    /// What it computes and moves; null where the engine does not tell enough.
+    pub roofline: Option<LayerRooflineSaid>,
 }
 
 /// Which layers explain the change between two engines, the largest contribution first.

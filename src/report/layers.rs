@@ -1,5 +1,6 @@
 //! Shows the layers of an engine with their times. Pure.
 
+use super::roofline;
 use super::style::{add_row, plain_table, table_text};
 use crate::layers::{
     Attribution, BUILD_WITH_DETAILS, Breakdown, Correspondence, GroupChange, Layer, LayerNs, LayerRole,
@@ -8,8 +9,8 @@ use crate::layers::{
 use crate::units::{plural, share, time};
 use comfy_table::CellAlignment;
 
-/// The slowest layers, and what they leave of the whole request.
-pub fn lines(found: &Breakdown, limit: usize) -> String {
+/// The slowest layers, and what they leave of the whole request; with `roofline` also what each computes and moves.
+pub fn lines(found: &Breakdown, limit: usize, roofline: bool) -> String {
     let slowest = found.slowest();
     let shown = slowest.len().min(limit);
     let which = match slowest.len() - shown {
@@ -18,8 +19,9 @@ pub fn lines(found: &Breakdown, limit: usize) -> String {
     };
     let of = [plural(found.processes, "process"), plural(found.requests as usize, "request")].join(", ");
     let mut text = format!("{which} (medians; {of}; share of their sum):\n");
-    text += &table(&slowest[..shown]);
+    text += &table(found, &slowest[..shown], roofline);
     text += &whole(found);
+    text += &roofline::line(found, roofline);
     for role in [LayerRole::Loop, LayerRole::Region] {
         if slowest.iter().any(|row| row.layer.role == role) {
             text += &format!("{}\n", inside(role));
@@ -31,26 +33,19 @@ pub fn lines(found: &Breakdown, limit: usize) -> String {
     text
 }
 
-fn table(rows: &[&LayerRow]) -> String {
-    let header = ["time", "", "share", "calls", "types", "kind", "layer", "tactic"];
+fn table(found: &Breakdown, rows: &[&LayerRow], roofline: bool) -> String {
+    let estimate: &[&str] = if roofline { &roofline::HEADER } else { &[] };
+    let header = [&["time", "", "share", "calls"], estimate, &["types", "kind", "layer", "tactic"]].concat();
     let mut table = plain_table(header.iter().map(|&h| h.to_owned()).collect());
     for row in rows {
         let layer = &row.layer;
-        add_row(
-            &mut table,
-            [
-                time(row.time.ns as f64),
-                plus_minus(row.time),
-                share(row.share_frac),
-                row.calls.to_string(),
-                layer.precision(),
-                kind(row),
-                layer.name.clone(),
-                layer.tactic.clone(),
-            ],
-        );
+        let times =
+            [time(row.time.ns as f64), plus_minus(row.time), share(row.share_frac), row.calls.to_string()];
+        let estimate = roofline.then(|| roofline::cells(found, row));
+        let names = [layer.precision(), kind(row), layer.name.clone(), layer.tactic.clone()];
+        add_row(&mut table, times.into_iter().chain(estimate.into_iter().flatten()).chain(names));
     }
-    for column in table.column_iter_mut().take(4) {
+    for column in table.column_iter_mut().take(4 + estimate.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table_text(&table)
@@ -264,6 +259,7 @@ mod tests {
         let text = lines(
             &breakdown(&[("{ForeignNode[a...b]}", "Myelin", 900.0), ("c", "Conv", 300.0)], Some(1000.0)),
             20,
+            false,
         );
         for part in [
             "2 layers, slowest first (medians; 2 processes, 20 requests",
@@ -275,7 +271,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "no {part} in {text}");
         }
-        let gaps = lines(&breakdown(&[("c", "Conv", 300.0)], Some(1000.0)), 20);
+        let gaps = lines(&breakdown(&[("c", "Conv", 300.0)], Some(1000.0)), 20, false);
         assert!(gaps.contains("gaps between layers") && !gaps.contains("nsys"), "{gaps}");
     }
 

@@ -199,7 +199,9 @@ impl<'a> Looking<'a> {
         let found = Breakdown::of(Some(&self.engine), &self.runs).map_err(|why| {
             Failure::new(FailureKind::Measure, format!("the profile {why}")).next("run again")
         })?;
-        let layers_sha256 = Some(keep_layers(session.folders, &self.engine, &self.runs)?);
+        let limits = session.device.measured_gpu.as_ref().and_then(|gpu| gpu.limits.clone());
+        let layers_sha256 = Some(keep_layers(session.folders, &self.engine, &self.runs, limits.as_ref())?);
+        let found = Breakdown { limits, ..found };
         let record = case_record(self.case, &self.built, self.outputs, self.summaries)?;
         Ok((CaseRecord { layers_sha256, ..record }, found))
     }

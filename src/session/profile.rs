@@ -61,6 +61,11 @@ pub struct RecordedProfile {
     pub tables: Option<(PathBuf, KernelTable)>,
 }
 
+/// Where a profiler is, and what it says its version is.
+pub fn installed(tool: ProfilerTool) -> Result<(PathBuf, String)> {
+    InstalledProfiler::find(tool).map(|found| (PathBuf::from(found.name()), found.version().to_owned()))
+}
+
 /// Builds and profiles `case`.
 pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfile> {
     // Before minutes are spent on an engine.

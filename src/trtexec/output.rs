@@ -22,6 +22,8 @@ pub struct TrtexecOutput {
     pub gpu_memory_mib: Option<u64>,
     /// Clocks, ECC and compute capability, by the names trtexec gives them.
     pub gpu_facts: BTreeMap<String, String>,
+    /// Multiprocessors (SMs) of the GPU.
+    pub multiprocessors: Option<u64>,
     /// The settings of the run.
     pub run: Option<RunSettings>,
     /// How the engine was built, where this run built it.
@@ -150,6 +152,7 @@ pub fn merge(output: TrtexecOutput, more: TrtexecOutput) -> TrtexecOutput {
         gpu: output.gpu.or(more.gpu),
         gpu_memory_mib: output.gpu_memory_mib.or(more.gpu_memory_mib),
         gpu_facts: or(output.gpu_facts, more.gpu_facts),
+        multiprocessors: output.multiprocessors.or(more.multiprocessors),
         run: output.run.or(more.run),
         build: or(output.build, more.build),
         model: output.model.or(more.model),
@@ -199,6 +202,8 @@ fn put_together(
         gpu_memory_mib: get(device, &["Device Global Memory"])
             .and_then(|m| m.split_whitespace().next()?.parse().ok()),
         gpu_facts: named(device, &GPU_FACTS),
+        // The summary has a point in it.
+        multiprocessors: get(device, &["SMs"]).and_then(|n| n.split('.').next()?.parse().ok()),
         run: if inference.is_empty() { None } else { Some(run_settings(inference)?) },
         build: if built { named(build, &BUILD_FACTS) } else { BTreeMap::new() },
         model: get(build, &["Model"]).filter(|m| built && !m.is_empty()).map(str::to_owned),

@@ -8,6 +8,7 @@
 mod memory;
 mod profile;
 mod testlib;
+mod upgrade;
 
 use crate::support::{Ran, Sandbox};
 use serde_json::Value;

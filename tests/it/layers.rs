@@ -308,8 +308,11 @@ fn kept(s: &Sandbox, ns: [f64; 2]) -> String {
     let times = ["a + b", "c"].iter().zip(ns);
     let layers = times.map(|(name, ns)| LayerTime { name: (*name).into(), median_ns: ns, calls: 1 });
     let times = LayerTimes { requests: 1, layers: layers.collect(), ..LayerTimes::default() };
-    let text =
-        trt_perf::layers::wire::write(&engine, &[LayerRun { times, gpu_ns: Some(ns[0] + ns[1] + 100.0) }]);
+    let text = trt_perf::layers::wire::write(
+        &engine,
+        &[LayerRun { times, gpu_ns: Some(ns[0] + ns[1] + 100.0) }],
+        None,
+    );
     let sha256 = sha256_hex(text.as_bytes());
     s.write(format!(".trt-perf/layers/{sha256}.json"), text);
     record.cases.values_mut().for_each(|case| case.layers_sha256 = Some(sha256.clone()));
@@ -342,4 +345,44 @@ fn records_with_layers_are_shown_and_compared_without_measuring() {
         changed[0],
         changed[1]
     );
+}
+
+#[test]
+fn the_arithmetic_of_real_engines_is_what_their_papers_say() {
+    // "Deep Residual Learning": 1.8 and 3.8 G multiplications an image; torchvision's 50 layers with the stride in another
+    // place have 4.09 G. Each has an addition.
+    for (name, images, giga, unknown) in [
+        (A100_FP32, 32.0, 1.81, 0),
+        (A100_FP16, 32.0, 1.81, 0),
+        (RTX_3090, 32.0, 3.86, 0),
+        (H100, 1.0, 4.09, 0),
+    ] {
+        let Some(one) = real(name) else { return };
+        let found = breakdown(&one, 1e6).roofline().expect("details");
+        let share = found.flops / (2e9 * giga * images);
+        assert!((0.9..1.1).contains(&share), "{name}: {share} of {giga} G, {found:?}");
+        assert_eq!((found.unknown, found.allowed_ns), (unknown, None), "{name}: {found:?}");
+        // Weights alone: 11.7 M and 25.6 M numbers of at least two bytes.
+        assert!(found.bytes > 23e6, "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn the_roofline_stands_below_the_layers_where_the_gpu_is_known() {
+    let Some(folder) = shared("data/trtexec/pytorch-resnet-A100-fp16") else { return };
+    let (s, folder) = (Sandbox::new(), folder.display().to_string());
+    let plain = layers(&s, &[&folder]);
+    plain.says(0, &["estimate: the roofline allows ", " of the measured GPU time; every layer is in it"]);
+    plain.silent_on(&["FLOP"]);
+    layers(&s, &[&folder, "--roofline"]).says(0, &["FLOP", "roofline"]);
+    let said = layers(&s, &[&folder, "--message-format", "json"]).message("layers");
+    let share = said["roofline"]["share_frac"].as_f64().expect("a share");
+    assert!((0.05..1.0).contains(&share), "{said}");
+    // Of a profile that nobody printed anything beside, the work is known and no time.
+    let Some(graph) = shared(&format!("data/{A100_FP16}")) else { return };
+    let files = [graph.clone(), graph.with_file_name("profile.json")].map(|path| path.display().to_string());
+    let files = files.each_ref().map(String::as_str);
+    layers(&s, &files).silent_on(&["estimate"]);
+    let asked = layers(&s, &[&files[..], &["--roofline"]].concat());
+    asked.says(0, &["GFLOP and ", "nothing tells what the GPU can do at most"]);
 }

@@ -7,6 +7,7 @@ mod layers;
 mod memory;
 mod plans;
 mod runs;
+mod upgrade;
 mod values;
 
 use crate::support::installed::{Calls, Installed, RELEASES};

@@ -3,3 +3,4 @@
 mod driven;
 mod fixtures;
 mod import;
+mod upgrade;

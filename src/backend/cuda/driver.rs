@@ -3,6 +3,7 @@
 use crate::config::Wait;
 use crate::device;
 use crate::error::{Failure, FailureKind, Result};
+use crate::layers::GpuLimits;
 use crate::units::hex;
 use cudarc::driver::sys::{CUctx_flags, CUdevice_attribute, CUuuid};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
@@ -23,10 +24,13 @@ pub fn gpus() -> Result<Vec<device::Gpu>> {
         .map(|index| {
             let gpu = describe(index)?;
             let nvml = known.iter().find(|g| g.uuid.as_ref().is_some_and(|uuid| uuid.ends_with(&gpu.id)));
+            // A part of a GPU has a part of its memory's rate, and the host's memory is shared: nobody tells how much.
+            let whole = !gpu.integrated && nvml.is_none_or(|g| g.mig != Some(true));
+            let limits = gpu.limits.filter(|_| whole);
             let found = nvml.cloned().unwrap_or_else(|| {
                 device::Gpu::without_nvml(index, &gpu.name, gpu.memory_bytes, gpu.compute_capability)
             });
-            Ok(device::Gpu { integrated: Some(gpu.integrated), ..found })
+            Ok(device::Gpu { integrated: Some(gpu.integrated), limits, ..found })
         })
         .collect()
 }
@@ -38,6 +42,8 @@ pub(crate) struct Described {
     /// Major and minor number, such as `9.0`.
     pub compute_capability: String,
     memory_bytes: u64,
+    /// What it can do at most; `None` where the driver does not say.
+    limits: Option<GpuLimits>,
     /// Whether it uses the host's memory.
     integrated: bool,
     /// NVML writes `GPU-` before it, and `MIG-` before that of an instance of a split GPU.
@@ -53,10 +59,23 @@ pub(crate) fn describe(index: u32) -> Result<Described> {
         let attribute = |which| unsafe { result::device::get_attribute(gpu, which) };
         let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+        let compute_capability = format!("{major}.{minor}");
+        let fact = |which| attribute(which).ok().map(|n| u64::from(n.unsigned_abs()));
+        let hz = |which| fact(which).map(|khz| khz as f64 * 1e3);
+        let limits = || {
+            GpuLimits::of(
+                &compute_capability,
+                fact(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+                hz(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?,
+                hz(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)?,
+                fact(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH)?,
+            )
+        };
         Ok(Described {
+            limits: limits(),
             integrated: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED)? != 0,
             name: result::device::get_name(gpu)?,
-            compute_capability: format!("{major}.{minor}"),
+            compute_capability,
             // SAFETY: as above.
             memory_bytes: unsafe { result::device::total_mem(gpu) }? as u64,
             id: id(result::device::get_uuid(gpu)?),

@@ -53,6 +53,7 @@ fn gpu() -> Gpu {
         persistence: Some(true),
         power_limit_w: Some(700.0),
         confidential: Some(false),
+        limits: None,
         uuid: None,
         key: "gpu-nvidia-h200-141g".to_owned(),
     }
@@ -141,6 +142,21 @@ fn a_machine_with_gpus() {
     warnings
       none: nothing was found that would spoil a measurement
     ");
+}
+
+#[test]
+fn profilers_are_named_with_what_to_install() {
+    let row = |name: &str, usable, detail: &str| ProfilerReport {
+        name: name.to_owned(),
+        usable,
+        detail: detail.to_owned(),
+    };
+    let gpus = Err("none".to_owned());
+    let report = DoctorReport::new(&device(), &gpus, &backends(), TIMER, CALIBRATION, &[]);
+    let found = vec![row("nsys", true, "Nsight 2025.1, /usr/bin/nsys"), row("ncu", false, "there is no ncu")];
+    let text = render(&DoctorReport { profilers: found, ..report });
+    assert!(text.contains("profilers\n  nsys        usable: Nsight 2025.1, /usr/bin/nsys\n"), "{text}");
+    assert!(text.contains("  ncu         not usable: there is no ncu\n"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `export perfetto`: a timeline of a profile, or of what a record's processes spent their time on.
 
-use super::samples;
+use super::{memory, samples};
 use crate::baseline::find_record;
 use crate::cli::{note, out_json, project, shown};
 use crate::config::Project;
@@ -10,16 +10,17 @@ use crate::record::{CaseRecord, Record};
 use crate::session;
 use crate::tensor::read_samples;
 use crate::timeline::process::{self, ProcessTimes};
-use crate::timeline::{self, Track};
+use crate::timeline::{self, Counter, Track};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct PerfettoArgs {
-    /// A profile's tables (.sqlite), or a record: a revision, a record file, or an id from `baseline list`
-    #[arg(value_name = "FILE.sqlite|RECORD")]
-    from: String,
-    /// Of a record: only cases whose id contains this
+    /// A profile's tables (.sqlite); a record: a revision, a record file, or an id from `baseline list`; what `memory` wrote:
+    /// its folder, or one file of events. Several are put into one timeline
+    #[arg(value_name = "FILE.sqlite|RECORD|MEMORY", required = true)]
+    from: Vec<String>,
+    /// Of records and memory sessions: only cases whose id contains this
     #[arg(long, value_name = "FILTER")]
     case: Option<String>,
     /// Where the timeline goes (default: standard output)
@@ -27,27 +28,55 @@ pub struct PerfettoArgs {
     output: Option<PathBuf>,
 }
 
+/// What is shown.
+#[derive(Default)]
+pub struct Timeline {
+    /// Spans.
+    pub tracks: Vec<Track>,
+    /// Numbers over time.
+    pub counters: Vec<Counter>,
+}
+
 /// Writes the timeline.
 pub fn run(args: &PerfettoArgs, manifest: Option<&Path>) -> Result<()> {
-    let tracks = match is_profile(&args.from) {
-        true => profile::tracks(&session::profile::read(Path::new(&args.from))?),
-        false => {
-            let project = project(manifest)?;
-            of_record(&find_record(&project, &args.from)?, &project, args.case.as_deref())?
-        }
-    };
-    if tracks.is_empty() {
-        let what = format!("{} holds nothing that has a time", args.from);
+    let mut shown_all = Timeline::default();
+    for from in &args.from {
+        add(from, args, manifest, &mut shown_all)?;
+    }
+    if shown_all.tracks.is_empty() {
+        let what = format!("{} holds nothing that has a time", args.from.join(", "));
         return Err(Failure::new(FailureKind::Nothing, what)
             .next("profile a case that runs on a GPU, or name a record of `cargo trt-perf run`"));
     }
-    let trace = timeline::trace(&tracks, &[]);
+    let trace = timeline::trace(&shown_all.tracks, &shown_all.counters);
     match &args.output {
         None => out_json(&trace),
         Some(path) => {
             std::fs::write(path, trace).map_err(|e| Failure::io("write", path, &e))?;
             note(&format!("timeline: {} (open it at https://ui.perfetto.dev)", shown(path)));
         }
+    }
+    Ok(())
+}
+
+/// Adds what one name means.
+fn add(from: &str, args: &PerfettoArgs, manifest: Option<&Path>, timeline: &mut Timeline) -> Result<()> {
+    let filter = args.case.as_deref();
+    if is_profile(from) {
+        timeline.tracks.extend(profile::tracks(&session::profile::read(Path::new(from))?));
+        return Ok(());
+    }
+    if memory::is_memory(from) {
+        return memory::add(Path::new(from), filter, timeline);
+    }
+    let project = project(manifest)?;
+    let record = find_record(&project, from)?;
+    timeline.tracks.extend(of_record(&record, &project, filter)?);
+    if !args.from.iter().any(|name| memory::is_memory(name))
+        && let Some(session) = memory::of_same_sources(&project, &record)
+    {
+        note(&format!("memory of the same commit: {}", shown(&session)));
+        memory::add(&session, filter, timeline)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::case::sha256_hex;
 use crate::cli::compare::natural;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
-use crate::layers::{self, EngineLayers, LayerTimes};
+use crate::layers::{self, EngineLayers, GpuLimits, LayerTimes};
 use crate::trtexec::{self, TrtexecFile, TrtexecOutput};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ pub struct FoundExports {
     pub profile: Option<LayerTimes>,
     /// What the engine tells of its layers; `None` without that file.
     pub engine: Option<EngineLayers>,
+    /// What the GPU can do at most, where something was printed of it.
+    pub limits: Option<GpuLimits>,
     /// The hash of that file.
     pub layers_sha256: Option<String>,
     /// The plan's hash and size in bytes.
@@ -74,8 +76,8 @@ pub fn find(args: &TrtexecArgs) -> Result<FoundExports> {
     Ok(found)
 }
 
-/// Everything that trtexec exported into a folder, or one file of it, by what it contains. What it printed is left out:
-/// folders hold logs of several sessions, and they tell nothing of layers.
+/// Everything that trtexec exported into a folder, or one file of it, by what it contains. Of what it printed only the GPU
+/// counts: folders hold logs of several sessions, and they tell nothing of layers.
 pub fn all_in(path: &Path) -> Result<FoundExports> {
     let mut all = Vec::new();
     if path.is_dir() {
@@ -85,8 +87,12 @@ pub fn all_in(path: &Path) -> Result<FoundExports> {
         let kind = trtexec::kind(&file.text).ok_or_else(|| other(&file.name, "is no export of trtexec"))?;
         all.push((kind, file));
     }
-    all.retain(|(kind, _)| !matches!(kind, TrtexecFile::Log | TrtexecFile::Summary));
-    put_together(all)
+    let is_printed = |kind: &TrtexecFile| matches!(kind, TrtexecFile::Log | TrtexecFile::Summary);
+    let limits = all.iter().filter(|(kind, _)| is_printed(kind)).find_map(|(_, file)| {
+        trtexec::read_output(&file.text).ok().and_then(|output| GpuLimits::said_by(&output))
+    });
+    all.retain(|(kind, _)| !is_printed(kind));
+    put_together(all).map(|found| FoundExports { limits, ..found })
 }
 
 /// The files of a folder that are trtexec's; others may lie beside them.

@@ -2,7 +2,7 @@
 
 use crate::cli::import::files::{FoundExports, all_in, other};
 use crate::error::Result;
-use crate::layers::{Breakdown, EngineLayers, LayerRun};
+use crate::layers::{Breakdown, EngineLayers, GpuLimits, LayerRun};
 use crate::stats::median_by;
 use crate::trtexec;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,13 @@ const WARM_UP_MS: f64 = 200.0;
 /// The engine that these exports are of. Folders are a process each; files belong to one.
 pub fn read(paths: &[PathBuf]) -> Result<Breakdown> {
     let mut engine: Option<EngineLayers> = None;
+    let mut limits: Option<GpuLimits> = None;
     let mut runs = Vec::new();
     let mut loose = FoundExports::default();
     for path in paths {
         let found = all_in(path)?;
         engine = engine.or_else(|| found.engine.clone());
+        limits = limits.or_else(|| found.limits.clone());
         if path.is_dir() {
             runs.push(run(&path.display().to_string(), found)?);
         } else {
@@ -30,7 +32,8 @@ pub fn read(paths: &[PathBuf]) -> Result<Breakdown> {
     if paths.iter().any(|path| path.is_file()) && (loose.profile.is_some() || runs.is_empty()) {
         runs.push(run(&named, loose)?);
     }
-    Breakdown::of(engine.as_ref(), &runs).map_err(|why| help(&named, &why))
+    let joined = Breakdown::of(engine.as_ref(), &runs).map_err(|why| help(&named, &why))?;
+    Ok(Breakdown { limits, ..joined })
 }
 
 fn run(name: &str, found: FoundExports) -> Result<LayerRun> {

@@ -34,6 +34,7 @@ fn quiet() -> (Device, Conditions) {
 
 fn gpu() -> Gpu {
     Gpu {
+        limits: None,
         uuid: None,
         index: 0,
         name: "NVIDIA H200".to_owned(),

@@ -1,7 +1,10 @@
 //! Layers as messages.
 
-use crate::layers::{Attribution, Breakdown, LayerNs, NsChange};
-use crate::message::{LayerChanges, LayerGroupSaid, LayerNumbers, LayerSaid, Message, NsChangeSaid, Number};
+use crate::layers::{Attribution, Breakdown, LayerNs, LayerRoofline, NsChange};
+use crate::message::{
+    LayerChanges, LayerGroupSaid, LayerNumbers, LayerRooflineSaid, LayerSaid, Message, NsChangeSaid, Number,
+    RooflineSaid,
+};
 use crate::stats::Interval;
 
 /// The layers of a case; `None` for exports.
@@ -17,6 +20,11 @@ pub fn layer_numbers(case: Option<&str>, found: &Breakdown) -> Message {
         calls: row.calls,
         time_ns: number(row.time),
         share_frac: row.share_frac,
+        roofline: found.roofline_of(row).map(|LayerRoofline { work, allowed_ns }| LayerRooflineSaid {
+            flops: work.flops,
+            bytes: work.bytes,
+            allowed_ns,
+        }),
     });
     Message::Layers(Box::new(LayerNumbers {
         case: case.map(str::to_owned),
@@ -28,6 +36,13 @@ pub fn layer_numbers(case: Option<&str>, found: &Breakdown) -> Message {
         sum_ns: number(found.sum()),
         gpu_ns: found.gpu().map(number),
         residual_ns: found.residual().map(number),
+        roofline: found.roofline().map(|estimate| RooflineSaid {
+            flops: estimate.flops,
+            bytes: estimate.bytes,
+            allowed_ns: estimate.allowed_ns,
+            share_frac: estimate.share_frac,
+            unknown: estimate.unknown,
+        }),
         layers: layers.collect(),
     }))
 }

@@ -27,8 +27,7 @@ impl InstalledProfiler {
     pub fn find(tool: ProfilerTool) -> Result<Self> {
         let program = tool::find(tool.program(), tool.variable(), tool.folders()).map_err(|looked| {
             let looked: Vec<String> = looked.iter().map(|path| path.display().to_string()).collect();
-            let what = format!("there is no {}; looked for {}", tool.program(), looked.join(", "));
-            Failure::usage(what).next(format!(
+            Failure::usage(format!("there is no {} here", tool.program())).parts(looked).next(format!(
                 "install NVIDIA's package {}, or name the program: {}=/path/to/{}",
                 tool.package(),
                 tool.variable(),

@@ -361,8 +361,7 @@ fn layers_are_timed_in_a_pass_of_their_own_and_kept_beside_a_record() {
                 let mut args = vec!["layers", &model, "--backend", "tensorrt", "--tensorrt", &folder];
                 args.extend(["--build", "profiling-verbosity=detailed", "--scenario", "latency"]);
                 args.extend(["--warm-up", "20ms", "--measure", "100ms", "--processes", "2"]);
-                args.extend(["--message-format", "json"]);
-                args.extend(graph.iter().chain(more));
+                args.extend(["--message-format", "json"].iter().chain(graph).chain(more));
                 let mut command = lab.bench.0.command(".", &args);
                 lab.installed.tell(&mut command, "");
                 let ran = Ran::of(command);

@@ -193,7 +193,7 @@ fn what_cannot_be_profiled_says_what_to_do() {
     let mut missing = command(&s, &["mlp"]);
     missing.env("NSYS", "/not/there/nsys");
     Ran::of(missing)
-        .says(2, &["there is no nsys; looked for /not/there/nsys", "package nsight-systems-cli", "NSYS="]);
+        .says(2, &["there is no nsys here", "/not/there/nsys", "package nsight-systems-cli", "NSYS="]);
     let mut other = command(&s, &["mlp"]);
     other.env("NSYS", "/bin/true");
     Ran::of(other).says(2, &["/bin/true is not NVIDIA's nsys", "NSYS="]);
@@ -222,4 +222,20 @@ fn an_existing_report_is_shown_and_what_is_none_is_refused() {
         let code = if file.starts_with("not") { 101 } else { 2 };
         s.run(".", &["profile", "--report", file]).says(code, &[file, says]);
     }
+}
+
+#[test]
+fn doctor_says_which_profilers_there_are_and_what_to_install() {
+    let s = with_profiler("good");
+    let mut command = s.command(".", &["doctor"]);
+    command.env("NSYS", s.path("bin/nsys")).env("NCU", "/not/there/ncu");
+    Ran::of(command).says(
+        0,
+        &[
+            "nsys        usable: NVIDIA Nsight Systems version 2025.1.3",
+            "bin/nsys",
+            "ncu         not usable: there is no ncu here (/not/there/ncu); install",
+            "package nsight-compute",
+        ],
+    );
 }
