@@ -321,8 +321,17 @@ impl<W: Work> Stream for GpuStream<W> {
         had
     }
 
+    /// Behind the gate, as in [`Stream::timed`]: a GPU that waits for the host's launches would count that as layers.
     fn layers(&mut self) -> Result<Vec<(String, f32)>> {
-        self.launch(0)?;
+        if let Some(gate) = &mut self.gate {
+            gate.close(&self.cuda)?;
+        }
+        let launched = self.launch(0);
+        // A library that waits for the GPU while it enqueues got through at the gate's limit; it needs none.
+        if self.gate.as_mut().is_some_and(|gate| !gate.open()) {
+            self.gate = None;
+        }
+        launched?;
         self.cuda.synchronize().map_err(|e| failed("finish a request", &e))?;
         self.work.layers()
     }
