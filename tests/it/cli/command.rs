@@ -95,7 +95,7 @@ fn a_table_that_makes_no_sense_is_refused() {
 #[test]
 fn the_examples_in_cpp_and_python_run() {
     let s = program(r#"["./infer"]"#, "build = [\"c++\", \"-O2\", \"-o\", \"infer\", \"infer.cpp\"]");
-    s.copy("programs/infer.cpp", "repo/infer.cpp");
+    s.copy("../programs/infer.cpp", "repo/infer.cpp");
     s.run("repo", &["run"]).says(0, &["project/p/default/latency", "p50 "]);
     let numpy = Command::new("python3").args(["-c", "import numpy"]).output();
     if !numpy.is_ok_and(|ran| ran.status.success()) {
@@ -103,7 +103,7 @@ fn the_examples_in_cpp_and_python_run() {
         return;
     }
     let s = program(r#"["python3", "infer.py"]"#, "");
-    s.copy("programs/infer.py", "repo/infer.py");
+    s.copy("../programs/infer.py", "repo/infer.py");
     s.run("repo", &["run"]).says(0, &["project/p/default/latency", "p50 "]);
 }
 
