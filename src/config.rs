@@ -200,8 +200,6 @@ impl Project {
     /// Models named on the command line. Where files have the same stem, their paths name them; a shape for
     /// `MODEL:INPUT` is for the one model.
     pub fn ad_hocs(&self, paths: &[PathBuf], overrides: &Overrides) -> Result<Vec<Model>> {
-        let stem =
-            |path: &Path| path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let stems: Vec<String> = paths.iter().map(|path| stem(path)).collect();
         let names: Vec<String> = (paths.iter().zip(&stems))
             .map(|(path, stem)| match stems.iter().filter(|s| *s == stem).count() {
@@ -230,7 +228,7 @@ impl Project {
         let mut problems = Problems::default();
         let top = command_line_layer(overrides, &mut problems);
         let path = std::path::absolute(path).map_err(|e| Failure::io("find", path, &e))?;
-        let name = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+        let name = stem(&path);
         let mut files = OverridesFiles::default();
         files.apply(overrides);
         let variant = Variant {
@@ -245,6 +243,11 @@ impl Project {
         problems.check()?;
         Ok(Model { package: AD_HOC_PACKAGE.into(), name, path, variants: vec![variant], place })
     }
+}
+
+/// What a file is called where nothing else names it.
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned())
 }
 
 fn command_line_layer(overrides: &Overrides, problems: &mut Problems) -> SettingsLayer {

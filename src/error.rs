@@ -143,6 +143,15 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, k)| k)
 }
 
+/// The last lines of what a program said, on one line; `nothing` where there are none.
+pub fn last_words<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let lines: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    match &lines[lines.len().saturating_sub(3)..] {
+        [] => "nothing".into(),
+        last => last.join(" / "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ mod gpu;
 pub mod host;
 mod job;
 mod layers;
+mod load;
 mod memory;
 pub mod open;
 mod outputs;
@@ -20,52 +21,37 @@ mod warm_up;
 mod watch;
 
 pub use job::{MeasureJob, OpenJob, Pass};
+pub use load::LoadJob;
 pub use memory::{MemoryFound, MemoryJob, run as memory};
 pub use outputs::take as take_outputs;
 pub use profiled::{ProfileJob, run as profile};
 pub use warm::{WarmJob, run as warm};
 
-use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};
+use crate::backend::{Loaded, Opened, backend, infer};
 use crate::device;
-use crate::engine::{self, EngineHeader};
-use crate::error::{Failure, FailureKind, Result};
+use crate::engine::EngineHeader;
+use crate::error::{Failure, Result};
 use crate::measured::{Measured, MeasuredGpu, MeasuredLayers};
 use crate::progress::{Progress, Stage, Tell};
 use crate::tensor::write_samples;
 use crate::units::{count, nanos};
 use host::{Answered, first};
 use outputs::{Answer, Checks};
-use std::path::Path;
 use std::time::{Duration, Instant};
-use tensors::feeds;
 use warm_up::{WarmUp, warm_up};
 use watch::watched;
 
 /// Measures one process's worth.
 pub fn run(job: &MeasureJob, tell: &mut dyn Tell) -> Result<Measured> {
     let since = Instant::now();
-    let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
-    let feeds = feeds(&job.inputs, job.seed, &header)?;
-    let kernels = match &job.kernels {
-        Some(file) => CompiledKernels::Kept(file.kernels()?),
-        None => CompiledKernels::Compile,
-    };
+    let (header, parts) = job.load.read()?;
+    let feeds = job.load.feeds(&header)?;
+    let setup = job.load.setup()?;
     tell.stage(Stage::Load, 0);
-    let setup = LoadSetup { point: job.point, mode: job.mode, kernels, memory: None };
-    match backend(&job.target)?.load(&header, parts, &setup, &feeds)? {
+    match backend(&job.load.target)?.load(&header, parts, &setup, &feeds)? {
         Loaded::Program(program) => program::measure(program.as_ref(), job, &header, tell),
         Loaded::Streams(opened) => measure(*opened, job, &header, since, tell),
     }
-}
-
-/// The engine in a file, which must be the one with this payload.
-fn read_engine(path: &Path, payload_sha256: &str) -> Result<(EngineHeader, Vec<Vec<u8>>)> {
-    let (header, parts) = engine::read(path)?;
-    if header.payload_sha256 == payload_sha256 {
-        return Ok((header, parts));
-    }
-    let what = format!("the engine {} is not the one that was built for this run", path.display());
-    Err(Failure::new(FailureKind::Format, what).next("run again; do not change engine files while it runs"))
 }
 
 /// First request, warming up, and the passes, on streams of our own.
@@ -85,7 +71,8 @@ fn measure(
     let checks = Checks::of(job, header, opened.plain.take())?;
     let at_first = answer_now(&mut opened, "in the first request")?;
     tell.stage(Stage::WarmUp, job.warm_up_ns);
-    let warm_up = warm_up(&mut opened.streams, job.point.in_flight, Duration::from_nanos(job.warm_up_ns))?;
+    let warm_up =
+        warm_up(&mut opened.streams, job.load.point.in_flight, Duration::from_nanos(job.warm_up_ns))?;
     let wanted_ns = wanted_ns(job, &warm_up);
     let warm = answer_now(&mut opened, "after warming up")?;
     let outputs = checks.check(&warm)?;
@@ -186,5 +173,5 @@ fn announce(job: &MeasureJob, wanted_ns: u64, tell: &mut dyn Tell) {
 /// Where inferences arrive one by one and are batched, what is counted as a request is one of them.
 fn inferences_per_request(job: &MeasureJob) -> f64 {
     let alone = job.open.as_ref().is_some_and(|open| open.how.batch_delay_ns.is_some());
-    if alone { 1.0 } else { job.point.batch as f64 }
+    if alone { 1.0 } else { job.load.point.batch as f64 }
 }

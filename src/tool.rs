@@ -1,7 +1,7 @@
 //! Another program, such as a profiler, run to its end: where it is, and what it said. Runs in a worker of its own, so that
 //! it is limited in time, and ended with all that it started, as every worker is.
 
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::{Failure, FailureKind, Result, last_words};
 use crate::prepare::end_the_group_with_the_parent;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -35,9 +35,7 @@ pub fn run(job: &ToolJob) -> Result<()> {
     let said = std::fs::read(&job.log).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     // Bars of progress are drawn over themselves.
-    let lines: Vec<&str> = said.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(3)..].join(" / ");
-    Err(fail(format!("failed ({status}); it said: {}", if last.is_empty() { "nothing" } else { &last })))
+    Err(fail(format!("failed ({status}); it said: {}", last_words(said.split(['\n', '\r'])))))
 }
 
 /// Runs the program in this process's own time, ends it where it takes longer than `limit`, and does not care how it ends.

@@ -65,11 +65,15 @@ pub(super) fn nearest(folder: &Path) -> Option<PathBuf> {
 #[cfg(feature = "cli")]
 /// `folder` and those above it, up to the root of the repository; all of them where there is none.
 fn within_repository(folder: &Path) -> impl Iterator<Item = &Path> {
-    let root = folder.ancestors().find(|d| d.join(".git").exists());
+    let root = repository_around(folder);
     folder.ancestors().take_while(move |d| root.is_none_or(|root| d.starts_with(root)))
 }
 
 /// The root of the repository around `folder`, or `folder` itself.
 pub(super) fn repository(folder: &Path) -> &Path {
-    folder.ancestors().find(|d| d.join(".git").exists()).unwrap_or(folder)
+    repository_around(folder).unwrap_or(folder)
+}
+
+fn repository_around(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|d| d.join(".git").exists())
 }

@@ -31,8 +31,8 @@ pub(super) fn measure(
     open: &OpenJob,
     tell: &mut dyn Tell,
 ) -> Result<Answered> {
-    let depth = job.point.in_flight;
-    let batching = open.how.batch_delay_ns.map(|delay_ns| Batching { batch: job.point.batch, delay_ns });
+    let depth = job.load.point.in_flight;
+    let batching = open.how.batch_delay_ns.map(|delay_ns| Batching { batch: job.load.point.batch, delay_ns });
     let per_request = batching.map_or(1.0, |b| b.batch as f64);
     let closed = phase(streams, depth, Duration::from_nanos(job.measure_ns).mul_f64(CLOSED))?;
     let closed_per_s = requests_per_s(&closed) * per_request;
@@ -52,7 +52,7 @@ pub(super) fn measure(
     let mut probe = |ask: &Ask| -> Result<ProbeAnswer> {
         let doing = format!("offering {}/s", five_digits(ask.per_s));
         tell.progress(Progress { doing, step: 0, steps: 0 });
-        let planned_ns = schedule(&pattern, job.seed, open.process, ask);
+        let planned_ns = schedule(&pattern, job.load.seed, open.process, ask);
         let offered =
             offer(streams, &Offer { planned_ns: &planned_ns, depth, batching, stop_over: ask.stop_over })?;
         late_ns.extend_from_slice(&offered.late_ns);

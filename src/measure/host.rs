@@ -81,7 +81,7 @@ pub(super) fn measure(
         requests: usize::try_from(requests).unwrap_or(usize::MAX),
         most: Duration::from_nanos(job.most_ns).saturating_sub(since.elapsed()),
     };
-    phase(streams, job.point.in_flight, end)
+    phase(streams, job.load.point.in_flight, end)
 }
 
 pub(super) fn first(streams: &mut [Box<dyn Stream>]) -> Result<&mut Box<dyn Stream>> {

@@ -1,7 +1,7 @@
 //! What the parent asks a measure worker to do.
 
-use crate::case::{Budget, Mode, OpenLoop, OperatingPoint, Target};
-use crate::engine::KernelFile;
+use super::load::LoadJob;
+use crate::case::{Budget, OpenLoop};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,24 +9,10 @@ use std::path::PathBuf;
 /// Load an engine and measure it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MeasureJob {
-    /// The backend, and where it runs.
-    pub target: Target,
-    /// The engine's file.
-    pub engine: PathBuf,
-    /// The engine file must hold exactly this payload.
-    pub payload_sha256: String,
-    /// The operating point.
-    pub point: OperatingPoint,
-    /// Which transfers are timed, and how the host waits.
-    pub mode: Mode,
+    /// The engine.
+    pub load: LoadJob,
     /// What is measured, one after the other, once the engine is warm.
     pub passes: Vec<Pass>,
-    /// What an earlier process compiled for the engine; `None`: it is compiled while loading, or there is nothing to.
-    pub kernels: Option<KernelFile>,
-    /// Seed of random inputs and arrivals.
-    pub seed: u64,
-    /// Files of input tensors, by the input's name; other inputs are random.
-    pub inputs: BTreeMap<String, PathBuf>,
     /// Files of expected outputs, by the output's name.
     pub expect: BTreeMap<String, PathBuf>,
     /// Relative tolerance of expected outputs.

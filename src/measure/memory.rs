@@ -2,40 +2,24 @@
 //! phase. Nothing is timed, and timed runs trace nothing.
 
 use super::host::first;
-use super::read_engine;
-use super::tensors::feeds;
+use super::load::LoadJob;
 use crate::backend::trace::{MemoryTrace, keep_events};
-use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, backend, infer};
-use crate::case::{BackendKind, Mode, OperatingPoint, Target};
-use crate::engine::{EngineHeader, KernelFile};
+use crate::backend::{LoadSetup, Loaded, Opened, backend, infer};
+use crate::case::BackendKind;
+use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::memory::{EngineMemory, MemoryPhase, ProcessMemory};
 use crate::progress::{Stage, Tell};
 use crate::units::bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Load an engine and tell what memory it takes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MemoryJob {
-    /// The backend, and where it runs.
-    pub target: Target,
-    /// The engine's file.
-    pub engine: PathBuf,
-    /// The engine file must hold exactly this payload.
-    pub payload_sha256: String,
-    /// The operating point.
-    pub point: OperatingPoint,
-    /// Which transfers there are, and how the host waits.
-    pub mode: Mode,
-    /// What an earlier process compiled for the engine; `None`: it is compiled while loading, or there is nothing to.
-    pub kernels: Option<KernelFile>,
-    /// Seed of random inputs.
-    pub seed: u64,
-    /// Files of input tensors, by the input's name; other inputs are random.
-    pub inputs: BTreeMap<String, PathBuf>,
+    /// The engine.
+    pub load: LoadJob,
     /// Requests of each stream.
     pub requests: u64,
     /// Where the events of the allocator go.
@@ -54,10 +38,10 @@ pub struct MemoryFound {
 /// Everything, from reading the engine to destroying it.
 pub fn run(job: &MemoryJob, tell: &mut dyn Tell) -> Result<MemoryFound> {
     // Before anything is counted: how long the header is, is no matter of the model.
-    let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
+    let (header, parts) = job.load.read()?;
     let plan_bytes = parts.iter().map(|part| part.len() as u64).sum();
-    let first = if job.target.kind.on_gpu() { MemoryPhase::Driver } else { MemoryPhase::Load };
-    let trace = MemoryTrace::of(&job.target, first, plan_bytes);
+    let first = if job.load.target.kind.on_gpu() { MemoryPhase::Driver } else { MemoryPhase::Load };
+    let trace = MemoryTrace::of(&job.load.target, first, plan_bytes);
     let done = answer(job, (&header, parts), &trace, tell);
     let refusal = trace.refusal();
     let (engine, process, events) = trace.end();
@@ -73,15 +57,11 @@ fn answer(
     trace: &Arc<MemoryTrace>,
     tell: &mut dyn Tell,
 ) -> Result<()> {
-    let feeds = feeds(&job.inputs, job.seed, header)?;
-    let kernels = match &job.kernels {
-        Some(file) => CompiledKernels::Kept(file.kernels()?),
-        None => CompiledKernels::Compile,
-    };
+    let feeds = job.load.feeds(header)?;
+    let setup = LoadSetup { memory: Some(Arc::clone(trace)), ..job.load.setup()? };
     tell.stage(Stage::Load, 0);
-    let setup = LoadSetup { point: job.point, mode: job.mode, kernels, memory: Some(Arc::clone(trace)) };
-    match backend(&job.target)?.load(header, parts, &setup, &feeds)? {
-        Loaded::Program(_) => Err(own_process(job.target.kind)),
+    match backend(&job.load.target)?.load(header, parts, &setup, &feeds)? {
+        Loaded::Program(_) => Err(own_process(job.load.target.kind)),
         Loaded::Streams(mut opened) => {
             tell.stage(Stage::Measure, 0);
             trace.begin(MemoryPhase::Inference);

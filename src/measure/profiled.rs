@@ -4,21 +4,19 @@
 //! Loading and warming up come before the first mark. A CUDA graph is captured behind it where layers are to be seen: what
 //! TensorRT marks with NVTX is marked while a layer is enqueued, and a graph that was captured before would show none.
 
+use super::extra_work;
 use super::host::first;
-use super::tensors::feeds;
+use super::load::LoadJob;
 use super::warm_up::warm_up;
-use super::{extra_work, read_engine};
 use crate::backend::nvtx::{Nvtx, profiler};
-use crate::backend::{CompiledKernels, LoadSetup, Loaded, Opened, Stream, backend, infer};
-use crate::case::{Mode, OperatingPoint, Target};
-use crate::engine::KernelFile;
+use crate::backend::{LoadSetup, Loaded, Opened, Stream, backend, infer};
+use crate::case::OperatingPoint;
 use crate::error::{Failure, Result};
 use crate::measured::ProfiledRun;
 use crate::profile::{NvtxDetail, REQUEST, REQUESTS};
 use crate::progress::{Stage, Tell};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Load an engine and offer requests to it while a profiler watches.
@@ -26,22 +24,8 @@ use std::time::Duration;
 pub struct ProfileJob {
     /// The case's id.
     pub case: String,
-    /// The backend, and where it runs.
-    pub target: Target,
-    /// The engine's file.
-    pub engine: PathBuf,
-    /// The engine file must hold exactly this payload.
-    pub payload_sha256: String,
-    /// The operating point.
-    pub point: OperatingPoint,
-    /// Which transfers are part of a request, and how the host waits.
-    pub mode: Mode,
-    /// What an earlier process compiled for the engine.
-    pub kernels: Option<KernelFile>,
-    /// Seed of random inputs.
-    pub seed: u64,
-    /// Files of input tensors, by the input's name; other inputs are random.
-    pub inputs: BTreeMap<String, PathBuf>,
+    /// The engine.
+    pub load: LoadJob,
     /// How long to warm up at least, in nanoseconds.
     pub warm_up_ns: u64,
     /// Requests of each stream.
@@ -52,17 +36,14 @@ pub struct ProfileJob {
 
 /// Runs the job.
 pub fn run(job: &ProfileJob, tell: &mut dyn Tell) -> Result<ProfiledRun> {
-    let (header, parts) = read_engine(&job.engine, &job.payload_sha256)?;
-    let feeds = feeds(&job.inputs, job.seed, &header)?;
-    let kernels = match &job.kernels {
-        Some(file) => CompiledKernels::Kept(file.kernels()?),
-        None => CompiledKernels::Compile,
-    };
+    let (header, parts) = job.load.read()?;
+    let feeds = job.load.feeds(&header)?;
+    let setup = job.load.setup()?;
     tell.stage(Stage::Load, 0);
-    let late = job.point.cuda_graph && job.nvtx != NvtxDetail::None;
-    let point = OperatingPoint { cuda_graph: job.point.cuda_graph && !late, ..job.point };
-    let setup = LoadSetup { point, mode: job.mode, kernels, memory: None };
-    let loaded = ranged("load", || backend(&job.target)?.load(&header, parts, &setup, &feeds))?;
+    let late = setup.point.cuda_graph && job.nvtx != NvtxDetail::None;
+    let point = OperatingPoint { cuda_graph: setup.point.cuda_graph && !late, ..setup.point };
+    let setup = LoadSetup { point, ..setup };
+    let loaded = ranged("load", || backend(&job.load.target)?.load(&header, parts, &setup, &feeds))?;
     let Loaded::Streams(mut opened) = loaded else {
         return Err(Failure::usage(format!("{} runs its requests itself", header.made_from.backend))
             .next("profile it with another backend, such as --backend tensorrt"));
@@ -76,7 +57,7 @@ pub fn run(job: &ProfileJob, tell: &mut dyn Tell) -> Result<ProfiledRun> {
     tell.stage(Stage::WarmUp, job.warm_up_ns);
     let warm_up = ranged("warm-up", || {
         infer(first(&mut opened.streams)?.as_mut())?;
-        warm_up(&mut opened.streams, job.point.in_flight, Duration::from_nanos(job.warm_up_ns))
+        warm_up(&mut opened.streams, job.load.point.in_flight, Duration::from_nanos(job.warm_up_ns))
     })?;
     tell.stage(Stage::Measure, 0);
     recorded(&mut opened, job, late)?;
@@ -99,7 +80,7 @@ fn recorded(opened: &mut Opened, job: &ProfileJob, capture: bool) -> Result<()> 
             if capture {
                 ranged("graph capture", || streams.iter_mut().try_for_each(|stream| stream.capture()))?;
             }
-            offer(streams, job.point.in_flight, job.requests)
+            offer(streams, job.load.point.in_flight, job.requests)
         })
     });
     // Profilers learn that it is over even where it failed.

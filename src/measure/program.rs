@@ -27,7 +27,7 @@ pub(super) fn measure(
         measure_ns: job.measure_ns,
         least_requests: job.least_requests,
         most_ns: job.most_ns,
-        seed: job.seed,
+        seed: job.load.seed,
         scratch: job.samples.parent().unwrap_or(Path::new(".")),
     })?;
     write_samples(&job.samples, &m.latencies)?;
@@ -44,7 +44,7 @@ pub(super) fn measure(
         steady: m.warm_up.is_empty() || steady::is_steady(&m.warm_up),
         requests: m.latencies.len() as u64,
         requests_per_s: m.requests_per_s,
-        inferences_per_request: job.point.batch as f64,
+        inferences_per_request: job.load.point.batch as f64,
         throttled: device::throttle_count() > throttles,
         peak_host_bytes: None,
         outputs: Vec::new(),

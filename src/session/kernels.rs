@@ -3,7 +3,7 @@
 //! TensorRT-RTX spends two to five seconds a process on it (ResNet-50 on an H100), for less than a second of measuring.
 
 use super::context::Session;
-use super::stages::stage;
+use super::stages::{load_job, stage};
 use crate::cache::Cache;
 use crate::case::Case;
 use crate::config::BackendKind;
@@ -33,16 +33,7 @@ pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Opti
     if let Some(found) = KernelFile::find(&place) {
         return Ok(Some(found));
     }
-    let job = Job::Warm(WarmJob {
-        target: case.target.clone(),
-        engine: built.engine.clone(),
-        payload_sha256: built.header.payload_sha256.clone(),
-        point: case.point,
-        mode: case.mode,
-        seed: case.seed,
-        inputs: case.inputs.clone(),
-        kernels: place,
-    });
+    let job = Job::Warm(WarmJob { load: load_job(case, built), kernels: place });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m)) {
         Ok(WorkerMessage::Warmed(kernels)) => {
             if let (Some(cache), Some(file)) = (cache, &kernels) {

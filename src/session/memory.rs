@@ -3,7 +3,7 @@
 
 use super::check::Arms;
 use super::context::Session;
-use super::stages::{build_case, build_traced, stage};
+use super::stages::{build_case, build_traced, load_job, stage};
 use super::{Event, Setup, pin};
 use crate::case::{Case, sha256_hex};
 use crate::engine::Built;
@@ -187,18 +187,7 @@ fn load(
     requests: u64,
     events: PathBuf,
 ) -> Result<MemoryFound> {
-    let job = Job::Memory(MemoryJob {
-        target: case.target.clone(),
-        engine: built.engine.clone(),
-        payload_sha256: built.header.payload_sha256.clone(),
-        point: case.point,
-        mode: case.mode,
-        kernels: built.kernels.clone(),
-        seed: case.seed,
-        inputs: case.inputs.clone(),
-        requests,
-        events,
-    });
+    let job = Job::Memory(MemoryJob { load: load_job(case, built), requests, events });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 1, m))? {
         WorkerMessage::Memory(found) => Ok(*found),
         other => Err(Failure::new(FailureKind::Crash, format!("the memory worker answered {other:?}"))),

@@ -6,7 +6,7 @@ mod tool;
 
 use super::Setup;
 use super::context::Session;
-use super::stages::build_case;
+use super::stages::{build_case, load_job};
 use crate::backend::nvtx;
 use crate::case::{BackendKind, Case};
 use crate::engine::Built;
@@ -183,14 +183,7 @@ impl ProfileFiles {
     fn write_job(&self, case: &Case, built: &Built, how: &ProfileHow) -> Result<()> {
         let job = Job::Profile(ProfileJob {
             case: case.id.clone(),
-            target: case.target.clone(),
-            engine: built.engine.clone(),
-            payload_sha256: built.header.payload_sha256.clone(),
-            point: case.point,
-            mode: case.mode,
-            kernels: built.kernels.clone(),
-            seed: case.seed,
-            inputs: case.inputs.clone(),
+            load: load_job(case, built),
             warm_up_ns: case.effort.warm_up.0,
             requests: how.requests,
             nvtx: how.nvtx,

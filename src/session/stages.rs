@@ -12,7 +12,7 @@ use crate::engine;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
-use crate::measure::{MeasureJob, OpenJob, Pass};
+use crate::measure::{LoadJob, MeasureJob, OpenJob, Pass};
 use crate::measured::Measured;
 use crate::record::{CaseRecord, EngineBuild, EngineRecord, Record, RecordDevice, Source};
 use crate::summarize::{Summary, summarize};
@@ -236,6 +236,20 @@ pub(super) fn measure_passes(
     Ok((summary, measured))
 }
 
+/// The engine of a case as its workers load it.
+pub(super) fn load_job(case: &Case, built: &Built) -> LoadJob {
+    LoadJob {
+        target: case.target.clone(),
+        engine: built.engine.clone(),
+        payload_sha256: built.header.payload_sha256.clone(),
+        point: case.point,
+        mode: case.mode,
+        kernels: built.kernels.clone(),
+        seed: case.seed,
+        inputs: case.inputs.clone(),
+    }
+}
+
 fn measure_once(
     session: &Session,
     case: &Case,
@@ -245,15 +259,8 @@ fn measure_once(
     (file, gpu_file, outputs): (&Path, &Path, Option<PathBuf>),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
-        target: case.target.clone(),
-        engine: built.engine.clone(),
-        payload_sha256: built.header.payload_sha256.clone(),
-        point: case.point,
-        mode: case.mode,
-        kernels: built.kernels.clone(),
+        load: load_job(case, built),
         passes: passes.to_vec(),
-        seed: case.seed,
-        inputs: case.inputs.clone(),
         expect: case.expect.clone(),
         rtol: case.rtol,
         atol: case.atol,

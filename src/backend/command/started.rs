@@ -2,7 +2,7 @@
 //!
 //! What it starts belongs to the worker's process group, which the parent ends at the time limit and after the worker.
 
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::{Failure, FailureKind, Result, last_words};
 use crate::units::nanos;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,8 +15,6 @@ use std::time::Instant;
 const MOST_OUT: u64 = 256 << 20;
 /// How much of its standard error is looked at, from the end.
 const MOST_ERR: u64 = 64 << 10;
-/// Lines of it that are shown.
-const SHOWN: usize = 3;
 
 /// A program that came to its end.
 pub(super) struct Started {
@@ -62,17 +60,7 @@ impl Started {
         if self.status.success() {
             return Ok(());
         }
-        let lines: Vec<&str> = self
-            .err
-            .lines()
-            .chain(self.out.lines().take(SHOWN))
-            .map(str::trim)
-            .filter(|l| !l.is_empty())
-            .collect();
-        let said = match &lines[self.err.lines().count().min(lines.len()).saturating_sub(SHOWN)..] {
-            [] => "nothing".to_owned(),
-            last => last[..last.len().min(SHOWN)].join(" / "),
-        };
+        let said = last_words(if self.err.trim().is_empty() { &self.out } else { &self.err }.lines());
         let (kind, how) = match self.status.signal() {
             Some(signal) => (FailureKind::Crash, format!("was ended by signal {signal}")),
             None => (kind, format!("failed (exit code {})", self.status.code().unwrap_or(-1))),

@@ -3,7 +3,7 @@
 //! Its output goes to a file, because a full pipe would stop it. It ends together with this worker, which the parent
 //! ends at the time limit: the kernel ends the first process, the parent the rest of the process group.
 
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::{Failure, FailureKind, Result, last_words};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -14,8 +14,6 @@ use tempfile::TempDir;
 
 /// How much of what it prints is read: settings are said at the start, errors at the end.
 const KEPT: u64 = 4 << 20;
-/// Its own error lines that are shown.
-const SHOWN: usize = 3;
 
 /// How it ended.
 pub(super) struct Ran {
@@ -98,13 +96,10 @@ impl Ran {
 
     /// Its own error lines, the last of them; failing those, the last lines of all.
     pub fn complaint(&self) -> String {
-        let errors: Vec<&str> =
-            self.text.lines().filter_map(|l| l.split_once("[E] ").map(|(_, rest)| rest.trim())).collect();
-        let all: Vec<&str> = self.text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-        let lines = if errors.is_empty() { all } else { errors };
-        match &lines[lines.len().saturating_sub(SHOWN)..] {
-            [] => "nothing".into(),
-            last => last.join(" / "),
+        let errors = || self.text.lines().filter_map(|l| l.split_once("[E] ").map(|(_, rest)| rest));
+        match errors().next() {
+            Some(_) => last_words(errors()),
+            None => last_words(self.text.lines()),
         }
     }
 }
