@@ -25,7 +25,7 @@ mod tolerance;
 mod words;
 
 pub use build::BuildOptions;
-pub use folders::Folders;
+pub use folders::{Folders, case_folder};
 pub use home::{Home, OWN_FILE};
 pub use prepare::Prepare;
 pub use program::ProgramOptions;

@@ -7,10 +7,11 @@ mod perfetto;
 use super::exit::Exit;
 use super::{note, out_json, project, shown};
 use crate::baseline::{find_record, newest_result};
-use crate::config::Project;
+use crate::config::{Project, case_folder};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::export;
 use crate::record::Record;
+use crate::session::details::sessions_of;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -138,10 +139,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Where a session kept the samples of a case.
 fn samples(project: &Project, record: &Record, id: &str) -> Option<PathBuf> {
-    let sessions = std::fs::read_dir(project.folders.samples()).into_iter().flatten().flatten();
-    let began = format!("{}-", record.created_s);
-    let mut folders = sessions
-        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&began)))
-        .map(|entry| entry.path().join(id.replace('/', "__")));
+    let mut folders =
+        sessions_of(&project.folders, record.created_s).map(|session| session.join(case_folder(id)));
     folders.find(|folder| folder.is_dir())
 }

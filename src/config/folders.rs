@@ -110,3 +110,8 @@ impl Folders {
         self.target.join("checks")
     }
 }
+
+/// What the folder, or the file, of a case is called.
+pub fn case_folder(id: &str) -> String {
+    id.replace('/', "__")
+}

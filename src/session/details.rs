@@ -3,7 +3,7 @@
 use super::discover::trial_folder;
 use crate::baseline;
 use crate::compare::CaseComparison;
-use crate::config::Folders;
+use crate::config::{Folders, case_folder};
 use crate::discover::ROUNDS;
 use crate::outcome::{
     CaseDetail, CasePicture, Checked, Compared, LatencyAxis, Row, RunOutcome, SampledProcess,
@@ -67,21 +67,20 @@ fn samples(
     (id, case): (&str, &CaseRecord),
     axis: &LatencyAxis,
 ) -> Option<Vec<SampledProcess>> {
-    let began = format!("{created_s}-");
-    let sessions = std::fs::read_dir(folders.samples()).ok()?.flatten();
-    let of_then = sessions.filter(|e| e.file_name().to_string_lossy().starts_with(&began));
     // The numbers of a discovery are those of the winner's last trial.
     let trial = trial_folder(case.cell(), ROUNDS);
-    let folders = of_then.flat_map(|session| [session.path(), session.path().join(&trial)]);
+    let folders = sessions_of(folders, created_s).flat_map(|session| [session.clone(), session.join(&trial)]);
     // A run has one arm; in a check each has a folder.
-    let of_arms = |folder: PathBuf| ["", "base", "head"].map(|arm| folder.join(sample_folder(id)).join(arm));
+    let of_arms = |folder: PathBuf| ["", "base", "head"].map(|arm| folder.join(case_folder(id)).join(arm));
     let mut arms = folders.flat_map(of_arms);
     arms.find_map(|folder| of_folder(&folder, case, axis))
 }
 
-/// What the folder of a case's samples is called.
-pub(super) fn sample_folder(id: &str) -> String {
-    id.replace('/', "__")
+/// The folders of samples of sessions that began at `created_s`.
+pub fn sessions_of(folders: &Folders, created_s: i64) -> impl Iterator<Item = PathBuf> {
+    let began = format!("{created_s}-");
+    let sessions = std::fs::read_dir(folders.samples()).into_iter().flatten().flatten();
+    sessions.filter(move |e| e.file_name().to_string_lossy().starts_with(&began)).map(|e| e.path())
 }
 
 /// The files' samples that are those of the case's processes, which are in the same order; between them may be those of

@@ -5,7 +5,7 @@ use super::pin::Pins;
 use super::stages::{Destination, build_all, case_record, measure_passes, new_record, outputs_of};
 use crate::baseline::{Store, keep_layers};
 use crate::case::Case;
-use crate::config::{BackendKind, Scenario};
+use crate::config::{BackendKind, Scenario, case_folder};
 use crate::discover::Discovery;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -168,7 +168,7 @@ impl<'a> Looking<'a> {
         Ok(Self {
             case,
             built,
-            folder: samples.join("layers").join(case.id.replace('/', "__")),
+            folder: samples.join("layers").join(case_folder(&case.id)),
             engine: EngineLayers::default(),
             runs: Vec::new(),
             summaries: Vec::new(),

@@ -6,6 +6,7 @@ use super::context::Session;
 use super::stages::{build_case, build_traced, load_job, stage};
 use super::{Event, Setup, pin};
 use crate::case::{Case, sha256_hex};
+use crate::config::case_folder;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -168,7 +169,7 @@ impl Run<'_> {
 
 /// The memory of one case; the events of its processes go below `folder`.
 pub(super) fn of_case(session: &Session, case: &Case, plan: MemoryPlan, folder: &Path) -> Result<CaseMemory> {
-    let events = |process: &str| folder.join(format!("{}.{process}.json", case.id.replace('/', "__")));
+    let events = |process: &str| folder.join(format!("{}.{process}.json", case_folder(&case.id)));
     let built = match plan.trace_build {
         true => build_traced(session, case, events("build"))?,
         false => build_case(session, case)?,

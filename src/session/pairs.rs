@@ -7,7 +7,6 @@
 
 use super::alternation::Alternation;
 use super::context::Session;
-use super::details::sample_folder;
 use super::looks::Looks;
 use super::pilot::{self, PILOT_PAIRS};
 use super::stages::{Destination, case_record, measure_process};
@@ -17,6 +16,7 @@ use crate::compare::{
     CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, OutputDifference, Verdict,
     compare_case, lacks_requests, largest_difference,
 };
+use crate::config::case_folder;
 use crate::engine::Built;
 use crate::error::{Failure, Result};
 use crate::measure::take_outputs;
@@ -45,7 +45,7 @@ pub(super) struct Arm<'a> {
 impl Arm<'_> {
     /// Where its samples go, below the folder of all.
     fn folder(&self, samples: &Path) -> PathBuf {
-        samples.join(sample_folder(&self.case.id)).join(self.name)
+        samples.join(case_folder(&self.case.id)).join(self.name)
     }
 }
 

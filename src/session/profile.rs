@@ -9,6 +9,7 @@ use super::context::Session;
 use super::stages::{build_case, load_job};
 use crate::backend::nvtx;
 use crate::case::{BackendKind, Case};
+use crate::config::case_folder;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -163,7 +164,7 @@ impl ProfileFiles {
     fn new(session: &Session, case: &Case, how: &ProfileHow) -> Result<Self> {
         let folder = session.folders.profile_since(session.now_s);
         std::fs::create_dir_all(&folder).map_err(|e| Failure::io("create the folder", &folder, &e))?;
-        let own = folder.join(case.id.replace('/', "__"));
+        let own = folder.join(case_folder(&case.id));
         let extension = how.tool.extension();
         let report = match &how.output {
             // The profiler adds the end of the name itself.

@@ -2,11 +2,10 @@
 
 use super::Event;
 use super::context::Session;
-use super::details::sample_folder;
 use super::kernels;
 use crate::build::BuildJob;
 use crate::case::{Case, InputIdentity, OpenLoop, TimeFrom, sha256_hex};
-use crate::config::Scenario;
+use crate::config::{Scenario, case_folder};
 use crate::device::Device;
 use crate::engine;
 use crate::engine::Built;
@@ -158,7 +157,7 @@ pub(super) fn measure_case(
     built: &Built,
     samples: &Path,
 ) -> Result<CaseRecord> {
-    let folder = samples.join(sample_folder(&case.id));
+    let folder = samples.join(case_folder(&case.id));
     let mut processes = Vec::new();
     let mut outputs = BTreeMap::new();
     for process in 1..=case.effort.processes {
