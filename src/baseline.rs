@@ -102,7 +102,8 @@ impl Store {
         self.save(record)
     }
 
-    /// Writes `record` for good and returns its path. `record` gets its id.
+    /// Writes `record` for good and returns its path. `record` becomes what the file holds, with its id and with rounded
+    /// numbers, so that what is shown of it now is what is shown of it later.
     pub fn save(&self, record: &mut Record) -> Result<PathBuf> {
         if !record.unknown.is_empty() {
             let what = format!(
@@ -117,6 +118,7 @@ impl Store {
         RECORD.ensure_storable(&text)?;
         let path = self.dir.join(&record.device.key).join(file_name(record));
         file::write(&path, &RECORD, &text, false)?;
+        *record = wire::read(&text)?;
         Ok(path)
     }
 }
