@@ -76,6 +76,9 @@ pub struct CheckArgs {
     /// Write the report as one HTML page with pictures, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the result as JSON lines, too: the messages that --message-format json ends with
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -130,10 +133,13 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         seed: looks.seed,
         checked: &checked,
     };
-    publish(args, &project, &report, &arms.head.cases)?;
     let exit = gate.exit(tally);
+    let mut messages = json::checked(&checked);
+    messages.push(Message::CheckFinished(json::check_finished(&report, tally, exit.code())));
+    publish(args, &project, &report, &arms.head.cases, &messages)?;
+    // Last: who reads that the check finished has all its files.
     if args.message_format == MessageFormat::Json {
-        out_message(&Message::CheckFinished(json::check_finished(&checked, tally, exit.code())));
+        messages.iter().for_each(out_message);
     }
     Ok(exit)
 }
@@ -186,15 +192,23 @@ pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
 }
 
-/// Text or JSON, markdown, a page, and what GitHub shows.
-fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[Case]) -> Result<()> {
+/// Text for people, files, and what GitHub shows.
+fn publish(
+    args: &CheckArgs,
+    project: &Project,
+    report: &CheckReport,
+    cases: &[Case],
+    messages: &[Message],
+) -> Result<()> {
     if args.message_format == MessageFormat::Human {
         out(&terminal::check(report, args.quiet));
         if !args.quiet {
             report.checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
         }
-    } else {
-        json::checked(report.checked).iter().for_each(out_message);
+    }
+    if let Some(path) = &args.json {
+        let lines: String = messages.iter().map(|m| m.line() + "\n").collect();
+        write_report(path, &lines)?;
     }
     let text = markdown::check(report);
     if let Some(path) = &args.markdown {

@@ -207,6 +207,12 @@ pub struct AddedAcceptance {
 /// The end of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckFinished {
+    /// What the base is called, such as its commit and how it was found.
+    pub base: String,
+    /// What the head is called.
+    pub head: String,
+    /// The device key.
+    pub device: String,
     /// Paths.
     pub records: Vec<String>,
     /// Cases.

@@ -9,6 +9,7 @@ use crate::message::{
 use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Row, RowOrigin, Tally};
 use crate::pairing::Changed;
 use crate::record::{Acceptance, Record};
+use crate::report::CheckReport;
 
 /// What a check came to, but for its last message: its rows, what head adds to the baselines, what drifted.
 pub fn checked(checked: &Checked) -> Vec<Message> {
@@ -29,13 +30,17 @@ pub fn checked(checked: &Checked) -> Vec<Message> {
 }
 
 /// Its last message.
-pub fn check_finished(checked: &Checked, tally: Tally, exit_code: u8) -> CheckFinished {
+pub fn check_finished(report: &CheckReport, tally: Tally, exit_code: u8) -> CheckFinished {
+    let checked = report.checked;
     let counts = checked.counts();
     let settings = checked.settings_changed().into_iter().map(|found| ChangedSettingOfCases {
         changed: changed(found.changed),
         cases: found.cases.into_iter().map(str::to_owned).collect(),
     });
     CheckFinished {
+        base: report.base.to_owned(),
+        head: report.head.to_owned(),
+        device: report.device.to_owned(),
         records: checked.written.iter().map(|p| path(p)).collect(),
         failed: tally.failed,
         regressed: tally.regressed,
