@@ -16,6 +16,7 @@ mod discover;
 mod export;
 mod folders;
 mod git;
+mod github;
 mod gpu;
 mod history;
 mod hostile;

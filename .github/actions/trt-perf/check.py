@@ -28,6 +28,8 @@ def main():
     folder.mkdir(parents=True)
     code = run(folder)
     finished = last_message(folder / "check.jsonl")
+    if code == 0 and not finished:
+        sys.exit(f"::error::{os.environ['PROGRAM']} ended with 0 and left no result")
     if finished:
         keep_records(finished["records"], folder / "results")
     else:

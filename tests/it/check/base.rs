@@ -179,3 +179,121 @@ fn a_shallow_clone_stops_with_the_cure_instead_of_a_wrong_base() {
     let found = b.find_in("shallow", None, pull_request(&b.main[3], &b.topic[1]), false).expect("a base");
     assert_eq!(found.commit.id, b.main[1]);
 }
+
+/// A clone as `actions/checkout` makes it: a detached HEAD, and of the branches only what was fetched.
+fn checkout(b: &Branches, folder: &str, depth: Option<&str>, what: &str) {
+    b.sandbox.git(".", &["init", "--quiet", folder]);
+    b.sandbox.git(folder, &["remote", "add", "origin", &b.sandbox.url("repo")]);
+    let depth: Vec<String> = depth.map(|n| format!("--depth={n}")).into_iter().collect();
+    let every = ["+refs/heads/*:refs/remotes/origin/*", "+refs/pull/*:refs/remotes/pull/*"];
+    let one = [format!("+{what}:refs/remotes/fetched")];
+    let mut args = vec!["fetch", "--quiet", "origin"];
+    args.extend(depth.iter().map(String::as_str));
+    // Without a depth it is `fetch-depth: 0`, which fetches everything.
+    if depth.is_empty() { args.extend(every) } else { args.push(&one[0]) }
+    b.sandbox.git(folder, &args);
+    b.sandbox.git(folder, &["checkout", "--quiet", "--detach", what]);
+}
+
+/// The merge commit that GitHub makes of a pull request, at the ref that it gives it.
+fn merge_ref(b: &Branches) -> String {
+    b.checkout("main");
+    b.sandbox.git("repo", &["merge", "--quiet", "--no-ff", "-m", "merge", "topic"]);
+    let merge = b.sandbox.git("repo", &["rev-parse", "HEAD"]);
+    b.sandbox.git("repo", &["update-ref", "refs/pull/1/merge", &merge]);
+    b.sandbox.git("repo", &["reset", "--quiet", "--hard", "HEAD~1"]);
+    merge
+}
+
+fn tells_the_yaml(found: Result<BaseCommit, Failure>, says: &str) {
+    let text = found.expect_err("cut history").to_string();
+    let yaml = "\n  to fix it in GitHub Actions, in the step that uses actions/checkout:\n    with:\n      fetch-depth: 0";
+    assert!(text.contains(yaml) && text.contains(says), "{text}");
+}
+
+#[test]
+fn every_event_in_a_clone_that_is_too_shallow_tells_the_yaml() {
+    let b = Branches::new();
+    let merge = merge_ref(&b);
+    checkout(&b, "merge1", Some("1"), &merge);
+    tells_the_yaml(
+        b.find_in("merge1", None, pull_request(&b.main[3], &b.topic[1]), false),
+        "the commits that HEAD merges are not here",
+    );
+    checkout(&b, "merge2", Some("2"), &merge);
+    let found = b.find_in("merge2", None, pull_request(&b.main[3], &b.topic[1]), false).expect("both parents");
+    assert_eq!(found.commit.id, b.main[3]);
+
+    checkout(&b, "head1", Some("1"), &b.topic[1]);
+    let short = |id: &str| id[..12].to_owned();
+    let lacks = |id: &str| format!("{}, which the event names, is not here", short(id));
+    let at = |event: Option<CiEvent>| b.find_in("head1", None, event, false);
+    tells_the_yaml(at(pull_request(&b.main[3], &b.topic[1])), &lacks(&b.main[3]));
+    let queue = serde_json::json!({ "merge_group": { "base_sha": b.main[3] } });
+    tells_the_yaml(at(event("merge_group", "", queue)), &lacks(&b.main[3]));
+    let push = serde_json::json!({ "before": b.topic[0] });
+    tells_the_yaml(at(event("push", "refs/heads/topic", push)), "before this push, is not here");
+    let on = serde_json::json!({ "repository": { "default_branch": "main" } });
+    tells_the_yaml(
+        at(event("push", "refs/heads/pull-request/7", on.clone())),
+        "the branch origin/main is not here",
+    );
+    tells_the_yaml(at(event("workflow_dispatch", "refs/heads/topic", on)), "the branch origin/main is not here");
+
+    checkout(&b, "main1", Some("1"), &b.main[3]);
+    let on = serde_json::json!({ "repository": { "default_branch": "main" } });
+    let nightly = || event("schedule", "refs/heads/main", on.clone());
+    tells_the_yaml(b.find_in("main1", None, nightly(), false), "the commit before HEAD is not here");
+    checkout(&b, "main2", Some("2"), &b.main[3]);
+    assert_eq!(b.find_in("main2", None, nightly(), false).expect("a parent").commit.id, b.main[2]);
+    // In a whole clone the record would be the base, so the parent would be a wrong one.
+    let record = format!("main2/baselines/cpu-x-2c/20260101-{}-01234567.json", short(&b.main[1]));
+    b.sandbox.write(record, "{}");
+    tells_the_yaml(b.find_in("main2", None, nightly(), false), "no commit that is here has a record");
+    b.sandbox.git("main2", &["fetch", "--quiet", "--unshallow", "origin"]);
+    assert_eq!(b.find_in("main2", None, nightly(), false).expect("a record").commit.id, b.main[1]);
+}
+
+#[test]
+fn a_whole_clone_of_ci_has_the_base_of_every_event() {
+    let b = Branches::new();
+    let merge = merge_ref(&b);
+    // A branch of the usual name that is not the default one.
+    b.sandbox.git("repo", &["branch", "master", "topic"]);
+    checkout(&b, "merge", None, &merge);
+    let found = b.find_in("merge", None, pull_request(&b.main[0], &b.topic[1]), false).expect("a base");
+    assert_eq!((&found.commit.id, found.steps), (&b.main[3], 3));
+    checkout(&b, "head", None, &b.topic[1]);
+    let on = |branch: &str| serde_json::json!({ "repository": { "default_branch": branch }, "before": b.topic[0] });
+    let copy = event("push", "refs/heads/pull-request/7", on("main"));
+    let found = b.find_in("head", None, copy, false).expect("a base");
+    assert_eq!(
+        (found.commit.id.as_str(), found.found_by.as_str()),
+        (b.main[1].as_str(), "merge base with origin/main")
+    );
+    checkout(&b, "main", None, &b.main[3]);
+    for name in ["schedule", "workflow_dispatch", "workflow_run"] {
+        let found = b.find_in("main", None, event(name, "refs/heads/main", on("main")), false).expect("a base");
+        assert_eq!((found.commit.id.as_str(), found.found_by.as_str()), (b.main[2].as_str(), "the commit before"));
+    }
+}
+
+#[test]
+fn events_with_the_repositorys_secrets_run_nothing_that_was_proposed() {
+    let b = Branches::new();
+    let target = Some(CiEvent { name: "pull_request_target".into(), ..pull_request(&b.main[3], &b.topic[1]).expect("one") });
+    let after = |how: &str, from: &str, sha: &str| {
+        let run = serde_json::json!({ "event": how, "head_sha": sha, "head_repository": { "full_name": from } });
+        let all = serde_json::json!({ "workflow_run": run, "repository": { "full_name": "o/r" } });
+        event("workflow_run", "refs/heads/main", all)
+    };
+    let tip = b.topic[1].clone();
+    for refused in [target.clone(), after("pull_request", "o/r", &tip), after("push", "fork/r", &tip)] {
+        let failure = b.find(None, refused.clone()).expect_err("refused");
+        assert!(failure.kind == FailureKind::Usage && failure.next.contains("on `pull_request:`"), "{failure}");
+        assert_eq!(b.find(Some("main"), refused).expect("somebody named it").commit.id, b.main[3]);
+    }
+    for trusted in [after("push", "o/r", &tip), after("pull_request", "o/r", &b.main[3])] {
+        assert_eq!(b.find(None, trusted).expect("a base").commit.id, b.main[1]);
+    }
+}
