@@ -95,10 +95,9 @@ fn push(repo: &Repo, head: &Commit, payload: &Payload) -> Result<Option<BaseComm
     };
     match repo.resolve(before) {
         Ok(commit) => with_steps(repo, head, commit, "the branch before this push".into()).map(Some),
-        Err(_) if repo.is_shallow() => Err(too_short(&format!(
-            "{}, where the branch was before this push, is not here",
-            short(before)
-        ))),
+        Err(_) if repo.is_shallow() => {
+            Err(too_short(&format!("{}, where the branch was before this push, is not here", short(before))))
+        }
         Err(_) => Ok(None),
     }
 }
@@ -106,7 +105,9 @@ fn push(repo: &Repo, head: &Commit, payload: &Payload) -> Result<Option<BaseComm
 /// A commit that the event names.
 fn named(repo: &Repo, id: &str) -> Result<Commit> {
     match repo.resolve(id) {
-        Err(_) if repo.is_shallow() => Err(too_short(&format!("{}, which the event names, is not here", short(id)))),
+        Err(_) if repo.is_shallow() => {
+            Err(too_short(&format!("{}, which the event names, is not here", short(id))))
+        }
         other => other.map_err(git),
     }
 }

@@ -76,7 +76,7 @@ pub struct CheckArgs {
     /// Write the report as one HTML page with pictures, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write the result as JSON lines, too: the messages that --message-format json ends with
+    /// Write the result as JSON lines, too: what --message-format json says of it, without the progress
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// What goes to standard output
@@ -207,7 +207,8 @@ fn publish(
         }
     }
     if let Some(path) = &args.json {
-        let lines: String = messages.iter().map(|m| m.line() + "\n").collect();
+        let failed = json::failed(report.checked);
+        let lines: String = failed.iter().chain(messages).map(|m| m.line() + "\n").collect();
         write_report(path, &lines)?;
     }
     let text = markdown::check(report);

@@ -4,7 +4,7 @@
 mod check;
 mod layers;
 
-pub use check::{check_finished, checked};
+pub use check::{check_finished, checked, failed};
 pub use layers::{layer_changes, layer_numbers};
 
 use crate::case::Case;

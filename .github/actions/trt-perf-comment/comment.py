@@ -267,9 +267,10 @@ def comment(marker, messages, run, repository):
     for s in end.objects("settings_changed"):
         texts = [code(s.text(key)) for key in ("setting", "base", "head")]
         lines.append("- ⚠️ setting changed, the base's judges: {} {} → {}".format(*texts))
-    table = ["", "| | case | metric | base | head | change [95 % interval] | verdict |", "|---|---|---|---:|---:|---:|---|"]
+    table = ["| | case | metric | base | head | change [95 % interval] | verdict |", "|---|---|---|---:|---:|---:|---|"]
     body, cut = head, max(len(lines), len(rows)) > MAX_ROWS
-    lines = lines[:MAX_ROWS] + (table if rows else []) + [r[2] for r in rows[:MAX_ROWS]]
+    lines = lines[:MAX_ROWS] + ([""] if lines and rows else []) + (table if rows else [])
+    lines += [r[2] for r in rows[:MAX_ROWS]]
     more = f"\nThere is more in [the run]({url}).\n"
     for line in lines:
         if size(body) + size(line) + size(more) + size(foot) > MAX_COMMENT - 1024:
@@ -290,7 +291,8 @@ def row(m):
     verdict, origin, gap = case.text("verdict"), m.text("origin"), m.text("gap", or_null=True)
     if verdict not in SIGNS:
         raise Refused(f"{m.where}: there is no such verdict")
-    fails = (verdict in ("regressed", "invalid") and m.truth("gates")) or m.truth("gap_fails")
+    gates, gap_fails = m.truth("gates"), m.truth("gap_fails")
+    fails = gates and verdict in ("regressed", "invalid") or gap_fails
     said = [origin if origin in ("new", "removed") else verdict]
     said += [gap] if gap and gap != origin else []
     accepted = [m.object(key, or_null=True) for key in ("acceptance", "gap_acceptance")]

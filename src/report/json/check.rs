@@ -3,8 +3,8 @@
 use super::{compared_case, layer_changes, path};
 use crate::acceptance::AcceptanceStatus;
 use crate::message::{
-    AcceptanceSaid, AddedAcceptance, AddedBaseline, AddedByCommit, ChangedSetting, ChangedSettingOfCases,
-    CheckFinished, CheckedCase, Drift, Message,
+    AcceptanceSaid, AddedAcceptance, AddedBaseline, AddedByCommit, CaseFailed, ChangedSetting,
+    ChangedSettingOfCases, CheckFinished, CheckedCase, Drift, Message,
 };
 use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Row, RowOrigin, Tally};
 use crate::pairing::Changed;
@@ -27,6 +27,13 @@ pub fn checked(checked: &Checked) -> Vec<Message> {
         })
     });
     rows.chain(explained).chain(added).chain(drifted).collect()
+}
+
+/// The cases of head that could not be built or measured. A stream has said so already.
+pub fn failed(checked: &Checked) -> Vec<Message> {
+    let said = checked.failed.iter();
+    said.map(|(id, failure)| Message::CaseFailed(CaseFailed { case: id.clone(), failure: failure.into() }))
+        .collect()
 }
 
 /// Its last message.

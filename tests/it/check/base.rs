@@ -190,7 +190,11 @@ fn checkout(b: &Branches, folder: &str, depth: Option<&str>, what: &str) {
     let mut args = vec!["fetch", "--quiet", "origin"];
     args.extend(depth.iter().map(String::as_str));
     // Without a depth it is `fetch-depth: 0`, which fetches everything.
-    if depth.is_empty() { args.extend(every) } else { args.push(&one[0]) }
+    if depth.is_empty() {
+        args.extend(every)
+    } else {
+        args.push(&one[0])
+    }
     b.sandbox.git(folder, &args);
     b.sandbox.git(folder, &["checkout", "--quiet", "--detach", what]);
 }
@@ -221,7 +225,8 @@ fn every_event_in_a_clone_that_is_too_shallow_tells_the_yaml() {
         "the commits that HEAD merges are not here",
     );
     checkout(&b, "merge2", Some("2"), &merge);
-    let found = b.find_in("merge2", None, pull_request(&b.main[3], &b.topic[1]), false).expect("both parents");
+    let found =
+        b.find_in("merge2", None, pull_request(&b.main[3], &b.topic[1]), false).expect("both parents");
     assert_eq!(found.commit.id, b.main[3]);
 
     checkout(&b, "head1", Some("1"), &b.topic[1]);
@@ -238,7 +243,10 @@ fn every_event_in_a_clone_that_is_too_shallow_tells_the_yaml() {
         at(event("push", "refs/heads/pull-request/7", on.clone())),
         "the branch origin/main is not here",
     );
-    tells_the_yaml(at(event("workflow_dispatch", "refs/heads/topic", on)), "the branch origin/main is not here");
+    tells_the_yaml(
+        at(event("workflow_dispatch", "refs/heads/topic", on)),
+        "the branch origin/main is not here",
+    );
 
     checkout(&b, "main1", Some("1"), &b.main[3]);
     let on = serde_json::json!({ "repository": { "default_branch": "main" } });
@@ -273,24 +281,35 @@ fn a_whole_clone_of_ci_has_the_base_of_every_event() {
     );
     checkout(&b, "main", None, &b.main[3]);
     for name in ["schedule", "workflow_dispatch", "workflow_run"] {
-        let found = b.find_in("main", None, event(name, "refs/heads/main", on("main")), false).expect("a base");
-        assert_eq!((found.commit.id.as_str(), found.found_by.as_str()), (b.main[2].as_str(), "the commit before"));
+        let found =
+            b.find_in("main", None, event(name, "refs/heads/main", on("main")), false).expect("a base");
+        assert_eq!(
+            (found.commit.id.as_str(), found.found_by.as_str()),
+            (b.main[2].as_str(), "the commit before")
+        );
     }
 }
 
 #[test]
 fn events_with_the_repositorys_secrets_run_nothing_that_was_proposed() {
     let b = Branches::new();
-    let target = Some(CiEvent { name: "pull_request_target".into(), ..pull_request(&b.main[3], &b.topic[1]).expect("one") });
+    let target = Some(CiEvent {
+        name: "pull_request_target".into(),
+        ..pull_request(&b.main[3], &b.topic[1]).expect("one")
+    });
     let after = |how: &str, from: &str, sha: &str| {
-        let run = serde_json::json!({ "event": how, "head_sha": sha, "head_repository": { "full_name": from } });
+        let run =
+            serde_json::json!({ "event": how, "head_sha": sha, "head_repository": { "full_name": from } });
         let all = serde_json::json!({ "workflow_run": run, "repository": { "full_name": "o/r" } });
         event("workflow_run", "refs/heads/main", all)
     };
     let tip = b.topic[1].clone();
     for refused in [target.clone(), after("pull_request", "o/r", &tip), after("push", "fork/r", &tip)] {
         let failure = b.find(None, refused.clone()).expect_err("refused");
-        assert!(failure.kind == FailureKind::Usage && failure.next.contains("on `pull_request:`"), "{failure}");
+        assert!(
+            failure.kind == FailureKind::Usage && failure.next.contains("on `pull_request:`"),
+            "{failure}"
+        );
         assert_eq!(b.find(Some("main"), refused).expect("somebody named it").commit.id, b.main[3]);
     }
     for trusted in [after("push", "o/r", &tip), after("pull_request", "o/r", &b.main[3])] {

@@ -84,8 +84,16 @@ fn serve(
     };
     log.lock().expect("no panic").push(request.clone());
     let (status, body) = answer(&request);
-    let location = if status == 302 { format!("Location: {}\r\n", String::from_utf8_lossy(&body)) } else { String::new() };
+    let location = if status == 302 {
+        format!("Location: {}\r\n", String::from_utf8_lossy(&body))
+    } else {
+        String::new()
+    };
     let mut stream = reader.into_inner();
-    write!(stream, "HTTP/1.1 {status} X\r\nConnection: close\r\n{location}Content-Length: {}\r\n\r\n", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\nConnection: close\r\n{location}Content-Length: {}\r\n\r\n",
+        body.len()
+    )?;
     stream.write_all(&body)
 }

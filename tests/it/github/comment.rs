@@ -43,7 +43,9 @@ impl GitHub {
             }),
             pulls: vec![pull(7, SHA, 42)],
             comments: vec![],
-            artifacts: vec![json!({ "id": 5, "name": "trt-perf", "expired": false, "size_in_bytes": archive.len() })],
+            artifacts: vec![
+                json!({ "id": 5, "name": "trt-perf", "expired": false, "size_in_bytes": archive.len() }),
+            ],
             archive,
         }
     }
@@ -57,12 +59,15 @@ impl GitHub {
                 json!(some(&self.pulls))
             }
             ("GET", "/repos/owner/repo/pulls/7") => self.pulls[0].clone(),
-            ("GET", "/repos/owner/repo/actions/runs/1234/artifacts") => json!({ "artifacts": some(&self.artifacts) }),
+            ("GET", "/repos/owner/repo/actions/runs/1234/artifacts") => {
+                json!({ "artifacts": some(&self.artifacts) })
+            }
             // As GitHub does, from somewhere else.
             ("GET", "/repos/owner/repo/actions/artifacts/5/zip") => return (302, b"/blobs/5".to_vec()),
             ("GET", "/blobs/5") => return (200, self.archive.clone()),
             ("GET", "/repos/owner/repo/issues/7/comments") => json!(some(&self.comments)),
-            ("POST", "/repos/owner/repo/issues/7/comments") | ("PATCH", "/repos/owner/repo/issues/comments/301") => {
+            ("POST", "/repos/owner/repo/issues/7/comments")
+            | ("PATCH", "/repos/owner/repo/issues/comments/301") => {
                 json!({ "id": 301 })
             }
             _ => return (404, b"{}".to_vec()),
@@ -82,7 +87,10 @@ impl GitHub {
         let env = [("GITHUB_API_URL", api.url.as_str()), ("GITHUB_EVENT_PATH", path.as_str())];
         let job = Action::read("trt-perf-comment").run(&s, "runner/repo", &[], &env);
         let left = std::fs::read_dir(s.path("runner")).expect("a folder").count();
-        assert_eq!(left, 5, "repo, temp, event.json, summary.md, output: nothing of the artifact reaches the disk");
+        assert_eq!(
+            left, 5,
+            "repo, temp, event.json, summary.md, output: nothing of the artifact reaches the disk"
+        );
         (job, api)
     }
 
@@ -176,10 +184,15 @@ fn a_pull_request_of_a_fork_gets_a_table_with_the_worst_first() {
     let lines: Vec<&str> = body.lines().collect();
     assert_eq!(lines[0], "<!-- trt-perf:trt-perf -->");
     assert_eq!(lines[1], "### Inference performance: 1 regressed, 1 improved");
-    assert!(lines[3].starts_with("base <code>41ab0c3d9e21&#44; 1 commit before HEAD</code> · head "), "{body}");
+    assert!(
+        lines[3].starts_with("base <code>41ab0c3d9e21&#44; 1 commit before HEAD</code> · head "),
+        "{body}"
+    );
     let p50 = "<code>p50</code> | 20 µs | 22 µs | +10.00% [+9.00% ∞]";
     let row = |sign: &str, case: &str, verdict: &str| {
-        format!("| {sign} | <code>p&#47;{case}&#47;default&#47;latency</code> | {p50} | <code>{verdict}</code> |")
+        format!(
+            "| {sign} | <code>p&#47;{case}&#47;default&#47;latency</code> | {p50} | <code>{verdict}</code> |"
+        )
     };
     assert_eq!(lines[7], row("❌", "b", "regressed"), "{body}");
     assert_eq!(lines[8], row("🟢", "a", "improved"), "{body}");

@@ -1,5 +1,6 @@
 //! The steps of the action after every event: the base, the exit code, the files and the outputs.
 
+use super::comment::GitHub;
 use super::runner::{Action, Job};
 use crate::support::{Sandbox, files_below, message, program};
 use serde_json::{Value, json};
@@ -94,7 +95,8 @@ impl Hub {
         assert_eq!((upload["name"].as_str(), job.uploads.len()), ("trt-perf", 1));
         let folder = std::path::Path::new(&upload["path"]);
         assert_eq!(job.outputs["report"], folder.join("report.html").display().to_string());
-        for (file, says) in [("report.html", "<!doctype html>"), ("report.md", "## Inference performance: ")] {
+        for (file, says) in [("report.html", "<!doctype html>"), ("report.md", "## Inference performance: ")]
+        {
             let text = std::fs::read_to_string(folder.join(file)).expect("a report");
             assert!(text.starts_with(says), "{file}: {text}");
         }
@@ -104,10 +106,16 @@ impl Hub {
         let lines = std::fs::read_to_string(folder.join("check.jsonl")).expect("messages");
         let messages: Vec<Value> = lines.lines().map(message).collect();
         let end = messages.last().expect("an end");
-        assert_eq!((&end["reason"], end["exit_code"].as_i64()), (&json!("check-finished"), Some(code.into())));
+        assert_eq!(
+            (&end["reason"], end["exit_code"].as_i64()),
+            (&json!("check-finished"), Some(code.into()))
+        );
         assert_eq!(end["records"].as_array().map(Vec::len), Some(records.len()));
         let said = end["base"].as_str().expect("a base");
-        assert!(said.starts_with(&base[..12]) && said.contains(found_by), "{said} is not {base} ({found_by})");
+        assert!(
+            said.starts_with(&base[..12]) && said.contains(found_by),
+            "{said} is not {base} ({found_by})"
+        );
         messages
     }
 }
@@ -146,8 +154,17 @@ fn a_pull_requests_own_head_that_is_slower_fails_last() {
     hub.0.git("origin.git", &["branch", "--force", "copy", &head]);
     hub.checkout(&head, None);
     let job = hub.job(pull_request(&tip, &head), &[]);
-    hub.came_to(&job, 100, "regressed", &base, "merge base with the pull request's target");
-    assert!(job.log.contains("::error file=trt-perf.toml,title=project/p/default/latency::regressed"), "{}", job.log);
+    let messages = hub.came_to(&job, 100, "regressed", &base, "merge base with the pull request's target");
+    let body = GitHub::of(&messages).written();
+    assert!(
+        body.contains("1 regressed, 1 unchanged") && body.contains("| ❌ | <code>project&#47;p&#47;"),
+        "{body}"
+    );
+    assert!(
+        job.log.contains("::error file=trt-perf.toml,title=project/p/default/latency::regressed"),
+        "{}",
+        job.log
+    );
     assert!(job.summary.contains("1 regressed"), "{}", job.summary);
 }
 
@@ -158,7 +175,13 @@ fn a_merge_queue_without_time_is_inconclusive_and_fails_only_where_it_must_not_b
     hub.0.git("work", &["checkout", "--quiet", "-b", "gh-readonly-queue/main/pr-1"]);
     let head = hub.main("queued");
     hub.checkout(&head, None);
-    let event = || ("merge_group", "refs/heads/gh-readonly-queue/main/pr-1", json!({ "merge_group": { "base_sha": base } }));
+    let event = || {
+        (
+            "merge_group",
+            "refs/heads/gh-readonly-queue/main/pr-1",
+            json!({ "merge_group": { "base_sha": base } }),
+        )
+    };
     let job = hub.job(event(), &[("args", "--max-time 1ns")]);
     hub.came_to(&job, 0, "inconclusive", &base, "the merge queue's base");
     let job = hub.job(event(), &[("args", "--max-time '1ns' --strict")]);
@@ -197,7 +220,10 @@ fn a_copy_of_a_pull_request_that_asks_otherwise_is_redefined() {
 #[test]
 fn a_nightly_check_against_numbers_that_are_none_is_invalid() {
     let hub = Hub::new();
-    hub.0.write("work/trt-perf.toml", CONFIG.replace("name = \"p\"", "name = \"p\"\ndebug-extra-work = \"300%\""));
+    hub.0.write(
+        "work/trt-perf.toml",
+        CONFIG.replace("name = \"p\"", "name = \"p\"\ndebug-extra-work = \"300%\""),
+    );
     let base = hub.main("a test of the gate");
     hub.0.write("work/trt-perf.toml", CONFIG);
     let head = hub.main("and back");
@@ -206,15 +232,29 @@ fn a_nightly_check_against_numbers_that_are_none_is_invalid() {
     hub.came_to(&job, 103, "invalid", &base, "the commit before");
     // Any other commit, where somebody names it.
     let older = hub.0.git("work", &["rev-parse", "main~2"]);
-    let job = hub.job(on_main("schedule", &[]), &[("base", "HEAD~2"), ("args", "--pairs 5")]);
+    let job = hub.job(on_main("schedule", &[]), &[("base", "HEAD~2")]);
     hub.came_to(&job, 0, "ok", &older, "--base HEAD~2");
+}
+
+#[test]
+fn a_run_by_hand_whose_model_fails_is_failed() {
+    let hub = Hub::new();
+    let base = hub.0.git("work", &["rev-parse", "main"]);
+    std::fs::remove_file(hub.0.path("work/p.txt")).expect("a file");
+    let head = hub.main("p answers nothing");
+    hub.checkout(&head, None);
+    let job = hub.job(on_main("workflow_dispatch", &[]), &[]);
+    let messages = hub.came_to(&job, 101, "failed", &base, "the commit before");
+    let body = GitHub::of(&messages).written();
+    assert!(body.contains("1 failed") && body.contains("- ❌ <code>project&#47;p&#47;"), "{body}");
 }
 
 #[test]
 fn after_another_workflow_only_what_is_in_the_repository_is_checked() {
     let hub = Hub::new();
     let (head, _) = hub.propose();
-    let (base, tip) = (hub.0.git("work", &["rev-parse", "main~1"]), hub.0.git("work", &["rev-parse", "main"]));
+    let (base, tip) =
+        (hub.0.git("work", &["rev-parse", "main~1"]), hub.0.git("work", &["rev-parse", "main"]));
     let after = |how: &str, sha: &str| {
         let run = json!({ "event": how, "head_sha": sha, "head_repository": { "full_name": "o/r" } });
         on_main("workflow_run", &[("workflow_run", run)])

@@ -58,7 +58,10 @@ fn a_release_is_downloaded_and_believed_by_its_checksum_only() {
     let wrong = "1".repeat(64);
     refused(&runner.job(&[("version", "9.8.7"), ("sha256", &wrong), ("url", &url)], None), &runner.sha256);
     let gone = format!("{}/gone", server.url);
-    refused(&runner.job(&[("version", "9.8.7"), ("sha256", &wrong), ("url", &gone)], None), "cannot download");
+    refused(
+        &runner.job(&[("version", "9.8.7"), ("sha256", &wrong), ("url", &gone)], None),
+        "cannot download",
+    );
 }
 
 #[test]
@@ -90,7 +93,10 @@ fn without_a_checksum_the_crate_is_compiled_where_no_settings_of_the_pull_reques
     let read = |name: &str| std::fs::read_to_string(s.path(format!("runner/temp/{name}"))).expect("a file");
     assert_eq!(read("where").trim(), s.path("runner/temp").display().to_string());
     let root = s.path("runner/temp/trt-perf/9.8.7").display().to_string();
-    assert_eq!(read("asked").trim(), format!("install --locked --root {root} --version =9.8.7 cargo-trt-perf"));
+    assert_eq!(
+        read("asked").trim(),
+        format!("install --locked --root {root} --version =9.8.7 cargo-trt-perf")
+    );
 }
 
 #[test]

@@ -49,20 +49,23 @@ impl Action {
     pub fn read(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/actions").join(name);
         let text = std::fs::read_to_string(folder.join("action.yml")).expect("an action");
-        let mut action =
-            Self { folder, inputs: Texts::new(), outputs: Texts::new(), steps: Vec::new() };
+        let mut action = Self { folder, inputs: Texts::new(), outputs: Texts::new(), steps: Vec::new() };
         let (mut section, mut name) = (String::new(), String::new());
         for line in text.lines().filter(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#')) {
             let depth = line.len() - line.trim_start().len();
             let body = line.trim().trim_start_matches("- ");
             let (key, value) = body.split_once(':').map_or((body, ""), |(k, v)| (k, v.trim()));
-            let text = value.split(" # ").next().unwrap_or_default().trim_matches('"').to_owned();
+            let plain = value.split(" # ").next().unwrap_or_default();
+            let quoted = plain.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let text = quoted.unwrap_or(plain).to_owned();
             match (section.as_str(), depth) {
                 (_, 0) => section = key.to_owned(),
                 ("inputs" | "outputs", 2) => name = key.to_owned(),
                 ("inputs", 4) if key == "default" => drop(action.inputs.insert(name.clone(), text)),
                 ("outputs", 4) if key == "value" => drop(action.outputs.insert(name.clone(), text)),
-                ("runs", 4) => action.steps.push(Step { keys: [(key.into(), text)].into(), ..Step::default() }),
+                ("runs", 4) => {
+                    action.steps.push(Step { keys: [(key.into(), text)].into(), ..Step::default() })
+                }
                 ("runs", 6) => drop(action.last().keys.insert(key.into(), text)),
                 ("runs", 8) => drop(action.last().given.insert(key.into(), text)),
                 // Descriptions, and what says that the action is composite.
@@ -82,7 +85,13 @@ impl Action {
     }
 
     /// Runs the steps in `workspace`, a folder of the sandbox, with `env` as the runner sets it.
-    pub fn run(&self, sandbox: &Sandbox, workspace: &str, inputs: &[(&str, &str)], env: &[(&str, &str)]) -> Job {
+    pub fn run(
+        &self,
+        sandbox: &Sandbox,
+        workspace: &str,
+        inputs: &[(&str, &str)],
+        env: &[(&str, &str)],
+    ) -> Job {
         let mut known: Texts = self.inputs.iter().map(|(k, v)| (format!("inputs.{k}"), v.clone())).collect();
         known.insert("github.action_repository".into(), "owner/cargo-trt-perf".into());
         known.insert("github.token".into(), "the-token".into());
@@ -104,7 +113,8 @@ impl Action {
         };
         for step in &self.steps {
             let runs = step.keys.get("if").map_or(job.code == 0, |when| {
-                when.split(" && ").all(|part| holds(part, &known)) && (job.code == 0 || when.contains("always()"))
+                when.split(" && ").all(|part| holds(part, &known))
+                    && (job.code == 0 || when.contains("always()"))
             });
             if runs {
                 self.step(step, sandbox, workspace, env, &mut known, &mut job);

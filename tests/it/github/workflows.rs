@@ -16,7 +16,8 @@ fn read(path: &Path) -> String {
 
 fn yaml(folder: &str) -> Vec<PathBuf> {
     let files = files_below(&root().join(folder));
-    let files: Vec<PathBuf> = files.into_iter().filter(|p| p.extension().is_some_and(|e| e == "yml")).collect();
+    let files: Vec<PathBuf> =
+        files.into_iter().filter(|p| p.extension().is_some_and(|e| e == "yml")).collect();
     assert!(!files.is_empty(), "{folder} has workflows");
     files
 }
@@ -28,14 +29,21 @@ fn every_job_may_do_little_takes_no_longer_than_it_must_and_uses_pinned_actions(
         assert!(text.contains("\npermissions: {}\n") && text.contains("\nconcurrency:\n"), "{name}");
         let count = |what: &str| text.matches(what).count();
         let jobs = count("\n    runs-on: ");
-        assert!(jobs > 0 && count("\n    timeout-minutes: ") == jobs && count("\n    permissions:\n") == jobs, "{name}");
+        assert!(
+            jobs > 0 && count("\n    timeout-minutes: ") == jobs && count("\n    permissions:\n") == jobs,
+            "{name}"
+        );
         assert_eq!(count("uses: actions/checkout@"), count("persist-credentials: false"), "{name}");
     }
     for path in [yaml(".github/workflows"), yaml(".github/examples"), yaml(".github/actions")].concat() {
-        for line in read(&path).lines().filter_map(|l| l.trim_start_matches([' ', '-']).strip_prefix("uses: ")) {
+        for line in
+            read(&path).lines().filter_map(|l| l.trim_start_matches([' ', '-']).strip_prefix("uses: "))
+        {
             let (id, version) = line.split_once(" # ").unwrap_or((line, ""));
             let commit = id.split_once('@').map_or("", |(_, commit)| commit);
-            let pinned = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()) && version.starts_with('v');
+            let pinned = commit.len() == 40
+                && commit.bytes().all(|b| b.is_ascii_hexdigit())
+                && version.starts_with('v');
             assert!(pinned || id.starts_with("./"), "{}: {line}", path.display());
         }
     }
@@ -79,7 +87,10 @@ fn every_input_and_output_is_described_and_every_example_is_named_in_the_guide()
 #[test]
 fn a_release_is_packed_as_the_action_looks_for_it() {
     let s = crate::support::Sandbox::new();
-    let wheel = super::comment::zip(&[("cargo_trt_perf-9.8.7.data/scripts/cargo-trt-perf", "#!/bin/sh\necho cargo-trt-perf 9.8.7\n")]);
+    let wheel = super::comment::zip(&[(
+        "cargo_trt_perf-9.8.7.data/scripts/cargo-trt-perf",
+        "#!/bin/sh\necho cargo-trt-perf 9.8.7\n",
+    )]);
     let machine = std::env::consts::ARCH;
     s.write(format!("dist/cargo_trt_perf-9.8.7-py3-none-manylinux_2_28_{machine}.whl"), wheel);
     let mut pack = Command::new("python3");
@@ -90,10 +101,14 @@ fn a_release_is_packed_as_the_action_looks_for_it() {
     let said = Command::new("sha256sum").arg(s.path("dist").join(&name)).output().expect("sha256sum").stdout;
     let sum = String::from_utf8_lossy(&said)[..64].to_owned();
     let wanted = format!("/owner/cargo-trt-perf/releases/download/v9.8.7/{name}");
-    let server = super::api::Api::start(move |r| if r.path == wanted { (200, archive.clone()) } else { (404, vec![]) });
+    let server =
+        super::api::Api::start(
+            move |r| if r.path == wanted { (200, archive.clone()) } else { (404, vec![]) },
+        );
     s.write("runner/repo/.keep", "");
     let env = [("GITHUB_SERVER_URL", server.url.as_str())];
-    let job = Action::read("trt-perf").run(&s, "runner/repo", &[("version", "9.8.7"), ("sha256", &sum)], &env);
+    let job =
+        Action::read("trt-perf").run(&s, "runner/repo", &[("version", "9.8.7"), ("sha256", &sum)], &env);
     assert_eq!(job.failed.as_deref(), Some("Check"), "installed, and it cannot check: {}", job.log);
     assert!(job.log.contains("cargo-trt-perf 9.8.7: "), "{}", job.log);
 }
