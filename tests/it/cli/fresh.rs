@@ -35,7 +35,7 @@ fn a_cpp_project_goes_from_init_to_a_check_that_fails() {
     s.commit("repo", "slower");
     s.run("repo/src", &["check", "--pairs", "7"]).says(
         100,
-        &["project/pipeline/default/latency", "Performance has regressed", "1 commit before HEAD"],
+        &["project/pipeline/default/latency", "Performance has regressed", "2 commits before HEAD"],
     );
     assert_eq!(s.git("repo", &["status", "--porcelain", "--untracked-files=all"]), "");
 }
@@ -50,13 +50,16 @@ fn a_workspace_of_two_packages_goes_from_init_to_a_check_that_fails() {
     for package in ["text", "vision"] {
         s.add_package(&format!("repo/{package}"), package, "");
         s.copy("mlp.onnx", &format!("repo/{package}/net.onnx"));
+    }
+    for package in ["text", "vision"] {
         s.run(&format!("repo/{package}"), &["init"])
             .says(0, &["Cargo.toml: added [package.metadata.trt-perf], with net.onnx"]);
     }
     let cases = ["project/shared", "text/net", "vision/net"].map(|case| format!("{case}/default/latency"));
     s.run("repo/vision", &["run", "--list"]).says(0, &cases.each_ref().map(String::as_str));
+    s.commit("repo", "configured");
     s.run("repo", &["run", "--save-baseline"]).says(0, &["baseline: "]);
-    s.commit("repo", "configured, with a baseline");
+    s.commit("repo", "baseline");
 
     s.copy("mlp_slow.onnx", "repo/vision/net.onnx");
     s.commit("repo", "slower");

@@ -36,13 +36,15 @@ fn words(line: &str) -> Vec<&str> {
     words
 }
 
-/// Whether `said` is what was `shown`, which may begin or end with `…`.
+/// Whether `said` is what was `shown`: the end of it where that begins with `…`, the beginning where it ends so.
 fn alike(shown: &str, said: &str) -> bool {
+    if let Some(end) = shown.strip_prefix('…') {
+        return said.ends_with(end);
+    }
     let (shown, said) = (words(shown), words(said));
-    let is = |(a, b): (&&str, &&str)| a.strip_prefix('…').map_or(a == b, |end| b.ends_with(end));
     match shown.split_last() {
-        Some((&"…", start)) => said.len() >= start.len() && start.iter().zip(&said).all(is),
-        _ => shown.len() == said.len() && shown.iter().zip(&said).all(is),
+        Some((&"…", start)) => said.starts_with(start),
+        _ => shown == said,
     }
 }
 
