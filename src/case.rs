@@ -353,7 +353,7 @@ impl Case {
 pub fn select(cases: Vec<Case>, filter: &CaseFilter) -> Result<Vec<Case>> {
     if cases.is_empty() {
         return Err(Failure::new(FailureKind::Nothing, "no model is configured in this workspace")
-            .next("write a first table with `cargo trt-perf init`, or name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
+            .next("write a first table with `cargo trt-perf init`, and fill in its [[model]] where it found none; or name a model: `cargo trt-perf run model.onnx --shape input:1x3x224x224`"));
     }
     let ids: Vec<String> = cases.iter().map(|c| c.id.clone()).collect();
     let selected: Vec<Case> = cases.into_iter().filter(|c| filter.takes(&c.id)).collect();

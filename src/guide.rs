@@ -1,5 +1,10 @@
 //! Chapters for users, as they stand in `src/guide/*.md`.
 
+/// From an empty repository to a check that fails; a test runs every command of it.
+pub mod tutorial {
+    #![doc = include_str!("guide/tutorial.md")]
+}
+
 /// Who is trusted, and what happens to each attempt to silence the gate.
 pub mod trust {
     #![doc = include_str!("guide/trust.md")]

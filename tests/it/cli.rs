@@ -9,6 +9,7 @@ mod command;
 mod compare;
 mod config;
 mod formats;
+mod fresh;
 mod messages;
 mod output;
 mod own_file;

@@ -133,6 +133,9 @@ fn every_key_is_explained_with_its_default() {
     for key in ["name", "shapes", "batches"] {
         assert!(model[0]["variant"][0].get(key).is_some(), "{key}");
     }
+    for key in ["name", "run", "build", "whole"] {
+        assert!(model[1].get(key).is_some(), "{key}");
+    }
 }
 
 #[test]

@@ -43,8 +43,8 @@ fn a_repository_without_cargo_goes_from_init_to_a_check_that_fails() {
     assert!(dirty.lines().all(|line| line.contains("baselines/")), "{dirty}");
     s.commit("repo", "baseline");
 
-    s.edit("repo/trt-perf.toml", "path = ", "debug-extra-work = \"300%\"\npath = ");
-    s.run("repo/infer", &["check", "--base", "HEAD", "--pairs", "8"])
+    s.copy("mlp_slow.onnx", "repo/models/mlp.onnx");
+    s.run("repo/infer", &["check", "--base", "HEAD", "--pairs", "7"])
         .says(100, &["project/mlp/default/latency", "regressed"]);
 }
 
