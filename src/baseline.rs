@@ -10,13 +10,15 @@ mod layers;
 mod named;
 mod places;
 mod prune;
+mod size;
 
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
 pub use find::{find_record, find_record_file, newest_result, stores};
 pub use layers::{keep_layers, load_layers};
 pub use named::{NamedBaseline, ensure_name};
 pub use places::places;
-pub use prune::{Pruning, WhyKept, delete, pruning};
+pub use prune::{Pruning, delete, pruning};
+pub use size::Sizes;
 
 use crate::compare::Metric;
 use crate::error::{Failure, Result};
