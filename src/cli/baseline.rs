@@ -6,7 +6,7 @@ use super::args::MessageFormat;
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
 use super::{note, now_s, out, out_message, project, shown};
-use crate::baseline::{self, Store, find_record};
+use crate::baseline::{self, Store, find_record, newest_first};
 use crate::config::Project;
 use crate::error::{Result, did_you_mean};
 use crate::printable::line;
@@ -108,7 +108,7 @@ fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
 
 fn list(project: &Project, device: Option<&str>, long: bool, format: MessageFormat) -> Result<Exit> {
     let store = Store::new(project.baselines());
-    let of_commits = store.list()?.into_iter().map(|entry| {
+    let of_commits = newest_first(store.list()?).map(|entry| {
         let record = baseline::load(&entry.path);
         StoredRecord { entry, name: None, record }
     });

@@ -35,7 +35,7 @@ pub struct Keep {
 
 /// What a case needs a record for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
+pub enum CaseNeed {
     /// It is one of the newest of the case, as many as are to be kept.
     Newest,
     /// It is the oldest of the case that nothing replaced: drift is measured from it.
@@ -48,7 +48,7 @@ pub enum Need {
     NotSearched,
 }
 
-impl Need {
+impl CaseNeed {
     /// For machines.
     pub fn word(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Need {
 #[derive(Clone, Debug, PartialEq)]
 pub enum WhyKept {
     /// These cases, by their ids, need it.
-    Cases(Need, Vec<String>),
+    Cases(CaseNeed, Vec<String>),
     /// Somebody accepted a change with it.
     Accepts,
     /// It replaced a record that stays, by its id: that one would become a reference again.
@@ -83,7 +83,7 @@ pub fn kept(records: &[Record], places: &BTreeMap<String, CommitPlace>, keep: Ke
     for i in newest_first {
         records[i].cases.keys().for_each(|id| holders.entry(id).or_default().push(i));
     }
-    let mut needs: Vec<BTreeMap<Need, Vec<String>>> = vec![BTreeMap::new(); records.len()];
+    let mut needs: Vec<BTreeMap<CaseNeed, Vec<String>>> = vec![BTreeMap::new(); records.len()];
     for (id, holders) in holders {
         for (i, need) in (OfCase { records, places, id }).needs(&holders, keep) {
             needs[i].entry(need).or_default().push(id.clone());
@@ -131,7 +131,7 @@ impl<'a> OfCase<'a> {
     }
 
     /// Which of the records that hold the case, newest first, it needs for what.
-    fn needs(&self, holders: &[usize], keep: Keep) -> BTreeSet<(usize, Need)> {
+    fn needs(&self, holders: &[usize], keep: Keep) -> BTreeSet<(usize, CaseNeed)> {
         let real = |i: &usize| self.records[*i].reference(self.id).is_some();
         let references: Vec<usize> = holders.iter().copied().filter(real).collect();
         // Extra work for a test is no reference, and better than nothing.
@@ -140,17 +140,17 @@ impl<'a> OfCase<'a> {
         let (merged, others): (Vec<usize>, Vec<usize>) = usable.iter().partition(|i| self.in_history(**i));
         let mut needs = BTreeSet::new();
         for group in [merged, others].iter().filter(|group| !group.is_empty()) {
-            needs.extend(group.iter().take(keep.newest.max(1)).map(|i| (*i, Need::Newest)));
+            needs.extend(group.iter().take(keep.newest.max(1)).map(|i| (*i, CaseNeed::Newest)));
             let definition = &self.case(group[0]).definition_hash;
             let may_be_reference = |i: &&usize| {
                 self.case(**i).definition_hash == *definition
                     && !replaced.contains(self.records[**i].id.as_str())
             };
-            needs.extend(group.iter().rev().find(may_be_reference).map(|i| (*i, Need::Oldest)));
+            needs.extend(group.iter().rev().find(may_be_reference).map(|i| (*i, CaseNeed::Oldest)));
             let mut pinned: BTreeSet<&str> = BTreeSet::new();
             let pins = group.iter().filter(|i| self.case(**i).discovery.is_some());
             let newest = pins.filter(|i| pinned.insert(&self.case(**i).engine.backend));
-            needs.extend(newest.map(|i| (*i, Need::Pin)));
+            needs.extend(newest.map(|i| (*i, CaseNeed::Pin)));
         }
         if keep.epochs {
             let mut definitions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -163,10 +163,9 @@ impl<'a> OfCase<'a> {
     }
 
     /// Both ends of each level of one definition of the case.
-    fn levels(&self, same: &[usize], newest: usize) -> Vec<(usize, Need)> {
+    fn levels(&self, same: &[usize], newest: usize) -> Vec<(usize, CaseNeed)> {
         let metric = default_metric(self.case(same[0]).scenario);
-        let index: BTreeMap<&str, usize> =
-            same.iter().map(|i| (self.records[*i].id.as_str(), *i)).collect();
+        let index: BTreeMap<&str, usize> = same.iter().map(|i| (self.records[*i].id.as_str(), *i)).collect();
         let holding = same.iter().map(|i| (&self.records[*i], self.case(*i))).collect();
         let points: Vec<(usize, f64)> = in_order(holding, self.places)
             .into_iter()
@@ -177,8 +176,8 @@ impl<'a> OfCase<'a> {
             .collect();
         let (old, searched) = points.split_at(points.len().saturating_sub(MAX_SERIES));
         let estimates: Vec<f64> = searched.iter().map(|(_, estimate)| *estimate).collect();
-        let ends = level_ends(&estimates, newest).into_iter().map(|at| (searched[at].0, Need::Level));
-        old.iter().map(|(i, _)| (*i, Need::NotSearched)).chain(ends).collect()
+        let ends = level_ends(&estimates, newest).into_iter().map(|at| (searched[at].0, CaseNeed::Level));
+        old.iter().map(|(i, _)| (*i, CaseNeed::NotSearched)).chain(ends).collect()
     }
 }
 
@@ -199,11 +198,22 @@ fn level_ends(values: &[f64], newest: usize) -> BTreeSet<usize> {
             ends.extend(change.saturating_sub(*beside).max(level[0].start)..*change);
             ends.extend(*change..(change + beside).min(level[1].end));
         }
-        let left: Vec<usize> =
-            ends.iter().copied().chain(values.len().saturating_sub(newest)..values.len()).collect::<BTreeSet<usize>>().into_iter().collect();
+        let left: Vec<usize> = ends
+            .iter()
+            .copied()
+            .chain(values.len().saturating_sub(newest)..values.len())
+            .collect::<BTreeSet<usize>>()
+            .into_iter()
+            .collect();
         let again = search(&left.iter().map(|at| values[*at]).collect::<Vec<f64>>());
         let found: BTreeSet<usize> = again.into_iter().map(|at| left[at]).collect();
-        let mut lost = changes.iter().zip(&mut beside).filter(|(change, _)| !found.contains(change)).map(|(_, n)| n).filter(|n| **n < MOST_BESIDE_CHANGE).peekable();
+        let mut lost = changes
+            .iter()
+            .zip(&mut beside)
+            .filter(|(change, _)| !found.contains(change))
+            .map(|(_, n)| n)
+            .filter(|n| **n < MOST_BESIDE_CHANGE)
+            .peekable();
         if lost.peek().is_none() {
             return ends.into_iter().filter(|at| *at < values.len()).collect();
         }

@@ -6,7 +6,7 @@ use super::style::{add_row, plain_table, table_text};
 use super::{accepts, json};
 use crate::baseline::Entry;
 use crate::error::Result;
-use crate::history::retention::{Need, WhyKept};
+use crate::history::retention::{CaseNeed, WhyKept};
 use crate::message::{BaselineStored, Message, PruneReason, RecordPruned};
 use crate::printable::line;
 use crate::record::{Record, minute};
@@ -84,13 +84,13 @@ pub fn kept(why: &[WhyKept]) -> String {
     words.collect::<Vec<String>>().join("; ")
 }
 
-fn words(need: Need) -> &'static str {
+fn words(need: CaseNeed) -> &'static str {
     match need {
-        Need::Newest => "one of the newest that hold",
-        Need::Oldest => "the oldest, which drift is measured from, of",
-        Need::Pin => "pins the operating point of",
-        Need::Level => "at the beginning or the end of a level of",
-        Need::NotSearched => "too old to be searched for changes (prune again) of",
+        CaseNeed::Newest => "one of the newest that hold",
+        CaseNeed::Oldest => "the oldest, which drift is measured from, of",
+        CaseNeed::Pin => "pins the operating point of",
+        CaseNeed::Level => "at the beginning or the end of a level of",
+        CaseNeed::NotSearched => "too old to be searched for changes (prune again) of",
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::Scenario;
 use crate::error::Failure;
 use crate::outcome::{self, Row, RunOutcome};
 use crate::printable::{plain, row as one_line};
-use crate::record::{CaseRecord, Record};
+use crate::record::CaseRecord;
 use crate::units::share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -22,7 +22,7 @@ use std::fmt::Write;
 const SUITE: &str = "cargo-trt-perf";
 
 /// How a test ended.
-enum Ended {
+enum TestEnd {
     Passed,
     /// In a word, in a sentence, in numbers.
     Failure(&'static str, String, String),
@@ -31,16 +31,16 @@ enum Ended {
 }
 
 /// One test.
-struct Test<'a> {
+struct TestCase<'a> {
     id: &'a str,
     seconds: f64,
-    ended: Ended,
+    ended: TestEnd,
     /// Lines.
     out: String,
 }
 
 /// What is said of all tests.
-struct About {
+struct SuiteFacts {
     properties: Vec<(&'static str, String)>,
     created_s: Option<i64>,
 }
@@ -51,24 +51,24 @@ pub fn run(run: &RunOutcome, strict: bool) -> String {
     let measured = record.cases.iter().map(|(id, case)| {
         let compared = run.compared.get(id);
         let ended = match outcome::verdict(case, compared) {
-            None => Ended::Passed,
+            None => TestEnd::Passed,
             Some(verdict @ Verdict::Invalid(_)) => {
-                Ended::Error("invalid", verdict.reason().unwrap_or_default(), String::new())
+                TestEnd::Error("invalid", verdict.reason().unwrap_or_default(), String::new())
             }
             // There is a verdict that is not on the case alone.
-            Some(_) => compared.map_or(Ended::Passed, |c| of_comparison(&c.comparison, strict)),
+            Some(_) => compared.map_or(TestEnd::Passed, |c| of_comparison(&c.comparison, strict)),
         };
-        Test { id, seconds: seconds(case), ended, out: case_block(id, case, compared, false) }
+        TestCase { id, seconds: seconds(case), ended, out: case_block(id, case, compared, false) }
     });
     let failed = record.failed.iter().map(|(id, failure)| of_failure(id, failure));
     let bases: BTreeSet<&str> = run.compared.values().map(|c| c.base.label.as_str()).collect();
     let bases = bases.into_iter().collect::<Vec<&str>>().join(", ");
     let margins = margins(run.compared.values().map(|c| &c.comparison));
-    let about = About {
+    let about = SuiteFacts {
         properties: properties(&bases, &record.label(), &record.device.key, margins, run.interrupted),
         created_s: Some(record.created_s),
     };
-    document(&measured.chain(failed).collect::<Vec<Test>>(), &about)
+    document(&measured.chain(failed).collect::<Vec<TestCase>>(), &about)
 }
 
 /// A check. `strict`: what is not decided fails.
@@ -77,15 +77,15 @@ pub fn check(report: &CheckReport, strict: bool) -> String {
     let rows = checked.rows.iter().map(|(id, row)| {
         let measured = checked.records.iter().filter_map(|record| record.cases.get(id));
         let out = format!("{}{}\n", comparison_block(&row.comparison), how(&row.origin));
-        Test { id, seconds: measured.map(seconds).sum(), ended: of_row(report, row, strict), out }
+        TestCase { id, seconds: measured.map(seconds).sum(), ended: of_row(report, row, strict), out }
     });
     let failed = checked.failed.iter().map(|(id, failure)| of_failure(id, failure));
     let margins = margins(checked.rows.values().map(|row| &row.comparison));
     let mut properties = properties(report.base, report.head, report.device, margins, checked.interrupted);
     properties.push(("order-seed", report.seed.to_string()));
     properties.extend(report.settings_changed().map(|changed| ("settings-changed", changed)));
-    let about = About { properties, created_s: Some(checked.records[1].created_s).filter(|s| *s > 0) };
-    document(&rows.chain(failed).collect::<Vec<Test>>(), &about)
+    let about = SuiteFacts { properties, created_s: Some(checked.records[1].created_s).filter(|s| *s > 0) };
+    document(&rows.chain(failed).collect::<Vec<TestCase>>(), &about)
 }
 
 /// Records, or folders of samples, that were compared: nothing was measured. `strict`: what is not decided fails.
@@ -95,29 +95,29 @@ pub fn comparisons<'a>(
     strict: bool,
 ) -> String {
     let all: Vec<&CaseComparison> = comparisons.into_iter().collect();
-    let test = |c: &&'a CaseComparison| Test {
+    let test = |c: &&'a CaseComparison| TestCase {
         id: &c.id,
         seconds: 0.0,
         ended: of_comparison(c, strict),
         out: comparison_block(c),
     };
     let properties = properties(base, head, device, margins(all.iter().copied()), false);
-    document(&all.iter().map(test).collect::<Vec<Test>>(), &About { properties, created_s: None })
+    document(&all.iter().map(test).collect::<Vec<TestCase>>(), &SuiteFacts { properties, created_s: None })
 }
 
-fn of_comparison(c: &CaseComparison, strict: bool) -> Ended {
+fn of_comparison(c: &CaseComparison, strict: bool) -> TestEnd {
     let numbers = || comparison_block(c);
     match &c.verdict {
-        Verdict::Regressed if !c.is_advisory() => Ended::Failure("regressed", sentence(c), numbers()),
-        Verdict::Invalid(_) => Ended::Error("invalid", sentence(c), numbers()),
-        Verdict::Inconclusive(_) if strict => Ended::Failure("inconclusive", sentence(c), numbers()),
-        Verdict::Regressed => Ended::Skipped(format!("advisory: {}", sentence(c))),
-        Verdict::Inconclusive(_) | Verdict::NotComparable(_) => Ended::Skipped(sentence(c)),
-        Verdict::Improved | Verdict::Unchanged | Verdict::ChangedWithinMargin => Ended::Passed,
+        Verdict::Regressed if !c.is_advisory() => TestEnd::Failure("regressed", sentence(c), numbers()),
+        Verdict::Invalid(_) => TestEnd::Error("invalid", sentence(c), numbers()),
+        Verdict::Inconclusive(_) if strict => TestEnd::Failure("inconclusive", sentence(c), numbers()),
+        Verdict::Regressed => TestEnd::Skipped(format!("advisory: {}", sentence(c))),
+        Verdict::Inconclusive(_) | Verdict::NotComparable(_) => TestEnd::Skipped(sentence(c)),
+        Verdict::Improved | Verdict::Unchanged | Verdict::ChangedWithinMargin => TestEnd::Passed,
     }
 }
 
-fn of_row(report: &CheckReport, row: &Row, strict: bool) -> Ended {
+fn of_row(report: &CheckReport, row: &Row, strict: bool) -> TestEnd {
     let c = &row.comparison;
     let said = || {
         let why = reason(row).map_or_else(String::new, |why| format!(": {why}"));
@@ -127,19 +127,18 @@ fn of_row(report: &CheckReport, row: &Row, strict: bool) -> Ended {
         Verdict::Regressed if row.gates() => of_comparison(c, strict),
         _ if report.checked.fails_for_gap(row) => {
             let gap = row.open_gap().map_or("gap", outcome::Gap::word);
-            Ended::Error(gap, said(), gap_next(row).unwrap_or_default())
+            TestEnd::Error(gap, said(), gap_next(row).unwrap_or_default())
         }
         Verdict::Invalid(_) | Verdict::Inconclusive(_) if row.gates() => of_comparison(c, strict),
-        Verdict::Improved | Verdict::Unchanged | Verdict::ChangedWithinMargin => Ended::Passed,
-        Verdict::Regressed if row.is_accepted() => Ended::Passed,
-        _ => Ended::Skipped(said()),
+        Verdict::Improved | Verdict::Unchanged | Verdict::ChangedWithinMargin => TestEnd::Passed,
+        Verdict::Regressed if row.is_accepted() => TestEnd::Passed,
+        _ => TestEnd::Skipped(said()),
     }
 }
 
-fn of_failure<'a>(id: &'a str, failure: &Failure) -> Test<'a> {
-    let ended =
-        Ended::Error(failure.kind.word(), failure.message.clone(), failure_block(id, failure));
-    Test { id, seconds: 0.0, ended, out: String::new() }
+fn of_failure<'a>(id: &'a str, failure: &Failure) -> TestCase<'a> {
+    let ended = TestEnd::Error(failure.kind.word(), failure.message.clone(), failure_block(id, failure));
+    TestCase { id, seconds: 0.0, ended, out: String::new() }
 }
 
 /// How long its requests were measured.
@@ -167,9 +166,8 @@ fn properties(
 
 /// The smallest changes that count; several where cases differ.
 fn margins<'a>(comparisons: impl Iterator<Item = &'a CaseComparison>) -> String {
-    let shown = |c: &CaseComparison| {
-        format!("{} (tail {})", share(c.margins.value_frac), share(c.margins.tail_frac))
-    };
+    let shown =
+        |c: &CaseComparison| format!("{} (tail {})", share(c.margins.value_frac), share(c.margins.tail_frac));
     comparisons.map(shown).collect::<BTreeSet<String>>().into_iter().collect::<Vec<String>>().join(", ")
 }
 
@@ -185,16 +183,16 @@ fn names(id: &str) -> (&str, &str, String) {
     }
 }
 
-fn document(tests: &[Test], about: &About) -> String {
-    let mut suites: BTreeMap<&str, Vec<&Test>> = BTreeMap::new();
+fn document(tests: &[TestCase], about: &SuiteFacts) -> String {
+    let mut suites: BTreeMap<&str, Vec<&TestCase>> = BTreeMap::new();
     tests.iter().for_each(|test| suites.entry(names(test.id).0).or_default().push(test));
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let _ = writeln!(out, "<testsuites name=\"{SUITE}\" {}>", counts(&tests.iter().collect::<Vec<&Test>>()));
+    let _ =
+        writeln!(out, "<testsuites name=\"{SUITE}\" {}>", counts(&tests.iter().collect::<Vec<&TestCase>>()));
     let timestamp = about.created_s.and_then(|s| jiff::Timestamp::from_second(s).ok());
     let timestamp = timestamp.map_or_else(String::new, |time| format!(" timestamp=\"{time}\""));
     for (name, tests) in suites {
-        let _ =
-            writeln!(out, "  <testsuite name=\"{}\" {}{timestamp}>", escaped(name), counts(&tests));
+        let _ = writeln!(out, "  <testsuite name=\"{}\" {}{timestamp}>", escaped(name), counts(&tests));
         out += "    <properties>\n";
         for (name, value) in &about.properties {
             let _ = writeln!(out, "      <property name=\"{name}\" value=\"{}\"/>", escaped(value));
@@ -207,19 +205,19 @@ fn document(tests: &[Test], about: &About) -> String {
 }
 
 /// Attributes.
-fn counts(tests: &[&Test]) -> String {
-    let count = |is: fn(&Ended) -> bool| tests.iter().filter(|test| is(&test.ended)).count();
+fn counts(tests: &[&TestCase]) -> String {
+    let count = |is: fn(&TestEnd) -> bool| tests.iter().filter(|test| is(&test.ended)).count();
     format!(
         "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3}\"",
         tests.len(),
-        count(|e| matches!(e, Ended::Failure(..))),
-        count(|e| matches!(e, Ended::Error(..))),
-        count(|e| matches!(e, Ended::Skipped(_))),
+        count(|e| matches!(e, TestEnd::Failure(..))),
+        count(|e| matches!(e, TestEnd::Error(..))),
+        count(|e| matches!(e, TestEnd::Skipped(_))),
         tests.iter().map(|test| test.seconds).sum::<f64>()
     )
 }
 
-fn element(test: &Test) -> String {
+fn element(test: &TestCase) -> String {
     let (_, class, name) = names(test.id);
     let mut out = format!(
         "    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">\n",
@@ -232,10 +230,10 @@ fn element(test: &Test) -> String {
         let _ = writeln!(out, "      <{element} message=\"{message}\" type=\"{kind}\">{body}</{element}>");
     };
     match &test.ended {
-        Ended::Passed => {}
-        Ended::Failure(kind, message, body) => bad("failure", kind, message, body),
-        Ended::Error(kind, message, body) => bad("error", kind, message, body),
-        Ended::Skipped(message) => {
+        TestEnd::Passed => {}
+        TestEnd::Failure(kind, message, body) => bad("failure", kind, message, body),
+        TestEnd::Error(kind, message, body) => bad("error", kind, message, body),
+        TestEnd::Skipped(message) => {
             let _ = writeln!(out, "      <skipped message=\"{}\"/>", escaped(message));
         }
     }

@@ -23,6 +23,7 @@ mod layers;
 mod memory;
 mod profile;
 mod real_data;
+mod retention;
 mod statistics;
 mod support;
 mod tensorrt;

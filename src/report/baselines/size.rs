@@ -42,10 +42,8 @@ pub fn of(sizes: &Sizes, only_in_history: Option<(usize, u64)>, now_s: i64) -> B
 }
 
 fn sum(sizes: impl Iterator<Item = u64>) -> FilesSize {
-    sizes.fold(FilesSize::default(), |all, bytes| FilesSize {
-        files: all.files + 1,
-        bytes: all.bytes + bytes,
-    })
+    sizes
+        .fold(FilesSize::default(), |all, bytes| FilesSize { files: all.files + 1, bytes: all.bytes + bytes })
 }
 
 /// The same for people.
