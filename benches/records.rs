@@ -274,7 +274,11 @@ fn walk(dir: &Path) -> usize {
 }
 
 fn listing(group: &mut Group, report: &mut Report) {
-    for (name, days) in [("list 10,000 records of two years", 730), ("list 10,000 records of one day", 1)] {
+    let sets = [
+        ("list 10,000 records of two years", "find the newest of them", 730),
+        ("list 10,000 records of one day", "find the newest of those", 1),
+    ];
+    for (name, newest_name, days) in sets {
         let many = LazyCell::new(|| {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let store = ten_thousand(dir.path().into(), &[], 0, days);
@@ -287,6 +291,11 @@ fn listing(group: &mut Group, report: &mut Report) {
         });
         let names = timed(|| walk(many.1.dir()));
         report.add(group, name, at_most(100), list, Some(("walk the folders", names)));
+        let newest = timed(|| {
+            let list = many.1.list().expect("a folder");
+            baseline::newest_first(list).next().expect("a record")
+        });
+        report.add(group, newest_name, Target::Open, newest, None);
     }
 }
 

@@ -10,13 +10,15 @@ mod layers;
 mod named;
 mod places;
 mod prune;
+mod size;
 
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
 pub use find::{find_record, find_record_file, newest_result, stores};
 pub use layers::{keep_layers, load_layers};
 pub use named::{NamedBaseline, ensure_name};
 pub use places::places;
-pub use prune::{Pruning, WhyKept, delete, pruning};
+pub use prune::{Pruning, delete, pruning};
+pub use size::Sizes;
 
 use crate::compare::Metric;
 use crate::error::{Failure, Result};
@@ -74,7 +76,8 @@ impl Store {
         &self.dir
     }
 
-    /// Every record file, newest first, by name only. A folder that is not there is empty.
+    /// Every record file, by name alone: newest day first; [`newest_first`] tells within a day. A folder that is not there
+    /// is empty.
     pub fn list(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for device in read_dir(&self.dir)? {
@@ -85,14 +88,7 @@ impl Store {
             let files = read_dir(&device.path())?;
             entries.extend(files.into_iter().filter_map(|f| entry(&device_key, f.path())));
         }
-        // Dates sort by name; within a day the record's own time decides, and costs one look per file only then. Copies
-        // and clones give files other times of their own, which count only within a second.
-        entries.sort_by(|a, b| b.date.cmp(&a.date));
-        for day in entries.chunk_by_mut(|a, b| a.date == b.date).filter(|day| day.len() > 1) {
-            day.sort_by_cached_key(|e| {
-                (Reverse(created_s(&e.path)), Reverse(modified(&e.path)), e.path.clone())
-            });
-        }
+        entries.sort_by(|a: &Entry, b| (&b.date, &a.path).cmp(&(&a.date, &b.path)));
         Ok(entries)
     }
 
@@ -121,6 +117,23 @@ impl Store {
         *record = wire::read(&text)?;
         Ok(path)
     }
+}
+
+/// The same entries, of one store, newest first also within a day. There the records' own time decides, which costs a look
+/// into each file: into those of a day only when it is reached, and there can be thousands before.
+pub fn newest_first(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
+    let mut rest = entries.into_iter().peekable();
+    let next_day = move || {
+        let date = rest.peek()?.date.clone();
+        let mut day: Vec<Entry> = std::iter::from_fn(|| rest.next_if(|e| e.date == date)).collect();
+        if day.len() > 1 {
+            // Copies and clones give files other times of their own, which count only within a second.
+            let age = |e: &Entry| (Reverse(created_s(&e.path)), Reverse(modified(&e.path)), e.path.clone());
+            day.sort_by_cached_key(age);
+        }
+        Some(day)
+    };
+    std::iter::from_fn(next_day).flatten()
 }
 
 /// Fails for what the library of our own tests answered.
@@ -320,7 +333,8 @@ pub fn stored_spread(
 pub fn recent(stores: &[&Store], device_key: &str) -> Vec<Record> {
     let mut seen = BTreeSet::new();
     let entries = stores.iter().filter_map(|s| s.list().ok()).flat_map(|list| {
-        list.into_iter().filter(|e| e.device_key == device_key).take(MAX_SESSIONS).collect::<Vec<_>>()
+        let of_device = list.into_iter().filter(|e| e.device_key == device_key).collect();
+        newest_first(of_device).take(MAX_SESSIONS).collect::<Vec<_>>()
     });
     entries.filter(|e| seen.insert(e.record8.clone())).filter_map(|e| load(&e.path).ok()).collect()
 }

@@ -55,6 +55,11 @@ pub mod ci {
     #![doc = include_str!("guide/ci.md")]
 }
 
+/// Where records lie, how a revision finds its own, formats, JUnit XML, size and retention.
+pub mod records {
+    #![doc = include_str!("guide/records.md")]
+}
+
 /// Where it was run, and what was measured of the program itself.
 pub mod validation {
     #![doc = include_str!("guide/validation.md")]

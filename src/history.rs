@@ -4,10 +4,12 @@
 //! The input is records and what git says about their commits. A series holds one device and one definition only. It
 //! gives no verdict: that is `compare`'s.
 
+pub mod retention;
+
 use crate::compare::{Metric, engine_changes};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, Record, short};
-use crate::stats::changepoint::{MAX_SERIES, change_points};
+use crate::stats::changepoint::{ChangePoint, MAX_SERIES, change_points};
 use crate::stats::{Interval, StatError, geometric_mean, geometric_mean_interval};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -221,13 +223,11 @@ fn points(ordered: &[Placed], metric: Metric) -> Vec<Point> {
     points
 }
 
-/// Searches the logarithms, so that a change by a factor is the same at every level. Extra work for a test is no change
-/// of a commit: such points are shown and not searched.
+/// Extra work for a test is no change of a commit: such points are shown and not searched.
 fn changes(points: &[Point], metric: Metric) -> Result<Vec<LevelChange>, StatError> {
     let real: Vec<usize> = (0..points.len()).filter(|i| !points[*i].debug_extra_work).collect();
-    let logs: Vec<f64> = real.iter().map(|i| points[*i].estimate.ln()).collect();
-    let found = change_points(&logs, SEED)?;
-    let change = |c: &crate::stats::ChangePoint| {
+    let found = steps(real.iter().map(|i| points[*i].estimate))?;
+    let change = |c: &ChangePoint| {
         let step = c.after - c.before;
         Some(LevelChange {
             first: *real.get(c.at)?,
@@ -237,6 +237,11 @@ fn changes(points: &[Point], metric: Metric) -> Result<Vec<LevelChange>, StatErr
         })
     };
     Ok(found.iter().filter_map(change).collect())
+}
+
+/// Searches the logarithms, so that a change by a factor is the same at every level.
+fn steps(estimates: impl Iterator<Item = f64>) -> Result<Vec<ChangePoint>, StatError> {
+    change_points(&estimates.map(f64::ln).collect::<Vec<f64>>(), SEED)
 }
 
 impl Point {

@@ -77,7 +77,7 @@
 //! | [`compare`] | THE verdict | two records, or two arms of samples | pure | |
 //! | [`pairing`] | what both arms of a check are asked, what is gone or redefined | cases of two arms | pure | |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions | pure | |
-//! | [`history`] | one case over time | records, commit order | pure | |
+//! | [`history`] | one case over time, which records may go | records, commit order | pure | |
 //! | [`acceptance`] | whether a regression or a gap is accepted | an acceptance, a comparison | pure | |
 //! | `git` | revisions, trees | the repository | | `cli` |
 //! | `ours` | a failure, where folders are not our own | git, the target folder | | `cli` |

@@ -35,8 +35,9 @@ pub use session::{
     LookTaken, Note, ProcessEnded, SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
-    BaselineStored, CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut,
-    HistoryPoint, SeveralCompared, SeveralValue, StoredCalibration, StoredCase, StoredMetric, StoredSpread,
+    BaselineStored, BaselinesSize, CalibrationFinished, CaseHistory, Clock, FalseVerdicts, FilesSize,
+    HistoryChange, HistoryLeftOut, HistoryPoint, LargeFile, PruneFinished, PruneReason, RecordPruned,
+    SeveralCompared, SeveralValue, StoredCalibration, StoredCase, StoredMetric, StoredSpread,
 };
 
 use crate::printable;
@@ -85,6 +86,12 @@ pub enum Message {
     LayerChanges(Box<LayerChanges>),
     /// From `baseline list`: a stored record.
     BaselineStored(BaselineStored),
+    /// From `baseline prune`: a stored record that stays or goes.
+    Pruned(RecordPruned),
+    /// From `baseline prune`: once, last.
+    PruneFinished(PruneFinished),
+    /// From `baseline size`: once.
+    BaselinesSize(Box<BaselinesSize>),
     /// From `calibrate`: once, last.
     Calibration(CalibrationFinished),
     /// From `history`: once.

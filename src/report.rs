@@ -10,6 +10,7 @@ pub mod github;
 pub mod history;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod layers;
 pub mod markdown;
 pub mod memory;

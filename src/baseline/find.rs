@@ -1,7 +1,7 @@
 //! Finds the record that a text means: a revision, an id, a file or a name.
 
 use super::named::find_named;
-use super::{Entry, Store, load};
+use super::{Entry, Store, load, newest_first};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::git::{GitError, Repo};
@@ -26,12 +26,10 @@ pub fn find_record_file(project: &Project, name: &str) -> Result<(PathBuf, Recor
         return with_path(path);
     }
     let stores = stores(project);
-    let mut entries: Vec<Entry> = Vec::new();
-    for store in &stores {
-        entries.extend(store.list()?);
-    }
-    let by_id: Vec<&Entry> = entries
+    let lists = stores.iter().map(Store::list).collect::<Result<Vec<Vec<Entry>>>>()?;
+    let by_id: Vec<&Entry> = lists
         .iter()
+        .flatten()
         .filter(|e| {
             is_id(name) && name.starts_with(e.record8.as_str())
                 || file_stem(e) == name.trim_end_matches(".json")
@@ -41,7 +39,7 @@ pub fn find_record_file(project: &Project, name: &str) -> Result<(PathBuf, Recor
         return with_path(&entry.path);
     }
     let named = find_named(&stores[0], name)?;
-    named.map_or_else(|| by_revision(project, name, &entries), Ok)
+    named.map_or_else(|| by_revision(project, name, &lists), Ok)
 }
 
 fn with_path(path: &Path) -> Result<(PathBuf, Record)> {
@@ -51,7 +49,7 @@ fn with_path(path: &Path) -> Result<(PathBuf, Record)> {
 /// The newest result of a session here, whatever it is of.
 pub fn newest_result(project: &Project) -> Result<Record> {
     let [_, results] = stores(project);
-    let newest = results.list()?.into_iter().next().ok_or_else(|| {
+    let newest = newest_first(results.list()?).next().ok_or_else(|| {
         Failure::new(FailureKind::Nothing, format!("there is no result in {} yet", results.dir().display()))
             .next("measure with `cargo trt-perf run`, or name a record: a revision, a file, or an id from `cargo trt-perf baseline list`")
     })?;
@@ -68,11 +66,12 @@ fn file_stem(entry: &Entry) -> String {
 }
 
 /// The newest record of the revision's commit alone, failing that of its source tree; failing both, one that was made with
-/// changes beside the commit or with extra work.
-fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<(PathBuf, Record)> {
+/// changes beside the commit or with extra work. `lists` are those of the stores, the first of which is preferred.
+fn by_revision(project: &Project, name: &str, lists: &[Vec<Entry>]) -> Result<(PathBuf, Record)> {
     let named = Store::new(project.baselines()).named().unwrap_or_default();
     let fail = |what: String| {
-        let known = entries.iter().map(|e| e.record8.as_str()).chain(named.iter().map(|b| b.name.as_str()));
+        let known =
+            lists.iter().flatten().map(|e| e.record8.as_str()).chain(named.iter().map(|b| b.name.as_str()));
         // Of an id the beginning is known.
         let meant = if is_id(name) { &name[..8] } else { name };
         let near = did_you_mean(meant, known).map(|n| format!("did you mean the record {n}? "));
@@ -91,8 +90,11 @@ fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<(Path
         false => in_git(e),
     })?;
     let commit12 = short(&commit.id);
-    let of_commit: Vec<Result<(PathBuf, Record)>> =
-        entries.iter().filter(|e| e.commit12 == commit12).map(|e| with_path(&e.path)).collect();
+    let newest_of = |wanted: &dyn Fn(&&Entry) -> bool| -> Vec<Result<(PathBuf, Record)>> {
+        let wanted = lists.iter().map(|list| list.iter().filter(wanted).cloned().collect());
+        wanted.flat_map(newest_first).map(|e| with_path(&e.path)).collect()
+    };
+    let of_commit = newest_of(&|e| e.commit12 == commit12);
     if let Some(clean) = of_commit.iter().flatten().find(|(_, r)| !r.is_tainted()) {
         return Ok(clean.clone());
     }
@@ -100,7 +102,7 @@ fn by_revision(project: &Project, name: &str, entries: &[Entry]) -> Result<(Path
     let tree = repo.src_tree(&commit.id, &exclude)?;
     let same = |r: &Record| r.source.as_ref().is_some_and(|s| s.src_tree == tree && !s.dirty);
     let of_tree: Vec<(PathBuf, Record)> =
-        entries.iter().filter_map(|e| with_path(&e.path).ok()).filter(|(_, r)| same(r)).collect();
+        newest_of(&|_| true).into_iter().flatten().filter(|(_, r)| same(r)).collect();
     if let Some(clean) = of_tree.iter().find(|(_, r)| !r.is_tainted()) {
         return Ok(clean.clone());
     }

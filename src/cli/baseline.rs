@@ -1,10 +1,12 @@
 //! The `baseline` verb: lists, shows, keeps and removes records in `baselines/`.
 
+mod retention;
+
 use super::args::MessageFormat;
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
 use super::{note, now_s, out, out_message, project, shown};
-use crate::baseline::{self, Store, find_record};
+use crate::baseline::{self, Store, find_record, newest_first};
 use crate::config::Project;
 use crate::error::{Result, did_you_mean};
 use crate::printable::line;
@@ -56,15 +58,14 @@ pub enum BaselineVerb {
         /// A revision, a record file, or an id as `baseline list` prints them
         record: String,
     },
-    /// Delete old records, but never the newest that holds some case; says what stays, and why
-    Prune {
-        /// How many records to keep per device
-        #[arg(long, value_name = "N")]
-        keep: usize,
-        /// Only say what would be deleted
-        #[arg(long)]
-        dry_run: bool,
-    },
+    /// Delete old records, but none that something needs; says what stays, and why
+    ///
+    /// Whatever the options say, these stay: the newest record of each case, the oldest that drift is measured from, the
+    /// newest that pins an operating point, what somebody accepted, what replaced a record that stays, records with a name,
+    /// and files that cannot be read.
+    Prune(retention::PruneArgs),
+    /// Say how large the stored records are: per device and year, in the last month, and in git's history
+    Size(retention::SizeArgs),
 }
 
 /// Runs the verb.
@@ -79,7 +80,8 @@ pub fn run(verb: &BaselineVerb, manifest: Option<&Path>) -> Result<Exit> {
             list(&project, device.as_deref(), *long, *message_format)
         }
         BaselineVerb::Show { record } => show(&project, record),
-        BaselineVerb::Prune { keep, dry_run } => prune(&project, *keep, *dry_run),
+        BaselineVerb::Prune(args) => retention::prune(&project, args),
+        BaselineVerb::Size(args) => retention::size(&project, args),
     }
 }
 
@@ -106,7 +108,7 @@ fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
 
 fn list(project: &Project, device: Option<&str>, long: bool, format: MessageFormat) -> Result<Exit> {
     let store = Store::new(project.baselines());
-    let of_commits = store.list()?.into_iter().map(|entry| {
+    let of_commits = newest_first(store.list()?).map(|entry| {
         let record = baseline::load(&entry.path);
         StoredRecord { entry, name: None, record }
     });
@@ -166,26 +168,5 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
     }
     out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
     record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
-    Ok(Exit::Ok)
-}
-
-fn prune(project: &Project, keep: usize, dry_run: bool) -> Result<Exit> {
-    let store = Store::new(project.baselines());
-    let pruning = baseline::pruning(&store, keep)?;
-    for (entry, why) in &pruning.kept {
-        note(&format!("kept {}: {}", shown(&entry.path), baselines::kept(why)));
-    }
-    for entry in &pruning.doomed {
-        if !dry_run {
-            baseline::delete(entry)?;
-        }
-        out(&format!("{}\n", shown(&entry.path)));
-    }
-    let what = plural(pruning.doomed.len(), "record");
-    note(&if dry_run {
-        format!("{what} would be deleted")
-    } else {
-        format!("{what} deleted; git keeps them in the history")
-    });
     Ok(Exit::Ok)
 }

@@ -11,7 +11,7 @@ use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
 use crate::message::Message;
 use crate::outcome::{Event, OnMissing, Tally};
-use crate::report::{CheckReport, github, html, json, markdown, terminal};
+use crate::report::{CheckReport, github, html, json, junit, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::details;
 use crate::session::looks::Looks;
@@ -73,6 +73,9 @@ pub struct CheckArgs {
     /// Write the report as markdown, too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write the cases as JUnit XML, too: what fails the check is a failure or an error there
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Write the report as one HTML page with pictures, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -214,6 +217,9 @@ fn publish(
     let text = markdown::check(report);
     if let Some(path) = &args.markdown {
         write_report(path, &text)?;
+    }
+    if let Some(path) = &args.junit {
+        write_report(path, &junit::check(report, args.strict))?;
     }
     if let Some(path) = &args.html {
         let details = details::of_check(&project.folders, report.checked);

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
 use crate::record::Record;
-use crate::report::{self, json, markdown, terminal};
+use crate::report::{self, json, junit, markdown, terminal};
 use crate::session::sessions_for;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct CompareArgs {
     /// What is compared with it: the same
     head: String,
     /// Further records: then all stand side by side, a column each, with the factor to the best and no verdicts
-    #[arg(conflicts_with_all = ["paired", "same_session", "assume_session_sd", "fail_on_regression", "strict", "markdown"])]
+    #[arg(conflicts_with_all = ["paired", "same_session", "assume_session_sd", "fail_on_regression", "strict", "markdown", "junit"])]
     more: Vec<String>,
     /// Of two folders: file i of both ran back to back, in one session
     #[arg(long)]
@@ -55,6 +55,9 @@ pub struct CompareArgs {
     /// Write the table as markdown, too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write the cases as JUnit XML, too: a regression that is not only advice is a failure there, whatever the exit code
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -90,6 +93,10 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     if let Some(path) = &args.markdown {
         write_report(path, &markdown::comparisons(&base.label(), &head.label(), ordered))?;
+    }
+    if let Some(path) = &args.junit {
+        let names = [&base.label(), &head.label(), head.device.key.as_str()];
+        write_report(path, &junit::comparisons(names, &comparisons, args.strict))?;
     }
     for (name, record) in [(&args.base, &base), (&args.head, &head)] {
         record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));

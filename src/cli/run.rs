@@ -14,7 +14,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
-use crate::report::{html, json, markdown, terminal};
+use crate::report::{html, json, junit, markdown, terminal};
 use crate::session::{self, Setup, details};
 use crate::units::plural;
 use clap::Args;
@@ -41,11 +41,14 @@ pub struct RunArgs {
     /// Write the table as markdown, too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write the cases as JUnit XML, too: a regression that is not only advice is a failure there, whatever the exit code
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Write the results as one HTML page with pictures, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "html"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit", "html"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -85,6 +88,9 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let exit = finish(asked, &project, &mut outcome, gate)?;
     if let Some(path) = &args.markdown {
         write_report(path, &markdown::run(&outcome))?;
+    }
+    if let Some(path) = &args.junit {
+        write_report(path, &junit::run(&outcome, args.strict))?;
     }
     if let Some(path) = &args.html {
         let details = details::of_run(&project.folders, &outcome);

@@ -2,6 +2,7 @@
 //!
 //! Nothing is written: the key is the id of a tree that need not exist in the repository.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -34,19 +35,55 @@ impl Repo {
         Ok(left.to_string())
     }
 
+    /// The folder that `names` lead to from the root of the tree of `rev`; `None` where there is none.
+    fn tree_below(&self, rev: &str, names: &[&[u8]]) -> Result<Option<Tree<'_>>, GitError> {
+        let mut tree = self.tree_of(rev)?;
+        for name in names {
+            let entry = tree.get_name_bytes(name).filter(|e| e.kind() == Some(ObjectType::Tree));
+            let Some(id) = entry.map(|e| e.id()) else { return Ok(None) };
+            tree = self.tree(id)?;
+        }
+        Ok(Some(tree))
+    }
+
+    /// What ancestors of `rev` have below `folder` (relative to the repository's root) and `rev` itself has not: how many
+    /// different files, and their bytes, which git compresses. `None` where the history of this clone is cut off.
+    pub fn only_in_history(&self, rev: &str, folder: &Path) -> Result<Option<(usize, u64)>, GitError> {
+        if self.is_shallow() {
+            return Ok(None);
+        }
+        let names = folder_names(folder)?;
+        let (mut seen, mut past): (HashSet<Oid>, HashSet<Oid>) = Default::default();
+        let mut present = HashSet::new();
+        for (n, ancestor) in self.ancestors(rev)?.enumerate() {
+            let mut folders: Vec<Tree> = self.tree_below(&ancestor?.id, &names)?.into_iter().collect();
+            // Most commits leave the folder as it was.
+            while let Some(tree) = folders.pop() {
+                if !seen.insert(tree.id()) {
+                    continue;
+                }
+                for entry in &tree {
+                    match EntryKind::of(entry.filemode_raw()) {
+                        EntryKind::Folder => folders.push(self.tree(entry.id())?),
+                        EntryKind::File { .. } if n == 0 => drop(present.insert(entry.id())),
+                        EntryKind::File { .. } => drop(past.insert(entry.id())),
+                        EntryKind::Link | EntryKind::Submodule => {}
+                    }
+                }
+            }
+        }
+        let objects = self.inner.odb().map_err(self.failed("open the object database"))?;
+        let size = |id: &Oid| objects.read_header(*id).map(|(bytes, _)| bytes as u64);
+        let gone: Vec<&Oid> = past.difference(&present).collect();
+        let bytes = gone.iter().map(|id| size(id)).sum::<Result<u64, _>>();
+        Ok(Some((gone.len(), bytes.map_err(self.failed("read the size of a file"))?)))
+    }
+
     /// The regular files below the folder `under` (empty: the root) in the tree of `rev`, sorted by path.
     /// None if there is no such folder; links and submodules are left out. Reads no file contents.
     fn tree_files(&self, rev: &str, under: &Path) -> Result<Vec<TreeFile>, GitError> {
         let names = folder_names(under)?;
-        let mut tree = self.tree_of(rev)?;
-        for name in &names {
-            let Some(entry) =
-                tree.get_name_bytes(name).filter(|e| e.kind() == Some(ObjectType::Tree)).map(|e| e.id())
-            else {
-                return Ok(Vec::new());
-            };
-            tree = self.tree(entry)?;
-        }
+        let Some(tree) = self.tree_below(rev, &names)? else { return Ok(Vec::new()) };
         let root: PathBuf = names.iter().map(|name| OsStr::from_bytes(name)).collect();
         let (mut files, mut folders) = (Vec::new(), vec![(root, tree)]);
         while let Some((folder, tree)) = folders.pop() {

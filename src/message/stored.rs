@@ -29,6 +29,82 @@ pub struct BaselineStored {
     pub unreadable: Option<String>,
 }
 
+/// A stored record that `prune` keeps or deletes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RecordPruned {
+    /// Its file.
+    pub path: String,
+    /// The device key.
+    pub device: String,
+    /// Whether it stays.
+    pub kept: bool,
+    /// Why it stays: each reason. Empty where it goes.
+    pub why: Vec<PruneReason>,
+}
+
+/// A reason to keep a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PruneReason {
+    /// `newest`, `oldest`, `pin`, `level`, `not-searched`, `accepts`, `replaces` or `unreadable`.
+    pub kind: String,
+    /// The ids of the cases that it is about; empty where it is about the whole record.
+    pub cases: Vec<String>,
+    /// The same in words.
+    pub text: String,
+}
+
+/// The end of `prune`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PruneFinished {
+    /// Whether nothing was deleted, as it was only asked what would be.
+    pub dry_run: bool,
+    /// Records that stay.
+    pub kept: usize,
+    /// Their size.
+    pub kept_bytes: u64,
+    /// Records that were deleted, or would be.
+    pub deleted: usize,
+    /// Their size.
+    pub deleted_bytes: u64,
+}
+
+/// The size of what is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BaselinesSize {
+    /// All files below the folder of the baselines, whoever wrote them.
+    pub all: FilesSize,
+    /// Records of commits, by device key and year (UTC).
+    pub devices: BTreeMap<String, BTreeMap<String, FilesSize>>,
+    /// Records with a name.
+    pub named: FilesSize,
+    /// Records of commits that were made within the last 30 days.
+    pub last_30_days: FilesSize,
+    /// The largest records of commits, largest first.
+    pub largest: Vec<LargeFile>,
+    /// What the history of HEAD holds of that folder beside its files, such as deleted records: it is fetched with every
+    /// whole clone. Bytes as they were in files; git compresses them. Null where there is no repository, no commit, or where
+    /// the history cannot be read or is cut off.
+    pub only_in_history: Option<FilesSize>,
+}
+
+/// So many files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FilesSize {
+    /// How many.
+    pub files: usize,
+    /// Their size together.
+    pub bytes: u64,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LargeFile {
+    /// Where it is.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
 /// A case in several records.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SeveralCompared {

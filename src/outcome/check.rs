@@ -234,6 +234,21 @@ pub struct SettingChanged<'a> {
 }
 
 impl Checked {
+    /// A check of nothing yet, which fails for every gap.
+    pub fn empty(records: [Record; 2]) -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            drifted: BTreeMap::new(),
+            added: Vec::new(),
+            prepare_differs: None,
+            on_missing: OnMissing::Fail,
+            interrupted: false,
+            records,
+            written: Vec::new(),
+        }
+    }
+
     /// The rows, the worst verdict first, among equals those that may fail the check, then by id.
     pub fn worst_first(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.values().collect();

@@ -1,10 +1,13 @@
 //! Shows the stored records as a list, and why each of them stays. Pure.
 
+pub mod size;
+
 use super::style::{add_row, plain_table, table_text};
 use super::{accepts, json};
-use crate::baseline::{Entry, WhyKept};
+use crate::baseline::Entry;
 use crate::error::Result;
-use crate::message::{BaselineStored, Message};
+use crate::history::retention::{CaseNeed, WhyKept};
+use crate::message::{BaselineStored, Message, PruneReason, RecordPruned};
 use crate::printable::line;
 use crate::record::{Record, minute};
 use crate::units::plural;
@@ -71,14 +74,48 @@ pub fn message(stored: &StoredRecord) -> Message {
 }
 
 /// Why a record stays, in words.
-pub fn kept(why: &WhyKept) -> String {
-    match why {
-        WhyKept::Newest => "one of the newest of its device".into(),
-        WhyKept::Holds(cases) => match &cases[..] {
-            [one] => format!("the newest that holds {}", line(one)),
-            all => format!("the newest that holds {}, such as {}", plural(all.len(), "case"), line(&all[0])),
-        },
+pub fn kept(why: &[WhyKept]) -> String {
+    let words = why.iter().map(|why| match why {
+        WhyKept::Cases(need, cases) => format!("{} {}", words(*need), some(cases)),
+        WhyKept::Accepts => "somebody accepted a change with it".into(),
         WhyKept::Replaces(id) => format!("replaced {}, which stays", line(id)),
         WhyKept::Unreadable(failure) => format!("cannot be read: {}", line(&failure.message)),
+    });
+    words.collect::<Vec<String>>().join("; ")
+}
+
+fn words(need: CaseNeed) -> &'static str {
+    match need {
+        CaseNeed::Newest => "one of the newest that hold",
+        CaseNeed::Oldest => "the oldest, which drift is measured from, of",
+        CaseNeed::Pin => "pins the operating point of",
+        CaseNeed::Level => "at the beginning or the end of a level of",
+        CaseNeed::NotSearched => "too old to be searched for changes (prune again) of",
     }
+}
+
+fn some(cases: &[String]) -> String {
+    match cases {
+        [one] => line(one),
+        all => format!("{}, such as {}", plural(all.len(), "case"), line(&all[0])),
+    }
+}
+
+/// The message of one record that stays, or goes where there is no reason.
+pub fn prune_message(entry: &Entry, why: &[WhyKept]) -> Message {
+    let reason = |why: &WhyKept| {
+        let (kind, cases) = match why {
+            WhyKept::Cases(need, cases) => (need.word(), cases.clone()),
+            WhyKept::Accepts => ("accepts", Vec::new()),
+            WhyKept::Replaces(_) => ("replaces", Vec::new()),
+            WhyKept::Unreadable(_) => ("unreadable", Vec::new()),
+        };
+        PruneReason { kind: kind.to_owned(), cases, text: kept(std::slice::from_ref(why)) }
+    };
+    Message::Pruned(RecordPruned {
+        path: json::path(&entry.path),
+        device: entry.device_key.clone(),
+        kept: !why.is_empty(),
+        why: why.iter().map(reason).collect(),
+    })
 }

@@ -3,7 +3,7 @@
 //! A stored baseline belongs to a commit, so both ask the same of the repository.
 
 use super::source::source;
-use crate::baseline::{self, Entry, Store, find_record, stores};
+use crate::baseline::{self, Entry, Store, find_record, newest_first, stores};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::{Commit, Dirty, Repo};
@@ -97,7 +97,8 @@ fn newest_of_head(project: &Project, allow_dirty: bool) -> Result<Record> {
     let (_, head) = repo_and_head(project, INIT_TO_SAVE).map_err(|f| f.context(CANNOT_SAVE))?;
     let commit = short(&head.id);
     let [_, results] = stores(project);
-    let entries: Vec<Entry> = results.list()?.into_iter().filter(|e| e.commit12 == commit).collect();
+    let of_head = results.list()?.into_iter().filter(|e| e.commit12 == commit).collect();
+    let entries: Vec<Entry> = newest_first(of_head).collect();
     let newest = entries.first().ok_or_else(|| {
         Failure::new(FailureKind::Nothing, format!("there is no result of HEAD ({commit}) yet"))
             .next("measure it: `cargo trt-perf run --save-baseline`")

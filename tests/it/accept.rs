@@ -3,10 +3,11 @@
 //! The regression is a model with many times the work of the base's, and the margin is 50 %, so that a busy machine
 //! cannot blur the answer. Seven pairs are few enough that no exact test has to agree.
 
+use crate::support::xml::Element;
 use crate::support::{Ran, Sandbox};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use trt_perf::baseline::{Store, load, pruning};
+use trt_perf::baseline::{Store, load, newest_first};
 use trt_perf::record::{ChangeKind, Record};
 use trt_perf::stats::Interval;
 
@@ -81,7 +82,7 @@ impl Demo {
 
     fn baselines(&self) -> Vec<(PathBuf, Record)> {
         let entries = Store::new(self.sandbox.path("repo/baselines")).list().expect("readable");
-        entries.into_iter().map(|e| (e.path.clone(), load(&e.path).expect("a record"))).collect()
+        newest_first(entries).map(|e| (e.path.clone(), load(&e.path).expect("a record"))).collect()
     }
 
     fn acceptance(&self) -> (PathBuf, Record) {
@@ -96,7 +97,16 @@ fn a_regression_gates_until_it_is_accepted_and_again_when_the_sources_change() {
     demo.sandbox.commit("repo", "a baseline");
     let [(_, before)] = demo.baselines().try_into().expect("one baseline");
     demo.slow("feature");
-    demo.check(&[]).says(100, &["1 regressed", "confirmed"]);
+    let junit = demo.sandbox.path("junit.xml").display().to_string();
+    let failures = |args: &[&str]| {
+        let ran = demo.check(&[args, &["--junit", &junit]].concat());
+        let tests = Element::document(&std::fs::read_to_string(&junit).expect("JUnit XML"));
+        assert_eq!((&*tests.attributes["tests"], &*tests.attributes["errors"]), ("1", "0"), "{tests:?}");
+        (ran, tests.attributes["failures"].clone())
+    };
+    let (ran, failed) = failures(&[]);
+    ran.says(100, &["1 regressed", "confirmed"]);
+    assert_eq!(failed, "1");
 
     let said = demo.accept();
     said.says(0, &["accepts a regression", REASON, "Ada Lovelace", "1 stored record"]);
@@ -105,7 +115,8 @@ fn a_regression_gates_until_it_is_accepted_and_again_when_the_sources_change() {
     demo.sandbox.commit("repo", "accept it");
     let markdown = demo.sandbox.path("report.md");
     let path = markdown.display().to_string();
-    let ended = demo.check(&["--markdown", &path]);
+    let (ended, failed) = failures(&["--markdown", &path]);
+    assert_eq!(failed, "0");
     ended.says(0, &["1 regressed but accepted", "added to the baselines", REASON, "(by Ada Lovelace)"]);
     let markdown = std::fs::read_to_string(&markdown).expect("a report");
     for text in ["regressed, accepted: the new head", "added to the baselines", "(by Ada Lovelace)"] {
@@ -212,26 +223,4 @@ fn accepting_is_refused_with_the_next_step() {
     demo.check(&["--quiet"]).says(100, &[]);
     std::fs::remove_dir_all(demo.sandbox.path("repo/target/trt-perf/results")).expect("removed");
     demo.accept().says(4, &["is gone", "cargo trt-perf check"]);
-}
-
-#[test]
-fn pruning_keeps_what_replaced_a_record_that_stays() {
-    let demo = Demo::new();
-    demo.run(&["run", "--save-baseline", "--quiet"]).says(0, &[]);
-    let [(_, measured)] = demo.baselines().try_into().expect("one baseline");
-    let store = Store::new(demo.sandbox.path("repo/stored"));
-    let save = |day: i64, id: &str, supersedes: Vec<String>| {
-        let cases = [(id.to_owned(), measured.cases[CASE].clone())].into_iter().collect();
-        let mut record = Record { created_s: day * 86_400, cases, supersedes, ..measured.clone() };
-        store.save(&mut record).expect("saved");
-        record.id
-    };
-    // The oldest stays, because only it holds `b`; `a` was replaced in it.
-    let oldest = save(1, "b", Vec::new());
-    save(2, "a", vec![oldest]);
-    save(3, "a", Vec::new());
-    save(4, "a", Vec::new());
-    let doomed: Vec<String> =
-        pruning(&store, 1).expect("readable").doomed.into_iter().map(|e| e.date).collect();
-    assert_eq!(doomed, ["19700104"]);
 }

@@ -24,6 +24,7 @@ mod layers;
 mod memory;
 mod profile;
 mod real_data;
+mod retention;
 mod shown;
 mod statistics;
 mod support;

@@ -11,6 +11,7 @@ mod repository;
 mod sandbox;
 pub mod schema;
 pub mod simulate;
+pub mod xml;
 
 pub use processes::{Running, end, is_gone, kill, state, wait_for};
 pub use program::{Ran, program};

@@ -11,7 +11,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
 use crate::outcome::Tally;
 use crate::printable::line;
-use crate::report::{json, markdown, terminal};
+use crate::report::{json, junit, markdown, terminal};
 use crate::stats::decide::{MIN_TAIL_UNITS, MIN_UNITS};
 use crate::stats::judge::MIN_UNPAIRED_UNITS;
 use crate::stats::{Description, SessionSpread};
@@ -107,6 +107,9 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     }
     if let Some(path) = &args.markdown {
         write_report(path, &markdown::comparisons(&base.label(), &head.label(), [&c]))?;
+    }
+    if let Some(path) = &args.junit {
+        write_report(path, &junit::comparisons([&base.label(), &head.label(), ""], [&c], args.strict))?;
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_comparisons([&c])))

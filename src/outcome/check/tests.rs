@@ -13,14 +13,7 @@ fn row(id: &str, verdict: Verdict, origin: RowOrigin) -> Row {
 fn checked(rows: Vec<Row>) -> Checked {
     Checked {
         rows: rows.into_iter().map(|row| (row.comparison.id.clone(), row)).collect(),
-        failed: BTreeMap::new(),
-        drifted: BTreeMap::new(),
-        added: Vec::new(),
-        prepare_differs: None,
-        on_missing: OnMissing::Fail,
-        interrupted: false,
-        records: [nothing(), nothing()],
-        written: Vec::new(),
+        ..Checked::empty([nothing(), nothing()])
     }
 }
 

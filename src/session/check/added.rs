@@ -3,7 +3,7 @@
 //! Everything that a pull request adds is shown, readable or not. Nothing is compared with it.
 
 use crate::acceptance::{AcceptanceStatus, GapUnderTest, UnderTest, acceptance_status, gap_status};
-use crate::baseline::{self, Entry, Store, calibration_files};
+use crate::baseline::{self, Entry, Store, calibration_files, newest_first};
 use crate::compare::Verdict;
 use crate::config::Project;
 use crate::error::Result;
@@ -51,13 +51,12 @@ fn records(head: &Path, base: &Path) -> Result<Vec<(PathBuf, AddedWhat)>> {
     let key = |e: &Entry| (e.device_key.clone(), e.record8.clone());
     let known: BTreeMap<_, PathBuf> =
         Store::new(base.to_owned()).list()?.into_iter().map(|e| (key(&e), e.path)).collect();
+    // Nearly all files are in both, and the same: no need to understand them.
+    let is_new = |e: &Entry| !known.get(&key(e)).is_some_and(|twin| same_bytes(twin, &e.path));
+    let new = Store::new(head.to_owned()).list()?.into_iter().filter(is_new).collect();
     let mut found = Vec::new();
-    for entry in Store::new(head.to_owned()).list()? {
+    for entry in newest_first(new) {
         let twin = known.get(&key(&entry));
-        // Nearly all files are in both, and the same: no need to understand them.
-        if twin.is_some_and(|twin| same_bytes(twin, &entry.path)) {
-            continue;
-        }
         let record = baseline::load(&entry.path);
         let twin = twin.and_then(|path| baseline::load(path).ok());
         let known = record.as_ref().is_ok_and(|r| twin.is_some_and(|t| t.id == r.id));

@@ -2,6 +2,7 @@
 
 mod gpu;
 mod html;
+mod junit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,9 +1,10 @@
-//! What is stored, listed and put side by side: `baseline list` and `prune`, `run --list`, `compare` of several records,
+//! What is stored, listed and put side by side: `baseline list`, `run --list`, `compare` of several records,
 //! and reports as markdown.
 
+use crate::support::xml::Element;
 use crate::support::{Sandbox, model, with};
 use std::fs;
-use trt_perf::baseline::{Store, load};
+use trt_perf::baseline::{self, Store, load};
 use trt_perf::record::Record;
 
 const SAVE: [&str; 2] = ["run", "--save-baseline"];
@@ -50,8 +51,9 @@ fn list_and_show_say_what_is_there() {
         record.id[..8].to_owned()
     };
     let by_time: Vec<String> = [3, 1, 2].map(spread).to_vec();
-    let listed: Vec<String> =
-        Store::new(s.path("copies")).list().expect("listed").into_iter().map(|e| e.record8).collect();
+    let listed: Vec<String> = baseline::newest_first(Store::new(s.path("copies")).list().expect("listed"))
+        .map(|e| e.record8)
+        .collect();
     assert_eq!(listed, [&by_time[0], &by_time[2], &by_time[1]].map(Clone::clone));
     s.run(".", &["baseline", "list", "--device", "gpu-none"])
         .says(0, &["no baselines of the device gpu-none in", key]);
@@ -85,22 +87,6 @@ fn list_and_show_say_what_is_there() {
     s.run(".", &["baseline", "show", "nowhere"])
         .says(4, &["`nowhere` is no record file and no record id", "next: "]);
     s.run(".", &["baseline", "show", "0123456789abcdef"]).says(4, &["0123456789abcdef"]);
-}
-
-#[test]
-fn prune_keeps_the_newest_holder_of_every_case() {
-    let (s, files) = three_baselines();
-    // Both cases have a newer holder than the first record.
-    let ran = s.run(".", &["baseline", "prune", "--keep", "0", "--dry-run"]);
-    ran.says(0, &["1 record would be deleted", "the newest that holds demo/a/default/latency"]);
-    assert_eq!(ran.out.trim_end(), files[0].strip_prefix(s.path("")).unwrap().display().to_string());
-    assert_eq!(s.baselines("."), files);
-    s.run(".", &["baseline", "prune", "--keep", "3"])
-        .says(0, &["0 records deleted", "one of the newest of its device"]);
-    s.run(".", &["baseline", "prune", "--keep", "1"]).says(0, &["1 record deleted", "git keeps them"]);
-    assert_eq!(s.baselines("."), files[1..]);
-    s.run(".", &["baseline", "prune", "--keep", "0"]).says(0, &["0 records deleted"]);
-    s.run(".", &["baseline", "prune"]).says(2, &["--keep"]);
 }
 
 #[test]
@@ -145,7 +131,10 @@ fn several_records_stand_side_by_side_without_verdicts() {
 #[test]
 fn a_run_and_a_comparison_are_markdown_too() {
     let s = Sandbox::committed_mlp();
-    s.run(".", &[&SAVE[..], &["--markdown", "run.md"]].concat()).says(0, &[]);
+    s.run(".", &[&SAVE[..], &["--markdown", "run.md", "--junit", "run.xml"]].concat()).says(0, &[]);
+    let tests = Element::document(&fs::read_to_string(s.path("run.xml")).expect("JUnit XML"));
+    assert_eq!((&*tests.attributes["tests"], &*tests.attributes["failures"]), ("1", "0"));
+    assert_eq!(tests.children[0].named("testcase")[0].attributes["classname"], "demo/mlp");
     let text = fs::read_to_string(s.path("run.md")).expect("a report");
     assert!(
         text.starts_with("## Inference performance: 1 case measured")
@@ -154,7 +143,9 @@ fn a_run_and_a_comparison_are_markdown_too() {
     );
     let ran = s.run(".", &["run", "--markdown", "run.md"]);
     ran.says(0, &["change:"]);
-    s.run(".", &["compare", "HEAD", "HEAD", "--markdown", "c.md"]).says(0, &[]);
+    s.run(".", &["compare", "HEAD", "HEAD", "--markdown", "c.md", "--junit", "c.xml"]).says(0, &[]);
+    let tests = Element::document(&fs::read_to_string(s.path("c.xml")).expect("JUnit XML"));
+    assert_eq!((&*tests.attributes["tests"], &*tests.attributes["errors"]), ("1", "0"));
     for file in ["run.md", "c.md"] {
         let text = fs::read_to_string(s.path(file)).expect("a report");
         let table: Vec<&str> = text.lines().filter(|l| l.starts_with('|')).collect();

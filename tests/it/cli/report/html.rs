@@ -9,9 +9,7 @@ use trt_perf::config::Scenario;
 use trt_perf::discover::{Axes, Cell, Discovery, Tried, TriedScore};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::history::series;
-use trt_perf::outcome::{
-    CaseDetail, CasePicture, Checked, Compared, OnMissing, Row, RowOrigin, SampledProcess,
-};
+use trt_perf::outcome::{CaseDetail, CasePicture, Checked, Compared, Row, RowOrigin, SampledProcess};
 use trt_perf::pairing::Changed;
 use trt_perf::record::CaseRecord;
 use trt_perf::report::CheckReport;
@@ -138,14 +136,7 @@ fn check(rows: Vec<Row>, details: &Details) -> String {
     let nothing = || record(vec![], vec![]);
     let checked = Checked {
         rows: rows.into_iter().map(|row| (row.comparison.id.clone(), row)).collect(),
-        failed: BTreeMap::new(),
-        drifted: BTreeMap::new(),
-        added: Vec::new(),
-        prepare_differs: None,
-        on_missing: OnMissing::Fail,
-        interrupted: false,
-        records: [nothing(), nothing()],
-        written: Vec::new(),
+        ..Checked::empty([nothing(), nothing()])
     };
     let report =
         CheckReport { base: "main", head: "this", device: "cpu-test-2c", seed: 7, checked: &checked };
