@@ -40,28 +40,41 @@ impl Svg {
         self.push(format_args!("<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"/>"));
     }
 
-    pub fn dot(&mut self, class: &str, (x, y): (f64, f64), radius: f64) {
-        let [x, y, r] = [x, y, radius].map(place);
-        self.push(format_args!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>"));
+    /// A dot at each place: lines without length and with round ends, which take a third of the letters of circles. Those
+    /// of the base are hollow, so that head's beside them are told apart without colours, too.
+    pub fn dots(&mut self, class: &str, places: impl IntoIterator<Item = (f64, f64)>) {
+        let dot = |(x, y)| format!("M{} {}h0", place(x), place(y));
+        let all: String = places.into_iter().map(dot).collect();
+        if all.is_empty() {
+            return;
+        }
+        self.push(format_args!("<path class=\"{class} p\" d=\"{all}\"/>"));
+        if class == "b" {
+            self.push(format_args!("<path class=\"o p\" d=\"{all}\"/>"));
+        }
     }
 
-    /// A line through all points; closed where it is an area. Each is written as its distance from the one before, in
-    /// tenths: pages hold thousands of them.
+    /// A line through all points; closed where it is an area.
     pub fn path(&mut self, class: &str, points: impl IntoIterator<Item = (f64, f64)>, closed: bool) {
-        let tenths = |v: f64| (v * 10.0).round() as i64;
-        let mut points = points.into_iter().map(|(x, y)| (tenths(x), tenths(y)));
-        let Some(mut last) = points.next() else { return };
-        let mut d = format!("M{} {}l", place_of(last.0), place_of(last.1));
-        for (x, y) in points {
-            for step in [x - last.0, y - last.1] {
-                // A minus sign separates as well as a blank.
-                let blank = if step < 0 || d.ends_with('l') { "" } else { " " };
-                let _ = write!(d, "{blank}{}", place_of(step));
+        self.paths(class, std::iter::once(points), closed);
+    }
+
+    /// Several lines in one element. Each point is written as its distance from the one before, in tenths: pages hold
+    /// thousands of them.
+    pub fn paths<L>(&mut self, class: &str, lines: impl IntoIterator<Item = L>, closed: bool)
+    where
+        L: IntoIterator<Item = (f64, f64)>,
+    {
+        let mut d = String::new();
+        for line in lines {
+            steps(&mut d, line);
+            if closed && !d.is_empty() {
+                d.push('Z');
             }
-            last = (x, y);
         }
-        let end = if closed { "Z" } else { "" };
-        self.push(format_args!("<path class=\"{class}\" d=\"{d}{end}\"/>"));
+        if !d.is_empty() {
+            self.push(format_args!("<path class=\"{class}\" d=\"{d}\"/>"));
+        }
     }
 
     pub fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
@@ -114,6 +127,33 @@ impl Svg {
     }
 }
 
+/// Appends a line: where it begins, and how far it is from each point to the next.
+fn steps(d: &mut String, points: impl IntoIterator<Item = (f64, f64)>) {
+    let tenths = |v: f64| (v * 10.0).round() as i64;
+    let mut points = points.into_iter().map(|(x, y)| (tenths(x), tenths(y)));
+    let Some(mut last) = points.next() else { return };
+    let _ = write!(d, "M{} {}", place_of(last.0), place_of(last.1));
+    let mut before = 'M';
+    for (x, y) in points {
+        let (dx, dy) = (x - last.0, y - last.1);
+        let (command, all) = match (dx, dy) {
+            (0, 0) => continue,
+            (_, 0) => ('h', &[dx][..]),
+            (0, _) => ('v', &[dy][..]),
+            _ => ('l', &[dx, dy][..]),
+        };
+        if command != before {
+            d.push(command);
+        }
+        for step in all {
+            // A letter and a minus sign separate as well as a blank.
+            let blank = if *step < 0 || d.ends_with(['h', 'v', 'l']) { "" } else { " " };
+            let _ = write!(d, "{blank}{}", place_of(*step));
+        }
+        (last, before) = ((x, y), command);
+    }
+}
+
 /// A tenth of a pixel is more than a screen shows.
 fn place(value: f64) -> String {
     place_of((value * 10.0).round() as i64)
@@ -143,11 +183,16 @@ mod tests {
         svg.text("m", (1.0 / 3.0, 2.0), "<b> & \"c\"");
         svg.path("h", [(0.0, 0.0), (1.24, 3.0), (0.9, 2.0)], true);
         svg.path("h", [], false);
+        svg.paths("b", [[(1.0, 1.0), (1.0, 1.0), (3.0, 1.0), (3.0, 0.5)], [(5.0, 5.0); 4]], true);
+        svg.dots("b", [(1.0, 2.0), (3.0, 4.0)]);
+        svg.dots("h", []);
         assert_eq!(
             svg.finish("\"><script>"),
             "<svg viewBox=\"0 0 400 100\" role=\"img\" aria-label=\"&quot;&gt;&lt;script&gt;\">\
              <text class=\"m\" x=\".3\" y=\"2\">&lt;b&gt; &amp; &quot;c&quot;</text>\
-             <path class=\"h\" d=\"M0 0l1.2 3-.3-1Z\"/></svg>"
+             <path class=\"h\" d=\"M0 0l1.2 3-.3-1Z\"/>\
+             <path class=\"b\" d=\"M1 1h2v-.5ZM5 5Z\"/>\
+             <path class=\"b p\" d=\"M1 2h0M3 4h0\"/><path class=\"o p\" d=\"M1 2h0M3 4h0\"/></svg>"
         );
     }
 }

@@ -61,7 +61,7 @@ fn a_check_draws_both_arms_and_joins_the_pairs() {
     for said in ["base median", "head median", "not a real result: debug-extra-work", "3 pairs"] {
         assert!(page.contains(said), "{said}: {ran}");
     }
-    assert_eq!(page.matches("class=\"j\"").count(), 3, "a line for each pair");
+    assert_eq!(between(&page, "<path class=\"j\" d=\"", "\"").matches('M').count(), 3, "a line for each pair");
     assert!(!page.contains("samples are not kept here"));
 }
 
