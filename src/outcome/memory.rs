@@ -102,7 +102,7 @@ pub struct MemoryMoment {
 
 impl MemoryPicture {
     /// Moments of each phase.
-    pub const MOMENTS: usize = 24;
+    pub const MOMENTS: usize = 10;
 
     /// `None` without a call of the allocator.
     pub fn of(found: &MemoryEvents) -> Option<Self> {
@@ -126,7 +126,10 @@ impl MemoryPicture {
                 };
                 now.peak_bytes = now.end_bytes;
                 while let Some((_, bytes)) = traced.next_if(|(at, _)| i128::from(*at) < end) {
-                    now = MemoryMoment { peak_bytes: now.peak_bytes.max(bytes as u64), end_bytes: bytes as u64 };
+                    now = MemoryMoment {
+                        peak_bytes: now.peak_bytes.max(bytes as u64),
+                        end_bytes: bytes as u64,
+                    };
                 }
                 moments.push(now);
             }

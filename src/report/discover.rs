@@ -225,9 +225,8 @@ pub(super) fn conclusion(explored: &Explored) -> Vec<(&'static str, String, Stri
                 .to_owned(),
         ),
     };
-    let moved = explored.moved.iter().map(|(id, text)| {
-        (DIM, format!("{}: {}", line(id), line(text)), String::new())
-    });
+    let moved =
+        explored.moved.iter().map(|(id, text)| (DIM, format!("{}: {}", line(id), line(text)), String::new()));
     std::iter::once((colour, first, rest)).chain(moved).collect()
 }
 

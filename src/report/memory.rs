@@ -97,7 +97,12 @@ fn faults(process: &ProcessMemory, lead: &str) -> Vec<Said> {
         (RED, format!("leaked: {} in {what} of the phase {}", bytes(leak.bytes), leak.phase.word()))
     };
     let counted = [
-        (process.wrong_frees.twice, RED, "double free", ": the library gave back memory that it had given back"),
+        (
+            process.wrong_frees.twice,
+            RED,
+            "double free",
+            ": the library gave back memory that it had given back",
+        ),
         (process.wrong_frees.unknown, RED, "free", " of memory that it never had"),
         (process.refused, YELLOW, "allocation", " failed: there was not so much memory"),
         (process.events_left_out, DIM, "event", " are not in the file of events, and in every number here"),
@@ -156,9 +161,7 @@ pub fn message(row: &MemoryRow) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{
-        CaseMemory, EngineMemory, MemoryPhase, ProcessSource, TracedMemory, WrongFrees,
-    };
+    use crate::memory::{CaseMemory, EngineMemory, MemoryPhase, ProcessSource, TracedMemory, WrongFrees};
 
     const MIB: u64 = 1 << 20;
 

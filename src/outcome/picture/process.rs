@@ -7,7 +7,7 @@ use crate::summarize::Summary;
 /// So many processes of an arm are drawn over time; a screen has no room for more.
 pub const MOST_PROCESSES: usize = 60;
 /// Buckets over time that all processes of an arm share.
-const BUCKETS: usize = 120;
+const BUCKETS: usize = 80;
 /// What each gets at least, where there are many.
 const LEAST_BUCKETS: usize = 4;
 

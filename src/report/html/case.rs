@@ -101,7 +101,11 @@ pub fn measured(case: &mut PageCase, detail: &CaseDetail, paired: bool) {
     case.table("Numbers, over processes, with 95 % intervals", columns.collect(), numbers(&figures));
     if let Some(memory) = &detail.memory {
         let (columns, rows) = phases::rows(memory);
-        case.table("Memory at its most, and of the process at the end of each phase", columns, rows);
+        case.table(
+            "Memory: the most that was traced, and the process at the end of each phase",
+            columns,
+            rows,
+        );
     }
     case.draw(figure::all(detail, paired));
 }

@@ -18,8 +18,12 @@ pub fn clocks(detail: &CaseDetail) -> Option<Drawn> {
     let said = |case: &'_ CaseRecord| -> Vec<Option<(f64, f64)>> {
         case.processes.iter().map(|p| clock(p.gpu.as_ref()?)).collect()
     };
-    let all: Vec<f64> =
-        arms.iter().flat_map(|(_, case)| said(case)).flatten().flat_map(|(start, end)| [start, end]).collect();
+    let all: Vec<f64> = arms
+        .iter()
+        .flat_map(|(_, case)| said(case))
+        .flatten()
+        .flat_map(|(start, end)| [start, end])
+        .collect();
     all.first()?;
     let gpus = || arms.iter().flat_map(|(_, case)| &case.processes).filter_map(|p| p.gpu.as_ref());
     let highest = gpus().filter_map(|gpu| gpu.max_sm_mhz).reduce(f64::max);
@@ -32,7 +36,8 @@ pub fn clocks(detail: &CaseDetail) -> Option<Drawn> {
         let clocks = said(case);
         let x = |i: usize| beside(i, slot, *arm, arms.len());
         let placed = || clocks.iter().enumerate().filter_map(|(i, c)| Some((x(i), (*c)?)));
-        let moves = placed().map(|(x, (start, end))| [(x, y.at(start)), (x, y.at(end))]);
+        let moved = placed().filter(|(_, (start, end))| start != end);
+        let moves = moved.map(|(x, (start, end))| [(x, y.at(start)), (x, y.at(end))]);
         svg.paths(&format!("{} w", class(*arm)), moves, false);
         svg.dots(class(*arm), placed().map(|(x, (_, end))| (x, y.at(end))));
     }

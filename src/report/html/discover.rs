@@ -22,7 +22,11 @@ const COLUMNS: [(&str, bool); 6] = [
 pub fn discover(found: &Discovered, details: &Details) -> Result<String> {
     let record: &Record = &found.record;
     let winners = found.grids.iter().filter(|e| e.ranking.winner.is_some()).count();
-    let headline = format!("{} searched, {} within the budget", plural(found.grids.len(), "grid"), plural(winners, "winner"));
+    let headline = format!(
+        "{} searched, {} within the budget",
+        plural(found.grids.len(), "grid"),
+        plural(winners, "winner")
+    );
     let cases = found.grids.iter().map(|explored| of_grid(explored, details)).collect();
     let mut view = View::new("Operating points: latency against throughput", &headline, &COLUMNS, cases);
     view.fact("measured", &date(record.created_s));

@@ -41,7 +41,12 @@ pub fn of_grid(explored: &Explored, tail: &str) -> Option<Drawn> {
     drawn(dots, winner, trials.budget, &format!("{tail} latency"))
 }
 
-fn drawn(mut dots: Vec<GridDot>, chosen: Option<Cell>, budget: Option<Budget>, latency: &str) -> Option<Drawn> {
+fn drawn(
+    mut dots: Vec<GridDot>,
+    chosen: Option<Cell>,
+    budget: Option<Budget>,
+    latency: &str,
+) -> Option<Drawn> {
     let title = "Latency and throughput of the grid";
     dots.sort_by(|a, b| a.tail_ns.total_cmp(&b.tail_ns));
     let (first, last) = (dots.first()?.tail_ns, dots.last()?.tail_ns);
@@ -62,7 +67,8 @@ fn drawn(mut dots: Vec<GridDot>, chosen: Option<Cell>, budget: Option<Budget>, l
     svg.dots("h", dots.iter().filter(|d| d.front).map(place));
     svg.dots("big h", dots.iter().filter(|d| Some(d.cell) == chosen).map(place));
     let within = budget.map_or_else(String::new, |b| format!("; dashed: the budget of {}", plain_time(b)));
-    let chosen = chosen.map_or_else(String::new, |cell| format!("; the large dot was chosen: {}", cell.words()));
+    let chosen =
+        chosen.map_or_else(String::new, |cell| format!("; the large dot was chosen: {}", cell.words()));
     Some(Drawn {
         title,
         legend: vec![(1, "the front".into()), (0, "other cells".into())],

@@ -9,11 +9,9 @@ use crate::report::layers::{gained, kind, names, signed, times};
 use crate::units::{plural, share};
 
 /// Layers that are drawn; the others come to one number.
-const SHOWN: usize = 8;
-/// Height of a layer: its name, and below it its bars with their numbers.
-const ROW: f64 = 31.0;
+const SHOWN: usize = 6;
 /// Where the longest bar ends; the numbers need the rest.
-const LONGEST: f64 = 150.0;
+const LONGEST: f64 = 116.0;
 /// Letters that fit into the width of a picture, whatever the font.
 const LETTERS: usize = 58;
 
@@ -80,7 +78,7 @@ fn compared(found: &Attribution) -> Drawn {
         let side = |there, said| if there { said } else { "–".to_owned() };
         BarRow {
             name,
-            said: format!("{} → {}  {change}{range}", side(base, base_said), side(head, head_said)),
+            said: format!("{} → {}  {change} {range}", side(base, base_said), side(head, head_said)),
             ns: [base.then_some(time.base_ns), head.then_some(time.head_ns)],
         }
     };
@@ -101,7 +99,7 @@ fn compared(found: &Attribution) -> Drawn {
         title,
         legend: [base, head].iter().enumerate().map(|(arm, said)| key(arm, 2, said)).collect(),
         caption: format!(
-            "the largest change first; together they are the change of {whole}: {change}{range}; {} of {} that compute are in both{tactics}",
+            "the largest change first; together they are the change of {whole}: {change} {range}; {} of {} that compute are in both{tactics}",
             found.aligned,
             plural(found.computing, "layer"),
         ),
@@ -118,31 +116,38 @@ fn named(name: &str, remark: &str) -> String {
 }
 
 fn cut(text: &str, letters: usize) -> String {
-    match text.char_indices().nth(letters) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text.to_owned(),
+    match text.chars().count() > letters {
+        true => text.chars().take(letters - 1).collect::<String>().trim_end().to_owned() + "…",
+        false => text.to_owned(),
     }
 }
 
-/// Names, bars of both arms, numbers.
+/// Names, bars of both arms, numbers. What has no bar has one line for both texts.
 fn bars(rows: &[BarRow], label: &str) -> String {
-    let longest = rows.iter().flat_map(|row| row.ns).flatten().max().unwrap_or(1).max(1) as f64;
-    let arms = if rows.iter().any(|row| row.ns[0].is_some()) { 2 } else { 1 };
-    let height = 10.0 / f64::from(arms);
-    let mut svg = Svg::new(rows.len() as f64 * ROW + 2.0);
+    // What is negative, as a residual may be, has no length.
+    let length = |row: &BarRow, arm: usize| row.ns[arm].filter(|ns| *ns > 0).map(|ns| ns as f64);
+    let lengths = || rows.iter().flat_map(|row| [length(row, 0), length(row, 1)]).flatten();
+    let longest = lengths().fold(1.0, f64::max);
+    let both = rows.iter().any(|row| row.ns[0].is_some());
+    let thick = if both { 5.0 } else { 10.0 };
+    let mut bottom = 0.0;
+    let place = |row: &BarRow| {
+        let top = bottom;
+        let said = if length(row, 0).or(length(row, 1)).is_some() { top + 24.0 } else { top + 11.0 };
+        bottom = said + 7.0;
+        (top, said)
+    };
+    let places: Vec<(f64, f64)> = rows.iter().map(place).collect();
+    let mut svg = Svg::new(bottom);
     for (arm, class) in ["b k", "h k"].into_iter().enumerate() {
-        let bar = |(i, row): (usize, &BarRow)| {
-            // What is negative, as a residual may be, has no length.
-            let end = LONGEST * row.ns[arm].filter(|ns| *ns > 0)? as f64 / longest;
-            let top = i as f64 * ROW + 15.0 + if arms > 1 { arm as f64 * height } else { 0.0 };
-            Some([(0.0, top), (end, top), (end, top + height), (0.0, top + height)])
+        let bar = |(row, (top, _)): (&BarRow, &(f64, f64))| {
+            let end = LONGEST * length(row, arm)? / longest;
+            let top = top + 15.0 + if both { arm as f64 * thick } else { 0.0 };
+            Some([(0.0, top), (end, top), (end, top + thick), (0.0, top + thick)])
         };
-        svg.paths(class, rows.iter().enumerate().filter_map(bar), true);
+        svg.paths(class, rows.iter().zip(&places).filter_map(bar), true);
     }
-    for (i, row) in rows.iter().enumerate() {
-        let top = i as f64 * ROW;
-        svg.text("", (0.0, top + 11.0), &row.name);
-        svg.text("e", (WIDTH, top + 24.0), &row.said);
-    }
+    svg.texts("n", rows.iter().zip(&places).map(|(row, (top, _))| ((0.0, top + 11.0), &row.name)));
+    svg.texts("e", rows.iter().zip(&places).map(|(row, (_, said))| ((WIDTH, *said), &row.said)));
     svg.finish(label)
 }

@@ -54,9 +54,8 @@ fn of_row(row: &MemoryRow, detail: Option<&CaseDetail>) -> PageCase {
         (None, None, Some(_)) if memory.judged_bytes().is_some() => ("within the budget", Tone::Good),
         (None, None, _) => ("measured", Tone::Calm),
     };
-    let number = |label, value: Option<u64>| {
-        TableCell::number(label, value.map(|n| n as f64), |n| bytes(n as u64))
-    };
+    let number =
+        |label, value: Option<u64>| TableCell::number(label, value.map(|n| n as f64), |n| bytes(n as u64));
     let cells = vec![
         TableCell::case(&row.id),
         number("traced peak", memory.run.traced_peak()),

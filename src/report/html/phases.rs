@@ -18,8 +18,8 @@ pub fn rows(detail: &MemoryDetail) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let arms = arms(detail);
     let mut columns = vec!["phase"];
     let of_arm: &[[&'static str; 2]; 2] = match arms.len() {
-        1 => &[["traced peak", "process"]; 2],
-        _ => &[["base traced peak", "base process"], ["head traced peak", "head process"]],
+        1 => &[["most traced", "process"]; 2],
+        _ => &[["base most", "base process"], ["head most", "head process"]],
     };
     columns.extend(arms.iter().flat_map(|(arm, _)| of_arm[*arm]));
     let row = |phase: MemoryPhase| {
@@ -54,9 +54,8 @@ fn of_phase(memory: &CaseMemory, phase: MemoryPhase) -> Option<&PhaseMemory> {
 fn slots(svg: &mut Svg, phases: &[MemoryPhase]) -> f64 {
     let slot = (RIGHT - LEFT) / phases.len().max(1) as f64;
     svg.line("a", (LEFT, FOOT), (RIGHT, FOOT));
-    for (i, phase) in phases.iter().enumerate() {
-        svg.text("m", (LEFT + (i as f64 + 0.5) * slot, FOOT + 15.0), phase.word());
-    }
+    let middle = |i: usize| LEFT + (i as f64 + 0.5) * slot;
+    svg.texts("m", phases.iter().enumerate().map(|(i, phase)| ((middle(i), FOOT + 15.0), phase.word())));
     slot
 }
 
@@ -89,18 +88,21 @@ fn peaks(detail: &MemoryDetail) -> Option<Drawn> {
             (format!("{} f", class(*arm)), &process as &dyn Fn(&MemoryArm, MemoryPhase) -> Option<f64>),
             (format!("{} k", class(*arm)), &traced),
         ] {
-            let bars = phases.iter().enumerate().filter_map(|(i, phase)| Some(bar(i, bytes(found, *phase)?)));
+            let bars = phases
+                .iter()
+                .enumerate()
+                .filter_map(|(i, phase)| Some(bar(i, bytes(found, *phase).filter(|bytes| *bytes > 0.0)?)));
             svg.paths(&class, bars, true);
         }
     }
     if let Some(budget) = budget {
         svg.line("a d", (LEFT, y.at(budget)), (RIGHT, y.at(budget)));
     }
-    let judged = |(arm, found): &(usize, &MemoryArm)| {
-        key(*arm, arms.len(), &size(found.memory.judged_bytes()))
-    };
+    let judged =
+        |(arm, found): &(usize, &MemoryArm)| key(*arm, arms.len(), &size(found.memory.judged_bytes()));
     let source = arms.iter().rev().find_map(|(_, arm)| arm.memory.run.source);
-    let source = source.map_or_else(String::new, |s| format!("; outline: {}", s.words()));
+    let source = source
+        .map_or_else(String::new, |s| format!("; outline: {}", s.words().trim_start_matches("process: ")));
     let budget = detail.budget.map_or_else(String::new, |b| format!("; budget: {}", bytes(b)));
     Some(Drawn {
         title,
@@ -146,7 +148,9 @@ fn over_time(detail: &MemoryDetail) -> Option<Drawn> {
     Some(Drawn {
         title,
         legend: drawn.iter().filter(|_| drawn.len() > 1).map(|(arm, _)| key(*arm, 2, "")).collect(),
-        caption: format!("what the library had allocated through us; every phase has the same width, however long it took{missing}"),
+        caption: format!(
+            "what the library had allocated through us; every phase has the same width, however long it took{missing}"
+        ),
         svg: svg.finish(title),
     })
 }

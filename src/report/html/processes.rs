@@ -67,8 +67,7 @@ fn said(metric: Metric, figure: Option<Figure>) -> String {
 /// The numbers of processes below the axis, as many as there is room for.
 pub fn numbered(svg: &mut Svg, n: usize, slot: f64) {
     svg.line("a", (LEFT, FOOT), (RIGHT, FOOT));
-    let every = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|k| *k as f64 * slot >= 24.0).unwrap_or(n.max(1));
-    for i in (0..n).filter(|i| *i == 0 && every > 1 || (i + 1) % every == 0) {
-        svg.text("m", (LEFT + (i as f64 + 0.5) * slot, FOOT + 15.0), &(i + 1).to_string());
-    }
+    let every = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|k| *k as f64 * slot >= 30.0).unwrap_or(n.max(1));
+    let said = (0..n).filter(|i| *i == 0 && every > 1 || (i + 1) % every == 0);
+    svg.texts("m", said.map(|i| ((LEFT + (i as f64 + 0.5) * slot, FOOT + 15.0), (i + 1).to_string())));
 }

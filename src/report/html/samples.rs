@@ -90,7 +90,12 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
     for (i, (arm, samples)) in arms.iter().enumerate() {
         let top = TOP + i as f64 * panel;
         let y = AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
-        svg.y_axis(&y, AxisUnit::Time);
+        // The other panels have the same unit.
+        if i == 0 {
+            svg.y_axis(&y, AxisUnit::Time)
+        } else {
+            let _ = svg.y_numbers(&y, AxisUnit::Time);
+        }
         let drawn: Vec<&SampledProcess> =
             samples.processes.iter().filter(|p| !p.envelope.is_empty()).collect();
         traces(&mut svg, class(*arm), &drawn, &y);
@@ -99,9 +104,11 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
         }
     }
     svg.text("m", ((LEFT + RIGHT) / 2.0, height - 6.0), "processes in the order of measuring →");
-    let any = |frac: fn(&SampledProcess) -> f64| arms.iter().flat_map(|(_, s)| &s.processes).any(|p| frac(p) > 0.0);
+    let any =
+        |frac: fn(&SampledProcess) -> f64| arms.iter().flat_map(|(_, s)| &s.processes).any(|p| frac(p) > 0.0);
     let warm = if any(|p| p.warm_frac) { "; shaded: warming up" } else { "" };
-    let cold = if any(|p| p.cold_frac) { "; orange: a cold start; no number counts what is shaded" } else { "" };
+    let cold =
+        if any(|p| p.cold_frac) { "; orange: a cold start; no number counts what is shaded" } else { "" };
     Drawn {
         title,
         legend: Vec::new(),
@@ -119,7 +126,7 @@ fn traces(svg: &mut Svg, class: &str, processes: &[&SampledProcess], y: &AxisSca
         let shaded = processes.iter().enumerate().filter(move |(_, p)| to(p) > from(p));
         shaded.map(move |(at, p)| {
             let [from, to] = [from(p), to(p)].map(|frac| left(at) + width * frac);
-            [(from, y.from), (to, y.from), (to, y.to), (from, y.to)]
+            [(from, y.from), (to, y.from), (to, y.to), (from, y.to)].map(rough)
         })
     };
     svg.paths("warm", shade(|_| 0.0, |p| p.warm_frac), true);
@@ -131,10 +138,15 @@ fn traces(svg: &mut Svg, class: &str, processes: &[&SampledProcess], y: &AxisSca
     };
     let band = |at: (usize, &&SampledProcess)| {
         let back = line(at, |e| e.min_ns as f64).into_iter().rev();
-        line(at, |e| e.max_ns as f64).into_iter().chain(back)
+        line(at, |e| e.max_ns as f64).into_iter().chain(back).map(rough)
     };
     svg.paths(&format!("{class} i"), processes.iter().enumerate().map(band), true);
     svg.paths(&format!("{class} w"), processes.iter().enumerate().map(|at| line(at, |e| e.median_ns)), false);
+}
+
+/// Areas need not be more exact: they are most of a page.
+fn rough((x, y): (f64, f64)) -> (f64, f64) {
+    (x.round(), y.round())
 }
 
 /// The ends of an interval, or twice the only number.
