@@ -40,6 +40,11 @@ pub mod verdicts {
     #![doc = include_str!("guide/verdicts.md")]
 }
 
+/// One HTML file with tables and pictures.
+pub mod report {
+    #![doc = include_str!("guide/report.md")]
+}
+
 /// Throughput at a fixed maximum latency.
 pub mod capacity {
     #![doc = include_str!("guide/capacity.md")]

@@ -78,6 +78,8 @@ fn measure(
     let outputs = checks.check(&warm)?;
     outputs::keep(&warm, job.outputs.as_deref())?;
     let found = passes(&mut opened, job, (since, wanted_ns), tell)?;
+    // Not before: writing takes time, in which a GPU would cool down.
+    gpu::write_beside(&job.warm_up_samples, &warm_up.latencies)?;
     let at_last = answer_now(&mut opened, "after measuring")?;
     checks.check(&at_last)?;
     let notes = [(&at_first, &warm), (&warm, &at_last)];
@@ -85,7 +87,7 @@ fn measure(
         notes: notes.into_iter().filter_map(|(early, late)| checks.difference(early, late)).collect(),
         load_ns: opened.load_ns,
         first_ns,
-        warm_up_requests: warm_up.requests,
+        warm_up_requests: warm_up.latencies.len() as u64,
         warm_up_ns: warm_up.ns,
         steady: warm_up.steady,
         requests: found.answered.requests,
@@ -155,7 +157,7 @@ type Time = (Instant, u64);
 
 /// How long the closed loop will take, judged by the requests of the warm-up.
 fn wanted_ns(job: &MeasureJob, warm_up: &WarmUp) -> u64 {
-    let a_request = warm_up.ns as f64 / warm_up.requests.max(1) as f64;
+    let a_request = warm_up.ns as f64 / warm_up.latencies.len().max(1) as f64;
     let requests_ns = (a_request * job.least_requests as f64) as u64;
     requests_ns.min(job.most_ns).max(job.measure_ns)
 }

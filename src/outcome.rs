@@ -19,14 +19,14 @@ mod tally;
 pub use added::{Added, AddedBy, AddedWhat};
 pub use bound::Bound;
 pub use check::{Checked, Counts, Gap, OnMissing, Row, RowOrigin, SettingChanged};
-pub use detail::CaseDetail;
+pub use detail::{CaseDetail, LayerDetail};
 pub use event::Event;
 pub use figures::{
     BudgetAnswer, BudgetResult, CONFIDENCE, CapacityFigures, CapacityPoint, Cliff, FewRequests, Figure,
     Figures, GpuFigures, NoRate,
 };
 pub use grid::{Discovered, Dropped, Explored};
-pub use memory::{MemoryOutcome, MemoryRow};
+pub use memory::{MemoryArm, MemoryDetail, MemoryMoment, MemoryOutcome, MemoryPicture, MemoryRow};
 pub use picture::{
     ArmValues, CasePicture, Envelope, LatencyAxis, MOST_PROCESSES, ProcessValues, SampledArm, SampledProcess,
 };

@@ -6,6 +6,7 @@ use super::args::MessageFormat;
 use super::cases::{SessionArgs, ensure_unique_ids};
 use super::exit::Exit;
 use super::history::{locale_glyphs, size};
+use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown};
@@ -16,11 +17,11 @@ use crate::error::{Failure, Result};
 use crate::message::{DiscoverFinished, Message};
 use crate::outcome::{Discovered, Event, Explored};
 use crate::printable;
-use crate::report::{self, json};
+use crate::report::{self, html, json};
 use crate::session::discover::discover;
-use crate::session::{Setup, host, machine_of};
+use crate::session::{Setup, details, host, machine_of};
 use clap::Args;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Search the operating point with the most throughput within the budget, and pin it
@@ -33,17 +34,21 @@ use std::path::{Path, PathBuf};
 /// wins later is said, and fails nothing.
 #[derive(Args)]
 pub struct DiscoverArgs {
+    /// Write the grids as one HTML page with pictures, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    // Last: its headings would go on.
     #[command(flatten)]
     session: SessionArgs,
 }
 
 /// Runs the verb.
 pub fn run(args: &DiscoverArgs, manifest: Option<&Path>) -> Result<Exit> {
-    search(&args.session, manifest)
+    search(&args.session, args.html.as_deref(), manifest)
 }
 
-/// What both ways to ask for a search come to.
-pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
+/// What both ways to ask for a search come to; `page` is the file for a page of it.
+pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
     let (grids, known) = select(asked, &project)?;
     if asked.list {
@@ -66,7 +71,12 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;
     show.done();
-    finish(asked, &project, &mut found, &known)
+    let exit = finish(asked, &project, &mut found, &known)?;
+    if let Some(path) = page {
+        let details = details::of_record(&project.folders, &found.record, &BTreeMap::new(), &|_| None);
+        write_page(path, &html::discover(&found, &details)?)?;
+    }
+    Ok(exit)
 }
 
 /// The grids that are asked for, and the ids of all configured cases.

@@ -3,6 +3,7 @@
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
+use super::html::write_page;
 use super::show::Show;
 use super::{note, now_s, out_message, project, shown};
 use crate::case::Case;
@@ -13,12 +14,12 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::memory::wire::MemoryRecord;
 use crate::message::{MemoryFinished, Message};
 use crate::outcome::{Event, MemoryOutcome, Tally};
-use crate::report::json;
+use crate::report::{html, json};
 use crate::session::check::{Arms, Asked, Between, find_arms};
 use crate::session::memory::{MemoryBase, MemoryPlan, REQUESTS, memory, read_record};
-use crate::session::{Events, Setup, machine_of};
+use crate::session::{Events, Setup, details, machine_of};
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Tell what memory each case takes, phase by phase, and what leaks; nothing is timed
 ///
@@ -41,6 +42,9 @@ pub struct MemoryArgs {
     /// Requests of each stream
     #[arg(long, value_name = "N", default_value_t = REQUESTS, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     requests: u64,
+    /// Write what was found as one HTML page with pictures, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     message_format: MessageFormat,
@@ -63,9 +67,14 @@ pub fn run(args: &MemoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let plan = MemoryPlan { requests: args.requests, trace_build: args.trace_build };
-    let outcome = memory(&setup, &cases, plan, &base)?;
+    let mut outcome = memory(&setup, &cases, plan, &base)?;
     show.done();
-    Ok(finish(args, outcome))
+    let exit = finish(args, &mut outcome);
+    if let Some(path) = &args.html {
+        let details = details::of_memory(&project.folders, setup.now_s, &outcome);
+        write_page(path, &html::memory(&outcome, &details)?)?;
+    }
+    Ok(exit)
 }
 
 /// The cases, and what they are compared with.
@@ -105,7 +114,7 @@ fn same_device(name: &str, record: &MemoryRecord, device: &Device) -> Result<()>
 }
 
 /// Where the record is, and the exit code.
-fn finish(args: &MemoryArgs, mut outcome: MemoryOutcome) -> Exit {
+fn finish(args: &MemoryArgs, outcome: &mut MemoryOutcome) -> Exit {
     let tally = Tally {
         measured: outcome.rows.len(),
         failed: outcome.failed.len(),
@@ -131,7 +140,7 @@ fn finish(args: &MemoryArgs, mut outcome: MemoryOutcome) -> Exit {
     }
     out_message(&Message::MemoryFinished(MemoryFinished {
         record: record.as_deref().map(json::path),
-        base: outcome.base,
+        base: outcome.base.clone(),
         measured: tally.measured,
         failed: tally.failed,
         over_budget: tally.regressed,

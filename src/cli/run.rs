@@ -48,7 +48,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit", "html"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit"])]
     discover: bool,
     // Last: its headings would go on.
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub struct RunArgs {
 /// Runs the verb.
 pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     if args.discover {
-        return discover::search(&args.session, manifest);
+        return discover::search(&args.session, args.html.as_deref(), manifest);
     }
     if args.session.grid.any() {
         return Err(Failure::usage("--grid and --write are options of a search")

@@ -7,6 +7,7 @@ use crate::error::{Failure, Result};
 use crate::measured::GpuTimes;
 use crate::stats::median_by;
 use crate::tensor::write_samples;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The whole pass. Returns the medians of each part, and leaves the compute times in a file; `None` where there is no
@@ -15,7 +16,7 @@ pub(super) fn measure(streams: &mut [Box<dyn Stream>], job: &MeasureJob) -> Resu
     let times = one_by_one(streams, job.measure_ns)?;
     if !times.is_empty() {
         // Shorter than the events resolve is not nothing: a zero would have no logarithm.
-        write_gpu_samples(job, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())?;
+        write_beside(&job.gpu_samples, &times.iter().map(|t| t.compute_ns.max(1)).collect::<Vec<_>>())?;
     }
     Ok(median_times(&times))
 }
@@ -46,11 +47,15 @@ fn median_times(times: &[GpuTimes]) -> Option<GpuTimes> {
     })
 }
 
-pub(super) fn write_gpu_samples(job: &MeasureJob, compute: &[u64]) -> Result<()> {
-    if let Some(folder) = job.gpu_samples.parent() {
+/// Writes latencies that are not those of the pass by the host's clock; nothing where there are none.
+pub(super) fn write_beside(path: &Path, latencies: &[u64]) -> Result<()> {
+    if latencies.is_empty() {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     }
-    write_samples(&job.gpu_samples, compute)
+    write_samples(path, latencies)
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct MeasureJob {
     pub outputs: Option<PathBuf>,
     /// Where the GPU's compute times go, if it times requests.
     pub gpu_samples: PathBuf,
+    /// Where the latencies of the warm-up go, which no number counts, and pictures show.
+    pub warm_up_samples: PathBuf,
 }
 
 /// One way to look at the same requests. Each pass offers requests of its own, so that none disturbs another.

@@ -64,7 +64,7 @@ pub fn run(job: &ProfileJob, tell: &mut dyn Tell) -> Result<ProfiledRun> {
     let streams = opened.streams.len() as u64;
     Ok(ProfiledRun {
         requests: job.requests * streams,
-        warm_up_requests: warm_up.requests,
+        warm_up_requests: warm_up.latencies.len() as u64,
         captured_in_profile: late,
     })
 }

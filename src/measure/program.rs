@@ -1,6 +1,6 @@
 //! Measures a backend that is a program and times its own requests.
 
-use super::gpu::write_gpu_samples;
+use super::gpu::write_beside;
 use super::job::MeasureJob;
 use crate::backend::{Program, ProgramRun};
 use crate::device;
@@ -31,9 +31,8 @@ pub(super) fn measure(
         scratch: job.samples.parent().unwrap_or(Path::new(".")),
     })?;
     write_samples(&job.samples, &m.latencies)?;
-    if !m.compute.is_empty() {
-        write_gpu_samples(job, &m.compute)?;
-    }
+    write_beside(&job.gpu_samples, &m.compute)?;
+    write_beside(&job.warm_up_samples, &m.warm_up)?;
     Ok(Measured {
         layers: None,
         load_ns: m.load_ns,

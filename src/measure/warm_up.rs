@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 const WARM_UP_LIMIT: u32 = 5;
 
 pub(super) struct WarmUp {
-    /// How many requests it took.
-    pub requests: u64,
+    /// Its requests in the order in which they ended, in nanoseconds.
+    pub latencies: Vec<u64>,
     /// How long it took, in nanoseconds.
     pub ns: u64,
     /// Whether latencies became steady before the time limit.
@@ -21,17 +21,15 @@ pub(super) struct WarmUp {
 
 /// Runs at least `least` and until latencies are steady, at most [`WARM_UP_LIMIT`] times as long.
 pub(super) fn warm_up(streams: &mut [Box<dyn Stream>], depth: u64, least: Duration) -> Result<WarmUp> {
-    let mut warm = WarmUp { requests: 0, ns: 0, steady: least.is_zero() };
-    let mut latencies = Vec::new();
+    let mut warm = WarmUp { latencies: Vec::new(), ns: 0, steady: least.is_zero() };
     let start = Instant::now();
     for _ in 0..WARM_UP_LIMIT {
         if warm.steady {
             break;
         }
-        latencies.extend(in_time_order(phase(streams, depth, least)?));
-        warm.steady = steady::is_steady(&latencies);
+        warm.latencies.extend(in_time_order(phase(streams, depth, least)?));
+        warm.steady = steady::is_steady(&warm.latencies);
     }
-    warm.requests = latencies.len() as u64;
     warm.ns = nanos(start.elapsed());
     Ok(warm)
 }

@@ -1,6 +1,6 @@
 //! The result of a check: a row per case of either arm, and notes beside the rows.
 
-use super::Added;
+use super::{Added, MemoryRow};
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, NotComparable, Verdict};
 use crate::error::Failure;
@@ -113,6 +113,8 @@ pub struct Row {
     pub gap_accepted: Option<AcceptanceStatus>,
     /// What its layers contribute to the change, where they were measured.
     pub explained: Option<Attribution>,
+    /// What base and head have of memory, where a budget of it was held.
+    pub memory: Option<Box<MemoryRow>>,
 }
 
 impl Row {
@@ -126,6 +128,7 @@ impl Row {
             accepted: None,
             gap_accepted: None,
             explained: None,
+            memory: None,
         }
     }
 

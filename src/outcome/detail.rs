@@ -1,7 +1,8 @@
 //! What a page shows of a case beside its verdict.
 
-use super::CasePicture;
+use super::{CasePicture, MemoryDetail};
 use crate::history::Series;
+use crate::layers::{Attribution, Breakdown};
 use crate::record::CaseRecord;
 
 /// One case in full.
@@ -11,6 +12,19 @@ pub struct CaseDetail {
     pub arms: [Option<CaseRecord>; 2],
     /// What there is to draw of its processes.
     pub picture: Option<CasePicture>,
+    /// What its layers take, where that was measured and is still here.
+    pub layers: Option<LayerDetail>,
+    /// What it has of memory, where a memory run was made.
+    pub memory: Option<MemoryDetail>,
     /// The case over all stored records, where that was asked for.
     pub series: Option<Series>,
+}
+
+/// The layers of a case.
+#[derive(Clone, Debug)]
+pub enum LayerDetail {
+    /// Of head alone.
+    Alone(Breakdown),
+    /// Of head against base.
+    Compared(Attribution),
 }

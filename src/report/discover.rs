@@ -26,12 +26,14 @@ pub fn text(explored: &Explored, size: Size, glyphs: Glyphs, verbose: bool) -> S
     }
     out += &table(explored, glyphs, verbose);
     out += &others(explored, verbose);
-    out += &conclusion(explored);
+    for (colour, words, rest) in conclusion(explored) {
+        let _ = writeln!(out, "{}{rest}", paint(colour, &words));
+    }
     if glyphs == Glyphs::Ascii { super::history::ascii(&out).replace('×', "x") } else { out }
 }
 
 /// `p99`.
-fn tail_name(explored: &Explored) -> String {
+pub(super) fn tail_name(explored: &Explored) -> String {
     format!("p{}", share(tail_quantile(explored.trials.budget)).trim_end_matches('%'))
 }
 
@@ -157,7 +159,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
 }
 
 /// What a row is.
-fn remark(explored: &Explored, index: usize) -> String {
+pub(super) fn remark(explored: &Explored, index: usize) -> String {
     let entry = &explored.trials.entries[index];
     let within = explored.trials.over_frac(index).is_none_or(|over| over <= 0.0);
     let batches = explored.grid.axes.batch.len() > 1;
@@ -196,8 +198,8 @@ fn others(explored: &Explored, verbose: bool) -> String {
     out
 }
 
-/// The winner, or why there is none.
-fn conclusion(explored: &Explored) -> String {
+/// The winner, or why there is none: the colour of the first words, those, and the rest.
+pub(super) fn conclusion(explored: &Explored) -> Vec<(&'static str, String, String)> {
     let Explored { trials, ranking, .. } = explored;
     let tail = tail_name(explored);
     let numbers = |index: usize| {
@@ -206,28 +208,26 @@ fn conclusion(explored: &Explored) -> String {
             format!("{}, {tail} {}", rate(s.inferences_per_s), time(s.tail_ns(trials.budget)))
         })
     };
-    let mut out = match (ranking.winner, ranking.nearest) {
-        (Some(winner), _) => {
-            let words = trials.entries[winner].cell.words();
-            format!("{GREEN}winner:{RESET} {BOLD}{words}{RESET}: {}\n", numbers(winner))
+    let words = |index: usize| trials.entries[index].cell.words();
+    let (colour, first, rest) = match (ranking.winner, ranking.nearest) {
+        (Some(winner), _) => (GREEN, format!("winner: {}", words(winner)), format!(": {}", numbers(winner))),
+        (None, Some((index, over))) => {
+            let over = change(over);
+            let over = over.trim_start_matches('+');
+            let rest = format!(" nearest: {}: {}, {over} over", words(index), numbers(index));
+            (RED, "no cell is within the budget;".to_owned(), rest)
         }
-        (None, Some((index, over))) => format!(
-            "{RED}no cell is within the budget;{RESET} nearest: {}: {}, {} over\n",
-            trials.entries[index].cell.words(),
-            numbers(index),
-            change(over).trim_start_matches('+')
-        ),
-        _ if explored.all_failed() => {
-            format!("{RED}no cell could be built and measured{RESET}\n")
-        }
-        _ => format!(
-            "{YELLOW}no winner without a budget{RESET}: the front is what can be had; a max-latency (--max-latency 5ms) makes one of them the winner\n"
+        _ if explored.all_failed() => (RED, "no cell could be built and measured".to_owned(), String::new()),
+        _ => (
+            YELLOW,
+            "no winner without a budget".to_owned(),
+            ": the front is what can be had; a max-latency (--max-latency 5ms) makes one of them the winner"
+                .to_owned(),
         ),
     };
-    for (id, text) in &explored.moved {
-        let _ = writeln!(out, "{DIM}{}: {}{RESET}", line(id), line(text));
-    }
-    out
+    let moved =
+        explored.moved.iter().map(|(id, text)| (DIM, format!("{}: {}", line(id), line(text)), String::new()));
+    std::iter::once((colour, first, rest)).chain(moved).collect()
 }
 
 /// Where a cell is, for machines.

@@ -6,8 +6,13 @@
 mod capacity;
 mod case;
 mod check;
+mod clocks;
+mod discover;
 mod figure;
 mod grid;
+mod layers;
+mod memory;
+mod phases;
 mod processes;
 mod record;
 mod samples;
@@ -17,6 +22,8 @@ mod svg;
 mod view;
 
 pub use check::check;
+pub use discover::discover;
+pub use memory::memory;
 pub use record::record;
 
 use crate::error::{Failure, FailureKind, Result};

@@ -52,7 +52,7 @@ fn table(found: &Breakdown, rows: &[&LayerRow], roofline: bool) -> String {
 }
 
 /// What TensorRT calls it, and what is special about it.
-fn kind(row: &LayerRow) -> String {
+pub(super) fn kind(row: &LayerRow) -> String {
     let mut words = vec![row.layer.kind.clone()];
     words.extend(role_word(row.layer.role).map(str::to_owned));
     words.extend((row.layer.stream > 0).then(|| format!("stream {}", row.layer.stream)));
@@ -203,18 +203,18 @@ fn aligned(found: &Attribution) -> String {
 }
 
 /// Change, its interval, base and head.
-fn times(time_ns: NsChange) -> [String; 4] {
+pub(super) fn times(time_ns: NsChange) -> [String; 4] {
     let range = time_ns.interval.map_or(String::new(), |i| format!("±{}", time((i.hi - i.lo) / 2.0)));
     [gained(time_ns.ns()), range, signed(time_ns.base_ns), signed(time_ns.head_ns)]
 }
 
 /// A difference of times with its sign.
-fn gained(ns: i64) -> String {
+pub(super) fn gained(ns: i64) -> String {
     if ns > 0 { format!("+{}", signed(ns)) } else { signed(ns) }
 }
 
 /// What the layers are called, and how they correspond.
-fn names(group: &GroupChange) -> String {
+pub(super) fn names(group: &GroupChange) -> String {
     let of = |layers: &[Layer]| layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
     let (base, head) = (of(&group.base), of(&group.head));
     match group.correspondence {

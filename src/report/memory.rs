@@ -1,7 +1,7 @@
 //! Shows what cases take of memory: a table per process, then what the engine says, what leaked, what differs. Pure.
 
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, paint, plain_table, table_text};
-use crate::memory::{MemoryDifference, PhaseMemory, ProcessMemory};
+use crate::memory::{Leak, MemoryDifference, PhaseMemory, ProcessMemory};
 use crate::message::{MemoryOfCase, Message};
 use crate::outcome::MemoryRow;
 use crate::printable::{line, row as row_of};
@@ -9,27 +9,40 @@ use crate::record::Unreal;
 use crate::units::{bytes, change, plural};
 use comfy_table::CellAlignment;
 
+/// A line, and its colour if it has one.
+type Said = (Option<&'static str>, String);
+
 /// The block of one case for people.
 pub fn text(row: &MemoryRow) -> String {
     let case = &row.memory;
     let mut out = format!("{BOLD}{}{RESET}  {}\n", line(&row.id), paint(DIM, &line(&case.library)));
-    let mut lines = Vec::new();
+    out += &case.build.as_ref().map_or_else(String::new, |build| indented(&table(build, "build")));
+    out += &indented(&table(&case.run, "run"));
     if case.of_test_library() {
-        lines.push(format!("{RED}{BOLD}NOT A REAL RESULT: {}{RESET}", Unreal::TestLibrary.words()));
+        out += &format!("  {RED}{BOLD}NOT A REAL RESULT: {}{RESET}\n", Unreal::TestLibrary.words());
     }
+    for (colour, text) in said(row) {
+        let text = colour.map_or_else(|| text.clone(), |colour| paint(colour, &text));
+        out += &format!("  {}\n", row_of(&text));
+    }
+    out
+}
+
+/// What there is to say beside the tables.
+pub(super) fn said(row: &MemoryRow) -> Vec<Said> {
+    let case = &row.memory;
+    let mut lines = Vec::new();
     if let Some(build) = &case.build {
-        out += &indented(&table(build, "build"));
         lines.extend(faults(build, "building: "));
         let untraced = "building: the library allocates nothing on a GPU through us here";
-        lines.extend(build.traced_peak().is_none().then(|| paint(DIM, untraced)));
+        lines.extend(build.traced_peak().is_none().then(|| (Some(DIM), untraced.to_owned())));
     }
-    out += &indented(&table(&case.run, "run"));
-    lines.extend(case.run.source.map(|source| paint(DIM, source.words())));
-    lines.push(engine_line(row));
+    lines.extend(case.run.source.map(|source| (Some(DIM), source.words().to_owned())));
+    lines.push((None, engine_line(row)));
     lines.extend(faults(&case.run, ""));
     lines.extend(budget_line(row));
     lines.extend(difference_lines(row));
-    out + &lines.iter().map(|line| format!("  {}\n", row_of(line))).collect::<String>()
+    lines
 }
 
 fn indented(table: &str) -> String {
@@ -46,8 +59,12 @@ fn table(process: &ProcessMemory, name: &str) -> String {
     table_text(&table)
 }
 
+/// Bytes in words, or a dash.
+pub(super) fn size(n: Option<u64>) -> String {
+    n.map_or_else(|| "–".to_owned(), bytes)
+}
+
 fn cells(phase: &PhaseMemory) -> [String; 6] {
-    let size = |n: Option<u64>| n.map_or_else(|| "–".to_owned(), bytes);
     let traced = phase.traced;
     [
         phase.phase.word().to_owned(),
@@ -73,62 +90,55 @@ fn engine_line(row: &MemoryRow) -> String {
 }
 
 /// What the library did wrong with its memory, and what is left out.
-fn faults(process: &ProcessMemory, lead: &str) -> Vec<String> {
-    let mut lines = Vec::new();
+fn faults(process: &ProcessMemory, lead: &str) -> Vec<Said> {
     let times = |n: u64, word: &str| plural(usize::try_from(n).unwrap_or(usize::MAX), word);
-    for leak in &process.leaks {
+    let leak = |leak: &Leak| {
         let what = times(leak.allocations, "allocation");
-        let phase = leak.phase.word();
-        lines
-            .push(paint(RED, &format!("{lead}leaked: {} in {what} of the phase {phase}", bytes(leak.bytes))));
-    }
-    if process.wrong_frees.twice > 0 {
-        let what = times(process.wrong_frees.twice, "double free");
-        lines.push(paint(RED, &format!("{lead}{what}: the library gave back memory that it had given back")));
-    }
-    if process.wrong_frees.unknown > 0 {
-        let what = times(process.wrong_frees.unknown, "free");
-        lines.push(paint(RED, &format!("{lead}{what} of memory that it never had")));
-    }
-    if process.refused > 0 {
-        let what = times(process.refused, "allocation");
-        lines.push(paint(YELLOW, &format!("{lead}{what} failed: there was not so much memory")));
-    }
-    if process.events_left_out > 0 {
-        let what = times(process.events_left_out, "event");
-        lines.push(paint(
-            DIM,
-            &format!("{lead}{what} are not in the file of events, and in every number here"),
-        ));
-    }
-    lines
+        (RED, format!("leaked: {} in {what} of the phase {}", bytes(leak.bytes), leak.phase.word()))
+    };
+    let counted = [
+        (
+            process.wrong_frees.twice,
+            RED,
+            "double free",
+            ": the library gave back memory that it had given back",
+        ),
+        (process.wrong_frees.unknown, RED, "free", " of memory that it never had"),
+        (process.refused, YELLOW, "allocation", " failed: there was not so much memory"),
+        (process.events_left_out, DIM, "event", " are not in the file of events, and in every number here"),
+    ];
+    let counted = counted.into_iter().filter(|(n, ..)| *n > 0);
+    let counted = counted.map(|(n, colour, word, what)| (colour, times(n, word) + what));
+    let all = process.leaks.iter().map(leak).chain(counted);
+    all.map(|(colour, text)| (Some(colour), format!("{lead}{text}"))).collect()
 }
 
-fn budget_line(row: &MemoryRow) -> Option<String> {
+fn budget_line(row: &MemoryRow) -> Option<Said> {
     let budget = row.budget?;
-    Some(match (&row.over, row.memory.judged_bytes()) {
-        (Some(over), _) => paint(RED, &format!("the budget is broken: {over}")),
-        (None, Some(has)) => paint(GREEN, &format!("within the budget: {} of {}", bytes(has), bytes(budget))),
-        (None, None) => paint(YELLOW, "max-memory is not held: nothing tells what memory it takes"),
-    })
+    let (colour, text) = match (&row.over, row.memory.judged_bytes()) {
+        (Some(over), _) => (RED, format!("the budget is broken: {over}")),
+        (None, Some(has)) => (GREEN, format!("within the budget: {} of {}", bytes(has), bytes(budget))),
+        (None, None) => (YELLOW, "max-memory is not held: nothing tells what memory it takes".to_owned()),
+    };
+    Some((Some(colour), text))
 }
 
-fn difference_lines(row: &MemoryRow) -> Vec<String> {
+fn difference_lines(row: &MemoryRow) -> Vec<Said> {
     match &row.differences {
         None => Vec::new(),
-        Some(all) if all.is_empty() => vec![paint(DIM, "the same as the base, to the byte")],
+        Some(all) if all.is_empty() => vec![(Some(DIM), "the same as the base, to the byte".to_owned())],
         Some(all) => all.iter().map(difference_line).collect(),
     }
 }
 
 /// `traced peak 1.0 MiB → 2.0 MiB (+1048576 bytes, +100.0%)`.
-fn difference_line(d: &MemoryDifference) -> String {
+fn difference_line(d: &MemoryDifference) -> Said {
     let (base, head) = (d.base_bytes, d.head_bytes);
     let (sign, by) = if head > base { ("+", head - base) } else { ("-", base - head) };
     let share =
         if base > 0 { format!(", {}", change(head as f64 / base as f64 - 1.0)) } else { String::new() };
     let text = format!("{} {} → {} ({sign}{by} bytes{share})", d.figure.word(), bytes(base), bytes(head));
-    paint(if head > base { YELLOW } else { GREEN }, &text)
+    (Some(if head > base { YELLOW } else { GREEN }), text)
 }
 
 /// The same for machines.
@@ -151,9 +161,7 @@ pub fn message(row: &MemoryRow) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{
-        CaseMemory, EngineMemory, Leak, MemoryPhase, ProcessSource, TracedMemory, WrongFrees,
-    };
+    use crate::memory::{CaseMemory, EngineMemory, MemoryPhase, ProcessSource, TracedMemory, WrongFrees};
 
     const MIB: u64 = 1 << 20;
 

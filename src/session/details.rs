@@ -1,12 +1,19 @@
-//! Puts together what a page shows of a case beside its verdict, and finds the raw samples that are still there.
+//! Puts together what a page shows of a case beside its verdict, and finds the samples, layers and events of allocators
+//! that are still there.
 
 use super::discover::trial_folder;
-use crate::baseline;
+use super::memory::events_file;
+use super::stages::warm_up_file;
+use crate::baseline::{self, load_layers};
 use crate::compare::CaseComparison;
 use crate::config::{Folders, case_folder};
 use crate::discover::ROUNDS;
+use crate::file;
+use crate::layers::attribute;
+use crate::memory::wire::MemoryEvents;
 use crate::outcome::{
-    CaseDetail, CasePicture, Checked, Compared, LatencyAxis, Row, RunOutcome, SampledProcess,
+    CaseDetail, CasePicture, Checked, Compared, LatencyAxis, LayerDetail, MemoryDetail, MemoryOutcome,
+    MemoryPicture, MemoryRow, Row, RunOutcome, SampledProcess,
 };
 use crate::record::{CaseRecord, Record};
 use crate::tensor::read_samples;
@@ -24,7 +31,35 @@ fn detail(
     let picture = CasePicture::of(arms, comparison, |arm, case, axis| {
         samples(folders, records[arm]?.created_s, (id, case), axis)
     });
-    CaseDetail { arms: arms.map(Option::<&CaseRecord>::cloned), picture, series: None }
+    let layers = layers(folders, arms);
+    CaseDetail { arms: arms.map(Option::<&CaseRecord>::cloned), picture, layers, ..CaseDetail::default() }
+}
+
+/// The layers that were measured with these cases. Without those of the base head's are shown alone.
+fn layers(folders: &Folders, arms: [Option<&CaseRecord>; 2]) -> Option<LayerDetail> {
+    let found = arms.map(|arm| load_layers(folders, arm?.layers_sha256.as_deref()?).ok());
+    match found {
+        [Some(base), Some(head)] => Some(LayerDetail::Compared(attribute(&base, &head))),
+        [_, head] => head.map(LayerDetail::Alone),
+    }
+}
+
+/// The memory of a case, with the events that are in this folder.
+fn memory(folder: &Path, row: &MemoryRow) -> MemoryDetail {
+    MemoryDetail::of(row, |arm| {
+        let path = events_file(&folder.join(["base", "head"][arm]), &row.id, "run");
+        MemoryPicture::of(&MemoryEvents::read(&file::text(&path, &file::MEMORY).ok()?).ok()?)
+    })
+}
+
+/// Every case of a memory session.
+pub fn of_memory(folders: &Folders, now_s: i64, outcome: &MemoryOutcome) -> BTreeMap<String, CaseDetail> {
+    let folder = folders.memory_since(now_s);
+    let of = |row: &MemoryRow| {
+        let memory = Some(memory(&folder, row));
+        (row.id.clone(), CaseDetail { memory, ..CaseDetail::default() })
+    };
+    outcome.rows.iter().map(of).collect()
 }
 
 /// Every case of `record`; `base` is the record that a case was compared with.
@@ -54,8 +89,11 @@ pub fn of_run(folders: &Folders, outcome: &RunOutcome) -> BTreeMap<String, CaseD
 /// Every case of a check that was measured.
 pub fn of_check(folders: &Folders, checked: &Checked) -> BTreeMap<String, CaseDetail> {
     let [base, head] = &checked.records;
+    let events = folders.memory_since(head.created_s);
     let of = |(id, row): (&String, &Row)| {
-        (id.clone(), detail(folders, id, [Some(base), Some(head)], Some(&row.comparison)))
+        let found = detail(folders, id, [Some(base), Some(head)], Some(&row.comparison));
+        let memory = row.memory.as_deref().map(|row| memory(&events, row));
+        (id.clone(), CaseDetail { memory, ..found })
     };
     checked.rows.iter().map(of).collect()
 }
@@ -89,7 +127,10 @@ fn of_folder(folder: &Path, case: &CaseRecord, axis: &LatencyAxis) -> Option<Vec
     let mut files = numbered(folder)?.into_iter();
     let all = case.processes.len();
     let process = |(index, summary)| {
-        files.find_map(|file| SampledProcess::of(&read_samples(&file).ok()?, summary, axis, (index, all)))
+        files.find_map(|file| {
+            let warm_up = read_samples(&warm_up_file(&file)).unwrap_or_default();
+            SampledProcess::of((&warm_up, &read_samples(&file).ok()?), summary, axis, (index, all))
+        })
     };
     case.processes.iter().enumerate().map(process).collect()
 }

@@ -169,7 +169,7 @@ impl Run<'_> {
 
 /// The memory of one case; the events of its processes go below `folder`.
 pub(super) fn of_case(session: &Session, case: &Case, plan: MemoryPlan, folder: &Path) -> Result<CaseMemory> {
-    let events = |process: &str| folder.join(format!("{}.{process}.json", case_folder(&case.id)));
+    let events = |process: &str| events_file(folder, &case.id, process);
     let built = match plan.trace_build {
         true => build_traced(session, case, events("build"))?,
         false => build_case(session, case)?,
@@ -178,6 +178,11 @@ pub(super) fn of_case(session: &Session, case: &Case, plan: MemoryPlan, folder: 
     let found = load(session, case, &built, plan.requests, events("run"))?;
     let library = built.header.made_from.library;
     Ok(CaseMemory { library, engine: found.engine, build: built.memory, run: found.process })
+}
+
+/// The file of the events of a process of a case, below the folder of its arm.
+pub(super) fn events_file(folder: &Path, id: &str, process: &str) -> PathBuf {
+    folder.join(format!("{}.{process}.json", case_folder(id)))
 }
 
 /// Loads an engine in a worker of its own.

@@ -211,13 +211,13 @@ pub(super) fn measure_passes(
     let (build, built) = built.of_process(process);
     std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
     let file = folder.join(format!("{process}.npy"));
-    // A folder of its own: every file beside the latencies would be taken for latencies too.
-    let gpu_file = folder.join("gpu").join(format!("{process}.npy"));
+    let gpu_file = beside(&file, "gpu");
     let measured = measure_once(session, case, built, process, passes, (&file, &gpu_file, outputs.clone()))
         .map_err(|f| {
         // A worker that was ended while it wrote leaves half a file, which nobody must take for samples.
         let _ = std::fs::remove_file(&file);
         let _ = std::fs::remove_file(&gpu_file);
+        let _ = std::fs::remove_file(warm_up_file(&file));
         with_config_location(case, f)
     })?;
     // What is wrong with one is wrong with all: the first says it.
@@ -233,6 +233,16 @@ pub(super) fn measure_passes(
     };
     session.tell(Event::Process { id: &case.id, process, summary: &summary });
     Ok((summary, measured))
+}
+
+/// In a folder of its own: every file beside the latencies would be taken for latencies too.
+fn beside(samples: &Path, folder: &str) -> PathBuf {
+    samples.parent().unwrap_or(samples).join(folder).join(samples.file_name().unwrap_or_default())
+}
+
+/// Where the latencies of the warm-up before these samples are.
+pub(super) fn warm_up_file(samples: &Path) -> PathBuf {
+    beside(samples, "warm-up")
 }
 
 /// The engine of a case as its workers load it.
@@ -280,6 +290,7 @@ fn measure_once(
         samples: file.to_owned(),
         outputs,
         gpu_samples: gpu_file.to_owned(),
+        warm_up_samples: warm_up_file(file),
     });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, process, m))? {
         WorkerMessage::Measured(measured) => Ok(*measured),

@@ -40,8 +40,8 @@ pub fn tracks(group: &str, found: &MemoryEvents) -> (Vec<Track>, Vec<Counter>) {
     )
 }
 
-/// What is allocated after each call.
-fn traced(found: &MemoryEvents) -> Vec<(i64, f64)> {
+/// What is allocated after each call: when, in nanoseconds, and bytes.
+pub fn traced(found: &MemoryEvents) -> Vec<(i64, f64)> {
     let mut ledger = Ledger::default();
     let after = |event| {
         ledger.apply(event);

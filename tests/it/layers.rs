@@ -328,6 +328,12 @@ fn records_with_layers_are_shown_and_compared_without_measuring() {
     layers(&s, &[&head]).says(0, &["files/mlp/default/latency", "1.3000 µs", "residual: 100.00 ns"]);
     let ran = layers(&s, &[&head, "--compare", &base]);
     ran.says(0, &["+300.00 ns", "a + b", "= whole request on the GPU", "both engines run the same tactics"]);
+    s.run(".", &["report", &head, &base, "-o", "page.html"]).says(0, &["page:"]);
+    let page = std::fs::read_to_string(s.path("page.html")).expect("a page");
+    assert!(
+        page.contains("Layers that differ") && page.contains("1.0000 µs → 1.3000 µs  +300.00 ns"),
+        "{page}"
+    );
     let ours = layers(&s, &[&head, "--compare", "HEAD"]);
     assert!(ours.code != Some(0) && ours.err.contains("next:"), "{ours}");
     exported(&s, "exports", PROFILE, LAYERS);

@@ -70,8 +70,13 @@ fn the_same_engine_takes_the_same_memory_to_the_byte_and_another_does_not() {
 #[test]
 fn a_broken_budget_ends_with_100_and_is_said() {
     let s = Sandbox::committed_mlp();
-    let kept = s.run(".", &[&["memory", "--max-memory", "1GiB"], &CPU[..]].concat());
+    let page = ["memory", "--max-memory", "1GiB", "--html", "memory.html"];
+    let kept = s.run(".", &[&page, &CPU[..]].concat());
     kept.says(0, &["within the budget: ", " of 1.00 GiB"]);
+    let page = std::fs::read_to_string(s.path("memory.html")).expect("a page");
+    for said in ["1 case measured", "within the budget", "Memory by phase", ">inference</text>"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
     let broken = s.run(".", &[&["memory", "--max-memory", "1KiB"], &CPU[..]].concat());
     broken.says(100, &["the budget is broken: it takes ", "over the budget of 1.0 KiB"]);
 }
@@ -88,8 +93,11 @@ fn a_check_fails_where_head_breaks_the_budget_that_the_base_kept() {
     let arms = ["--base-config", plain, "--head-config", optimised];
     // Times on a busy machine may change in either direction: not what is asked here.
     let wide = ["--margin", "99%", "--tail-margin", "99%", "--pairs", "5", "--config"];
-    let ran = s.run(".", &[&["check"], &arms[..], &wide, &[&budget], &QUICK_ARGS[2..]].concat());
+    let page = ["check", "--html", "check.html"];
+    let ran = s.run(".", &[&page, &arms[..], &wide, &[&budget], &QUICK_ARGS[2..]].concat());
     ran.says(100, &["the budget is broken: it takes ", "which the base kept with"]);
+    let page = std::fs::read_to_string(s.path("check.html")).expect("a page");
+    assert!(page.contains("Memory by phase") && page.contains("head most"), "{page}");
     let enough = format!("max-memory={head}");
     let ran = s.run(".", &[&["check"], &arms[..], &wide, &[&enough], &QUICK_ARGS[2..]].concat());
     ran.silent_on(&["the budget is broken"]);

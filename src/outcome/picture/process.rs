@@ -7,7 +7,7 @@ use crate::summarize::Summary;
 /// So many processes of an arm are drawn over time; a screen has no room for more.
 pub const MOST_PROCESSES: usize = 60;
 /// Buckets over time that all processes of an arm share.
-const BUCKETS: usize = 120;
+const BUCKETS: usize = 80;
 /// What each gets at least, where there are many.
 const LEAST_BUCKETS: usize = 4;
 
@@ -20,9 +20,11 @@ pub struct SampledProcess {
     pub bins: Vec<u64>,
     /// How many took longer than the axis shows.
     pub beyond: u64,
-    /// All requests in order, also those of a cold start; empty beyond [`MOST_PROCESSES`].
+    /// All requests in order, also those of the warm-up and of a cold start; empty beyond [`MOST_PROCESSES`].
     pub envelope: Vec<Envelope>,
-    /// How much of the envelope, from its start, is the cold start that no number counts; in [0, 1].
+    /// How much of the envelope, from its start, is the warm-up; 0 where its requests are not kept. In [0, 1].
+    pub warm_frac: f64,
+    /// How much of it, behind that, is the cold start that no number counts; in [0, 1].
     pub cold_frac: f64,
 }
 
@@ -38,10 +40,11 @@ pub struct Envelope {
 }
 
 impl SampledProcess {
-    /// The samples that `summary` is of, which is the one at `index` of `processes`. `None` where these are not its
-    /// samples: another session may have had the same place.
+    /// The samples that `summary` is of, which is the one at `index` of `processes`, and those of the warm-up before
+    /// them; empty where they are not kept. `None` where these are not its samples: another session may have had the same
+    /// place.
     pub fn of(
-        samples: &[u64],
+        (warm_up, samples): (&[u64], &[u64]),
         summary: &Summary,
         axis: &LatencyAxis,
         (index, processes): (usize, usize),
@@ -61,12 +64,15 @@ impl SampledProcess {
             }
         }
         let buckets = if index < MOST_PROCESSES { (BUCKETS / processes).max(LEAST_BUCKETS) } else { 0 };
+        let all = [warm_up, samples].concat();
+        let frac = |requests: usize| requests as f64 / all.len() as f64;
         Some(Self {
             requests: kept.len() as u64,
             bins,
             beyond,
-            envelope: envelope(samples, buckets),
-            cold_frac: cold as f64 / samples.len() as f64,
+            envelope: envelope(&all, buckets),
+            warm_frac: frac(warm_up.len()),
+            cold_frac: frac(cold),
         })
     }
 }

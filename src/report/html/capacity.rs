@@ -38,8 +38,8 @@ pub fn capacity(detail: &CaseDetail) -> Option<Drawn> {
         for (budget, figure) in &points {
             let (lo, hi) = ends(figure);
             svg.line(&format!("{class} w"), (x.at(*budget), y.at(lo)), (x.at(*budget), y.at(hi)));
-            svg.dot(&format!("{class} p"), at(&(*budget, *figure)), 3.2);
         }
+        svg.dots(class, points.iter().map(at));
     }
     Some(Drawn {
         title,

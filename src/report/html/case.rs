@@ -1,6 +1,7 @@
 //! The part of the page that is about one case: what was compared, its numbers, and its figures.
 
 use super::figure::{self, ARMS};
+use super::phases;
 use super::view::{PageCase, TableCell, Tone};
 use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::outcome::{BudgetAnswer, CapacityPoint, CaseDetail, Figure, Figures, GpuFigures, NoRate};
@@ -98,6 +99,14 @@ pub fn measured(case: &mut PageCase, detail: &CaseDetail, paired: bool) {
         std::iter::once("number").chain(arms.iter().map(|(name, _)| if lone { "measured" } else { name }));
     let figures: Vec<Figures> = arms.iter().map(|(_, arm)| Figures::of(arm)).collect();
     case.table("Numbers, over processes, with 95 % intervals", columns.collect(), numbers(&figures));
+    if let Some(memory) = &detail.memory {
+        let (columns, rows) = phases::rows(memory);
+        case.table(
+            "Memory: the most that was traced, and the process at the end of each phase",
+            columns,
+            rows,
+        );
+    }
     case.draw(figure::all(detail, paired));
 }
 

@@ -1,7 +1,7 @@
 //! The figures of a case, in the order in which they stand on the page. What else there is to draw of a case joins the
 //! list of [`all`].
 
-use super::{capacity, grid, processes, samples, series};
+use super::{capacity, clocks, grid, layers, phases, processes, samples, series};
 use crate::outcome::CaseDetail;
 
 /// What the arms are called; everything of arms is in this order.
@@ -43,8 +43,11 @@ pub fn all(detail: &CaseDetail, paired: bool) -> Vec<Drawn> {
     let figures = of_samples.into_iter().flatten();
     figures
         .chain(picture.map(|p| processes::processes(&p.values, paired)))
+        .chain(clocks::clocks(detail))
         .chain(capacity::capacity(detail))
         .chain(grid::front(detail))
+        .chain(detail.layers.as_ref().map(layers::layers))
+        .chain(detail.memory.iter().flat_map(phases::memory))
         .chain(detail.series.as_ref().map(series::history))
         .collect()
 }

@@ -22,8 +22,7 @@ pub fn processes(values: &ProcessValues, paired: bool) -> Drawn {
     let y = AxisScale::around(&all, &intervals).between(FOOT, TOP);
     let n = arms.iter().map(|(_, v)| v.values.len()).max().unwrap_or(1);
     let slot = (RIGHT - LEFT) / n as f64;
-    let aside = if arms.len() > 1 { (slot * 0.16).min(7.0) } else { 0.0 };
-    let x = |arm: usize, i: usize| LEFT + (i as f64 + 0.5) * slot + if arm == 0 { -aside } else { aside };
+    let x = |arm: usize, i: usize| beside(i, slot, arm, arms.len());
     let mut svg = Svg::new(HEIGHT);
     svg.y_axis(&y, AxisUnit::of(values.metric));
     for (arm, figure) in arms.iter().filter_map(|(arm, v)| Some((arm, v.figure.as_ref()?))) {
@@ -33,15 +32,14 @@ pub fn processes(values: &ProcessValues, paired: bool) -> Drawn {
         svg.line(&format!("{} w d", class(*arm)), (LEFT, middle), (RIGHT, middle));
     }
     if let ([(_, base), (_, head)], true) = (&arms[..], paired) {
-        for (i, pair) in base.values.iter().zip(&head.values).enumerate() {
-            let (Some(b), Some(h)) = pair else { continue };
-            svg.line("j", (x(0, i), y.at(*b)), (x(1, i), y.at(*h)));
-        }
+        let pair = |(i, (b, h)): (usize, (&Option<f64>, &Option<f64>))| {
+            Some([(x(0, i), y.at((*b)?)), (x(1, i), y.at((*h)?))])
+        };
+        svg.paths("j", base.values.iter().zip(&head.values).enumerate().filter_map(pair), false);
     }
     for (arm, v) in &arms {
-        for (i, value) in v.values.iter().enumerate().filter_map(|(i, v)| Some((i, (*v)?))) {
-            svg.dot(&format!("{} p", class(*arm)), (x(*arm, i), y.at(value)), 3.2);
-        }
+        let dot = |(i, value): (usize, &Option<f64>)| Some((x(*arm, i), y.at((*value)?)));
+        svg.dots(class(*arm), v.values.iter().enumerate().filter_map(dot));
     }
     numbered(&mut svg, n, slot);
     let legend = |(arm, v): &(usize, &ArmValues)| key(*arm, arms.len(), &said(values.metric, v.figure));
@@ -55,16 +53,21 @@ pub fn processes(values: &ProcessValues, paired: bool) -> Drawn {
     }
 }
 
+/// Where a process is in its slot: base and head side by side, where there are both.
+pub fn beside(process: usize, slot: f64, arm: usize, arms: usize) -> f64 {
+    let aside = if arms > 1 { (slot * 0.16).min(7.0) } else { 0.0 };
+    LEFT + (process as f64 + 0.5) * slot + if arm == 0 { -aside } else { aside }
+}
+
 /// An estimate with its interval, in words.
 fn said(metric: Metric, figure: Option<Figure>) -> String {
     figure.map_or_else(|| "–".to_owned(), |f| interval_of(&f, &|v| metric.shown(v)))
 }
 
 /// The numbers of processes below the axis, as many as there is room for.
-fn numbered(svg: &mut Svg, n: usize, slot: f64) {
+pub fn numbered(svg: &mut Svg, n: usize, slot: f64) {
     svg.line("a", (LEFT, FOOT), (RIGHT, FOOT));
-    let every = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|k| *k as f64 * slot >= 24.0).unwrap_or(n.max(1));
-    for i in (0..n).filter(|i| *i == 0 && every > 1 || (i + 1) % every == 0) {
-        svg.text("m", (LEFT + (i as f64 + 0.5) * slot, FOOT + 15.0), &(i + 1).to_string());
-    }
+    let every = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|k| *k as f64 * slot >= 30.0).unwrap_or(n.max(1));
+    let said = (0..n).filter(|i| *i == 0 && every > 1 || (i + 1) % every == 0);
+    svg.texts("m", said.map(|i| ((LEFT + (i as f64 + 0.5) * slot, FOOT + 15.0), (i + 1).to_string())));
 }

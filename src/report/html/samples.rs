@@ -3,7 +3,7 @@
 use super::figure::{ARMS, Drawn, class, key};
 use super::scale::{AxisScale, AxisUnit};
 use super::svg::{BOTTOM, FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
-use crate::outcome::{CasePicture, Figure, LatencyAxis, SampledArm, SampledProcess};
+use crate::outcome::{CasePicture, Envelope, Figure, LatencyAxis, SampledArm, SampledProcess};
 use crate::units::{share, time};
 
 const NOT_KEPT: &str = "samples are not kept here";
@@ -90,42 +90,63 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
     for (i, (arm, samples)) in arms.iter().enumerate() {
         let top = TOP + i as f64 * panel;
         let y = AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
-        svg.y_axis(&y, AxisUnit::Time);
+        // The other panels have the same unit.
+        if i == 0 {
+            svg.y_axis(&y, AxisUnit::Time)
+        } else {
+            let _ = svg.y_numbers(&y, AxisUnit::Time);
+        }
         let drawn: Vec<&SampledProcess> =
             samples.processes.iter().filter(|p| !p.envelope.is_empty()).collect();
-        let slot = (RIGHT - LEFT) / drawn.len().max(1) as f64;
-        for (at, process) in drawn.iter().enumerate() {
-            trace(&mut svg, class(*arm), process, (LEFT + at as f64 * slot, slot), &y);
-        }
+        traces(&mut svg, class(*arm), &drawn, &y);
         if arms.len() > 1 {
             svg.text("s", (LEFT + 4.0, top + 4.0), ARMS[*arm]);
         }
     }
     svg.text("m", ((LEFT + RIGHT) / 2.0, height - 6.0), "processes in the order of measuring →");
-    let cold = arms.iter().flat_map(|(_, s)| &s.processes).any(|p| p.cold_frac > 0.0);
-    let note = if cold { "; shaded: a cold start, which no number counts" } else { "" };
+    let any =
+        |frac: fn(&SampledProcess) -> f64| arms.iter().flat_map(|(_, s)| &s.processes).any(|p| frac(p) > 0.0);
+    let warm = if any(|p| p.warm_frac) { "; shaded: warming up" } else { "" };
+    let cold =
+        if any(|p| p.cold_frac) { "; orange: a cold start; no number counts what is shaded" } else { "" };
     Drawn {
         title,
         legend: Vec::new(),
-        caption: format!("line: median; band: fastest to slowest, cut at the end of the axis{note}"),
+        caption: format!("line: median; band: fastest to slowest, cut at the end of the axis{warm}{cold}"),
         svg: svg.finish(title),
     }
 }
 
-/// One process between `left` and the width of its slot.
-fn trace(svg: &mut Svg, class: &str, process: &SampledProcess, (left, slot): (f64, f64), y: &AxisScale) {
+/// The processes of an arm side by side.
+fn traces(svg: &mut Svg, class: &str, processes: &[&SampledProcess], y: &AxisScale) {
+    let slot = (RIGHT - LEFT) / processes.len().max(1) as f64;
     let width = slot * 0.94;
-    let step = width / process.envelope.len() as f64;
-    let x = |i: usize| left + (i as f64 + 0.5) * step;
-    if process.cold_frac > 0.0 {
-        svg.rect("cold", (left, y.from), (left + width * process.cold_frac, y.to));
-    }
-    let line = |value: fn(&crate::outcome::Envelope) -> f64| {
-        process.envelope.iter().enumerate().map(move |(i, e)| (x(i), y.at(value(e))))
+    let left = |at: usize| LEFT + at as f64 * slot;
+    let shade = |from: fn(&SampledProcess) -> f64, to: fn(&SampledProcess) -> f64| {
+        let shaded = processes.iter().enumerate().filter(move |(_, p)| to(p) > from(p));
+        shaded.map(move |(at, p)| {
+            let [from, to] = [from(p), to(p)].map(|frac| left(at) + width * frac);
+            [(from, y.from), (to, y.from), (to, y.to), (from, y.to)].map(rough)
+        })
     };
-    let back = line(|e| e.min_ns as f64).collect::<Vec<_>>().into_iter().rev();
-    svg.path(&format!("{class} i"), line(|e| e.max_ns as f64).chain(back), true);
-    svg.path(&format!("{class} w"), line(|e| e.median_ns), false);
+    svg.paths("warm", shade(|_| 0.0, |p| p.warm_frac), true);
+    svg.paths("cold", shade(|p| p.warm_frac, |p| p.warm_frac + p.cold_frac), true);
+    let line = |(at, p): (usize, &&SampledProcess), value: fn(&Envelope) -> f64| -> Vec<(f64, f64)> {
+        let step = width / p.envelope.len() as f64;
+        let point = |(i, e)| (left(at) + (i as f64 + 0.5) * step, y.at(value(e)));
+        p.envelope.iter().enumerate().map(point).collect()
+    };
+    let band = |at: (usize, &&SampledProcess)| {
+        let back = line(at, |e| e.min_ns as f64).into_iter().rev();
+        line(at, |e| e.max_ns as f64).into_iter().chain(back).map(rough)
+    };
+    svg.paths(&format!("{class} i"), processes.iter().enumerate().map(band), true);
+    svg.paths(&format!("{class} w"), processes.iter().enumerate().map(|at| line(at, |e| e.median_ns)), false);
+}
+
+/// Areas need not be more exact: they are most of a page.
+fn rough((x, y): (f64, f64)) -> (f64, f64) {
+    (x.round(), y.round())
 }
 
 /// The ends of an interval, or twice the only number.

@@ -1,7 +1,7 @@
 //! Turns values into places on an axis, and finds the round numbers to write there.
 
 use crate::compare::Metric;
-use crate::units::{plain_rate, plain_time};
+use crate::units::{bytes, plain_rate, plain_time};
 
 /// How far intervals may stretch an axis, in ranges of the values: that of two processes can be a hundred times as wide
 /// as everything else.
@@ -26,6 +26,10 @@ pub enum AxisUnit {
     Rate,
     /// Shares of one, shown as percent.
     Share,
+    /// Memory, in binary units.
+    Bytes,
+    /// Megahertz.
+    Clock,
 }
 
 /// The ticks of an axis with their texts, and the unit that all of them have; empty where each names its own.
@@ -91,11 +95,13 @@ impl AxisScale {
     }
 
     fn steps(&self, unit: AxisUnit, most: usize) -> Ticks {
-        let raw = (self.hi - self.lo) / most as f64;
-        let power = 10f64.powf(raw.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|d| d * power).find(|s| *s >= raw).unwrap_or(raw);
         let (scale, name) = unit.scaled(self.hi.abs().max(self.lo.abs()));
-        let digits = (-(step / scale).log10().floor()).clamp(0.0, 9.0) as usize;
+        // Round in the unit that is shown: a round number of bytes is none of MiB.
+        let raw = (self.hi - self.lo) / scale / most as f64;
+        let power = 10f64.powf(raw.log10().floor());
+        let round = [1.0, 2.0, 5.0, 10.0].into_iter().map(|d| d * power).find(|s| *s >= raw).unwrap_or(raw);
+        let digits = (-round.log10().floor()).clamp(0.0, 9.0) as usize;
+        let step = round * scale;
         let (first, last) = ((self.lo / step).ceil() as i64, (self.hi / step + 1e-9).floor() as i64);
         let text = |v: f64| format!("{:.digits$}", v / scale);
         let at = (first..=last).map(|i| i as f64 * step).map(|v| (v, text(v))).collect();
@@ -115,6 +121,8 @@ impl AxisUnit {
             Self::Time => plain_time(value),
             Self::Rate => plain_rate(value),
             Self::Share => crate::units::share(value),
+            Self::Bytes => bytes(value as u64),
+            Self::Clock => format!("{value:.0} MHz"),
         }
     }
 
@@ -124,6 +132,8 @@ impl AxisUnit {
             Self::Time => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")],
             Self::Rate => &[(1e6, "Minf/s"), (1e3, "Kinf/s"), (1.0, "inf/s")],
             Self::Share => &[(0.01, "%")],
+            Self::Bytes => &[(1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")],
+            Self::Clock => &[(1.0, "MHz")],
         };
         units.iter().copied().find(|(size, _)| most >= *size).unwrap_or(units[units.len() - 1])
     }
@@ -150,6 +160,8 @@ mod tests {
         assert_eq!(said(4e3, 3e8, true, AxisUnit::Time), "10 µs 100 µs 1 ms 10 ms 100 ms ");
         assert_eq!(said(8e3, 4e5, true, AxisUnit::Time), "10 µs 20 µs 50 µs 100 µs 200 µs ");
         assert_eq!(said(8e3, 2e6, true, AxisUnit::Time), "10 µs 30 µs 100 µs 300 µs 1 ms ");
+        assert_eq!(said(0.0, 9.1e8, false, AxisUnit::Bytes), "0 200 400 600 800 MiB");
+        assert_eq!(said(1950.0, 1985.0, false, AxisUnit::Clock), "1950 1960 1970 1980 MHz");
         assert_eq!(said(950.0, 980.0, false, AxisUnit::Time), "950 960 970 980 ns");
     }
 

@@ -33,8 +33,8 @@ pub fn history(series: &Series) -> Drawn {
         if let Some(interval) = p.interval {
             svg.line("h w", (x(i), y.at(interval.lo)), (x(i), y.at(interval.hi)));
         }
-        svg.dot("h p", (x(i), y.at(p.estimate)), 3.2);
     }
+    svg.dots("h", estimates.iter().enumerate().map(|(i, v)| (x(i), y.at(*v))));
     let commit = |p: &Point| line(p.commit.as_deref().map_or("no commit", short));
     svg.text("l", (LEFT, FOOT + 15.0), &commit(first));
     if series.points.len() > 1 {

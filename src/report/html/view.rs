@@ -2,6 +2,7 @@
 
 use super::figure::{Drawn, class};
 use crate::printable::message;
+use crate::units::round5;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -157,7 +158,7 @@ impl TableCell {
     pub fn number(label: &'static str, value: Option<f64>, show: impl Fn(f64) -> String) -> Self {
         let value = value.filter(|v| v.is_finite());
         let text = value.map_or_else(|| "–".to_owned(), show);
-        Self { number: true, sort: value, ..Self::text(label, &text) }
+        Self { number: true, sort: value.map(round5), ..Self::text(label, &text) }
     }
 }
 

@@ -5,7 +5,7 @@ use super::Check;
 use crate::compare::{BrokenBudget, Verdict};
 use crate::error::{FailureKind, Result};
 use crate::memory::CaseMemory;
-use crate::outcome::RowOrigin;
+use crate::outcome::{MemoryRow, RowOrigin};
 use crate::pairing::Both;
 use crate::session::memory::{MemoryPlan, REQUESTS, of_case};
 
@@ -20,7 +20,15 @@ impl Check<'_> {
                 continue;
             };
             match self.memory_of_both(both) {
-                Ok(arms) => self.judge_memory(&both.head.id, budget, arms.as_ref()),
+                Ok(arms) => {
+                    self.judge_memory(&both.head.id, budget, arms.as_ref());
+                    if let Some(row) = self.rows.get_mut(&both.head.id) {
+                        let of_arms = |[base, head]: [CaseMemory; 2]| {
+                            Box::new(MemoryRow::new(&both.head.id, head, Some(budget), Some(&base)))
+                        };
+                        row.memory = arms.map(of_arms);
+                    }
+                }
                 Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
                 Err(f) => self.fail(&both.head.id, f),
             }

@@ -61,18 +61,35 @@ fn a_check_draws_both_arms_and_joins_the_pairs() {
     for said in ["base median", "head median", "not a real result: debug-extra-work", "3 pairs"] {
         assert!(page.contains(said), "{said}: {ran}");
     }
-    assert_eq!(page.matches("class=\"j\"").count(), 3, "a line for each pair");
+    assert_eq!(
+        between(&page, "<path class=\"j\" d=\"", "\"").matches('M').count(),
+        3,
+        "a line for each pair"
+    );
     assert!(!page.contains("samples are not kept here"));
 }
 
 #[test]
 fn the_winner_of_a_grid_is_drawn_with_the_samples_of_its_last_trial() {
     let s = Sandbox::committed_mlp();
-    s.run(".", &["discover", "mlp", "--grid", "streams=1,2", "--max-latency", "10s"]).says(0, &["record:"]);
+    let search =
+        ["discover", "mlp", "--grid", "streams=1,2", "--max-latency", "10s", "--html", "search.html"];
+    s.run(".", &search).says(0, &["record:"]);
+    let search = fs::read_to_string(s.path("search.html")).expect("a page");
+    for said in
+        ["1 grid searched, 1 winner", "winner: batch 1, ", "to the right: p99 latency", "Each process"]
+    {
+        assert!(search.contains(said), "{said}: {search}");
+    }
+    assert!(!search.contains("samples are not kept here"), "{search}");
     s.run(".", &["report", "HEAD", "-o", "grid.html"]).says(0, &["page: grid.html"]);
     let page = fs::read_to_string(s.path("grid.html")).expect("a page");
     assert!(page.contains("Latency and throughput of the grid"), "{page}");
     assert!(!page.contains("samples are not kept here"), "{page}");
+    let without = ["discover", "mlp", "--grid", "streams=1", "--html", "without.html", "--quiet"];
+    s.run(".", &without).says(0, &["no winner without a budget"]);
+    let without = fs::read_to_string(s.path("without.html")).expect("a page");
+    assert!(without.contains("no budget") && without.contains("the front"), "{without}");
 }
 
 #[test]

@@ -98,8 +98,12 @@ fn a_run_from_a_sub_folder_measures_into_the_workspace() {
         assert_eq!(case.outputs.values().filter(|h| h.len() == 64).count(), case.outputs.len(), "{id}");
         let folder = format!("/{}/", id.replace('/', "__"));
         let samples = files_below(&s.path("target/trt-perf/samples"));
-        let samples: Vec<_> = samples.iter().filter(|p| p.to_string_lossy().contains(&folder)).collect();
-        assert_eq!(samples.len(), 2, "{id}");
+        let of_case = samples.iter().filter(|p| p.to_string_lossy().contains(&folder));
+        let (warm_up, samples): (Vec<_>, Vec<_>) =
+            of_case.partition(|p| p.parent().is_some_and(|folder| folder.ends_with("warm-up")));
+        assert_eq!((samples.len(), warm_up.len()), (2, 2), "{id}");
+        let requests = read_samples(warm_up[0]).expect("samples").len() as u64;
+        assert_eq!(requests, case.processes[0].warm_up_requests, "{id}");
         for (file, summary) in samples.iter().zip(&case.processes) {
             let values = read_samples(file).expect("samples");
             assert_eq!(values.len() as u64, summary.requests + summary.dropped, "{id}");

@@ -1,12 +1,10 @@
 //! The page: what it shows, from fixed numbers, and that it is safe, small and whole.
 
+mod drawn;
+
 use super::{base, compared, five, process, record};
 use std::collections::BTreeMap;
-use trt_perf::capacity::{Capacity, Curve, Outcome};
-use trt_perf::case::{Budget, OpenIdentity, OperatingPoint};
 use trt_perf::compare::{CaseComparison, Verdict};
-use trt_perf::config::Scenario;
-use trt_perf::discover::{Axes, Cell, Discovery, Tried, TriedScore};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::history::series;
 use trt_perf::outcome::{CaseDetail, CasePicture, Checked, Compared, Row, RowOrigin, SampledProcess};
@@ -20,7 +18,7 @@ use trt_perf::summarize::Summary;
 /// Everything that would end a text, begin a command, or hide words.
 const EVIL: &str = "<script>alert(1)</script>\"'&-->{{ 7 * 7 }}\u{202e}x\x1b[31m";
 /// Elements that have no end.
-const VOID: [&str; 4] = ["meta", "link", "input", "circle"];
+const VOID: [&str; 3] = ["meta", "link", "input"];
 
 /// A case of `n` processes with samples of their own, and the picture of both arms.
 fn sampled(n: usize, requests: u64, seed: u64) -> (CaseRecord, CaseRecord, CaseDetail) {
@@ -41,12 +39,14 @@ fn sampled(n: usize, requests: u64, seed: u64) -> (CaseRecord, CaseRecord, CaseD
     let ((base, base_samples), (head, head_samples)) = (arm(1e6), arm(1.1e6));
     let samples = [base_samples, head_samples];
     let picture = CasePicture::of([Some(&base), Some(&head)], None, |arm, case, axis| {
-        let drawn = |(i, s): (usize, &Vec<u64>)| SampledProcess::of(s, &case.processes[i], axis, (i, n));
+        let drawn = |(i, s): (usize, &Vec<u64>)| {
+            SampledProcess::of((&s[..s.len() / 10], s), &case.processes[i], axis, (i, n))
+        };
         samples[arm].iter().enumerate().map(drawn).collect()
     });
     assert!(picture.as_ref().is_some_and(|p| p.samples.iter().all(Option::is_some)));
     let arms = [Some(base.clone()), Some(head.clone())];
-    (base, head, CaseDetail { arms, picture, series: None })
+    (base, head, CaseDetail { arms, picture, ..CaseDetail::default() })
 }
 
 /// Fails where an element is not ended, or ended where another one is open.
@@ -110,7 +110,7 @@ fn a_compared_case_is_shown_with_its_numbers_processes_and_differences() {
     let arms = [Some(old), Some(new.clone())];
     let picture =
         CasePicture::of([arms[0].as_ref(), arms[1].as_ref()], Some(&found.comparison), |_, _, _| None);
-    let (against, details) = one(super::ID, found, CaseDetail { arms, picture, series: None });
+    let (against, details) = one(super::ID, found, CaseDetail { arms, picture, ..CaseDetail::default() });
     let broken = Failure::new(FailureKind::Build, "the model cannot be read").next("export it again");
     let record = record(vec![(super::ID, new)], vec![("vision/broken/b1/latency", broken)]);
     let page = html::record(&record, &against, &details).unwrap();
@@ -143,6 +143,12 @@ fn check(rows: Vec<Row>, details: &Details) -> String {
     html::check(&report, details).unwrap()
 }
 
+/// How many pairs have a line between them.
+fn pairs_drawn(page: &str) -> usize {
+    page.split_once("<path class=\"j\" d=\"")
+        .map_or(0, |(_, d)| d.split('"').next().unwrap().matches('M').count())
+}
+
 fn pairs(comparison: CaseComparison) -> Row {
     Row::new(comparison, RowOrigin::Pairs { pairs: 5, discarded: 0, confirmed: Some(true) })
 }
@@ -155,23 +161,11 @@ fn a_check_draws_both_arms_and_says_what_was_asked_otherwise() {
     let page = check(vec![row], &BTreeMap::from([(super::ID.to_owned(), detail)]));
     is_safe(&page);
     assert_eq!(page.matches("<svg ").count(), 3, "distribution, time, processes");
-    assert_eq!(page.matches("class=\"j\"").count(), 5, "a line for each pair");
+    assert_eq!(pairs_drawn(&page), 5, "a line for each pair");
     for said in ["base median", "head median", "setting: max-latency 5 ms → 9 ms", "5 pairs, confirmed"] {
         assert!(page.contains(said), "{said}: {}", body(&page));
     }
     assert!(!page.contains("samples are not kept here"));
-}
-
-#[test]
-fn fifty_cases_of_twenty_pairs_stay_below_a_megabyte() {
-    let (base, head, detail) = sampled(20, 1500, 3);
-    let comparison = compared(&base, &head).comparison;
-    let ids: Vec<String> = (0..50).map(|i| format!("package/model-{i}/default/latency")).collect();
-    let rows = ids.iter().map(|id| pairs(CaseComparison { id: id.clone(), ..comparison.clone() })).collect();
-    let page = check(rows, &ids.iter().map(|id| (id.clone(), detail.clone())).collect());
-    is_safe(&page);
-    assert!(page.len() < 1_000_000, "{} bytes", page.len());
-    assert_eq!(page.matches("<svg ").count(), 150);
 }
 
 #[test]
@@ -183,6 +177,7 @@ fn nothing_from_outside_becomes_part_of_the_page() {
     let mut found = compared(&base_case, &head);
     found.comparison.id = EVIL.into();
     found.comparison.engine_changes = vec![EVIL.into()];
+    detail.layers = Some(drawn::changed(EVIL));
     found.base =
         trt_perf::outcome::Base { label: EVIL.into(), soft_differences: vec![EVIL.into()], ..base() };
     let comparison = found.comparison.clone();
@@ -220,81 +215,5 @@ fn two_ids_with_the_same_letters_have_anchors_of_their_own() {
         let says = |text: String| assert_eq!(page.matches(&text).count(), 1, "{text}");
         says(format!("id=\"{anchor}\""));
         says(format!("href=\"#{anchor}\""));
-    }
-}
-
-/// A case whose point a grid chose, and whose capacity was looked for with two budgets.
-fn explored() -> CaseRecord {
-    let cell = |streams| Cell {
-        point: OperatingPoint { batch: 1, streams, in_flight: 1, cuda_graph: false },
-        threads: 1,
-    };
-    let tried = |streams, tail_ns: f64, inferences_per_s: f64, front| Tried {
-        cell: cell(streams),
-        score: Some(TriedScore { tail_ns, inferences_per_s }),
-        front,
-    };
-    let cells = vec![
-        tried(1, 1e6, 1000.0, true),
-        tried(2, 2e6, 1800.0, true),
-        tried(4, 6e6, 1700.0, false),
-        Tried { cell: cell(8), score: None, front: false },
-    ];
-    let axes = Axes {
-        batch: vec![1],
-        streams: vec![1, 2, 4, 8],
-        in_flight: vec![1],
-        cuda_graph: vec![false],
-        threads: vec![1],
-    };
-    let point = |budget_ns, per_s| Capacity {
-        budget_ns,
-        outcome: Outcome::Rate { per_s, ln_se: 0.01 },
-        confirmed: None,
-    };
-    let curve = Curve {
-        closed_per_s: 1900.0,
-        closed_p50_ns: 5e5,
-        points: vec![point(2_000_000, 900.0), point(8_000_000, 1500.0)],
-        late_frac: 0.0,
-        late_p99_ns: 10.0,
-        requests: 1000,
-        probes: 9,
-    };
-    let mut case = five(1e6);
-    case.scenario = Scenario::Capacity;
-    case.budget = Some(Budget { max_ns: 2_000_000, quantile: 0.99 });
-    case.point = cell(2).point;
-    case.discovery = Some(Discovery { axes, cells, overall: true });
-    let budgets_ns = vec![2_000_000, 8_000_000];
-    case.open = Some(OpenIdentity { arrivals: "poisson".into(), budgets_ns, batch_delay_ns: None });
-    for process in &mut case.processes {
-        process.capacity = Some(curve.clone());
-    }
-    case
-}
-
-#[test]
-fn a_grid_a_capacity_and_a_history_are_drawn_where_there_are_some() {
-    let case = explored();
-    let mut earlier = record(vec![(super::ID, explored())], vec![]);
-    earlier.created_s -= 86_400;
-    let now = record(vec![(super::ID, case.clone())], vec![]);
-    let series = series(&[earlier, now.clone()], "cpu-test-2c", super::ID, None, &BTreeMap::new());
-    assert_eq!(series.as_ref().map(|s| s.points.len()), Some(2));
-    let picture = CasePicture::of([None, Some(&case)], None, |_, _, _| None);
-    let detail = CaseDetail { arms: [None, Some(case)], picture, series };
-    let page =
-        html::record(&now, &BTreeMap::new(), &BTreeMap::from([(super::ID.to_owned(), detail)])).unwrap();
-    is_safe(&page);
-    for said in [
-        "Latency and throughput of the grid",
-        "the large dot was chosen: batch 1, 2 streams; dashed: the budget of 2 ms",
-        "Capacity by latency budget",
-        "capacity in 8 ms",
-        "Over all records",
-        "change points were not searched for",
-    ] {
-        assert!(page.contains(said), "{said}: {}", body(&page));
     }
 }
