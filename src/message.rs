@@ -32,7 +32,7 @@ pub use number::{Number, Range, finite};
 pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
 pub use session::{
     BudgetListed, BuildFinished, CaseBuildOptions, CaseFailed, CaseListed, EngineReady, FailureSaid,
-    LookTaken, Note, ProcessEnded, SessionFinished, SessionStarted, StageBegun, StageProgress,
+    LaneTaken, LookTaken, Note, ProcessEnded, SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
     BaselineStored, CalibrationFinished, CaseHistory, Clock, FalseVerdicts, HistoryChange, HistoryLeftOut,
@@ -59,6 +59,8 @@ pub enum Message {
     Progress(StageProgress),
     /// From `check`: a look at the pairs of a case did not decide it, and more pairs are measured.
     Look(LookTaken),
+    /// With `--devices`: a device takes a case.
+    Lane(LaneTaken),
     /// An engine is ready.
     Engine(EngineReady),
     /// A measuring process ended.

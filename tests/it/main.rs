@@ -19,6 +19,7 @@ mod git;
 mod gpu;
 mod history;
 mod hostile;
+mod lanes;
 mod layers;
 mod memory;
 mod profile;
