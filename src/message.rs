@@ -87,7 +87,7 @@ pub enum Message {
     LayerChanges(Box<LayerChanges>),
     /// From `baseline list`: a stored record.
     BaselineStored(BaselineStored),
-    /// From `calibrate`: once, last.
+    /// From `calibrate`: once, last; where `--devices` names GPUs of several kinds, once for each.
     Calibration(CalibrationFinished),
     /// From `history`: once.
     History(CaseHistory),
@@ -115,7 +115,7 @@ pub enum Message {
     Profiled(Box<CaseProfiled>),
     /// Something worth knowing.
     Note(Note),
-    /// From `run`, `import` and `layers` (of cases): once, last.
+    /// From `run`, `import` and `layers` (of cases): once, last; where `--devices` names GPUs of several kinds, once for each.
     SessionFinished(SessionFinished),
 }
 

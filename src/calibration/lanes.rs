@@ -262,7 +262,7 @@ mod tests {
             // What a session has over others is in both halves of it.
             let drift = 1.0 + 0.05 * number as f64;
             let mut lane = |by: f64| [measured(drift), measured(drift * by)];
-            LaneSession { alone_first: number % 2 == 0, lanes: vec![lane(1.0), lane(slower)] }
+            LaneSession { alone_first: number.is_multiple_of(2), lanes: vec![lane(1.0), lane(slower)] }
         };
         (0..count).map(session).collect()
     }

@@ -141,6 +141,14 @@ mod tests {
     }
 
     #[test]
+    fn of_two_ends_the_worse_counts() {
+        assert_eq!(Exit::Ok.and(Exit::Ok), Exit::Ok);
+        assert_eq!(Exit::Ok.and(Exit::Failed), Exit::Failed);
+        assert_eq!(Exit::Failed.and(Exit::Regression), Exit::Regression);
+        assert_eq!(Exit::Interrupted.and(Exit::Regression), Exit::Interrupted);
+    }
+
+    #[test]
     fn a_regression_outranks_a_failure_and_needs_its_flag() {
         let t = Tally { regressed: 1, failed: 1, inconclusive: 1, ..Tally::default() };
         let gate = ExitPolicy::default();

@@ -75,7 +75,11 @@ impl Show {
             Event::Waiting { folder } => {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
             }
-            Event::Lane { id, device } => drop(self.last().devices.insert((*id).to_owned(), *device)),
+            Event::Lane { id, device } => {
+                drop(self.last().devices.insert((*id).to_owned(), *device));
+                // What it said last was of the builds.
+                self.bars.iter().for_each(|bars| bars.whole.set_message("measuring"));
+            }
             Event::Stage { id, process, stage, expected } => {
                 self.stage(id, *process, stage.word(), *expected);
             }

@@ -136,4 +136,22 @@ mod tests {
         });
         assert!(waits);
     }
+
+    #[test]
+    fn lanes_lock_each_device_once_and_in_the_order_of_all_sessions() {
+        let lane = |number, index| {
+            let gpu = Gpu::without_nvml(index, "lanes", 80 << 30, "9.0".into());
+            Lane { number, gpu: Some(gpu) }
+        };
+        let names = |lanes: &[Lane]| -> Vec<String> {
+            let places = places(&Device::with_gpus(vec![]), lanes).into_iter();
+            places.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+        };
+        let both = ["cargo-trt-perf-gpu-lanes-80g-0.lock", "cargo-trt-perf-gpu-lanes-80g-1.lock"];
+        assert_eq!(names(&[lane(0, 0), lane(1, 1)]), both);
+        assert_eq!(names(&[lane(1, 1), lane(0, 0)]), both, "no two sessions wait for each other");
+        assert_eq!(names(&[lane(0, 1), lane(1, 1)]), both[1..], "two instances of one GPU");
+        let program = names(&[Lane { number: 7, gpu: None }]);
+        assert!(program.len() == 1 && program[0].ends_with("-7.lock"), "{program:?}");
+    }
 }

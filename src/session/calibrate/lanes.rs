@@ -7,6 +7,7 @@ use crate::engine::Built;
 use crate::error::Result;
 use crate::session::context::Session;
 use crate::session::lanes::Lane;
+use std::thread::ScopedJoinHandle;
 
 /// Measures a case on every lane.
 pub(super) fn session_of_lanes(
@@ -35,7 +36,7 @@ pub(super) fn session_of_lanes(
                 })
             };
             let running: Vec<_> = lanes.iter().enumerate().map(start).collect();
-            let ended = running.into_iter().map(|lane| lane.join());
+            let ended = running.into_iter().map(ScopedJoinHandle::join);
             ended.map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         })
     };
