@@ -116,7 +116,12 @@ fn criterion_child() {
             (i.name.clone(), trt_perf::inputs::seeded(&i.name, i.dtype, shape, i.range, 1).expect("room"))
         })
         .collect();
-    let target = trt_perf::case::Target { kind: trt_perf::case::BackendKind::Cpu, tensorrt: None, gpu: 0 };
+    let target = trt_perf::case::Target {
+        kind: trt_perf::case::BackendKind::Cpu,
+        tensorrt: None,
+        gpu: 0,
+        lane: false,
+    };
     let backend = trt_perf::backend::backend(&target).expect("it is built in");
     let loaded = backend.load(&header, parts, &setup, &feeds).expect("it loads");
     let trt_perf::backend::Loaded::Streams(mut opened) = loaded else {

@@ -26,10 +26,10 @@ use crate::git::Repo;
 use crate::record::wire::document::RECORD;
 use crate::record::{Record, date, wire};
 use crate::stats::{SessionSpread, session_spread};
-use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A record larger than this is worth a warning: it stays in the repository for good.
 pub const WARN_BYTES: usize = 64 << 10;
@@ -215,7 +215,7 @@ pub struct Candidates {
 struct StoredFile {
     path: PathBuf,
     steps: usize,
-    record: OnceCell<Result<Record>>,
+    record: OnceLock<Result<Record>>,
 }
 
 impl Candidates {
@@ -290,7 +290,7 @@ pub fn candidates(
     let mut opened = 0;
     for entry in entries {
         if let Some(steps) = steps_of.get(&entry.commit12) {
-            files.push(StoredFile { path: entry.path, steps: *steps, record: OnceCell::new() });
+            files.push(StoredFile { path: entry.path, steps: *steps, record: OnceLock::new() });
             continue;
         }
         opened += 1;

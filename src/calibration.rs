@@ -7,6 +7,7 @@
 //! device that they ran on.
 
 pub mod advice;
+pub mod lanes;
 pub mod wire;
 
 use crate::case::{Budget, Margins};
@@ -20,6 +21,7 @@ use crate::stats::{
     median_by, session_spread,
 };
 use crate::units::Nanos;
+use lanes::LaneCalibration;
 use std::collections::BTreeMap;
 
 /// Error rate at which sessions are judged, and of every interval.
@@ -46,6 +48,8 @@ pub struct Calibration {
     pub clock: Timer,
     /// The cases, by id.
     pub cases: BTreeMap<String, CaseCalibration>,
+    /// Whether lanes disturb each other; `None` where that was not measured.
+    pub lanes: Option<LaneCalibration>,
 }
 
 /// One case of a calibration.

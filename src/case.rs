@@ -251,7 +251,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         allow_non_finite: s.allow_non_finite,
         outputs: s.outputs,
         seed: s.seed,
-        target: Target { kind, tensorrt: s.tensorrt.clone(), gpu: s.gpu },
+        target: Target { kind, tensorrt: s.tensorrt.clone(), gpu: s.gpu, lane: false },
         target_why,
         build: s.build.clone(),
         threads: s.threads,

@@ -313,7 +313,7 @@ fn judge(
 }
 
 /// An oriented log effect (+ = worse) as relative change of the value itself.
-fn value_change(worse: Interval, orientation: Orientation) -> Interval {
+pub fn value_change(worse: Interval, orientation: Orientation) -> Interval {
     match orientation {
         Orientation::LowerIsBetter => worse.map(f64::exp_m1),
         Orientation::HigherIsBetter => {

@@ -65,6 +65,11 @@ pub mod records {
     #![doc = include_str!("guide/records.md")]
 }
 
+/// Several GPUs of one host.
+pub mod machines {
+    #![doc = include_str!("guide/machines.md")]
+}
+
 /// Where it was run, and what was measured of the program itself.
 pub mod validation {
     #![doc = include_str!("guide/validation.md")]

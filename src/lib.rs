@@ -23,6 +23,7 @@
 //!   `baselines/`).
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
 //!   can say that nothing regressed.
+//! - **lane**: one of several devices of one kind that measure cases side by side (`--devices`).
 //! - **profile**: a worker that NVIDIA's profilers watched; never part of a record.
 //! - **device key**: what makes numbers comparable at all.
 //!
@@ -102,11 +103,11 @@
 //!
 //! # A model's path through `run`
 //! 1. `cli::run` finds the [`config::Project`]; `Project::models` reads the manifests, [`case::cases`] makes the cases.
-//! 2. `session::machine_of` asks a worker for the GPUs, where the backend has any: the device that numbers belong to.
+//! 2. `session::machines_of` asks a worker for the GPUs, where the backend has any: the device that numbers belong to.
 //! 3. `session::run` opens a session: the lock, the sources, the baselines. A stored pin sets a case's operating point.
 //! 4. `build_all` sends each case to a build worker: `worker::run` starts it, `child::run` there calls `build::run`.
 //! 5. `build::run` checks the model (`onnx::read`), and writes an engine file, or finds it in the cache.
-//! 6. `measure_case` starts a fresh measure worker per process. `measure::run` there loads the engine and warms it up.
+//! 6. `in_lanes` gives cases to lanes. `measure_case` starts a fresh measure worker per process. `measure::run` there loads the engine and warms it up.
 //! 7. Its passes offer requests; latencies go to a `.npy` file, everything else comes back as [`measured::Measured`].
 //! 8. [`summarize::summarize`] makes a [`summarize::Summary`] of each process; `case_record` puts a case's together.
 //! 9. `History::compare` takes the newest baseline that fits and asks [`compare`] for the verdict; [`compare::many`]

@@ -32,7 +32,7 @@ pub use number::{Number, Range, finite};
 pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
 pub use session::{
     BudgetListed, BuildFinished, CaseBuildOptions, CaseFailed, CaseListed, EngineReady, FailureSaid,
-    LookTaken, Note, ProcessEnded, SessionFinished, SessionStarted, StageBegun, StageProgress,
+    LaneTaken, LookTaken, Note, ProcessEnded, SessionFinished, SessionStarted, StageBegun, StageProgress,
 };
 pub use stored::{
     BaselineStored, BaselinesSize, CalibrationFinished, CaseHistory, Clock, FalseVerdicts, FilesSize,
@@ -60,6 +60,8 @@ pub enum Message {
     Progress(StageProgress),
     /// From `check`: a look at the pairs of a case did not decide it, and more pairs are measured.
     Look(LookTaken),
+    /// With `--devices`: a device takes a case.
+    Lane(LaneTaken),
     /// An engine is ready.
     Engine(EngineReady),
     /// A measuring process ended.
@@ -92,7 +94,7 @@ pub enum Message {
     PruneFinished(PruneFinished),
     /// From `baseline size`: once.
     BaselinesSize(Box<BaselinesSize>),
-    /// From `calibrate`: once, last.
+    /// From `calibrate`: once, last; where `--devices` names GPUs of several kinds, once for each.
     Calibration(CalibrationFinished),
     /// From `history`: once.
     History(CaseHistory),
@@ -120,7 +122,7 @@ pub enum Message {
     Profiled(Box<CaseProfiled>),
     /// Something worth knowing.
     Note(Note),
-    /// From `run`, `import` and `layers` (of cases): once, last.
+    /// From `run`, `import` and `layers` (of cases): once, last; where `--devices` names GPUs of several kinds, once for each.
     SessionFinished(SessionFinished),
 }
 

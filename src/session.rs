@@ -10,6 +10,7 @@ pub mod discover;
 mod history;
 pub mod keep;
 mod kernels;
+mod lanes;
 pub mod layers;
 mod lock;
 pub mod looks;
@@ -25,7 +26,8 @@ mod stages;
 
 pub use context::{Events, Setup};
 pub use history::sessions_for;
-pub use machine::{host, machine_of};
+pub use lanes::Lane;
+pub use machine::{Machine, host, machine_of, machines_of, only_kind};
 pub use models::declared_inputs;
 pub use source::source_of_revision;
 
@@ -35,11 +37,12 @@ use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Event, RunOutcome};
-use crate::record::Record;
+use crate::record::{CaseRecord, Record};
 use context::Session;
 use stages::{build_all, measure_case, new_record};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache, so each is built
 /// once.
@@ -79,38 +82,38 @@ pub fn run(
     ensure_processes(cases)?;
     let processes = cases.iter().map(|c| c.effort.processes).sum();
     let mut session = Session::open(setup, cases, Some(processes))?;
+    session.say_disturbed();
     session.history.given = session_sd_frac.map(Sessions::given);
     let (cases, pins) = session.pinned(cases);
     base.into_iter().for_each(|base| session.history.choose(setup.project, base));
     let engines = build_all(&session, &cases);
     ensure_some_make_sense(&engines)?;
-    let mut outcome = RunOutcome {
+    let outcome = Mutex::new(RunOutcome {
         record: new_record(&session, session.source.clone()),
         written: None,
         compared: BTreeMap::new(),
         interrupted: false,
         no_base: None,
-    };
-    for case in &cases {
-        let measured = match engines.get(&case.id) {
-            Some(Ok(built)) => measure_case(&session, case, built, &session.samples()),
-            Some(Err(failure)) => Err(failure.clone()),
-            None => Err(crate::worker::interrupted()),
-        };
-        match measured {
-            Ok(mut record) => {
-                record.discovery = pins.get(&case.id).cloned();
-                outcome.record.cases.insert(case.id.clone(), record);
-                finish_case(&session, case, &mut outcome);
-            }
-            Err(f) if f.kind == FailureKind::Interrupted => {
-                outcome.interrupted = true;
-                break;
-            }
-            Err(failure) => {
-                session.failed(&case.id, &failure);
-                outcome.record.failed.insert(case.id.clone(), failure);
-            }
+    });
+    let done = session.in_lanes(
+        &cases,
+        |case| &case.id,
+        |case| {
+            let built =
+                engines.get(&case.id).cloned().unwrap_or_else(|| Err(crate::worker::interrupted()))?;
+            let measured = measure_case(&session, case, &built, &session.samples())?;
+            let discovery = pins.get(&case.id).cloned();
+            let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+            outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
+            finish_case(&session, case, &mut outcome);
+            Ok(())
+        },
+    );
+    let mut outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (case, failure) in done.into_iter().filter_map(|(case, found)| Some((case, found.err()?))) {
+        match failure.kind {
+            FailureKind::Interrupted => outcome.interrupted = true,
+            _ => drop(outcome.record.failed.insert(case.id.clone(), failure)),
         }
     }
     correct_all(&session, &mut outcome);

@@ -30,6 +30,7 @@ const LEAST_RUNS: u64 = 5;
 pub struct Command {
     kind: BackendKind,
     gpu: u32,
+    lane: bool,
 }
 
 /// The payload: how the program is started.
@@ -42,7 +43,7 @@ struct Start {
 impl Command {
     /// The backend of a target; starts nothing yet.
     pub fn new(target: &Target) -> Self {
-        Self { kind: target.kind, gpu: target.gpu }
+        Self { kind: target.kind, gpu: target.gpu, lane: target.lane }
     }
 }
 
@@ -94,7 +95,9 @@ impl Backend for Command {
             true => cuda::gpus()?.into_iter().nth(self.gpu as usize),
             false => None,
         };
-        Ok(Loaded::Program(Box::new(Ready { start, gpu })))
+        let visible = std::env::var(VISIBLE).ok();
+        let only = self.lane.then(|| numbered(visible.as_deref(), self.gpu)).transpose()?;
+        Ok(Loaded::Program(Box::new(Ready { start, gpu, only })))
     }
 }
 
@@ -106,10 +109,24 @@ fn program(options: &BuildOptions) -> Result<&ProgramOptions> {
     })
 }
 
+/// What CUDA reads which GPUs a program may use from.
+const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
+
+/// What names one device in [`VISIBLE`]: of those that `visible` names, if it is set, the one at this place.
+fn numbered(visible: Option<&str>, number: u32) -> Result<String> {
+    let Some(visible) = visible.filter(|text| !text.trim().is_empty()) else { return Ok(number.to_string()) };
+    visible.split(',').nth(number as usize).map(|name| name.trim().to_owned()).ok_or_else(|| {
+        Failure::usage(format!("{VISIBLE}={visible} names no device {number}; they are counted from 0"))
+            .next("name others with --devices")
+    })
+}
+
 /// A program that is ready to be started.
 struct Ready {
     start: Start,
     gpu: Option<Gpu>,
+    /// The one device that it may use, as [`VISIBLE`] names it; all where it is no lane.
+    only: Option<String>,
 }
 
 impl Program for Ready {
@@ -131,6 +148,14 @@ impl Ready {
         Some(seen.unwrap_or_default())
     }
 
+    /// Runs the program to a good end, with these variables.
+    fn run(&self, mut variables: Vec<(&str, String)>) -> Result<Started> {
+        variables.extend(self.only.iter().map(|only| (VISIBLE, only.clone())));
+        let ran = Started::run(&self.start.program.run, &self.start.folder, &variables)?;
+        ran.ensure_success(FailureKind::Measure)?;
+        Ok(ran)
+    }
+
     /// One process, which leaves its latencies.
     fn timing_itself(&self, run: &ProgramRun) -> Result<ProgramMeasured> {
         std::fs::create_dir_all(run.scratch)
@@ -141,16 +166,14 @@ impl Ready {
             .map_err(|e| Failure::io("create a folder in", run.scratch, &e))?;
         let file = std::path::absolute(folder.path().join("samples.npy"))
             .map_err(|e| Failure::io("find", folder.path(), &e))?;
-        let variables = [
+        let ran = self.run(vec![
             ("TRT_PERF_SAMPLES", file.display().to_string()),
             ("TRT_PERF_WARM_UP_NS", run.warm_up_ns.to_string()),
             ("TRT_PERF_MEASURE_NS", run.measure_ns.to_string()),
             ("TRT_PERF_LEAST_REQUESTS", run.least_requests.to_string()),
             ("TRT_PERF_MOST_NS", run.most_ns.to_string()),
             ("TRT_PERF_SEED", run.seed.to_string()),
-        ];
-        let ran = Started::run(&self.start.program.run, &self.start.folder, &variables)?;
-        ran.ensure_success(FailureKind::Measure)?;
+        ])?;
         let latencies = samples::of(&file, &ran.out, &ran.name())?;
         Ok(measured(latencies, Vec::new()))
     }
@@ -168,10 +191,7 @@ impl Ready {
         let (time, most) = (Duration::from_nanos(time_ns), Duration::from_nanos(run.most_ns));
         let mut latencies = Vec::new();
         while began.elapsed() < time || ((latencies.len() as u64) < least && began.elapsed() < most) {
-            let variables = [("TRT_PERF_SEED", run.seed.to_string())];
-            let ran = Started::run(&self.start.program.run, &self.start.folder, &variables)?;
-            ran.ensure_success(FailureKind::Measure)?;
-            latencies.push(ran.ns);
+            latencies.push(self.run(vec![("TRT_PERF_SEED", run.seed.to_string())])?.ns);
         }
         Ok(latencies)
     }
@@ -188,5 +208,18 @@ fn measured(latencies: Vec<u64>, warm_up: Vec<u64>) -> ProgramMeasured {
         gpu: None,
         load_ns: 0,
         warm_up,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_one_of_the_devices_that_are_visible() {
+        assert_eq!(numbered(None, 3), Ok("3".to_owned()));
+        assert_eq!(numbered(Some("5, GPU-8a7c"), 1), Ok("GPU-8a7c".to_owned()));
+        let refused = numbered(Some("5"), 1).unwrap_err().to_string();
+        assert!(refused.contains("CUDA_VISIBLE_DEVICES=5 names no device 1"), "{refused}");
     }
 }

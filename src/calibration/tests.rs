@@ -74,6 +74,7 @@ pub fn example() -> Calibration {
             soft: BTreeMap::from([("kernel".to_owned(), "6.1".to_owned())]),
         },
         clock: Timer { resolution: Some(Nanos(19)), min: Nanos(19), median: Nanos(21) },
+        lanes: None,
         cases: BTreeMap::from([
             ("p/loud/default/latency".to_owned(), case(1, TRUTH)),
             ("p/quiet/default/latency".to_owned(), case(2, quiet)),

@@ -4,6 +4,7 @@
 //! A newer calibration replaces an older one and is not copied into another file, so fields that this version does not
 //! know are ignored without a message.
 
+use super::lanes::LaneCalibration;
 use super::{Calibration, CaseCalibration, MetricCalibration, Rate, Spread};
 use crate::case::{Budget, Margins};
 use crate::compare::metrics;
@@ -35,6 +36,9 @@ struct CalibrationV1 {
     clock: ClockV1,
     /// By case id: package/model/variant/scenario.
     cases: BTreeMap<String, CalibrationCaseV1>,
+    /// What devices of one host do to each other; left out where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lanes: Option<LaneCalibration>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -148,6 +152,7 @@ fn to_wire(c: &Calibration) -> CalibrationV1 {
             read_median_ns: c.clock.median.0,
         },
         cases: c.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect(),
+        lanes: c.lanes.clone(),
     }
 }
 
@@ -204,6 +209,7 @@ fn from_wire(w: CalibrationV1) -> Result<Calibration, String> {
             median: Nanos(w.clock.read_median_ns),
         },
         cases: cases.collect::<Result<_, String>>()?,
+        lanes: w.lanes,
     })
 }
 

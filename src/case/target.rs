@@ -13,6 +13,9 @@ pub struct Target {
     pub tensorrt: Option<PathBuf>,
     /// The GPU, as CUDA numbers them; means nothing to `cpu`.
     pub gpu: u32,
+    /// It is a lane beside others: programs are told to use no other GPU.
+    #[serde(default)]
+    pub lane: bool,
 }
 
 /// What this machine has that decides what `auto` means.

@@ -17,6 +17,15 @@ pub enum MessageFormat {
     Json,
 }
 
+/// Several devices side by side.
+#[derive(Args)]
+pub struct LaneArgs {
+    /// Measure on these GPUs of this host side by side (numbers as CUDA counts, such as 0,1): cases wait in one queue, each
+    /// is measured on one GPU. GPUs of different kinds measure one kind after the other, for a record each
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', conflicts_with = "device")]
+    pub devices: Vec<u32>,
+}
+
 /// Over these options in `--help`.
 const HEADING: &str = "Settings (override the configuration)";
 /// In `--help` these stand beside the files and `--build`; the others follow in the order of the table of settings.

@@ -58,7 +58,7 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     let device = Device::with_gpus(Vec::new());
     let show = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let engines = session::build(&setup, &cases)?;
     show.done();
     let human = args.message_format == MessageFormat::Human;

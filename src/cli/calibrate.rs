@@ -1,6 +1,6 @@
 //! The `calibrate` verb: measures how much the numbers of this machine vary when nothing changed.
 
-use super::args::{MessageFormat, SettingArgs};
+use super::args::{LaneArgs, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
@@ -8,6 +8,7 @@ use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
+use crate::case::Case;
 use crate::config::Project;
 use crate::device;
 use crate::error::Result;
@@ -16,7 +17,7 @@ use crate::outcome::Event;
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
-use crate::session::{Setup, machine_of};
+use crate::session::{Machine, Setup, machines_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
 use clap::Args;
@@ -26,7 +27,8 @@ use std::path::{Path, PathBuf};
 ///
 /// The result goes to baselines/, to be committed. Each session is pairs of fresh processes of one and the same
 /// engine; sessions are interleaved over the cases. `check` then knows the spread of pairs, `run` and `compare` how
-/// much sessions differ.
+/// much sessions differ. With --devices every session is measured on each device alone and on all side by side, which tells
+/// whether they disturb each other; `run` and `check` then know it.
 #[derive(Args)]
 pub struct CalibrateArgs {
     #[command(flatten)]
@@ -53,6 +55,8 @@ pub struct CalibrateArgs {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    lanes: LaneArgs,
+    #[command(flatten)]
     settings: SettingArgs,
 }
 
@@ -67,16 +71,33 @@ pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
         seed: args.order_seed.unwrap_or_else(clock_seed),
     };
     amount.check()?;
-    let device = machine_of(&cases)?;
+    let mut exit = Exit::Ok;
+    for machine in machines_of(&cases, &args.lanes.devices)? {
+        exit = exit.and(on_machine(args, &project, &machine, &cases, amount)?);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+/// The calibration of devices of one kind.
+fn on_machine(
+    args: &CalibrateArgs,
+    project: &Project,
+    Machine { device, lanes }: &Machine,
+    cases: &[Case],
+    amount: Amount,
+) -> Result<Exit> {
     let clock = device::measure_timer();
     let show = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let mut done = calibrate(&setup, &cases, clock, amount)?;
+    let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
+    let mut done = calibrate(&setup, cases, clock, amount)?;
     show.done();
     let mut notes = Vec::new();
     let path = match &mut done.calibration {
-        Some(calibration) if !args.dry_run => Some(store(&project, calibration, &mut notes)?),
+        Some(calibration) if !args.dry_run => Some(store(project, calibration, &mut notes)?),
         _ => None,
     };
     notes.extend(why_not_stored(args, &done));
@@ -108,6 +129,8 @@ fn store(project: &Project, calibration: &mut Calibration, notes: &mut Vec<Strin
                 format!(", which also held {}", gone.join(", "))
             };
             notes.push(format!("this replaces the calibration of {}{lost}", date(old.created_s)));
+            // What devices do to each other is another question.
+            calibration.lanes = calibration.lanes.take().or(old.lanes);
         }
         Ok(None) => {}
         Err(e) => notes.push(format!("this replaces a calibration that could not be read: {}", e.message)),

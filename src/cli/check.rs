@@ -1,6 +1,6 @@
 //! The `check` verb: compares two commits, settings or engines, and fails where the head is worse.
 
-use super::args::{self, MessageFormat, SettingArgs};
+use super::args::{self, LaneArgs, MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
@@ -15,7 +15,7 @@ use crate::report::{CheckReport, github, html, json, junit, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::details;
 use crate::session::looks::Looks;
-use crate::session::{Setup, machine_of};
+use crate::session::{Machine, Setup, machines_of, only_kind};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,8 @@ pub struct CheckArgs {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    lanes: LaneArgs,
+    #[command(flatten)]
     settings: SettingArgs,
 }
 
@@ -117,12 +119,13 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let show = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show.event(&event);
     let arms = find_arms(&asked(args)?, &project, &events)?;
-    let device = machine_of(arms.cases())?;
+    let machines = machines_of(arms.cases(), &args.lanes.devices)?;
+    let Machine { device, lanes } = only_kind(machines, "a check gives one verdict")?;
     if args.message_format == MessageFormat::Human && !args.quiet {
         note(&format!("base: {}", arms.base.name));
         note(&format!("head: {}", arms.head.name));
     }
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &lanes, now_s: now_s(), events: &events };
     let checked =
         check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into(), explain: args.explain })?;
     show.done();

@@ -68,7 +68,7 @@ pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>)
     let device = machine_of(&cases)?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;
     show.done();
     let exit = finish(asked, &project, &mut found, &known)?;

@@ -56,6 +56,20 @@ impl Exit {
         }
     }
 
+    /// How a command ends that did two things: as the worse of them.
+    pub fn and(self, other: Self) -> Self {
+        let worst = [
+            Self::Interrupted,
+            Self::Usage,
+            Self::Regression,
+            Self::Failed,
+            Self::Invalid,
+            Self::Nothing,
+            Self::Inconclusive,
+        ];
+        worst.into_iter().find(|exit| self == *exit || other == *exit).unwrap_or(Self::Ok)
+    }
+
     /// How a failure of the whole command ends the process.
     pub fn of(kind: FailureKind) -> Self {
         match kind {
@@ -124,6 +138,14 @@ mod tests {
                 "{exit:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_two_ends_the_worse_counts() {
+        assert_eq!(Exit::Ok.and(Exit::Ok), Exit::Ok);
+        assert_eq!(Exit::Ok.and(Exit::Failed), Exit::Failed);
+        assert_eq!(Exit::Failed.and(Exit::Regression), Exit::Regression);
+        assert_eq!(Exit::Interrupted.and(Exit::Regression), Exit::Interrupted);
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn of_cases(args: &LayersArgs, manifest: Option<&Path>) -> Result<Exit> {
         _ => args.cases.select(&args.settings, &project)?,
     };
     let device = session::machine_of(&cases)?;
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let (bases, head) = LayerBase::measure(base, &setup, &cases)?;
     show_events.done();
     let exit = show_cases(args, &head.cases, &bases);

@@ -65,7 +65,7 @@ pub fn run(args: &MemoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     if let MemoryBase::Record(name, record) = &base {
         same_device(name, record, &device)?;
     }
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let plan = MemoryPlan { requests: args.requests, trace_build: args.trace_build };
     let mut outcome = memory(&setup, &cases, plan, &base)?;
     show.done();

@@ -97,7 +97,7 @@ pub fn run(args: &ProfileArgs, manifest: Option<&Path>) -> Result<Exit> {
     let device = session::machine_of(&cases)?;
     let show = Show::new(args.message_format, args.quiet, args.verbose);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let profile = session::profile::profile(&setup, case, &how(args))?;
     show.done();
     if args.message_format == MessageFormat::Json {

@@ -1,6 +1,6 @@
 //! The `run` verb: measures cases and compares them with what was stored.
 
-use super::args::{self, MessageFormat};
+use super::args::{self, LaneArgs, MessageFormat};
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, ExitPolicy};
@@ -9,13 +9,15 @@ use super::keep::save_baseline;
 use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown, write_report};
 use crate::baseline::find_record_file;
+use crate::case::Case;
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
+use crate::record::Record;
 use crate::report::{html, json, junit, markdown, terminal};
-use crate::session::{self, Setup, details};
+use crate::session::{self, Machine, Setup, details};
 use crate::units::plural;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -48,8 +50,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit", "devices"])]
     discover: bool,
+    #[command(flatten)]
+    lanes: LaneArgs,
     // Last: its headings would go on.
     #[command(flatten)]
     session: SessionArgs,
@@ -72,7 +76,30 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     asked.ensure_savable(&project)?;
     let base = args.baseline.as_deref().map(|name| find_record_file(&project, name)).transpose()?;
-    let device = session::machine_of(&cases)?;
+    let mut machines = session::machines_of(&cases, &args.lanes.devices)?;
+    if base.is_some() || args.markdown.is_some() || args.html.is_some() {
+        let what = "a record to compare with, and a report, are of one kind of device";
+        machines = vec![session::only_kind(machines, what)?];
+    }
+    let mut exit = Exit::Ok;
+    for machine in &machines {
+        exit = exit.and(on_machine(args, &project, machine, &cases, base.clone())?);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+/// A session on devices of one kind.
+fn on_machine(
+    args: &RunArgs,
+    project: &Project,
+    Machine { device, lanes }: &Machine,
+    cases: &[Case],
+    base: Option<(PathBuf, Record)>,
+) -> Result<Exit> {
+    let asked = &args.session;
     if let Some((path, record)) = base.as_ref().filter(|(_, record)| record.device.key != device.key) {
         let what = format!("{} is of {}, and this is {}", shown(path), record.device.key, device.key);
         return Err(Failure::new(FailureKind::Nothing, what).next(
@@ -81,11 +108,11 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let mut outcome = session::run(&setup, &cases, args.assume_session_sd, base)?;
+    let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
+    let mut outcome = session::run(&setup, cases, args.assume_session_sd, base)?;
     show.done();
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    let exit = finish(asked, &project, &mut outcome, gate)?;
+    let exit = finish(asked, project, &mut outcome, gate)?;
     if let Some(path) = &args.markdown {
         write_report(path, &markdown::run(&outcome))?;
     }

@@ -10,7 +10,8 @@ use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
 use crate::report::{json, memory};
 use crate::units::{plural, time};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,15 +22,26 @@ pub struct Show {
     quiet: bool,
     verbose: bool,
     /// `None` where standard error is no terminal, or nothing is to be shown.
-    bar: Option<ProgressBar>,
+    bars: Option<Bars>,
     last: Mutex<Last>,
+}
+
+/// What moves on a terminal.
+struct Bars {
+    all: MultiProgress,
+    /// Of the whole session.
+    whole: ProgressBar,
 }
 
 /// What was told last.
 #[derive(Default)]
 struct Last {
-    /// The line of the case that is built or measured.
-    announced: String,
+    /// The lines of the cases that are built or measured, by device; without lanes there is one.
+    announced: BTreeMap<Option<u32>, String>,
+    /// The devices of the cases that lanes took.
+    devices: BTreeMap<String, u32>,
+    /// The lines below the bar, by device.
+    lanes: BTreeMap<u32, ProgressBar>,
     /// Which cell of a grid is measured; empty for a case that is no cell.
     cell: String,
 }
@@ -38,7 +50,11 @@ impl Show {
     /// Shows events in this format.
     pub fn new(format: MessageFormat, quiet: bool, verbose: bool) -> Self {
         let bars = !quiet && format == MessageFormat::Human && std::io::stderr().is_terminal();
-        Self { format, quiet, verbose, bar: bars.then(ProgressBar::no_length), last: Mutex::default() }
+        let bars = bars.then(|| {
+            let all = MultiProgress::new();
+            Bars { whole: all.add(ProgressBar::no_length()), all }
+        });
+        Self { format, quiet, verbose, bars, last: Mutex::default() }
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -52,17 +68,23 @@ impl Show {
             return;
         }
         match event {
-            Event::Started { cases, device, backend, why, processes } => {
-                self.started(cases.len(), &device.key, backend, why, *processes);
+            Event::Started { cases, device, devices, backend, why, processes } => {
+                self.lanes(devices);
+                self.started(cases.len(), &on(&device.key, devices), backend, why, *processes);
             }
             Event::Waiting { folder } => {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
+            }
+            Event::Lane { id, device } => {
+                drop(self.last().devices.insert((*id).to_owned(), *device));
+                // What it said last was of the builds.
+                self.bars.iter().for_each(|bars| bars.whole.set_message("measuring"));
             }
             Event::Stage { id, process, stage, expected } => {
                 self.stage(id, *process, stage.word(), *expected);
             }
             Event::Progress { id, doing, step, steps } => {
-                if let Some(bar) = &self.bar {
+                if let Some(bar) = self.bar_of(id, &self.last()) {
                     let of = if *steps > 0 { format!(" {step}/{steps}") } else { String::new() };
                     bar.set_message(line(&format!("{id}: {doing}{of}")));
                 }
@@ -121,16 +143,36 @@ impl Show {
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bars away.
     pub fn done(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = &self.bars {
+            self.last().lanes.values().for_each(ProgressBar::finish_and_clear);
+            bars.whole.finish_and_clear();
         }
+    }
+
+    /// A line for each device that measures beside others.
+    fn lanes(&self, devices: &[u32]) {
+        let Some(bars) = self.bars.as_ref().filter(|_| devices.len() > 1) else { return };
+        let style = ProgressStyle::with_template("  {prefix}: {wide_msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let line = |device: &u32| {
+            let line = bars.all.add(ProgressBar::no_length().with_style(style.clone()));
+            line.set_prefix(format!("device {device}"));
+            (*device, line)
+        };
+        self.last().lanes = devices.iter().map(line).collect();
+    }
+
+    /// Where the stages of a case are shown.
+    fn bar_of<'a>(&'a self, id: &str, last: &'a Last) -> Option<&'a ProgressBar> {
+        let lane = last.devices.get(id).and_then(|device| last.lanes.get(device));
+        lane.or_else(|| self.bars.as_ref().map(|bars| &bars.whole))
     }
 
     /// A bar with the time left, or a spinner where nobody knows how long it takes.
     fn start(&self, steps: Option<u64>) {
-        let Some(bar) = &self.bar else { return };
+        let Some(Bars { whole: bar, .. }) = &self.bars else { return };
         let template = match steps {
             Some(_) => "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {left} left",
             None => "{spinner} [{elapsed_precise}] {pos} steps · {msg}",
@@ -146,7 +188,7 @@ impl Show {
 
     fn stage(&self, id: &str, process: u64, word: &str, expected: Duration) {
         let mut last = self.last();
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar_of(id, &last) {
             let of = if process > 0 { format!(" (process {process})") } else { String::new() };
             let length =
                 if expected.is_zero() { String::new() } else { format!(" {:.1} s", expected.as_secs_f64()) };
@@ -160,22 +202,24 @@ impl Show {
         }
         // Without a terminal: one line when a case begins to be built or measured, not one per process.
         let begun = if process == 0 { format!("{word} {id}") } else { format!("measuring {id}") };
-        if begun != last.announced {
-            self.say(&format!("{DIM}{begun}{RESET}"));
-            last.announced = begun;
+        let device = last.devices.get(id).copied();
+        if last.announced.get(&device) != Some(&begun) {
+            let lane = device.map_or_else(String::new, |device| format!("device {device}: "));
+            self.say(&format!("{DIM}{lane}{begun}{RESET}"));
+            last.announced.insert(device, begun);
         }
     }
 
     fn step(&self) {
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
+        if let Some(bars) = &self.bars {
+            bars.whole.inc(1);
         }
     }
 
     /// A result: to standard output, around the bar.
     fn print(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| out(text)),
+        match &self.bars {
+            Some(bars) => bars.all.suspend(|| out(text)),
             None => out(text),
         }
     }
@@ -186,11 +230,17 @@ impl Show {
             return;
         }
         let text = text.replace(BOLD, "");
-        match &self.bar {
-            Some(bar) => bar.suspend(|| note(&text)),
+        match &self.bars {
+            Some(bars) => bars.all.suspend(|| note(&text)),
             None => note(&text),
         }
     }
+}
+
+/// The device, with the numbers of those that measure side by side.
+fn on(key: &str, devices: &[u32]) -> String {
+    let numbers: Vec<String> = devices.iter().map(u32::to_string).collect();
+    if numbers.is_empty() { key.to_owned() } else { format!("{key} (devices {})", numbers.join(", ")) }
 }
 
 /// How long it will take; a question mark until there is something to go by.

@@ -19,8 +19,19 @@ pub struct SessionStarted {
     pub backend_reason: String,
     /// The device key.
     pub device: String,
+    /// The numbers of the devices that measure side by side; empty where there is but one.
+    pub devices: Vec<u32>,
     /// Ids.
     pub cases: Vec<String>,
+}
+
+/// A device takes a case: what follows of it happens there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LaneTaken {
+    /// The case's id.
+    pub case: String,
+    /// The device's number.
+    pub device: u32,
 }
 
 /// A stage of a worker begins.

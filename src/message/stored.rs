@@ -1,5 +1,6 @@
 //! The messages about stored data: a calibration, the list of baselines, and one case over its records.
 
+use crate::calibration::lanes::LaneCalibration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -163,6 +164,8 @@ pub struct StoredCalibration {
     pub advice: Vec<String>,
     /// By id.
     pub cases: BTreeMap<String, StoredCase>,
+    /// What devices of one host do to each other; null where that was not measured.
+    pub lanes: Option<LaneCalibration>,
 }
 
 /// What the clock resolves, and what reading it costs.

@@ -21,6 +21,8 @@ pub enum Event<'a> {
         cases: &'a [Case],
         /// Where it runs.
         device: &'a Device,
+        /// The numbers of the devices that measure side by side; empty where there is but one.
+        devices: &'a [u32],
         /// The backend's name.
         backend: &'a str,
         /// What it is for, in words.
@@ -32,6 +34,13 @@ pub enum Event<'a> {
     Waiting {
         /// The target folder.
         folder: &'a Path,
+    },
+    /// A lane takes a case: what is said of it from now on happens on its device.
+    Lane {
+        /// The case.
+        id: &'a str,
+        /// The device's number.
+        device: u32,
     },
     /// A stage of a worker begins. `process` counts from 1, 0 while building.
     Stage {

@@ -27,7 +27,7 @@ fn case(id: &str) -> Case {
         allow_non_finite: false,
         outputs: None,
         seed: 1,
-        target: Target { kind: BackendKind::Cpu, tensorrt: None, gpu: 0 },
+        target: Target { kind: BackendKind::Cpu, tensorrt: None, gpu: 0, lane: false },
         target_why: "asked for",
         build: BuildOptions::default(),
         threads: 1,
@@ -133,7 +133,7 @@ fn the_same_file_in_both_trees_is_no_change_and_another_under_its_name_is() {
 
 #[test]
 fn another_backend_or_gpu_is_clear_before_anything_is_measured() {
-    let on = |kind, gpu| Case { target: Target { kind, tensorrt: None, gpu }, ..case(ID) };
+    let on = |kind, gpu| Case { target: Target { kind, tensorrt: None, gpu, lane: false }, ..case(ID) };
     let apart = |base, head| only(base, head).apart.map(|why| why.to_string());
     let tensorrt = |gpu| on(BackendKind::Tensorrt, gpu);
     let backend = apart(on(BackendKind::Cpu, 0), tensorrt(0));

@@ -5,6 +5,7 @@
 
 use super::style::{BOLD, DIM, RESET, YELLOW, add_row, plain_table, table_text};
 use crate::calibration::advice::{self, percent};
+use crate::calibration::lanes::{Disturbance, LaneCalibration};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
 use crate::compare::{Basis, CaseComparison, MetricComparison, Sessions};
 use crate::message::{
@@ -12,7 +13,7 @@ use crate::message::{
 };
 use crate::printable::line;
 use crate::record::date;
-use crate::units::{share, time};
+use crate::units::{change, share, time};
 use std::fmt::Write;
 
 /// The whole calibration.
@@ -25,6 +26,7 @@ pub fn terminal(c: &Calibration) -> String {
     }
     let wrong = c.false_verdicts();
     let _ = writeln!(out, "\n{BOLD}false verdicts{RESET} over all cases and sessions: {}", of(wrong));
+    out += &c.lanes.as_ref().map(lanes).unwrap_or_default();
     for text in advice::machine(c) {
         let _ = writeln!(out, "{YELLOW}warning{RESET}: {}", line(&text));
     }
@@ -84,6 +86,44 @@ fn block(id: &str, c: &CaseCalibration) -> String {
     out
 }
 
+/// What the devices do to each other.
+fn lanes(found: &LaneCalibration) -> String {
+    let numbers: Vec<String> = found.devices.iter().map(u32::to_string).collect();
+    let mut out =
+        format!("\n{BOLD}lanes{RESET} on devices {} ({})\n", numbers.join(", "), date(found.created_s));
+    for (id, effects) in &found.cases {
+        let _ = writeln!(out, "{BOLD}{}{RESET}", line(id));
+        let header = ["device", "", "alone", "side by side", "change", "95% interval", "sessions", ""];
+        let mut table = plain_table(header.map(str::to_owned).into());
+        for e in effects {
+            let meaning = match e.effect {
+                Disturbance::Disturbed => "disturbed",
+                Disturbance::Undisturbed => "within the margin",
+                Disturbance::Unsettled => "not settled",
+                Disturbance::Shown => "",
+            };
+            add_row(
+                &mut table,
+                [
+                    e.device.to_string(),
+                    line(&e.name),
+                    e.shown(e.alone),
+                    e.shown(e.together),
+                    change(e.change),
+                    format!("{} to {}", change(e.change_lo), change(e.change_hi)),
+                    e.sessions.to_string(),
+                    meaning.to_owned(),
+                ],
+            );
+        }
+        for line in table_text(&table).lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    let _ = writeln!(out, "{}", line(&found.sentence()));
+    out
+}
+
 fn typical(m: &MetricCalibration) -> String {
     m.metric.shown(m.typical)
 }
@@ -111,6 +151,7 @@ pub fn message(c: &Calibration) -> StoredCalibration {
         false_verdicts: false_verdicts(c.false_verdicts()),
         advice: advice::machine(c),
         cases: c.cases.iter().map(|(id, case)| (id.clone(), stored_case(case))).collect(),
+        lanes: c.lanes.clone(),
     }
 }
 

@@ -13,8 +13,8 @@ use crate::discover::Cell;
 use crate::engine::Built;
 use crate::message::{
     BudgetListed, BudgetNumbers, CapacityNumbers, CapacityPointNumbers, CaseFailed, CaseFinished, CaseListed,
-    ComparedBase, ComparedCase, ComparedMetric, EngineReady, GpuNumbers, LookTaken, Message, Number,
-    ProcessEnded, RoundBegun, SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
+    ComparedBase, ComparedCase, ComparedMetric, EngineReady, GpuNumbers, LaneTaken, LookTaken, Message,
+    Number, ProcessEnded, RoundBegun, SessionStarted, StageBegun, StageProgress, TrialBegun, finite,
 };
 use crate::outcome::{
     Base, BudgetAnswer, BudgetResult, CapacityFigures, CapacityPoint, Compared, Event, Figures, GpuFigures,
@@ -27,16 +27,20 @@ use std::path::Path;
 /// The message of an event.
 pub fn event(event: &Event) -> Message {
     match event {
-        Event::Started { cases, device, backend, why, .. } => Message::SessionStarted(SessionStarted {
-            tool: env!("CARGO_PKG_VERSION").into(),
-            backend: (*backend).to_owned(),
-            backend_reason: (*why).to_owned(),
-            device: device.key.clone(),
-            cases: cases.iter().map(|c| c.id.clone()).collect(),
-        }),
+        Event::Started { cases, device, devices, backend, why, .. } => {
+            Message::SessionStarted(SessionStarted {
+                tool: env!("CARGO_PKG_VERSION").into(),
+                backend: (*backend).to_owned(),
+                backend_reason: (*why).to_owned(),
+                device: device.key.clone(),
+                devices: devices.to_vec(),
+                cases: cases.iter().map(|c| c.id.clone()).collect(),
+            })
+        }
         Event::Waiting { folder } => {
             Message::note(format!("waiting for another session in {}", folder.display()))
         }
+        Event::Lane { id, device } => Message::Lane(LaneTaken { case: (*id).to_owned(), device: *device }),
         Event::Stage { id, process, stage, expected } => Message::Stage(StageBegun {
             case: (*id).to_owned(),
             process: *process,

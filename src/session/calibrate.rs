@@ -1,12 +1,19 @@
 //! Runs a calibration: one engine per case, then session after session over all cases, so that the sessions of a case
 //! are spread over time. Both arms of every pair are the same engine, so every difference is noise. Where several builds
 //! are asked for, each arm has as many of its own: then that noise is also how much builds differ.
+//!
+//! On several devices a session is measured on each of them alone, which is what makes the calibration, and on all side by
+//! side, which shows whether they disturb each other.
+
+mod lanes;
 
 use super::Setup;
+use super::alternation::Alternation;
 use super::context::Session;
 use super::looks::Looks;
 use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
+use crate::calibration::lanes::{LaneCalibration, LaneSession, lane_effects};
 use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::{Case, TimeFrom};
 use crate::device::Timer;
@@ -14,6 +21,7 @@ use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::Nanos;
+use lanes::session_of_lanes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -64,7 +72,9 @@ pub struct Calibrated {
 pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) -> Result<Calibrated> {
     amount.check()?;
     let pairs = amount.sessions * amount.pairs * cases.len();
-    let session = Session::open(setup, cases, Some(2 * pairs as u64))?;
+    // Alone, and side by side.
+    let times = if setup.lanes.len() > 1 { 2 * setup.lanes.len() } else { 1 };
+    let session = Session::open(setup, cases, Some((2 * pairs * times) as u64))?;
     // What a later session measures at a pinned point must have been calibrated there.
     let (mut cases, _) = session.pinned(cases);
     // All sessions must measure as long, and the calibration says how long.
@@ -73,6 +83,7 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
     }
     let mut run = CalibrationRun {
         measured: BTreeMap::new(),
+        lanes: BTreeMap::new(),
         failed: BTreeMap::new(),
         sessions: 0,
         interrupted: false,
@@ -93,6 +104,7 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
 
 struct CalibrationRun {
     measured: BTreeMap<String, Vec<AaSession>>,
+    lanes: BTreeMap<String, Vec<LaneSession>>,
     failed: BTreeMap<String, Failure>,
     sessions: usize,
     interrupted: bool,
@@ -117,7 +129,9 @@ impl CalibrationRun {
         amount: Amount,
     ) -> Result<()> {
         let start = Instant::now();
+        let mut order = Alternation::new(amount.seed);
         for number in 1..=amount.sessions {
+            let alone_first = order.next() == 0;
             for case in cases {
                 let Some(built) = engines.get(&case.id).filter(|_| !self.failed.contains_key(&case.id))
                 else {
@@ -126,9 +140,8 @@ impl CalibrationRun {
                 if self.interrupted {
                     return Ok(());
                 }
-                match one(session, case, built, amount, number) {
-                    Ok(measured) => self.measured.entry(case.id.clone()).or_default().push(measured),
-                    Err(f) => self.fail(session, &case.id, f),
+                if let Err(f) = self.one(session, case, built, amount, (number, alone_first)) {
+                    self.fail(session, &case.id, f);
                 }
             }
             if self.interrupted || self.failed.len() == cases.len() {
@@ -149,6 +162,38 @@ impl CalibrationRun {
             }
         }
         Ok(())
+    }
+
+    /// Session `number` of a case.
+    fn one(
+        &mut self,
+        session: &Session,
+        case: &Case,
+        built: &[Built; 2],
+        amount: Amount,
+        number: (usize, bool),
+    ) -> Result<()> {
+        let measured = self.measured.entry(case.id.clone()).or_default();
+        if session.lanes.all.len() < 2 {
+            measured.push(one(session, case, built, amount, number.0, "")?);
+            return Ok(());
+        }
+        let found = session_of_lanes(session, case, built, amount, number)?;
+        measured.extend(found.lanes.iter().map(|[alone, _]| alone.clone()));
+        self.lanes.entry(case.id.clone()).or_default().push(found);
+        Ok(())
+    }
+
+    /// Whether lanes disturb each other, by the cases that have enough sessions.
+    fn lanes(&self, session: &Session, cases: &[Case]) -> Option<LaneCalibration> {
+        let devices: Vec<u32> = session.lanes.all.iter().map(|lane| lane.number).collect();
+        let effects = |case: &Case| {
+            let sessions = self.lanes.get(&case.id)?;
+            let found = lane_effects(&devices, sessions, case.margins);
+            (!found.is_empty()).then(|| (case.id.clone(), found))
+        };
+        let cases: BTreeMap<_, _> = cases.iter().filter_map(effects).collect();
+        (!cases.is_empty()).then_some(LaneCalibration { created_s: session.now_s, devices, cases })
     }
 
     fn finish(mut self, session: &Session, cases: &[Case], clock: Timer) -> Calibrated {
@@ -175,6 +220,7 @@ impl CalibrationRun {
             device: record_device(session.device),
             clock,
             cases: calibrated,
+            lanes: self.lanes(session, cases),
         });
         Calibrated {
             calibration,
@@ -185,19 +231,20 @@ impl CalibrationRun {
     }
 }
 
-/// One session of one case: a fixed number of pairs, judged by nobody yet.
+/// One session of one case: a fixed number of pairs, judged by nobody yet. Samples go to `place` below the session's folder.
 fn one(
     session: &Session,
     case: &Case,
     [base, head]: &[Built; 2],
     amount: Amount,
     number: usize,
+    place: &str,
 ) -> Result<AaSession> {
     let seed = amount.seed.wrapping_add(number as u64);
     let looks = Looks { pairs: Some(amount.pairs), max_time: None, alpha: ALPHA, seed, after: 0 };
     let arm = |name, built| Arm { name, case, built };
     let start = Instant::now();
-    let folder = session.samples().join(format!("session-{number}"));
+    let folder = session.samples().join(format!("session-{number}")).join(place);
     let paired = compare_pairs(session, &arm("base", base), &arm("head", head), looks, &|_, _| None, &folder)
         .map_err(PairFailure::any)?;
     Ok(AaSession {

@@ -25,7 +25,7 @@ use super::pin;
 use super::pin::Pins;
 use super::stages::new_record;
 use crate::case;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::outcome::{Checked, OnMissing, Row};
 use crate::pairing::{Both, Pairing, pair};
@@ -54,6 +54,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
     let session = session
         .with_engines(arms.private.engines(), arms.private.cache())
         .knowing(arms.head.source.clone(), &arms.base.stored);
+    session.say_disturbed();
     let (pairings, pins) = paired(&session, arms);
     let mut check = Check {
         session: &session,
@@ -104,7 +105,15 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     fn fail(&mut self, id: &str, failure: Failure) {
         self.session.failed(id, &failure);
-        self.failed.insert(id.to_owned(), failure);
+        self.failed(id, failure);
+    }
+
+    /// A failure that was told.
+    fn failed(&mut self, id: &str, failure: Failure) {
+        match failure.kind {
+            FailureKind::Interrupted => self.interrupted = true,
+            _ => drop(self.failed.insert(id.to_owned(), failure)),
+        }
     }
 
     /// The cases that both arms have.

@@ -1,19 +1,22 @@
 //! What every session needs, made once: the lock, the sources, what was measured before, and who is told about events.
 
 use super::history::History;
+use super::lanes::{Lane, Lanes, say_lanes_differ};
 use super::lock::{Lock, lock};
 use super::machine::{say_confidential, say_short_of_memory};
 use super::source::source_or_none;
 use super::{Event, pin};
+use crate::calibration::lanes::LaneCalibration;
 use crate::case::Case;
 use crate::config::{Folders, Project};
 use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::record::Source;
 use crate::units::Nanos;
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Who is told what happens.
 pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
@@ -25,13 +28,15 @@ pub struct Setup<'a> {
     pub project: &'a Project,
     /// Where it runs.
     pub device: &'a Device,
+    /// The devices of that kind that measure side by side; none: each case is measured where it says.
+    pub lanes: &'a [Lane],
     /// Seconds since 1970.
     pub now_s: i64,
     /// Is told what happens.
     pub events: Events<'a>,
 }
 
-/// A session that runs. No other one has its target folder or its GPU until it is dropped.
+/// A session that runs. No other one has its target folder or its GPUs until it is dropped.
 pub(super) struct Session<'a> {
     pub(super) project: &'a Project,
     pub(super) device: &'a Device,
@@ -44,10 +49,11 @@ pub(super) struct Session<'a> {
     pub(super) source: Option<Source>,
     pub(super) history: History,
     pub(super) now_s: i64,
+    pub(super) lanes: Lanes<'a>,
     /// How long the processes of a case measure, where that was chosen; by id. All that follow measure as long.
-    pub(super) times: RefCell<BTreeMap<String, Nanos>>,
+    times: Mutex<BTreeMap<String, Nanos>>,
     /// How many engines were built afresh, each in a folder of its own.
-    afresh: Cell<u64>,
+    afresh: AtomicU64,
     events: Events<'a>,
     _lock: Lock,
 }
@@ -56,12 +62,14 @@ impl<'a> Session<'a> {
     /// Waits until no other session is in the way, then says what is to be done. Such a session looks for no sources
     /// and no baselines: what only builds needs neither. `processes` as in [`Event::Started`].
     pub(super) fn begin(setup: &Setup<'a>, cases: &[Case], processes: Option<u64>) -> Result<Self> {
-        let Setup { project, device, now_s, events } = *setup;
-        let lock = lock(&project.folders, device, events)?;
+        let Setup { project, device, lanes, now_s, events } = *setup;
+        let lock = lock(&project.folders, device, lanes, events)?;
         let (backend, why) = backend_of(cases);
-        events(Event::Started { cases, device, backend, why, processes });
+        let devices: Vec<u32> = lanes.iter().map(|lane| lane.number).collect();
+        events(Event::Started { cases, device, devices: &devices, backend, why, processes });
         say_confidential(device, events);
         say_short_of_memory(device, cases, events);
+        say_lanes_differ(device, lanes, events);
         Ok(Self {
             project,
             device,
@@ -71,8 +79,9 @@ impl<'a> Session<'a> {
             source: None,
             history: History::default(),
             now_s,
-            times: RefCell::default(),
-            afresh: Cell::default(),
+            lanes: Lanes::new(lanes),
+            times: Mutex::default(),
+            afresh: AtomicU64::default(),
             events,
             _lock: lock,
         })
@@ -97,6 +106,15 @@ impl<'a> Session<'a> {
         Self { engines, cache, ..self }
     }
 
+    /// Says where devices that measure side by side are known to disturb each other, or not known not to.
+    pub(super) fn say_disturbed(&self) {
+        let devices: Vec<u32> = self.lanes.all.iter().map(|lane| lane.number).collect();
+        if devices.len() > 1 {
+            let known = self.history.calibration.as_ref().and_then(|c| c.lanes.as_ref());
+            LaneCalibration::doubt(known, &devices).iter().for_each(|text| self.note(text));
+        }
+    }
+
     /// The cases at the points that stored records pin, which is said.
     pub(super) fn pinned(&self, cases: &[Case]) -> (Vec<Case>, pin::Pins) {
         pin::pinned(cases, &self.history, self.events)
@@ -114,17 +132,22 @@ impl<'a> Session<'a> {
 
     /// How long processes of a case measure, where that was chosen before.
     pub(super) fn chosen_time(&self, id: &str) -> Option<Nanos> {
-        self.times.borrow().get(id).copied()
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+
+    /// All further processes of a case measure so long.
+    pub(super) fn choose_time(&self, id: &str, measure: Nanos) {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), measure);
     }
 
     /// The folder of an engine that is built although it may be there. Those of an earlier session are gone.
     pub(super) fn afresh(&self) -> PathBuf {
         let builds = self.engines.join("builds");
-        if self.afresh.get() == 0 {
+        let number = self.afresh.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
             let _ = std::fs::remove_dir_all(&builds);
         }
-        self.afresh.set(self.afresh.get() + 1);
-        builds.join(self.afresh.get().to_string())
+        builds.join((number + 1).to_string())
     }
 
     pub(super) fn tell(&self, event: Event) {
@@ -178,7 +201,7 @@ mod tests {
                 _ => "something else".to_owned(),
             });
         };
-        let setup = Setup { project: &project, device: &device, now_s: 0, events: &events };
+        let setup = Setup { project: &project, device: &device, lanes: &[], now_s: 0, events: &events };
         drop(Session::begin(&setup, &cases, None).unwrap());
         let told = told.into_inner().unwrap();
         assert_eq!(told[0], "cpu (auto: no NVIDIA GPU is here)");

@@ -33,7 +33,7 @@ pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Opti
     if let Some(found) = KernelFile::find(&place) {
         return Ok(Some(found));
     }
-    let job = Job::Warm(WarmJob { load: load_job(case, built), kernels: place });
+    let job = Job::Warm(WarmJob { load: load_job(session, case, built), kernels: place });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 0, m)) {
         Ok(WorkerMessage::Warmed(kernels)) => {
             if let (Some(cache), Some(file)) = (cache, &kernels) {

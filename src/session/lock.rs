@@ -1,15 +1,17 @@
-//! Lets only one session run at a time: per target folder, whose files two sessions would mix up, and per GPU, whose
-//! numbers they would disturb.
+//! Lets only one session run at a time: per target folder, whose files two sessions would mix up, and per GPU (or
+//! lane), whose numbers they would disturb.
 
+use super::lanes::Lane;
 use super::{Event, Events};
 use crate::config::Folders;
 use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::worker::check_interrupt;
+use std::collections::BTreeSet;
 use std::fs::{DirEntry, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Sessions whose raw samples, events of memory or profiles are kept.
@@ -18,11 +20,11 @@ const KEPT_SAMPLES: usize = 50;
 /// Held until it is dropped.
 pub(super) struct Lock {
     _target: File,
-    _gpu: Option<File>,
+    _devices: Vec<File>,
 }
 
-/// Waits until no other session has the folder or the GPU.
-pub(super) fn lock(folders: &Folders, device: &Device, events: Events) -> Result<Lock> {
+/// Waits until no other session has the folder or one of the devices.
+pub(super) fn lock(folders: &Folders, device: &Device, lanes: &[Lane], events: Events) -> Result<Lock> {
     let target = folders.target();
     std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
     if let Some(path) = folders.ignore_file().filter(|path| !path.exists()) {
@@ -30,15 +32,21 @@ pub(super) fn lock(folders: &Folders, device: &Device, events: Events) -> Result
     }
     let _target = acquire(&folders.lock(), target, events)?;
     tidy(folders);
-    let _gpu = match &device.measured_gpu {
-        Some(gpu) => {
-            // For all users and projects of this machine.
-            let path = std::env::temp_dir().join(format!("cargo-trt-perf-{}-{}.lock", gpu.key, gpu.index));
-            Some(acquire(&path, &path, events)?)
-        }
-        None => None,
-    };
-    Ok(Lock { _target, _gpu })
+    let devices = places(device, lanes);
+    let _devices = devices.iter().map(|path| acquire(path, path, events)).collect::<Result<_>>()?;
+    Ok(Lock { _target, _devices })
+}
+
+/// The files that stand for the devices, for all users and projects of this machine. In one order for all sessions, so that
+/// no two wait for each other; each once, as several instances of one GPU are one.
+fn places(device: &Device, lanes: &[Lane]) -> BTreeSet<PathBuf> {
+    let alone = device.measured_gpu.as_ref().filter(|_| lanes.is_empty()).map(|gpu| (&gpu.key, gpu.index));
+    let side_by_side = lanes.iter().map(|lane| match &lane.gpu {
+        Some(gpu) => (&gpu.key, gpu.index),
+        None => (&device.key, lane.number),
+    });
+    let path = |(key, index)| std::env::temp_dir().join(format!("cargo-trt-perf-{key}-{index}.lock"));
+    alone.into_iter().chain(side_by_side).map(path).collect()
 }
 
 /// Locks the file at `path`; says once that it waits, naming `shown`.
@@ -114,18 +122,36 @@ mod tests {
             Device::with_gpus(vec![]).on_gpu(gpu)
         };
         let below = |name: &str| Folders::below(dir.path().join(name));
-        let held = lock(&below("a"), &on(0), &|_| {}).unwrap();
-        drop(lock(&below("b"), &on(1), &|_| panic!("another GPU")).unwrap());
+        let held = lock(&below("a"), &on(0), &[], &|_| {}).unwrap();
+        drop(lock(&below("b"), &on(1), &[], &|_| panic!("another GPU")).unwrap());
         let waits = std::thread::scope(|scope| {
             let (said, heard) = std::sync::mpsc::channel();
             let other = below("b");
             let device = on(0);
-            scope.spawn(move || lock(&other, &device, &|_| said.send(()).unwrap()).map(drop).unwrap());
+            scope.spawn(move || lock(&other, &device, &[], &|_| said.send(()).unwrap()).map(drop).unwrap());
             // The other thread can only go on once this one was told that it waits.
             let waits = heard.recv().is_ok();
             drop(held);
             waits
         });
         assert!(waits);
+    }
+
+    #[test]
+    fn lanes_lock_each_device_once_and_in_the_order_of_all_sessions() {
+        let lane = |number, index| {
+            let gpu = Gpu::without_nvml(index, "lanes", 80 << 30, "9.0".into());
+            Lane { number, gpu: Some(gpu) }
+        };
+        let names = |lanes: &[Lane]| -> Vec<String> {
+            let places = places(&Device::with_gpus(vec![]), lanes).into_iter();
+            places.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+        };
+        let both = ["cargo-trt-perf-gpu-lanes-80g-0.lock", "cargo-trt-perf-gpu-lanes-80g-1.lock"];
+        assert_eq!(names(&[lane(0, 0), lane(1, 1)]), both);
+        assert_eq!(names(&[lane(1, 1), lane(0, 0)]), both, "no two sessions wait for each other");
+        assert_eq!(names(&[lane(0, 1), lane(1, 1)]), both[1..], "two instances of one GPU");
+        let program = names(&[Lane { number: 7, gpu: None }]);
+        assert!(program.len() == 1 && program[0].ends_with("-7.lock"), "{program:?}");
     }
 }

@@ -1,11 +1,13 @@
-//! Finds the device that a session's numbers belong to: the CPU, or the one GPU that its cases run on.
+//! Finds the device that a session's numbers belong to: the CPU, the one GPU that its cases run on, or several of one kind.
 
+use super::lanes::Lane;
 use super::{Event, Events};
 use crate::backend::tensorrt_is_here;
-use crate::case::{Case, Host, Target};
+use crate::case::{BackendKind, Case, Host, Target};
 use crate::device::{self, Device, Gpu, LEAST_SHARED, short_of_shared_memory};
 use crate::error::{Failure, FailureKind, Result};
 use crate::worker::protocol::{Job, WorkerMessage};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,12 +44,79 @@ pub fn machine_of(cases: &[Case]) -> Result<Device> {
     if !first.target.kind.on_gpu() {
         return Ok(machine);
     }
-    let gpus = gpus(&first.target)?;
+    Ok(machine.on_gpu(of_number(gpus(&first.target)?, first.target.gpu)?))
+}
+
+fn of_number(gpus: Vec<Gpu>, number: u32) -> Result<Gpu> {
     let count = gpus.len();
-    match gpus.into_iter().nth(first.target.gpu as usize) {
-        Some(gpu) => Ok(machine.on_gpu(gpu)),
-        None => Err(Failure::usage(format!("there is no GPU {}: CUDA has {count} here", first.target.gpu))
-            .next("number them from 0 with --device; CUDA_VISIBLE_DEVICES hides some")),
+    gpus.into_iter().nth(number as usize).ok_or_else(|| {
+        Failure::usage(format!("there is no GPU {number}: CUDA has {count} here"))
+            .next("number them from 0 with --device or --devices; CUDA_VISIBLE_DEVICES hides some")
+    })
+}
+
+/// Devices of one kind, whose numbers belong together.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The first of them.
+    pub device: Device,
+    /// All of them, where several were asked for; each is a lane.
+    pub lanes: Vec<Lane>,
+}
+
+/// The devices with these numbers, by their kind in the order in which they are named; where none is named, the one that the
+/// cases say.
+pub fn machines_of(cases: &[Case], devices: &[u32]) -> Result<Vec<Machine>> {
+    let (Some(number), Some(case)) = (devices.first(), cases.first()) else {
+        return Ok(vec![Machine { device: machine_of(cases)?, lanes: Vec::new() }]);
+    };
+    if devices.iter().collect::<BTreeSet<_>>().len() < devices.len() {
+        return Err(Failure::usage("--devices names a device twice").next("name each once: --devices 0,1"));
+    }
+    if case.target.kind == BackendKind::Cpu {
+        return Err(Failure::usage(format!("{} is measured on the CPU, which is one device", case.id))
+            .next("take --devices out, or choose another backend with --backend"));
+    }
+    let here = |case: &Case| Case { target: Target { gpu: *number, ..case.target.clone() }, ..case.clone() };
+    let device = machine_of(&cases.iter().map(here).collect::<Vec<_>>())?;
+    let mut known = Vec::new();
+    let mut lanes = Vec::new();
+    for number in devices {
+        // trtexec tells of the one that it is asked for.
+        if case.target.kind.on_gpu() && (known.is_empty() || case.target.kind == BackendKind::Trtexec) {
+            known = gpus(&Target { gpu: *number, ..case.target.clone() })?;
+        }
+        let gpu = case.target.kind.on_gpu().then(|| of_number(known.clone(), *number)).transpose()?;
+        lanes.push(Lane { number: *number, gpu });
+    }
+    Ok(by_kind(&device, lanes))
+}
+
+/// One machine for each kind of lane.
+fn by_kind(device: &Device, lanes: Vec<Lane>) -> Vec<Machine> {
+    let mut machines: Vec<Machine> = Vec::new();
+    for lane in lanes {
+        let device = match &lane.gpu {
+            Some(gpu) => device.clone().on_gpu(gpu.clone()),
+            None => device.clone(),
+        };
+        match machines.iter_mut().find(|known| known.device.key == device.key) {
+            Some(known) => known.lanes.push(lane),
+            None => machines.push(Machine { device, lanes: vec![lane] }),
+        }
+    }
+    machines
+}
+
+/// Fails where there is more than one kind, and a result of one is wanted: `what` says which.
+pub fn only_kind(machines: Vec<Machine>, what: &str) -> Result<Machine> {
+    match <[Machine; 1]>::try_from(machines) {
+        Ok([machine]) => Ok(machine),
+        Err(several) => {
+            let kinds: Vec<&str> = several.iter().map(|machine| machine.device.key.as_str()).collect();
+            let what = format!("{what}, and --devices names GPUs of several kinds: {}", kinds.join(", "));
+            Err(Failure::usage(what).next("name those of one kind, and run once for each"))
+        }
     }
 }
 
@@ -83,5 +152,33 @@ pub(super) fn say_confidential(device: &Device, events: Events) {
         let text =
             "this GPU computes confidentially: do not rely on its own times (GPU p50), only on the host's";
         events(Event::Note { text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_with_one_key_are_lanes_and_others_are_machines_of_their_own() {
+        let lane = |number, name: &str| {
+            let gpu = Gpu::without_nvml(number, name, 80 << 30, "9.0".into());
+            Lane { number, gpu: Some(gpu) }
+        };
+        let device = Device::with_gpus(Vec::new());
+        let machines = by_kind(&device, vec![lane(2, "big"), lane(0, "small"), lane(1, "big")]);
+        let shown: Vec<(&str, Vec<u32>)> = machines
+            .iter()
+            .map(|m| (m.device.key.as_str(), m.lanes.iter().map(|lane| lane.number).collect()))
+            .collect();
+        assert_eq!(shown, [("gpu-big-80g", vec![2, 1]), ("gpu-small-80g", vec![0])]);
+        let refused = only_kind(machines, "a check gives one verdict").unwrap_err().to_string();
+        assert!(
+            refused.contains("--devices names GPUs of several kinds: gpu-big-80g, gpu-small-80g"),
+            "{refused}"
+        );
+        let numbers = |number| Lane { number, gpu: None };
+        let machines = by_kind(&device, vec![numbers(0), numbers(1)]);
+        assert_eq!(only_kind(machines, "").map(|m| (m.device.key, m.lanes.len())), Ok((device.key, 2)));
     }
 }

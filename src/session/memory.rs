@@ -193,7 +193,7 @@ fn load(
     requests: u64,
     events: PathBuf,
 ) -> Result<MemoryFound> {
-    let job = Job::Memory(MemoryJob { load: load_job(case, built), requests, events });
+    let job = Job::Memory(MemoryJob { load: load_job(session, case, built), requests, events });
     match run_worker(&job, case.effort.time_limit.duration(), &mut |m| stage(session, case, 1, m))? {
         WorkerMessage::Memory(found) => Ok(*found),
         other => Err(Failure::new(FailureKind::Crash, format!("the memory worker answered {other:?}"))),

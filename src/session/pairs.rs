@@ -276,7 +276,7 @@ impl PairRun<'_> {
         let chosen = pilot::choose(case.scenario, case.point, &case.effort, arms, self.began.elapsed());
         if let Some(chosen) = chosen {
             session.note(&format!("{}: {}", case.id, chosen.why));
-            session.times.borrow_mut().insert(case.id.clone(), chosen.measure);
+            session.choose_time(&case.id, chosen.measure);
         }
     }
 

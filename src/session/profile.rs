@@ -79,7 +79,7 @@ pub fn profile(setup: &Setup, case: &Case, how: &ProfileHow) -> Result<CaseProfi
     let case = &told(&session, case, how);
     let built = build_case(&session, case)?;
     let files = ProfileFiles::new(&session, case, how)?;
-    files.write_job(case, &built, how)?;
+    files.write_job(&session, case, &built, how)?;
     let plan = plan(&session, case, &profiler, &files, how)?;
     let command = quoted(profiler.environment(), &profiler.words(&plan));
     let version = profiler.version().to_owned();
@@ -181,10 +181,10 @@ impl ProfileFiles {
         })
     }
 
-    fn write_job(&self, case: &Case, built: &Built, how: &ProfileHow) -> Result<()> {
+    fn write_job(&self, session: &Session, case: &Case, built: &Built, how: &ProfileHow) -> Result<()> {
         let job = Job::Profile(ProfileJob {
             case: case.id.clone(),
-            load: load_job(case, built),
+            load: load_job(session, case, built),
             warm_up_ns: case.effort.warm_up.0,
             requests: how.requests,
             nvtx: how.nvtx,

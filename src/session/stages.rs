@@ -101,7 +101,7 @@ fn engine_of(session: &Session, case: &Case, memory: Option<PathBuf>) -> Result<
         return given_engine(path);
     }
     let job = Job::Build(BuildJob {
-        target: case.target.clone(),
+        target: session.target(case),
         model: case.model.clone(),
         trust_plan: case.trust_plan,
         shapes: case.shapes.clone(),
@@ -246,9 +246,9 @@ pub(super) fn warm_up_file(samples: &Path) -> PathBuf {
 }
 
 /// The engine of a case as its workers load it.
-pub(super) fn load_job(case: &Case, built: &Built) -> LoadJob {
+pub(super) fn load_job(session: &Session, case: &Case, built: &Built) -> LoadJob {
     LoadJob {
-        target: case.target.clone(),
+        target: session.target(case),
         engine: built.engine.clone(),
         payload_sha256: built.header.payload_sha256.clone(),
         point: case.point,
@@ -268,7 +268,7 @@ fn measure_once(
     (file, gpu_file, outputs): (&Path, &Path, Option<PathBuf>),
 ) -> Result<Measured> {
     let job = Job::Measure(MeasureJob {
-        load: load_job(case, built),
+        load: load_job(session, case, built),
         passes: passes.to_vec(),
         expect: case.expect.clone(),
         rtol: case.rtol,

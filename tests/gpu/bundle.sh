@@ -3,6 +3,7 @@
 #     tests/gpu/bundle.sh FOLDER        on any x86-64 Linux machine with Rust
 #     FOLDER/run.sh                     on the machine with the GPU
 #     FOLDER/rtx.sh FOLDER/cargo-trt-perf LIBRARIES /tmp/rtx log.txt     there, with the libraries of TensorRT-RTX
+#     FOLDER/lanes.sh FOLDER/cargo-trt-perf /tmp/lanes log.txt LIBRARIES     there, with two GPUs
 #     FOLDER/memory.sh FOLDER/cargo-trt-perf LIBRARIES FOLDER/models/*.onnx     there, too
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,7 +30,8 @@ rm -rf "$folder/models"
 mkdir -p "$folder/models/reference"
 cp tests/models/*.onnx tests/models/*.onnx.data "$folder/models/"
 cp -r tests/models/reference/{mlp,resize,found} "$folder/models/reference/"
-cp tests/gpu/models.py tests/gpu/verdicts.py tests/gpu/rtx.sh tests/gpu/memory.sh "$folder/"
+cp tests/gpu/models.py tests/gpu/verdicts.py tests/gpu/rtx.sh tests/gpu/memory.sh \
+    tests/gpu/lanes.py tests/gpu/lanes.sh tests/gpu/kernel_100us.toml tests/gpu/kernel_1000us.toml "$folder/"
 cat >"$folder/run.sh" <<'RUN'
 #!/usr/bin/env bash
 # The GPU tests, then the figures. Arguments name other tests, or options of the test harness.

@@ -16,8 +16,6 @@ import sys
 import time
 import zlib
 
-import models
-
 MANIFEST = """[package]
 name = "live"
 version = "0.1.0"
@@ -32,7 +30,7 @@ path = "net.onnx"
 class Repository:
     """A repository with as much git as this needs: it is not installed on every machine with a GPU."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, package=True):
         self.folder, self.git = folder, os.path.join(folder, ".git")
         # What was built stays: engines are named by what they are made from.
         shutil.rmtree(self.git, ignore_errors=True)
@@ -40,10 +38,11 @@ class Repository:
             os.makedirs(os.path.join(self.git, name))
         self.write(".git/HEAD", b"ref: refs/heads/main\n")
         self.write(".git/config", b"[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
-        os.makedirs(os.path.join(folder, "src"), exist_ok=True)
-        self.write("Cargo.toml", MANIFEST.encode())
-        self.write("src/lib.rs", b"")
-        self.write(".gitignore", b"/target\n")
+        if package:
+            os.makedirs(os.path.join(folder, "src"), exist_ok=True)
+            self.write("Cargo.toml", MANIFEST.encode())
+            self.write("src/lib.rs", b"")
+            self.write(".gitignore", b"/target\n")
 
     def write(self, name, data):
         with open(os.path.join(self.folder, name), "wb") as file:
@@ -69,13 +68,19 @@ class Repository:
     def commit(self, model, parent):
         """A commit of what is there, with this model."""
         shutil.copyfile(model, os.path.join(self.folder, "net.onnx"))
+        return self.commit_files([".gitignore", "Cargo.toml", "net.onnx"], parent, {"lib.rs": "src/lib.rs"})
+
+    def commit_files(self, names, parent, sources=None):
+        """A commit of these files; `sources`: those in `src`, by their names there."""
 
         def blob(name):
             with open(os.path.join(self.folder, name), "rb") as file:
                 return self.store("blob", file.read())
 
-        files = {name: blob(name) for name in [".gitignore", "Cargo.toml", "net.onnx"]}
-        tree = self.tree({**files, "src": {"lib.rs": blob("src/lib.rs")}})
+        files = {name: blob(name) for name in names}
+        if sources:
+            files["src"] = {name: blob(path) for name, path in sources.items()}
+        tree = self.tree(files)
         who = f"A <a@example.org> {int(time.time())} +0000"
         parents = f"parent {parent}\n" if parent else ""
         text = f"tree {tree}\n{parents}author {who}\ncommitter {who}\n\na model\n"
@@ -114,6 +119,9 @@ def shown(found):
 
 
 def main():
+    # Others take the repository from here, and have no ONNX.
+    import models
+
     arguments, options = sys.argv[1:], []
     if "--" in arguments:
         at = arguments.index("--")

@@ -20,6 +20,7 @@ mod github;
 mod gpu;
 mod history;
 mod hostile;
+mod lanes;
 mod layers;
 mod memory;
 mod profile;

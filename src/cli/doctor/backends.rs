@@ -43,7 +43,7 @@ fn trtexec(folder: Option<&Path>) -> KnownBackend {
 
 fn cuda() -> KnownBackend {
     let name = BackendKind::Cuda.word().to_owned();
-    let target = Target { kind: BackendKind::Cuda, tensorrt: None, gpu: 0 };
+    let target = Target { kind: BackendKind::Cuda, tensorrt: None, gpu: 0, lane: false };
     let state = match worker::run(&Job::Gpus(target), PROBE_LIMIT, &mut |_| {}) {
         Ok(WorkerMessage::Gpus(gpus)) => Ok(format!(
             "a calibration workload of kernels with a set duration, on {}; no models",

@@ -5,7 +5,7 @@ use super::Check;
 use super::measure::Engined;
 use crate::compare::confirm::{Claimant, confirm, second_pairs};
 use crate::compare::{CaseComparison, Verdict};
-use crate::error::{FailureKind, Result};
+use crate::error::Result;
 use crate::outcome::{Row, RowOrigin};
 use crate::session::looks::Looks;
 use crate::session::pairs::{PairFailure, Paired};
@@ -22,26 +22,28 @@ struct ToConfirm {
     tried: usize,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     /// A change is measured a second time, with pairs of its own, before it may fail or please anyone. All changes of
     /// the run are judged together.
     pub(super) fn confirm(&mut self) {
-        let mut second = BTreeMap::new();
-        for case in self.changed() {
-            if self.interrupted {
-                return;
-            }
-            let ToConfirm { id, verdict, pairs, .. } = &case;
-            let pairs = second_pairs(*pairs);
-            self.session.note(&format!("{id}: {verdict}; measuring {pairs} other pairs to confirm it"));
-            match self.again(&case) {
-                Ok(Some(paired)) => drop(second.insert(case.id, paired.comparison)),
+        let changed = if self.interrupted { Vec::new() } else { self.changed() };
+        // Before any of them is measured, as ever.
+        let engines: Vec<_> = changed.iter().map(|case| self.engines(case)).collect();
+        let all: Vec<_> = changed.into_iter().zip(engines).collect();
+        let second = |(case, engines): &(ToConfirm, Result<Option<Engined>>)| match engines {
+            Ok(Some(engined)) => self.again(case, engined).map(Some),
+            Ok(None) => Ok(None),
+            Err(failure) => Err(failure.clone()),
+        };
+        let mut compared = BTreeMap::new();
+        for ((case, _), found) in self.session.in_lanes(&all, |(case, _)| &case.id, second) {
+            match found {
+                Ok(Some(paired)) => drop(compared.insert(case.id.clone(), paired.comparison)),
                 Ok(None) => {}
-                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
-                Err(f) => self.fail(&case.id, f),
+                Err(failure) => self.failed(&case.id, failure),
             }
         }
-        self.compare_with(&second);
+        self.compare_with(&compared);
     }
 
     /// The cases that changed.
@@ -57,22 +59,22 @@ impl Check<'_> {
         self.rows.iter().filter_map(case).collect()
     }
 
-    /// A second set of pairs; where the case has several builds, of other builds.
-    fn again(&self, case: &ToConfirm) -> Result<Option<Paired>> {
+    /// Both arms; where the case has several builds, other builds.
+    fn engines(&self, case: &ToConfirm) -> Result<Option<Engined<'a>>> {
         let Some(both) = self.of_both(&case.id) else { return Ok(None) };
-        let engined = Engined {
-            both,
-            base: build_case(self.session, &both.base)?,
-            head: build_case(self.session, &both.head)?,
-        };
+        let built = |case| build_case(self.session, case);
+        Ok(Some(Engined { both, base: built(&both.base)?, head: built(&both.head)? }))
+    }
+
+    /// A second set of pairs.
+    fn again(&self, case: &ToConfirm, engined: &Engined) -> Result<Paired> {
+        let ToConfirm { id, verdict, pairs, .. } = case;
+        let more = second_pairs(*pairs);
+        self.session.note(&format!("{id}: {verdict}; measuring {more} other pairs to confirm it"));
         let first = self.plan.looks;
-        let looks = Looks {
-            pairs: Some(second_pairs(case.pairs)),
-            seed: first.seed.wrapping_add(1),
-            after: case.tried as u64,
-            ..first
-        };
-        self.pairs(&engined, looks, "confirm").map(Some).map_err(PairFailure::any)
+        let looks =
+            Looks { pairs: Some(more), seed: first.seed.wrapping_add(1), after: case.tried as u64, ..first };
+        self.pairs(engined, looks, "confirm").map_err(PairFailure::any)
     }
 
     /// Withdraws what the second sets do not show.

@@ -1,7 +1,7 @@
 //! Measures the cases of a check: as pairs where both arms have an engine, otherwise against stored numbers, if any.
 
 use super::Check;
-use super::settle::unmeasured;
+use super::settle::{of_both, unmeasured};
 use crate::case::Case;
 use crate::compare::{self, NotComparable, Verdict};
 use crate::engine::Built;
@@ -21,6 +21,19 @@ pub(super) struct Engined<'a> {
     pub(super) head: Built,
 }
 
+/// A case that is done: its row, and what was measured of either arm.
+struct Done {
+    row: Row,
+    base: Option<CaseRecord>,
+    head: Option<CaseRecord>,
+}
+
+impl From<Row> for Done {
+    fn from(row: Row) -> Self {
+        Self { row, base: None, head: None }
+    }
+}
+
 impl Check<'_> {
     /// Builds both arms, then measures every case that has something to measure.
     pub(super) fn measure(&mut self) {
@@ -29,29 +42,38 @@ impl Check<'_> {
         let base_cases: Vec<Case> = open.iter().map(|both| both.base.clone()).collect();
         let head_cases: Vec<Case> =
             self.pairings.iter().filter_map(of_head).filter(|c| !settled(&c.id)).cloned().collect();
-        let mut base_built = build_all(self.session, &base_cases);
-        let mut head_built = build_all(self.session, &head_cases);
-        for case in &head_cases {
-            match self.one(case, &mut base_built, &mut head_built) {
-                Ok(()) => {}
-                Err(f) if f.kind == FailureKind::Interrupted => {
-                    self.interrupted = true;
-                    break;
-                }
-                Err(f) => self.fail(&case.id, f),
+        let base_built = build_all(self.session, &base_cases);
+        let head_built = build_all(self.session, &head_cases);
+        let one = |case: &Case| self.one(case, &base_built, &head_built);
+        let done = self.session.in_lanes(&head_cases, |case| &case.id, one);
+        for (case, found) in done {
+            match found {
+                Ok(done) => self.keep(case.id.clone(), done),
+                Err(failure) => self.failed(&case.id, failure),
             }
         }
     }
 
+    fn keep(&mut self, id: String, Done { row, base, head }: Done) {
+        for (arm, measured, pins) in
+            [(&mut self.base, base, &self.pins[0]), (&mut self.head, head, &self.pins[1])]
+        {
+            let discovery = pins.get(&id).cloned();
+            arm.cases.extend(measured.map(|case| (id.clone(), CaseRecord { discovery, ..case })));
+        }
+        self.rows.insert(id, row);
+    }
+
     /// A case of head: pairs if the base has an engine of it, too.
-    fn one(&mut self, case: &Case, base_built: &mut Engines, head_built: &mut Engines) -> Result<()> {
+    fn one(&self, case: &Case, base_built: &Engines, head_built: &Engines) -> Result<Done> {
         let both = self.of_both(&case.id);
-        let head = match head_built.remove(&case.id).unwrap_or_else(|| Err(interrupted())) {
+        let of = |built: &Engines| built.get(&case.id).cloned().unwrap_or_else(|| Err(interrupted()));
+        let head = match of(head_built) {
             Ok(head) => head,
             Err(f) => return self.head_not_built(both, f),
         };
         let Some(both) = both else { return self.without_base(case, None, &head) };
-        match base_built.remove(&case.id).unwrap_or_else(|| Err(interrupted())) {
+        match of(base_built) {
             Ok(base) => self.both(&Engined { both, base, head }),
             Err(f) if f.kind == FailureKind::Interrupted => Err(f),
             Err(f) => self.without_base(case, Some((both, f.message)), &head),
@@ -59,30 +81,27 @@ impl Check<'_> {
     }
 
     /// Where head has other shapes its model may not take the base's: that is no failure of head.
-    fn head_not_built(&mut self, both: Option<&Both>, failure: Failure) -> Result<()> {
+    fn head_not_built(&self, both: Option<&Both>, failure: Failure) -> Result<Done> {
         match both.filter(|both| failure.kind == FailureKind::Usage && !both.redefined.is_empty()) {
             Some(both) => {
                 let why = NotComparable::Unaskable(failure.message);
-                self.not_measured(both, Verdict::NotComparable(why));
-                Ok(())
+                Ok(self.not_measured(both, Verdict::NotComparable(why)).into())
             }
             None => Err(failure),
         }
     }
 
     /// A case both arms have: nothing to do, or pairs.
-    fn both(&mut self, engined: &Engined) -> Result<()> {
+    fn both(&self, engined: &Engined) -> Result<Done> {
         let Engined { both, base, head } = engined;
         let id = &both.head.id;
         if let Some(why) = other_inputs(base, head) {
-            self.not_measured(both, Verdict::NotComparable(why));
-            return Ok(());
+            return Ok(self.not_measured(both, Verdict::NotComparable(why)).into());
         }
         if same_engine(base, head) {
             let comparison = unmeasured(&both.head, Verdict::Unchanged);
             self.session.note(&format!("{id}: same engine in both arms, nothing to measure"));
-            self.add(both, Row::new(comparison, RowOrigin::SameEngine));
-            return Ok(());
+            return Ok(of_both(both, Row::new(comparison, RowOrigin::SameEngine)).into());
         }
         let paired = match self.pairs(engined, self.plan.looks, "") {
             Ok(paired) => paired,
@@ -97,13 +116,8 @@ impl Check<'_> {
             spread.iter().for_each(|spread| self.session.note(&format!("{id}: {arm}: {spread}")));
         }
         let origin = RowOrigin::Pairs { pairs, discarded, confirmed: None };
-        self.add(both, Row::new(comparison, origin));
-        self.keep_head(id, head);
-        if pairs > 0 {
-            let discovery = self.pins[0].get(id).cloned();
-            self.base.cases.insert(id.clone(), CaseRecord { discovery, ..base });
-        }
-        Ok(())
+        let row = of_both(both, Row::new(comparison, origin));
+        Ok(Done { row, base: (pairs > 0).then_some(base), head: Some(head) })
     }
 
     /// Pairs of both arms; their raw samples go to `folder` below the session's.
@@ -121,14 +135,14 @@ impl Check<'_> {
 
     /// Stored numbers are better than nothing, and never more than advice. `both`: the case as both arms have it, and why
     /// the base cannot be measured.
-    fn without_base(&mut self, case: &Case, both: Option<(&Both, String)>, head: &Built) -> Result<()> {
+    fn without_base(&self, case: &Case, both: Option<(&Both, String)>, head: &Built) -> Result<Done> {
         let id = &case.id;
         let new = both.is_none() && self.arms.base.cases.is_ok();
         let why = both.as_ref().map_or_else(|| self.arms.base.why_not(), |(_, why)| why).to_owned();
         let verdict = Verdict::NotComparable(NotComparable::NoBase(why.clone()));
         let origin = if new { RowOrigin::New } else { RowOrigin::NoBase { why: why.clone() } };
         let stored = !new && self.session.history.holds(id);
-        let row = if stored || self.plan.on_missing == OnMissing::Measure {
+        let (row, measured) = if stored || self.plan.on_missing == OnMissing::Measure {
             let record = measure_case(self.session, case, head, &self.session.samples())?;
             let mut measured = new_record(self.session, self.arms.head.source.clone());
             measured.cases.insert(id.clone(), record.clone());
@@ -137,21 +151,15 @@ impl Check<'_> {
                 Some(found) => Row::new(found.comparison, RowOrigin::Stored { why, base: found.base.label }),
                 None => Row::new(compare::without_numbers(id, &record, case.margins, verdict), origin),
             };
-            self.keep_head(id, record);
-            row
+            (row, Some(record))
         } else {
-            Row::new(unmeasured(case, verdict), origin)
+            (Row::new(unmeasured(case, verdict), origin), None)
         };
-        match both {
-            Some((both, _)) => self.add(both, row),
-            None => drop(self.rows.insert(id.clone(), row)),
-        }
-        Ok(())
-    }
-
-    fn keep_head(&mut self, id: &str, measured: CaseRecord) {
-        let discovery = self.pins[1].get(id).cloned();
-        self.head.cases.insert(id.to_owned(), CaseRecord { discovery, ..measured });
+        let row = match both {
+            Some((both, _)) => of_both(both, row),
+            None => row,
+        };
+        Ok(Done { row, base: None, head: measured })
     }
 }
 

@@ -35,25 +35,28 @@ impl Check<'_> {
             self.session.note(&format!("{id}: settings changed: {}; the base's judge", list(&both.settings)));
         }
         // An experiment on one work tree may give either arm more work.
-        if self.arms.of_commits && both.base.build.debug_extra_work_frac.is_some() {
-            self.not_measured(both, Verdict::Invalid(Invalid::BaseDidExtraWork));
-        } else if let Some(why) = &both.apart {
-            self.not_measured(both, Verdict::NotComparable(why.clone()));
+        let verdict = if self.arms.of_commits && both.base.build.debug_extra_work_frac.is_some() {
+            Some(Verdict::Invalid(Invalid::BaseDidExtraWork))
+        } else {
+            both.apart.clone().map(Verdict::NotComparable)
+        };
+        if let Some(verdict) = verdict {
+            let row = self.not_measured(both, verdict);
+            self.rows.insert(id.clone(), row);
         }
     }
 
     /// A row of a case that both arms have and that is not measured.
-    pub(super) fn not_measured(&mut self, both: &Both, verdict: Verdict) {
+    pub(super) fn not_measured(&self, both: &Both, verdict: Verdict) -> Row {
         let reason = verdict.reason().unwrap_or_default();
         self.session.note(&format!("{}: {reason}; it is not measured", both.head.id));
-        self.add(both, Row::new(unmeasured(&both.head, verdict), RowOrigin::NotMeasured));
+        of_both(both, Row::new(unmeasured(&both.head, verdict), RowOrigin::NotMeasured))
     }
+}
 
-    /// Adds a row of a case that both arms have.
-    pub(super) fn add(&mut self, both: &Both, row: Row) {
-        let (redefined, settings) = (both.redefined.clone(), both.settings.clone());
-        self.rows.insert(both.head.id.clone(), Row { redefined, settings, ..row });
-    }
+/// A row of a case that both arms have.
+pub(super) fn of_both(both: &Both, row: Row) -> Row {
+    Row { redefined: both.redefined.clone(), settings: both.settings.clone(), ..row }
 }
 
 /// A verdict on a case that was not measured.

@@ -6,7 +6,6 @@ use super::{base, compared, five, process, record};
 use std::collections::BTreeMap;
 use trt_perf::compare::{CaseComparison, Verdict};
 use trt_perf::error::{Failure, FailureKind};
-use trt_perf::history::series;
 use trt_perf::outcome::{CaseDetail, CasePicture, Checked, Compared, Row, RowOrigin, SampledProcess};
 use trt_perf::pairing::Changed;
 use trt_perf::record::CaseRecord;
