@@ -162,7 +162,7 @@ fn without_command(line: &str) -> String {
 }
 
 /// `text` without our colours.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     OWN_COLOURS.iter().fold(text.to_owned(), |text, colour| text.replace(colour, ""))
 }
 

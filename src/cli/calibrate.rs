@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
 use crate::config::Project;
@@ -16,6 +16,7 @@ use crate::outcome::Event;
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
+use crate::session::expected::Expected;
 use crate::session::{Setup, machine_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
@@ -70,6 +71,7 @@ pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
     let device = machine_of(&cases)?;
     let clock = device::measure_timer();
     let show = Show::new(args.message_format, args.quiet, false);
+    let show = show.expecting(Expected::of_calibration(&cases, &amount));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut done = calibrate(&setup, &cases, clock, amount)?;
@@ -139,7 +141,7 @@ fn why_not_stored(args: &CalibrateArgs, done: &Calibrated) -> Option<String> {
 
 fn publish(args: &CalibrateArgs, done: &Calibrated, path: Option<&Path>, notes: &[String], exit: Exit) {
     if args.message_format == MessageFormat::Human {
-        done.calibration.iter().for_each(|c| out(&report::terminal(c)));
+        done.calibration.iter().for_each(|c| out(&report::terminal(c, width())));
         if !args.quiet || done.calibration.is_none() {
             notes.iter().for_each(|n| note(n));
         }

@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, stopped, write_report};
+use super::{note, now_s, out, out_message, project, shown, stopped, width, write_report};
 use crate::case::Case;
 use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
@@ -14,6 +14,7 @@ use crate::outcome::{Event, OnMissing, Tally};
 use crate::report::{CheckReport, github, html, json, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::details;
+use crate::session::expected::Expected;
 use crate::session::looks::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -109,8 +110,9 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     looks.check()?;
     let show = Show::new(args.message_format, args.quiet, false);
+    let arms = find_arms(&asked(args)?, &project, &|event: Event| show.event(&event))?;
+    let show = show.expecting(Expected::of_check(&arms.head.cases, &looks));
     let events = |event: Event| show.event(&event);
-    let arms = find_arms(&asked(args)?, &project, &events)?;
     let device = machine_of(arms.cases())?;
     if args.message_format == MessageFormat::Human && !args.quiet {
         note(&format!("base: {}", arms.base.name));
@@ -189,7 +191,7 @@ pub fn clock_seed() -> u64 {
 /// Text or JSON, markdown, a page, and what GitHub shows.
 fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[Case]) -> Result<()> {
     if args.message_format == MessageFormat::Human {
-        out(&terminal::check(report, args.quiet));
+        out(&terminal::check(report, args.quiet, width()));
         if !args.quiet {
             report.checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
         }

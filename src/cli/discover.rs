@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::history::{locale_glyphs, size};
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::case::{self, Case};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
@@ -18,6 +18,7 @@ use crate::outcome::{Discovered, Event, Explored};
 use crate::printable;
 use crate::report::{self, json};
 use crate::session::discover::discover;
+use crate::session::expected::Expected;
 use crate::session::{Setup, host, machine_of};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -62,6 +63,7 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
+    let show = show.expecting(Expected::of_search(&grids));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;
@@ -117,7 +119,7 @@ fn finish(
     for explored in &found.grids {
         if human {
             let gap = if asked.quiet { "" } else { "\n" };
-            let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose);
+            let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose, width());
             out(&format!("{gap}{text}"));
         } else {
             report::discover::messages(explored).iter().for_each(out_message);

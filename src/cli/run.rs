@@ -7,7 +7,7 @@ use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, write_report};
+use super::{note, now_s, out, out_message, project, shown, width, write_report};
 use crate::baseline::find_record_file;
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -15,6 +15,7 @@ use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
 use crate::report::{html, json, markdown, terminal};
+use crate::session::expected::Expected;
 use crate::session::{self, Setup, details};
 use crate::units::plural;
 use clap::Args;
@@ -76,7 +77,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
             "numbers compare on one device only; see what is stored with `cargo trt-perf baseline list`",
         ));
     }
-    let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
+    let show = Show::new(asked.message_format, asked.quiet, asked.verbose).expecting(Expected::of_run(&cases));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, &cases, args.assume_session_sd, base)?;
@@ -104,7 +105,7 @@ fn finish(
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
         let gap = if asked.quiet { "" } else { "\n" };
-        out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared)));
+        out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared, width())));
     }
     let written = outcome.written.take().transpose();
     let mut exit = gate.exit(tally);

@@ -2,8 +2,9 @@
 //! are spread over time. Both arms of every pair are the same engine, so every difference is noise. Where several builds
 //! are asked for, each arm has as many of its own: then that noise is also how much builds differ.
 
-use super::Setup;
+use super::{Setup, ensure_some_make_sense};
 use super::context::Session;
+use super::expected::whole_time;
 use super::looks::Looks;
 use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
@@ -78,7 +79,9 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
         interrupted: false,
     };
     let several: Vec<Case> = cases.iter().filter(|case| case.effort.builds > 1).cloned().collect();
-    let (bases, mut heads) = (build_all(&session, &cases), build_all(&session, &several));
+    let bases = build_all(&session, &cases);
+    ensure_some_make_sense(&bases)?;
+    let mut heads = build_all(&session, &several);
     let mut engines = BTreeMap::new();
     for (id, base) in bases {
         let head = heads.remove(&id).unwrap_or_else(|| base.clone());
@@ -138,7 +141,7 @@ impl CalibrationRun {
             let each = start.elapsed() / number as u32;
             let left = each * (amount.sessions - number) as u32;
             if number < amount.sessions {
-                let (all, left) = (amount.sessions, whole(left));
+                let (all, left) = (amount.sessions, whole_time(left));
                 session.note(&format!("session {number} of {all} is done; about {left} left"));
             }
             if let Some(limit) = amount.max_time {
@@ -218,15 +221,7 @@ fn in_time(done: usize, each: Duration, limit: Duration) -> Result<()> {
     Err(Failure::usage(format!(
         "--max-time {} is too short: {MIN_SESSIONS} sessions take about {}; nothing is stored",
         Nanos::from(limit),
-        whole(needed)
+        whole_time(needed)
     ))
     .next("allow more time, or select fewer cases"))
-}
-
-/// `40 s`, `3 min`.
-fn whole(time: Duration) -> String {
-    match time.as_secs_f64().ceil() {
-        s if s < 120.0 => format!("{s} s"),
-        s => format!("{} min", (s / 60.0).ceil()),
-    }
 }
