@@ -1,5 +1,5 @@
 //! What records cost: writing and reading one, listing ten thousand, finding baselines among them, comparing two
-//! large ones, and showing a thousand cases.
+//! large ones, showing a thousand cases, and `--help`.
 //!
 //! ```text
 //! cargo bench --bench records
@@ -353,7 +353,7 @@ fn rendering(group: &mut Group, report: &mut Report) {
             .collect::<String>()
     });
     report.add(group, "terminal blocks of 1,000 cases", Target::Open, blocks, None);
-    let table = timed(|| terminal::table(&head, &compared));
+    let table = timed(|| terminal::table(&head, &compared, 120));
     report.add(group, "terminal table of 1,000 cases", Target::Open, table, None);
     let lines = timed(|| {
         head.cases
@@ -364,6 +364,18 @@ fn rendering(group: &mut Group, report: &mut Report) {
     report.add(group, "JSON lines of 1,000 cases", Target::Open, lines, None);
 }
 
+/// What somebody waits for who only asks how to call the program.
+fn helping(group: &mut Group, report: &mut Report) {
+    let help = |program: &'static str| {
+        timed(move || {
+            let help = Command::new(program).arg("--help").stdout(Stdio::null()).status();
+            assert!(help.expect("it starts").success(), "{program} --help");
+        })
+    };
+    let ours = help(env!("CARGO_BIN_EXE_cargo-trt-perf"));
+    report.add(group, "--help, a process", at_most(10), ours, Some(("git --help", help("git"))));
+}
+
 fn main() {
-    report::run("records", &[one_record, listing, candidates, comparing, rendering]);
+    report::run("records", &[one_record, listing, candidates, comparing, rendering, helping]);
 }

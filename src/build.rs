@@ -250,7 +250,7 @@ fn resolve_inputs(job: &BuildJob, model: &ModelFile) -> Result<Vec<InputSpec>> {
             let near = did_you_mean(name, names.iter().copied())
                 .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             return Err(Failure::usage(format!(
-                "a shape is given for `{name}`, which is no input of this model{near}"
+                "a shape or a number is given for `{name}`, which is no input of this model{near}"
             ))
             .next(format!("its inputs are {}", names.join(", "))));
         }

@@ -4,6 +4,7 @@ mod args;
 mod baseline;
 mod build;
 mod calibrate;
+mod called;
 mod cases;
 mod check;
 mod compare;
@@ -26,18 +27,24 @@ mod show;
 mod stopped;
 
 use crate::config::Project;
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::message::Message;
 use crate::ours::ensure_ours;
 use crate::printable::{self, BOLD_RED, RESET};
+use crate::report::fold;
 use crate::{child, worker};
+use clap::error::{ContextKind, ContextValue};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use exit::Exit;
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use stopped::LogStream;
+
+/// Nothing can be read in fewer.
+const LEAST_COLUMNS: usize = 20;
 
 /// Did this commit make inference slower?
 ///
@@ -86,10 +93,13 @@ enum Verb {
 }
 
 /// Parses the command line, does what it says, and returns the exit code.
-pub fn main(args: Vec<OsString>) -> ExitCode {
-    let cli = match Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
+pub fn main(mut args: Vec<OsString>) -> ExitCode {
+    called::remember(&mut args);
+    let command = called::in_help(Cli::command());
+    let cli = match command.try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(cli) => cli,
         Err(e) => {
+            let e = suggesting(e);
             // A reader that closed the pipe wants no more.
             let _ = e.print();
             return if e.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
@@ -114,12 +124,26 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),
         Verb::Doctor(args) => doctor::run(&args, manifest),
         Verb::Init(args) => init::run(&args, manifest),
-        Verb::Completions(args) => shell::completions(&args, Cli::command()),
-        Verb::Man(args) => shell::man(&args, Cli::command()),
+        Verb::Completions(args) => shell::completions(&args, called::in_help(Cli::command())),
+        Verb::Man(args) => shell::man(&args, called::in_help(Cli::command())),
     };
     let exit = outcome.unwrap_or_else(|f| report_failure(&f));
     stopped::end();
     exit.into()
+}
+
+/// The error with the verb that is near the one that there is not, where clap sees none.
+fn suggesting(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand)
+        && error.get(ContextKind::SuggestedSubcommand).is_none()
+    {
+        let command = Cli::command();
+        let near = did_you_mean(verb, command.get_subcommands().map(clap::Command::get_name));
+        if let Some(near) = near.map(str::to_owned) {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
+        }
+    }
+    error
 }
 
 /// Says when to use colours: the option, else the variable that cargo itself reads.
@@ -173,11 +197,29 @@ fn report_failure(f: &Failure) -> Exit {
     Exit::of(f.kind)
 }
 
+/// Columns of the terminal that a stream is; elsewhere what COLUMNS says, and else as many as there are.
+fn columns(stream: impl AsFd) -> usize {
+    let terminal = rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
+    let variable = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let known = terminal.filter(|n| *n > 0).or_else(variable).filter(|n: &usize| *n > 0);
+    known.map_or(usize::MAX, |n| n.max(LEAST_COLUMNS))
+}
+
+/// Columns for tables on standard output.
+fn width() -> usize {
+    columns(std::io::stdout())
+}
+
+/// As it is shown: with the name that the program has here, safe, and folded between words.
+fn page(text: &str, width: usize) -> String {
+    fold(&printable::page(&called::in_text(text)), width)
+}
+
 /// Prints text for people to standard output; a reader that went away (`| head`) is no error.
 fn out(text: &str) {
     use std::io::Write;
     stopped::at(LogStream::Out);
-    let _ = write!(anstream::stdout(), "{}", printable::page(text));
+    let _ = write!(anstream::stdout(), "{}", page(text, width()));
 }
 
 /// Prints a message for machines to standard output.
@@ -201,7 +243,7 @@ fn note(text: &str) {
 fn err(text: &str) {
     use std::io::Write;
     stopped::at(LogStream::Err);
-    let _ = writeln!(anstream::stderr(), "{}", printable::page(text));
+    let _ = writeln!(anstream::stderr(), "{}", page(text, columns(std::io::stderr())));
 }
 
 /// Writes a report beside what is printed.

@@ -172,10 +172,11 @@ impl Project {
             if !members.iter().any(|p| p.name == *name) {
                 let failure = Failure::usage(format!("there is no package `{name}` in this workspace"));
                 let near = did_you_mean(name, members.iter().map(|p| p.name.as_str()));
-                return Err(failure.next(near.map_or_else(
-                    || "see `cargo metadata --no-deps`".into(),
-                    |n| format!("did you mean `{n}`?"),
-                )));
+                return Err(failure.next(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if members.is_empty() => "there are none here: leave --package out".into(),
+                    None => "see `cargo metadata --no-deps`".into(),
+                }));
             }
         }
         let mut problems = Problems::default();

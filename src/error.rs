@@ -135,9 +135,15 @@ impl std::error::Error for Failure {}
 
 /// The nearest of `known` to `word`, close enough to be meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let score = |known: &str| match strsim::osa_distance(&word, known) {
+        // In short words one slip is much.
+        1 if word.len() > 2 => 0.95,
+        _ => strsim::jaro_winkler(&word, known),
+    };
     known
         .into_iter()
-        .map(|k| (strsim::jaro_winkler(&word.to_lowercase(), &k.to_lowercase()), k))
+        .map(|k| (score(&k.to_lowercase()), k))
         .filter(|(score, _)| *score > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, k)| k)
@@ -180,5 +186,7 @@ mod tests {
         assert_eq!(did_you_mean("max-latncy", known), Some("max-latency"));
         assert_eq!(did_you_mean("Proceses", known), Some("processes"));
         assert_eq!(did_you_mean("zzz", known), None);
+        assert_eq!(did_you_mean("rnu", ["run", "report"]), Some("run"));
+        assert_eq!(did_you_mean("a", ["b"]), None);
     }
 }

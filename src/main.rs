@@ -8,13 +8,9 @@ use trt_perf::backend::counting::Counting;
 static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
-    let mut args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     if args.get(1).is_some_and(|a| a == trt_perf::worker::WORKER_ARG) {
         return trt_perf::cli::worker(&args[2..]);
-    }
-    // `cargo trt-perf run` starts `cargo-trt-perf trt-perf run`.
-    if args.get(1).is_some_and(|a| a == "trt-perf") {
-        args.remove(1);
     }
     trt_perf::cli::main(args)
 }

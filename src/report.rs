@@ -6,6 +6,7 @@ pub mod baselines;
 mod braille;
 pub mod calibration;
 pub mod discover;
+mod fold;
 pub mod github;
 pub mod history;
 pub mod html;
@@ -20,6 +21,7 @@ mod roofline;
 pub mod scatter;
 pub mod several;
 pub mod style;
+mod table;
 pub mod terminal;
 
 use crate::acceptance::AcceptanceStatus;
@@ -29,6 +31,8 @@ use crate::printable::{line, message};
 use crate::record::{Acceptance, short};
 use crate::stats::Interval;
 use crate::units::change;
+
+pub use fold::fold;
 
 /// A check, as every format shows it.
 pub struct CheckReport<'a> {

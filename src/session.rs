@@ -7,6 +7,7 @@ pub mod check;
 mod context;
 pub mod details;
 pub mod discover;
+pub mod expected;
 mod history;
 pub mod keep;
 mod kernels;
@@ -49,7 +50,9 @@ use std::sync::{Mutex, PoisonError};
 pub fn build(setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Built>>> {
     let cases: Vec<Case> = cases.iter().map(built_once).collect();
     let session = Session::begin(setup, &cases, Some(0))?;
-    Ok(build_all(&session, &cases))
+    let engines = build_all(&session, &cases);
+    ensure_some_make_sense(&engines)?;
+    Ok(engines)
 }
 
 /// The case with one build of its engine.
@@ -130,20 +133,27 @@ pub fn run(
 /// each mistake is told once, and nothing is stored, as where it is found at once. Beside cases that can be measured a
 /// mistake is a row.
 fn ensure_some_make_sense(engines: &BTreeMap<String, Result<Built>>) -> Result<()> {
-    let is_mistake = |engine: &&Result<Built>| engine.as_ref().is_err_and(|f| f.kind == FailureKind::Usage);
-    if engines.is_empty() || !engines.values().all(|engine| is_mistake(&engine)) {
-        return Ok(());
-    }
+    ensure_not_all_mistakes(engines.values().map(|engine| engine.as_ref().err()))
+}
+
+/// The same for why each case failed; `None`: it did not.
+fn ensure_not_all_mistakes<'a>(failures: impl IntoIterator<Item = Option<&'a Failure>>) -> Result<()> {
     let mut told: Vec<&Failure> = Vec::new();
-    for mistake in engines.values().filter_map(|engine| engine.as_ref().err()) {
+    for failure in failures {
+        let Some(mistake) = failure.filter(|f| f.kind == FailureKind::Usage) else { return Ok(()) };
         if !told.iter().any(|known| known.message == mistake.message) {
             told.push(mistake);
         }
     }
+    let in_a_line = |f: &Failure| match &f.next[..] {
+        "" => f.message.clone(),
+        next => format!("{}; {next}", f.message),
+    };
     match told[..] {
+        [] => Ok(()),
         [one] => Err(one.clone()),
         _ => Err(Failure::usage(format!("{} mistakes in what is asked of the models:", told.len()))
-            .parts(told.into_iter().map(Failure::to_string).collect())),
+            .parts(told.into_iter().map(in_a_line).collect())),
     }
 }
 

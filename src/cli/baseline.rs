@@ -5,7 +5,7 @@ mod retention;
 use super::args::MessageFormat;
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::baseline::{self, Store, find_record, newest_first};
 use crate::config::Project;
 use crate::error::{Result, did_you_mean};
@@ -132,7 +132,7 @@ fn list(project: &Project, device: Option<&str>, long: bool, format: MessageForm
         return Ok(Exit::Ok);
     }
     match format {
-        MessageFormat::Human => out(&baselines::text(&stored, long)),
+        MessageFormat::Human => out(&baselines::text(&stored, long, width())),
         MessageFormat::Json => stored.iter().for_each(|one| out_message(&baselines::message(one))),
     }
     Ok(Exit::Ok)
@@ -166,7 +166,7 @@ fn show(project: &Project, name: &str) -> Result<Exit> {
     if !record.supersedes.is_empty() {
         out(&format!("replaces {}\n", line(&record.supersedes.join(", "))));
     }
-    out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
+    out(&format!("\n{}", terminal::table(&record, &BTreeMap::new(), width())));
     record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
     Ok(Exit::Ok)
 }

@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
 use crate::case::Case;
@@ -17,6 +17,7 @@ use crate::outcome::Event;
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
+use crate::session::expected::Expected;
 use crate::session::{Machine, Setup, machines_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
@@ -91,6 +92,7 @@ fn on_machine(
 ) -> Result<Exit> {
     let clock = device::measure_timer();
     let show = Show::new(args.message_format, args.quiet, false);
+    let show = show.expecting(Expected::of_calibration(cases, &amount, lanes.len()));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
     let mut done = calibrate(&setup, cases, clock, amount)?;
@@ -162,7 +164,7 @@ fn why_not_stored(args: &CalibrateArgs, done: &Calibrated) -> Option<String> {
 
 fn publish(args: &CalibrateArgs, done: &Calibrated, path: Option<&Path>, notes: &[String], exit: Exit) {
     if args.message_format == MessageFormat::Human {
-        done.calibration.iter().for_each(|c| out(&report::terminal(c)));
+        done.calibration.iter().for_each(|c| out(&report::terminal(c, width())));
         if !args.quiet || done.calibration.is_none() {
             notes.iter().for_each(|n| note(n));
         }

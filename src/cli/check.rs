@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, stopped, write_report};
+use super::{note, now_s, out, out_message, project, shown, stopped, width, write_report};
 use crate::case::Case;
 use crate::config::{Overrides, Project, parse_override};
 use crate::error::{Failure, Result};
@@ -14,6 +14,7 @@ use crate::outcome::{Event, OnMissing, Tally};
 use crate::report::{CheckReport, github, html, json, junit, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::details;
+use crate::session::expected::Expected;
 use crate::session::looks::Looks;
 use crate::session::{Machine, Setup, machines_of, only_kind};
 use clap::{Args, ValueEnum};
@@ -117,10 +118,11 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     looks.check()?;
     let show = Show::new(args.message_format, args.quiet, false);
-    let events = |event: Event| show.event(&event);
-    let arms = find_arms(&asked(args)?, &project, &events)?;
+    let arms = find_arms(&asked(args)?, &project, &|event: Event| show.event(&event))?;
     let machines = machines_of(arms.cases(), &args.lanes.devices)?;
     let Machine { device, lanes } = only_kind(machines, "a check gives one verdict")?;
+    let show = show.expecting(Expected::of_check(&arms.head.cases, &looks).in_lanes(lanes.len()));
+    let events = |event: Event| show.event(&event);
     if args.message_format == MessageFormat::Human && !args.quiet {
         note(&format!("base: {}", arms.base.name));
         note(&format!("head: {}", arms.head.name));
@@ -207,7 +209,7 @@ fn publish(
     messages: &[Message],
 ) -> Result<()> {
     if args.message_format == MessageFormat::Human {
-        out(&terminal::check(report, args.quiet));
+        out(&terminal::check(report, args.quiet, width()));
         if !args.quiet {
             report.checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
         }

@@ -6,7 +6,7 @@ pub use folders::natural;
 
 use super::args::{self, MessageFormat};
 use super::exit::{Exit, ExitPolicy};
-use super::{note, out, out_message, project, write_report};
+use super::{note, out, out_message, project, width, write_report};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare::{self, Sessions};
@@ -89,7 +89,7 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         }
     }
     if human {
-        out(&terminal::comparison_table(ordered.iter().copied()));
+        out(&terminal::comparison_table(ordered.iter().copied(), width()));
     }
     if let Some(path) = &args.markdown {
         write_report(path, &markdown::comparisons(&base.label(), &head.label(), ordered))?;
@@ -134,7 +134,7 @@ fn several(args: &CompareArgs, project: &Project) -> Result<Exit> {
         out(&format!("{}: {}\n", line(name), line(&record.label())));
     }
     let names: Vec<String> = names.into_iter().cloned().collect();
-    out(&format!("\n{}", report::several::text(&names, &rows)));
+    out(&format!("\n{}", report::several::text(&names, &rows, width())));
     Ok(Exit::Ok)
 }
 

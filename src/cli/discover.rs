@@ -9,7 +9,7 @@ use super::history::{locale_glyphs, size};
 use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::case::{self, Case};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
@@ -19,6 +19,7 @@ use crate::outcome::{Discovered, Event, Explored};
 use crate::printable;
 use crate::report::{self, html, json};
 use crate::session::discover::discover;
+use crate::session::expected::Expected;
 use crate::session::{Setup, details, host, machine_of};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,7 @@ pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>)
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
+    let show = show.expecting(Expected::of_search(&grids));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;
@@ -127,7 +129,7 @@ fn finish(
     for explored in &found.grids {
         if human {
             let gap = if asked.quiet { "" } else { "\n" };
-            let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose);
+            let text = report::discover::text(explored, size(), locale_glyphs(), asked.verbose, width());
             out(&format!("{gap}{text}"));
         } else {
             report::discover::messages(explored).iter().for_each(out_message);

@@ -2,7 +2,7 @@
 
 use super::args::MessageFormat;
 use super::exit::Exit;
-use super::{note, out, out_message, project};
+use super::{note, out, out_message, project, width};
 use crate::baseline::{self, stores};
 use crate::compare::Metric;
 use crate::device::Device;
@@ -97,7 +97,7 @@ fn show(series: &Series, notes: &[String], format: MessageFormat) {
         MessageFormat::Human => {
             notes.iter().for_each(|n| note(n));
             if !series.points.is_empty() {
-                out(&report::history::text(series, size(), locale_glyphs()));
+                out(&report::history::text(series, size(), locale_glyphs(), width()));
             }
         }
         MessageFormat::Json => {
@@ -180,8 +180,11 @@ fn no_case(records: &[Record], wanted: &str) -> Failure {
 
 /// How large a plot may be.
 pub fn size() -> Size {
-    let terminal = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|w| usize::from(w.ws_col));
-    Size { width: terminal.filter(|w| *w > 0).unwrap_or(WIDTH).min(MAX_WIDTH), height: HEIGHT }
+    let width = match width() {
+        usize::MAX => WIDTH,
+        known => known.min(MAX_WIDTH),
+    };
+    Size { width, height: HEIGHT }
 }
 
 /// What the locale can show: the first of LC_ALL, LC_CTYPE and LANG that is set decides, as in the C library.

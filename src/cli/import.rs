@@ -4,7 +4,7 @@ pub(super) mod files;
 
 use super::args::MessageFormat;
 use super::exit::Exit;
-use super::{keep, note, out, out_message, project, shown};
+use super::{keep, note, out, out_message, project, shown, width};
 use crate::baseline::Store;
 use crate::config::{AD_HOC_PACKAGE, Project, Scenario};
 use crate::error::{Failure, Result};
@@ -128,8 +128,8 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
     for (id, case) in &record.cases {
         out(&terminal::case_block(id, case, None, true));
     }
-    out(&layers.as_ref().map_or(String::new(), |found| layers::lines(found, SHOWN_LAYERS, false)));
-    out(&format!("\n{}", terminal::table(&record, &BTreeMap::new())));
+    out(&layers.as_ref().map_or(String::new(), |found| layers::lines(found, SHOWN_LAYERS, false, width())));
+    out(&format!("\n{}", terminal::table(&record, &BTreeMap::new(), width())));
     notes.iter().for_each(|n| note(&format!("note: {n}")));
     note(&format!("device: {} ({})", record.device.name, record.device.key));
     note(&format!("record: {}", shown(&path)));

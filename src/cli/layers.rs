@@ -7,7 +7,7 @@ use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::error::{Failure, Result};
 use crate::layers::{Breakdown, attribute};
 use crate::message::{Message, SessionFinished};
@@ -163,8 +163,8 @@ fn show(args: &LayersArgs, case: Option<&str>, base: Option<&Breakdown>, head: &
     let json = args.message_format == MessageFormat::Json;
     match base {
         Some(base) if json => out_message(&json::layer_changes(case, &attribute(base, head))),
-        Some(base) => out(&layers::comparison(&attribute(base, head), args.limit)),
+        Some(base) => out(&layers::comparison(&attribute(base, head), args.limit, width())),
         None if json => out_message(&json::layer_numbers(case, head)),
-        None => out(&layers::lines(head, args.limit, args.roofline)),
+        None => out(&layers::lines(head, args.limit, args.roofline, width())),
     }
 }

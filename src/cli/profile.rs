@@ -4,11 +4,12 @@ use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_json, out_message, project, shown, width};
 use crate::case::Case;
 use crate::error::{Failure, Result};
 use crate::message::{CaseProfiled, Message};
 use crate::outcome::Event;
+use crate::printable;
 use crate::profile::{KernelTable, NvtxDetail, ProfilerTool};
 use crate::report::{json, profile as report};
 use crate::session::profile::{CaseProfile, ProfileHow};
@@ -143,11 +144,12 @@ fn the_one(cases: &[Case]) -> Result<&Case> {
 
 fn print(args: &ProfileArgs, profile: &CaseProfile) {
     let Some(recorded) = &profile.recorded else {
-        out(&format!("{}\n", profile.command));
+        // To be copied, so it stays one line.
+        out_json(&printable::row(&profile.command));
         return;
     };
     match &recorded.tables {
-        Some((_, table)) => out(&report::kernels(table, args.verbose)),
+        Some((_, table)) => out(&report::kernels(table, args.verbose, width())),
         None => out(&format!("the report: ncu --import {}\n", shown(&recorded.report))),
     }
     if args.quiet {
@@ -196,7 +198,7 @@ fn existing(args: &ProfileArgs, file: &Path) -> Result<Exit> {
             kernels: Some((&table).into()),
         })));
     } else {
-        out(&report::kernels(&table, args.verbose));
+        out(&report::kernels(&table, args.verbose, width()));
     }
     Ok(Exit::Ok)
 }

@@ -7,7 +7,7 @@ use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, write_report};
+use super::{note, now_s, out, out_message, project, shown, width, write_report};
 use crate::baseline::find_record_file;
 use crate::case::Case;
 use crate::config::Project;
@@ -17,6 +17,7 @@ use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
 use crate::record::Record;
 use crate::report::{html, json, junit, markdown, terminal};
+use crate::session::expected::Expected;
 use crate::session::{self, Machine, Setup, details};
 use crate::units::plural;
 use clap::Args;
@@ -106,7 +107,7 @@ fn on_machine(
             "numbers compare on one device only; see what is stored with `cargo trt-perf baseline list`",
         ));
     }
-    let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
+    let show = Show::new(asked.message_format, asked.quiet, asked.verbose).expecting(Expected::of_run(cases).in_lanes(lanes.len()));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, cases, args.assume_session_sd, base)?;
@@ -137,7 +138,7 @@ fn finish(
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
         let gap = if asked.quiet { "" } else { "\n" };
-        out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared)));
+        out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared, width())));
     }
     let written = outcome.written.take().transpose();
     let mut exit = gate.exit(tally);

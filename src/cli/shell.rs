@@ -1,5 +1,6 @@
 //! The verbs `completions` and `man`: what shells and `man` want to know of the command line, made from it.
 
+use super::called;
 use super::exit::Exit;
 use crate::error::{Failure, Result};
 use clap::{Args, Command};
@@ -7,12 +8,10 @@ use clap_complete::Shell;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// As the program is called; `cargo trt-perf` finds the same file.
-const PROGRAM: &str = "cargo-trt-perf";
-
 /// Print completions for a shell
 ///
-/// For bash: `cargo trt-perf completions bash > ~/.local/share/bash-completion/completions/cargo-trt-perf`.
+/// They are for the name that the program is called by here. For bash: `cargo trt-perf completions bash >
+/// ~/.local/share/bash-completion/completions/NAME`, where NAME is that of the file, such as cargo-trt-perf.
 #[derive(Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -22,7 +21,8 @@ pub struct CompletionsArgs {
 
 /// Print the manual page, or write one for every command into a folder
 ///
-/// `cargo trt-perf man ~/.local/share/man/man1`, then `man cargo-trt-perf-check`.
+/// `cargo trt-perf man ~/.local/share/man/man1`, then `man cargo-trt-perf-check`, or `man trt-perf-check` where the
+/// program is called so.
 #[derive(Args)]
 pub struct ManArgs {
     /// The folder, such as ~/.local/share/man/man1
@@ -32,13 +32,13 @@ pub struct ManArgs {
 /// Prints completions.
 pub fn completions(args: &CompletionsArgs, mut command: Command) -> Result<Exit> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut command, PROGRAM, &mut text);
+    clap_complete::generate(args.shell, &mut command, called::file(), &mut text);
     print(&text)
 }
 
 /// Prints the manual page, or writes those of all commands.
 pub fn man(args: &ManArgs, command: Command) -> Result<Exit> {
-    let command = command.bin_name(PROGRAM);
+    let command = command.name(called::file()).bin_name(called::file());
     let Some(folder) = &args.folder else {
         let mut text = Vec::new();
         let page = clap_mangen::Man::new(command);

@@ -1,7 +1,9 @@
 //! Shows a session while it runs: progress bars on a terminal, plain lines elsewhere, or JSON lines.
 
+mod pace;
+
 use super::args::MessageFormat;
-use super::{note, out, out_message, shown};
+use super::{note, out, out_message, shown, width};
 use crate::discover::ROUNDS;
 use crate::engine::Built;
 use crate::outcome::Event;
@@ -9,8 +11,10 @@ use crate::printable::line;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
 use crate::report::{json, memory};
+use crate::session::expected::Expected;
 use crate::units::{plural, time};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use pace::Pace;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -44,6 +48,8 @@ struct Last {
     lanes: BTreeMap<u32, ProgressBar>,
     /// Which cell of a grid is measured; empty for a case that is no cell.
     cell: String,
+    /// How long it all takes; `None` where nobody asked.
+    pace: Option<Pace>,
 }
 
 impl Show {
@@ -55,6 +61,12 @@ impl Show {
             Bars { whole: all.add(ProgressBar::no_length()), all }
         });
         Self { format, quiet, verbose, bars, last: Mutex::default() }
+    }
+
+    /// The same, knowing how long it will take: that is said before anything is measured.
+    pub fn expecting(self, expected: Expected) -> Self {
+        self.last().pace = Some(Pace::new(expected));
+        self
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -107,18 +119,21 @@ impl Show {
                 self.last().cell = format!(", {} (round {round} of {ROUNDS})", cell.words());
             }
             Event::Engine { id, built } => self.engine(id, built),
-            Event::Process { .. } => self.step(),
+            Event::Process { id, .. } => self.process(id),
+            Event::Done { id } => self.ended(id),
             Event::Case { id, case, comparison } => {
                 if !self.quiet {
                     self.print(&format!("{}\n", terminal::case_block(id, case, *comparison, self.verbose)));
                 }
+                self.ended(id);
             }
             Event::Memory { row } => {
                 self.step();
-                self.print(&format!("{}\n", memory::text(row)));
+                self.print(&format!("{}\n", memory::text(row, width())));
             }
             Event::Failed { id, failure } => {
                 self.print(&format!("{}\n", terminal::failure_block(id, failure)));
+                self.ended(id);
             }
             Event::Note { text } => self.say(&format!("{YELLOW}note{RESET}: {text}")),
         }
@@ -129,6 +144,21 @@ impl Show {
         let many = processes.filter(|n| *n > 0);
         let many = many.map_or_else(String::new, |n| format!(" · {}", plural(n as usize, "process")));
         self.say(&format!("{} on {device} · {backend} ({why}){many}", plural(cases, "case")));
+        let expected = self.last().pace.as_ref().map(Pace::expected);
+        expected.iter().for_each(|text| self.say(text));
+    }
+
+    fn process(&self, id: &str) {
+        self.step();
+        if let Some(pace) = &mut self.last().pace {
+            pace.process(id);
+        }
+    }
+
+    /// Where no bar shows it: how many cases are done, and the time that is left.
+    fn ended(&self, id: &str) {
+        let left = self.last().pace.as_mut().and_then(|pace| pace.ended(id));
+        left.iter().filter(|_| self.bars.is_none()).for_each(|text| self.say(&format!("{DIM}{text}{RESET}")));
     }
 
     fn engine(&self, id: &str, built: &Built) {
@@ -188,6 +218,9 @@ impl Show {
 
     fn stage(&self, id: &str, process: u64, word: &str, expected: Duration) {
         let mut last = self.last();
+        if let Some(pace) = last.pace.as_mut().filter(|_| process > 0) {
+            pace.begin();
+        }
         if let Some(bar) = self.bar_of(id, &last) {
             let of = if process > 0 { format!(" (process {process})") } else { String::new() };
             let length =

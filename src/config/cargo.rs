@@ -1,6 +1,6 @@
 //! Finds the project: its own file, or what `cargo metadata` tells.
 
-use super::{Folders, Package, Project, Workspace, home};
+use super::{Folders, Package, Project, Workspace, home, part};
 use crate::error::{Failure, Result};
 use std::path::Path;
 
@@ -10,6 +10,10 @@ impl Project {
     pub fn find(manifest: Option<&Path>) -> Result<Self> {
         let cwd =
             std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;
+        if let Some(path) = manifest.filter(|path| !path.exists()) {
+            let near = part::nearby(&cwd.join(path));
+            return Err(Failure::usage(format!("--manifest-path: there is no file {}{near}", path.display())));
+        }
         let own = match manifest {
             Some(path) => home::is_own(path).then(|| cwd.join(path)),
             None => home::nearest(&cwd),

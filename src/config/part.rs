@@ -140,7 +140,7 @@ pub(super) fn check_files(model: &Path, variants: &[&Variant], place: &Place, pr
 }
 
 /// "; did you mean …?" from the files that are there, or that something else is.
-fn nearby(path: &Path) -> String {
+pub(super) fn nearby(path: &Path) -> String {
     if path.symlink_metadata().is_ok() {
         return "; what is there is no regular file".into();
     }

@@ -22,7 +22,7 @@ const MOST_PROBES: usize = 80;
 /// Share of a probe's time that the closed loop gets.
 const CLOSED: f64 = 0.5;
 /// Probes last so many times the time of one, all together, where nothing is in doubt: for showing progress.
-pub(super) const EXPECTED_PROBES: u64 = 10;
+pub const EXPECTED_PROBES: u64 = 10;
 
 /// Searches in this process, and keeps what it was told.
 pub(super) fn measure(

@@ -124,6 +124,12 @@ pub enum Event<'a> {
         /// The comparison with a stored record; `None` without one.
         comparison: Option<&'a Compared>,
     },
+    /// Nothing more of a case, or of a grid, is measured, unless a change has to be confirmed. A case of `run` ends with
+    /// [`Event::Case`] or [`Event::Failed`].
+    Done {
+        /// The case or the grid.
+        id: &'a str,
+    },
     /// What a case takes of memory.
     Memory {
         /// The case.

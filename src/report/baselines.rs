@@ -2,7 +2,7 @@
 
 pub mod size;
 
-use super::style::{add_row, plain_table, table_text};
+use super::table::Table;
 use super::{accepts, json};
 use crate::baseline::Entry;
 use crate::error::Result;
@@ -22,13 +22,13 @@ pub struct StoredRecord {
     pub record: Result<Record>,
 }
 
-/// The list: a row per record. `long` adds what each accepts.
-pub fn text(stored: &[StoredRecord], long: bool) -> String {
+/// The list: a row per record, in so many columns. `long` adds what each accepts.
+pub fn text(stored: &[StoredRecord], long: bool, width: usize) -> String {
     let names = stored.iter().any(|one| one.name.is_some());
     let mut header = vec!["id", "time (UTC)", "commit", "device", "cases"];
     header.extend(names.then_some("name"));
     header.extend(long.then_some("accepts"));
-    let mut table = plain_table(header.into_iter().map(str::to_owned).collect());
+    let mut table = Table::new(header);
     for StoredRecord { entry, name, record } in stored {
         let [time, cases, accepted] = match record {
             Ok(r) => [
@@ -43,9 +43,9 @@ pub fn text(stored: &[StoredRecord], long: bool) -> String {
         let mut cells = vec![entry.record8.clone(), time, commit, line(&entry.device_key), cases];
         cells.extend(names.then(|| name.as_deref().map_or_else(String::new, line)));
         cells.extend(long.then_some(accepted));
-        add_row(&mut table, cells);
+        table.row(cells);
     }
-    table_text(&table)
+    table.text(width)
 }
 
 /// The day in a file's name.

@@ -3,7 +3,8 @@
 //! It also has the one line in which a comparison says what it took into account. Every spread is shown with the number
 //! of sessions behind it.
 
-use super::style::{BOLD, DIM, RESET, YELLOW, add_row, plain_table, table_text};
+use super::style::{BOLD, DIM, RESET, YELLOW};
+use super::table::Table;
 use crate::calibration::advice::{self, percent};
 use crate::calibration::lanes::{Disturbance, LaneCalibration};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
@@ -16,24 +17,24 @@ use crate::record::date;
 use crate::units::{change, share, time};
 use std::fmt::Write;
 
-/// The whole calibration.
-pub fn terminal(c: &Calibration) -> String {
+/// The whole calibration, in so many columns.
+pub fn terminal(c: &Calibration, width: usize) -> String {
     let mut out = format!("{BOLD}calibration of {}{RESET} ({})\n", line(&c.device.key), line(&c.device.name));
     let resolution = c.clock.resolution.map_or("too coarse to measure".to_owned(), |n| format!("{n} steps"));
     let _ = writeln!(out, "clock: {resolution}, a read takes {}", c.clock.median);
     for (id, case) in &c.cases {
-        out += &format!("\n{}", block(id, case));
+        out += &format!("\n{}", block(id, case, width));
     }
     let wrong = c.false_verdicts();
     let _ = writeln!(out, "\n{BOLD}false verdicts{RESET} over all cases and sessions: {}", of(wrong));
-    out += &c.lanes.as_ref().map(lanes).unwrap_or_default();
+    out += &c.lanes.as_ref().map(|found| lanes(found, width)).unwrap_or_default();
     for text in advice::machine(c) {
         let _ = writeln!(out, "{YELLOW}warning{RESET}: {}", line(&text));
     }
     out
 }
 
-fn block(id: &str, c: &CaseCalibration) -> String {
+fn block(id: &str, c: &CaseCalibration, width: usize) -> String {
     let discarded = if c.discarded > 0 { format!(", {} discarded", c.discarded) } else { String::new() };
     let mut out = format!(
         "{BOLD}{}{RESET}\n  {} sessions, {} pairs{discarded}, {} a pair; within a process ±{}, lag-1 {:.2}\n",
@@ -44,40 +45,33 @@ fn block(id: &str, c: &CaseCalibration) -> String {
         percent(c.within_sd_frac),
         c.lag1
     );
-    let mut table = plain_table(
-        [
-            "",
-            "typical",
-            "processes",
-            "pairs",
-            "sessions",
-            "seen in 1 min",
-            "5 min",
-            "15 min",
-            "false verdicts",
-        ]
-        .map(str::to_owned)
-        .into(),
-    );
+    let mut table = Table::new([
+        "",
+        "typical",
+        "processes",
+        "pairs",
+        "sessions",
+        "seen in 1 min",
+        "5 min",
+        "15 min",
+        "false verdicts",
+    ]);
     for m in &c.metrics {
         let spread = |sd: f64, df: f64| format!("{} (df {df:.0})", percent(sd));
         let [a, b, d] = MINUTES.map(|n| c.detectable(m, n).map_or_else(|| "not reachable".into(), percent));
-        add_row(
-            &mut table,
-            [
-                m.metric.name(c.budget),
-                typical(m),
-                spread(m.process.sd, m.process.df),
-                spread(m.pair.sd, m.pair.df),
-                spread(m.session.sd, m.session.df),
-                a,
-                b,
-                d,
-                of(m.false_verdicts),
-            ],
-        );
+        table.row([
+            m.metric.name(c.budget),
+            typical(m),
+            spread(m.process.sd, m.process.df),
+            spread(m.pair.sd, m.pair.df),
+            spread(m.session.sd, m.session.df),
+            a,
+            b,
+            d,
+            of(m.false_verdicts),
+        ]);
     }
-    for line in table_text(&table).lines() {
+    for line in table.text(width.saturating_sub(2)).lines() {
         let _ = writeln!(out, "  {line}");
     }
     for line in advice::case(c) {
@@ -86,15 +80,15 @@ fn block(id: &str, c: &CaseCalibration) -> String {
     out
 }
 
-/// What the devices do to each other.
-fn lanes(found: &LaneCalibration) -> String {
+/// What the devices do to each other, in so many columns.
+fn lanes(found: &LaneCalibration, width: usize) -> String {
     let numbers: Vec<String> = found.devices.iter().map(u32::to_string).collect();
     let mut out =
         format!("\n{BOLD}lanes{RESET} on devices {} ({})\n", numbers.join(", "), date(found.created_s));
     for (id, effects) in &found.cases {
         let _ = writeln!(out, "{BOLD}{}{RESET}", line(id));
         let header = ["device", "", "alone", "side by side", "change", "95% interval", "sessions", ""];
-        let mut table = plain_table(header.map(str::to_owned).into());
+        let mut table = Table::new(header);
         for e in effects {
             let meaning = match e.effect {
                 Disturbance::Disturbed => "disturbed",
@@ -102,21 +96,18 @@ fn lanes(found: &LaneCalibration) -> String {
                 Disturbance::Unsettled => "not settled",
                 Disturbance::Shown => "",
             };
-            add_row(
-                &mut table,
-                [
-                    e.device.to_string(),
-                    line(&e.name),
-                    e.shown(e.alone),
-                    e.shown(e.together),
-                    change(e.change),
-                    format!("{} to {}", change(e.change_lo), change(e.change_hi)),
-                    e.sessions.to_string(),
-                    meaning.to_owned(),
-                ],
-            );
+            table.row([
+                e.device.to_string(),
+                e.name.clone(),
+                e.shown(e.alone),
+                e.shown(e.together),
+                change(e.change),
+                format!("{} to {}", change(e.change_lo), change(e.change_hi)),
+                e.sessions.to_string(),
+                meaning.to_owned(),
+            ]);
         }
-        for line in table_text(&table).lines() {
+        for line in table.text(width.saturating_sub(2)).lines() {
             let _ = writeln!(out, "  {line}");
         }
     }
@@ -247,7 +238,7 @@ mod tests {
     fn text_and_json_say_the_same() {
         let mut c = example();
         c.cases.retain(|id, _| id.contains("quiet"));
-        let text = anstream::adapter::strip_str(&terminal(&c)).to_string();
+        let text = anstream::adapter::strip_str(&terminal(&c, 200)).to_string();
         insta::assert_snapshot!(text, @"
         calibration of cpu-example-2c (Example)
         clock: 19 ns steps, a read takes 21 ns

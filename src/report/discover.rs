@@ -4,18 +4,20 @@
 
 use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, DotKind, legend, scatter};
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, clipped, paint, plain_table, table_text};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::table::Table;
 use crate::case::tail_quantile;
 use crate::discover::{Axes, Cell, Out, ROUNDS, TrialEntry};
+use crate::error::Failure;
 use crate::message::{CellOut, GridBudget, GridCell, GridPoint, GridWinner, Message};
 use crate::outcome::Explored;
 use crate::printable::line;
 use crate::units::{change, plain_time, plural, rate, share, time};
-use comfy_table::CellAlignment;
 use std::fmt::Write;
 
-/// The whole report of one grid for people. `verbose`: every cell has a row, not only those that matter.
-pub fn text(explored: &Explored, size: Size, glyphs: Glyphs, verbose: bool) -> String {
+/// The whole report of one grid for people; its table in `width` columns. `verbose`: every cell has a row, not only those
+/// that matter.
+pub fn text(explored: &Explored, size: Size, glyphs: Glyphs, verbose: bool, width: usize) -> String {
     let mut out = heading(explored);
     let (dots, budget_ns) = (dots(explored), explored.trials.budget.map(|b| b.max_ns as f64));
     let picture = scatter(&dots, budget_ns, size, glyphs);
@@ -24,7 +26,8 @@ pub fn text(explored: &Explored, size: Size, glyphs: Glyphs, verbose: bool) -> S
         let legend = legend(&dots, budget_ns, glyphs);
         let _ = writeln!(out, "\n{picture}{DIM}{tail} latency against throughput   {legend}{RESET}\n");
     }
-    out += &table(explored, glyphs, verbose);
+    out += &table(explored, glyphs, verbose, width);
+    out += &failures(explored);
     out += &others(explored, verbose);
     for (colour, words, rest) in conclusion(explored) {
         let _ = writeln!(out, "{}{rest}", paint(colour, &words));
@@ -112,7 +115,7 @@ fn columns(axes: &Axes) -> Vec<Column> {
 }
 
 /// By latency: the cells that got to the last round, and what failed; all cells where `verbose`.
-fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
+fn table(explored: &Explored, glyphs: Glyphs, verbose: bool, width: usize) -> String {
     let Explored { grid, trials, .. } = explored;
     let columns = columns(&grid.axes);
     let mut header = vec![String::new()];
@@ -120,12 +123,15 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
     header.extend(["thrpt".into(), tail_name(explored)]);
     header.extend(trials.budget.map(|_| "budget".to_owned()));
     header.push(String::new());
-    let mut table = plain_table(header);
+    let mut table = Table::new(header).numbers(1..columns.len() + 4);
     let matters = |i: &usize| {
         let failed = matches!(trials.entries[*i].out, Some(Out::Failed(_)));
         verbose || trials.entries[*i].out.is_none() || failed
     };
-    let shown = explored.by_latency().into_iter().filter(matters);
+    let shown: Vec<usize> = explored.by_latency().into_iter().filter(matters).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
     for index in shown {
         let entry = &trials.entries[index];
         let mark = match (kind(explored, index), &entry.score) {
@@ -143,16 +149,10 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool) -> String {
         }));
         row.extend(trials.budget.map(|_| number(&|| trials.over_frac(index).map(change))));
         row.push(remark(explored, index));
-        add_row(&mut table, row);
-    }
-    for column in table.column_iter_mut().skip(1).take(columns.len() + 3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    if table.row_count() == 0 {
-        return String::new();
+        table.row(row);
     }
     let winner = DotKind::Winner.sign(glyphs);
-    let text = table_text(&table);
+    let text = table.text(width);
     let lines =
         text.lines().map(|line| if line.starts_with(winner) { paint(BOLD, line) } else { line.into() });
     lines.map(|line| line + "\n").collect()
@@ -164,9 +164,7 @@ pub(super) fn remark(explored: &Explored, index: usize) -> String {
     let within = explored.trials.over_frac(index).is_none_or(|over| over <= 0.0);
     let batches = explored.grid.axes.batch.len() > 1;
     match &entry.out {
-        Some(Out::Failed(failure)) => {
-            format!("{}: {}", failure.kind.word(), clipped(&failure.message))
-        }
+        Some(Out::Failed(failure)) => failure.kind.word().into(),
         Some(Out::OverBudget) => format!("over the budget, dropped after round {}", entry.round),
         Some(Out::Dominated) => format!("dominated, dropped after round {}", entry.round),
         None if explored.ranking.winner == Some(index) => "winner".into(),
@@ -176,6 +174,24 @@ pub(super) fn remark(explored: &Explored, index: usize) -> String {
         None if !within => "over the budget".into(),
         None => String::new(),
     }
+}
+
+/// Every error with its next step, once however many cells failed for it.
+fn failures(explored: &Explored) -> String {
+    let mut told: Vec<(&Failure, Vec<String>)> = Vec::new();
+    for entry in &explored.trials.entries {
+        let Some(Out::Failed(failure)) = &entry.out else { continue };
+        match told.iter_mut().find(|(known, _)| *known == failure) {
+            Some((_, cells)) => cells.push(entry.cell.words()),
+            None => told.push((failure, vec![entry.cell.words()])),
+        }
+    }
+    let text = |(failure, cells): (&Failure, Vec<String>)| {
+        let more = plural(cells.len() - 1, "other cell");
+        let of = if cells.len() > 1 { format!("{} and {more}", cells[0]) } else { cells[0].clone() };
+        format!("{RED}{}{RESET} ({of}): {failure}\n", failure.kind.word())
+    };
+    told.into_iter().map(text).collect()
 }
 
 /// How many cells have no row, and why.

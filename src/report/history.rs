@@ -3,17 +3,17 @@
 //! A change point is a hint and is not called a verdict.
 
 use super::plot::{Glyphs, Mark, Size, plot};
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, paint};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::table::Table;
 use crate::history::{LeftOut, LevelChange, Point, SEED, Series};
 use crate::message::{CaseHistory, HistoryChange, HistoryLeftOut, HistoryPoint, finite};
 use crate::printable::line;
 use crate::record::{date, short};
 use crate::stats::changepoint::PERMUTATIONS;
 use crate::units;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-/// The whole report for people.
-pub fn text(series: &Series, size: Size, glyphs: Glyphs) -> String {
+/// The whole report for people; its table in `width` columns.
+pub fn text(series: &Series, size: Size, glyphs: Glyphs, width: usize) -> String {
     let metric = series.metric.name(None);
     let mut out = format!(
         "{BOLD}{}{RESET}  {metric}\n{DIM}{} ({}), {}{RESET}\n",
@@ -28,7 +28,7 @@ pub fn text(series: &Series, size: Size, glyphs: Glyphs) -> String {
     if !picture.is_empty() {
         out += &format!("\n{picture}{DIM}{}{RESET}\n", glyphs.legend());
     }
-    out += &format!("\n{}", table(series));
+    out += &format!("\n{}", table(series, width));
     out += &format!("\n{}", changes(series));
     if glyphs == Glyphs::Ascii { ascii(&out) } else { out }
 }
@@ -78,32 +78,24 @@ fn mark(series: &Series, i: usize, p: &Point) -> Mark {
     }
 }
 
-fn table(series: &Series) -> String {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+fn table(series: &Series, width: usize) -> String {
     let metric = series.metric.name(None);
-    table.set_header(["commit", "measured", &metric, "[lo hi]", "change", "notes"]);
+    let mut table = Table::new(["commit", "measured", &metric, "[lo hi]", "change", "notes"]).numbers(2..5);
     for (i, p) in series.points.iter().enumerate() {
         let interval = p.interval.map_or_else(
             || "one process".to_owned(),
             |i| format!("[{} {}]", series.metric.shown(i.lo), series.metric.shown(i.hi)),
         );
-        add_row(
-            &mut table,
-            [
-                p.label(),
-                date(p.created_s),
-                series.metric.shown(p.estimate),
-                interval,
-                p.change.map_or_else(|| "–".to_owned(), units::change),
-                notes(series, i, p).join("; "),
-            ],
-        );
+        table.row([
+            p.label(),
+            date(p.created_s),
+            series.metric.shown(p.estimate),
+            interval,
+            p.change.map_or_else(|| "–".to_owned(), units::change),
+            notes(series, i, p).join("; "),
+        ]);
     }
-    for column in table.column_iter_mut().skip(2).take(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table.text(width)
 }
 
 fn notes(series: &Series, i: usize, p: &Point) -> Vec<String> {
@@ -264,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_report_names_both_ends_of_a_change() {
-        let text = plain(&super::text(&series(), SIZE, Glyphs::Braille));
+        let text = plain(&super::text(&series(), SIZE, Glyphs::Braille, 200));
         for part in [
             "p/m/default/latency  mean",
             "cpu-a (A), 8 records",
@@ -287,7 +279,7 @@ mod tests {
 
     #[test]
     fn ascii_is_ascii() {
-        let text = super::text(&series(), SIZE, Glyphs::Ascii);
+        let text = super::text(&series(), SIZE, Glyphs::Ascii, 200);
         assert!(text.is_ascii(), "{text}");
         assert!(text.contains("130.00 us"), "{text}");
     }
@@ -296,7 +288,7 @@ mod tests {
     fn the_same_commit_twice_is_not_blamed() {
         let mut s = series();
         s.points[4].commit = s.points[3].commit.clone();
-        let text = super::text(&s, SIZE, Glyphs::Braille);
+        let text = super::text(&s, SIZE, Glyphs::Braille, 200);
         assert!(text.contains("both are of the same commit") && !text.contains("git log"), "{text}");
     }
 
@@ -304,9 +296,9 @@ mod tests {
     fn no_change_and_no_search_differ() {
         let mut s = series();
         s.changes = Ok(vec![]);
-        assert!(super::text(&s, SIZE, Glyphs::Ascii).contains("No change point among 8 records."));
+        assert!(super::text(&s, SIZE, Glyphs::Ascii, 200).contains("No change point among 8 records."));
         s.changes = Err(StatError::TooFew { what: "a search for change points", needed: 8, got: 2 });
-        assert!(super::text(&s, SIZE, Glyphs::Ascii).contains("needs at least 8, got 2"));
+        assert!(super::text(&s, SIZE, Glyphs::Ascii, 200).contains("needs at least 8, got 2"));
         assert_eq!(serde_json::to_value(message(&s)).unwrap()["changes"], serde_json::Value::Null);
     }
 

@@ -77,6 +77,7 @@ pub fn event(event: &Event) -> Message {
         Event::Case { id, case, comparison } => {
             Message::CaseFinished(Box::new(case_finished(id, case, *comparison)))
         }
+        Event::Done { id } => Message::note(format!("{id} is done")),
         Event::Memory { row } => super::memory::message(row),
         Event::Failed { id, failure } => {
             Message::CaseFailed(CaseFailed { case: (*id).to_owned(), failure: (*failure).into() })

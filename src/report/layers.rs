@@ -1,16 +1,16 @@
 //! Shows the layers of an engine with their times. Pure.
 
 use super::roofline;
-use super::style::{add_row, plain_table, table_text};
+use super::table::Table;
 use crate::layers::{
     Attribution, BUILD_WITH_DETAILS, Breakdown, Correspondence, GroupChange, Layer, LayerNs, LayerRole,
     LayerRow, NsChange,
 };
 use crate::units::{plural, share, time};
-use comfy_table::CellAlignment;
 
-/// The slowest layers, and what they leave of the whole request; with `roofline` also what each computes and moves.
-pub fn lines(found: &Breakdown, limit: usize, roofline: bool) -> String {
+/// The slowest layers, and what they leave of the whole request; with `roofline` also what each computes and moves. In so
+/// many columns.
+pub fn lines(found: &Breakdown, limit: usize, roofline: bool, width: usize) -> String {
     let slowest = found.slowest();
     let shown = slowest.len().min(limit);
     let which = match slowest.len() - shown {
@@ -19,7 +19,7 @@ pub fn lines(found: &Breakdown, limit: usize, roofline: bool) -> String {
     };
     let of = [plural(found.processes, "process"), plural(found.requests as usize, "request")].join(", ");
     let mut text = format!("{which} (medians; {of}; share of their sum):\n");
-    text += &table(found, &slowest[..shown], roofline);
+    text += &table(found, &slowest[..shown], roofline, width);
     text += &whole(found);
     text += &roofline::line(found, roofline);
     for role in [LayerRole::Loop, LayerRole::Region] {
@@ -33,22 +33,19 @@ pub fn lines(found: &Breakdown, limit: usize, roofline: bool) -> String {
     text
 }
 
-fn table(found: &Breakdown, rows: &[&LayerRow], roofline: bool) -> String {
+fn table(found: &Breakdown, rows: &[&LayerRow], roofline: bool, width: usize) -> String {
     let estimate: &[&str] = if roofline { &roofline::HEADER } else { &[] };
     let header = [&["time", "", "share", "calls"], estimate, &["types", "kind", "layer", "tactic"]].concat();
-    let mut table = plain_table(header.iter().map(|&h| h.to_owned()).collect());
+    let mut table = Table::new(header).numbers(0..4 + estimate.len());
     for row in rows {
         let layer = &row.layer;
         let times =
             [time(row.time.ns as f64), plus_minus(row.time), share(row.share_frac), row.calls.to_string()];
         let estimate = roofline.then(|| roofline::cells(found, row));
         let names = [layer.precision(), kind(row), layer.name.clone(), layer.tactic.clone()];
-        add_row(&mut table, times.into_iter().chain(estimate.into_iter().flatten()).chain(names));
+        table.row(times.into_iter().chain(estimate.into_iter().flatten()).chain(names));
     }
-    for column in table.column_iter_mut().take(4 + estimate.len()) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table_text(&table)
+    table.text(width)
 }
 
 /// What TensorRT calls it, and what is special about it.
@@ -124,35 +121,32 @@ fn inside(role: LayerRole) -> &'static str {
     }
 }
 
-/// Which layers explain the change, the largest contribution first.
-pub fn comparison(found: &Attribution, limit: usize) -> String {
+/// Which layers explain the change, the largest contribution first, in so many columns.
+pub fn comparison(found: &Attribution, limit: usize, width: usize) -> String {
     let shown = found.groups.len().min(limit);
     let header = ["change", "", "base", "head", "layers", "what changed"];
-    let mut table = plain_table(header.iter().map(|&h| h.to_owned()).collect());
+    let mut table = Table::new(header).numbers(0..4);
     for group in &found.groups[..shown] {
         let [change, range, base, head] = times(group.time);
         let none = || "–".to_owned();
-        add_row(
-            &mut table,
-            [
-                change,
-                range,
-                if group.base.is_empty() { none() } else { base },
-                if group.head.is_empty() { none() } else { head },
-                names(group),
-                group.changes.join(", "),
-            ],
-        );
+        table.row([
+            change,
+            range,
+            if group.base.is_empty() { none() } else { base },
+            if group.head.is_empty() { none() } else { head },
+            names(group),
+            group.changes.join(", "),
+        ]);
     }
     if shown < found.groups.len() {
         let rest = format!("{} more", found.groups.len() - shown);
         let cells =
             [gained(found.rest(shown)), String::new(), String::new(), String::new(), rest, String::new()];
-        add_row(&mut table, cells);
+        table.row(cells);
     }
     let mut total = |time: NsChange, what: &str| {
         let [change, range, base, head] = times(time);
-        add_row(&mut table, [change, range, base, head, what.to_owned(), String::new()]);
+        table.row([change, range, base, head, what.to_owned(), String::new()]);
     };
     if let Some(residual) = found.residual {
         total(residual, "(residual: what is in no layer)");
@@ -161,10 +155,7 @@ pub fn comparison(found: &Attribution, limit: usize) -> String {
         found.whole,
         if found.residual.is_some() { "= whole request on the GPU" } else { "= sum of the layers" },
     );
-    for column in table.column_iter_mut().take(4) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    format!("{}{}", table_text(&table), aligned(found))
+    format!("{}{}", table.text(width), aligned(found))
 }
 
 /// The layers that explain most of a change.
@@ -260,6 +251,7 @@ mod tests {
             &breakdown(&[("{ForeignNode[a...b]}", "Myelin", 900.0), ("c", "Conv", 300.0)], Some(1000.0)),
             20,
             false,
+            100,
         );
         for part in [
             "2 layers, slowest first (medians; 2 processes, 20 requests",
@@ -271,7 +263,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "no {part} in {text}");
         }
-        let gaps = lines(&breakdown(&[("c", "Conv", 300.0)], Some(1000.0)), 20, false);
+        let gaps = lines(&breakdown(&[("c", "Conv", 300.0)], Some(1000.0)), 20, false, 100);
         assert!(gaps.contains("gaps between layers") && !gaps.contains("nsys"), "{gaps}");
     }
 
@@ -291,7 +283,7 @@ mod tests {
         for (line, part) in text[1..].iter().zip(["+300.00 ns", "+50.000 ns", "+20.000 ns"]) {
             assert!(line.trim().starts_with(part), "{text:#?}");
         }
-        let table = comparison(&found, 2);
+        let table = comparison(&found, 2, 100);
         assert!(table.contains("3 more") && table.contains("= whole request on the GPU"), "{table}");
         let none = explanation(&attribute(&base, &breakdown(&[("a", "x", 100.0)], Some(900.0))));
         assert!(none.len() == 2 && none[1].contains("no layer changed that way"), "{none:#?}");

@@ -1,23 +1,23 @@
 //! Shows what cases take of memory: a table per process, then what the engine says, what leaked, what differs. Pure.
 
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, paint, plain_table, table_text};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::table::Table;
 use crate::memory::{Leak, MemoryDifference, PhaseMemory, ProcessMemory};
 use crate::message::{MemoryOfCase, Message};
 use crate::outcome::MemoryRow;
 use crate::printable::{line, row as row_of};
 use crate::record::Unreal;
 use crate::units::{bytes, change, plural};
-use comfy_table::CellAlignment;
 
 /// A line, and its colour if it has one.
 type Said = (Option<&'static str>, String);
 
-/// The block of one case for people.
-pub fn text(row: &MemoryRow) -> String {
+/// The block of one case for people, in so many columns.
+pub fn text(row: &MemoryRow, width: usize) -> String {
     let case = &row.memory;
     let mut out = format!("{BOLD}{}{RESET}  {}\n", line(&row.id), paint(DIM, &line(&case.library)));
-    out += &case.build.as_ref().map_or_else(String::new, |build| indented(&table(build, "build")));
-    out += &indented(&table(&case.run, "run"));
+    out += &case.build.as_ref().map_or_else(String::new, |build| indented(&table(build, "build", width)));
+    out += &indented(&table(&case.run, "run", width));
     if case.of_test_library() {
         out += &format!("  {RED}{BOLD}NOT A REAL RESULT: {}{RESET}\n", Unreal::TestLibrary.words());
     }
@@ -45,18 +45,20 @@ pub(super) fn said(row: &MemoryRow) -> Vec<Said> {
     lines
 }
 
+/// Before each line below the id.
+const INDENT: &str = "  ";
+
 fn indented(table: &str) -> String {
-    table.lines().map(|line| format!("  {line}\n")).collect()
+    table.lines().map(|line| format!("{INDENT}{line}\n")).collect()
 }
 
-fn table(process: &ProcessMemory, name: &str) -> String {
+fn table(process: &ProcessMemory, name: &str, width: usize) -> String {
     let header = [name, "traced peak", "traced", "process", "unexplained", "allocations"];
-    let mut table = plain_table(header.map(str::to_owned).to_vec());
-    table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+    let mut table = Table::new(header).numbers(1..header.len());
     for phase in &process.phases {
-        add_row(&mut table, cells(phase));
+        table.row(cells(phase));
     }
-    table_text(&table)
+    table.text(width.saturating_sub(INDENT.len()))
 }
 
 /// Bytes in words, or a dash.
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn a_case_with_everything_that_can_be_said() {
         let row = MemoryRow::new("p/resnet/b8/latency", case(46), Some(490 * MIB), Some(&case(45)));
-        let text = anstream::adapter::strip_str(&text(&row)).to_string();
+        let text = anstream::adapter::strip_str(&text(&row, 120)).to_string();
         insta::assert_snapshot!(text, @"
         p/resnet/b8/latency  TensorRT-RTX 1.7.1.0
            build  traced peak  traced  process  unexplained  allocations
@@ -228,10 +230,10 @@ mod tests {
     #[test]
     fn what_shrank_and_a_budget_that_is_kept_are_said_too() {
         let row = MemoryRow::new("p/resnet/b8/latency", case(40), Some(1 << 30), Some(&case(45)));
-        let text = text(&row);
+        let text = text(&row, 120);
         assert!(text.contains("traced peak 53.0 MiB → 48.0 MiB (-5242880 bytes, -9.43%)"), "{text}");
         assert!(text.contains("within the budget: 492.0 MiB of 1.00 GiB"), "{text}");
         let alone = MemoryRow::new("p/resnet/b8/latency", case(40), None, None);
-        assert!(!super::text(&alone).contains("budget"));
+        assert!(!super::text(&alone, 120).contains("budget"));
     }
 }

@@ -1,19 +1,19 @@
 //! Shows the kernels of a profile for a terminal. Pure.
 
-use super::style::{add_row, clipped, plain_table, table_text};
+use super::style::clipped;
+use super::table::Table;
 use crate::profile::KernelTable;
 use crate::units::{bytes, count, plural, share, time};
-use comfy_table::CellAlignment;
 
 /// Rows that are shown where not all are asked for.
 const SHOWN: usize = 20;
 
-/// The kernels by time, then what to know about them.
-pub fn kernels(table: &KernelTable, all: bool) -> String {
+/// The kernels by time, then what to know about them, in so many columns.
+pub fn kernels(table: &KernelTable, all: bool, width: usize) -> String {
     let mut text = String::new();
     if table.runs > 0 {
         text.push_str(&headline(table));
-        text.push_str(&rows(table, if all { usize::MAX } else { SHOWN }));
+        text.push_str(&rows(table, if all { usize::MAX } else { SHOWN }, width));
     } else {
         text.push_str(&match table.requests {
             0 => "the report has no kernels\n".to_owned(),
@@ -49,29 +49,22 @@ fn requests(n: u64) -> String {
     plural(usize::try_from(n).unwrap_or(usize::MAX), "request")
 }
 
-fn rows(table: &KernelTable, most: usize) -> String {
-    let mut shown =
-        plain_table(["total", "share", "runs", "median", "layer", "kernel"].map(str::to_owned).into());
+fn rows(table: &KernelTable, most: usize, width: usize) -> String {
+    let mut shown = Table::new(["total", "share", "runs", "median", "layer", "kernel"]).numbers(0..4);
     for row in table.rows.iter().take(most) {
         let layer = row.layer.as_deref().map_or_else(|| "–".to_owned(), clipped);
-        add_row(
-            &mut shown,
-            [
-                time(row.total_ns as f64),
-                share(row.total_ns as f64 / table.total_ns.max(1) as f64),
-                count(row.runs),
-                time(row.median_ns as f64),
-                layer,
-                clipped(&row.kernel),
-            ],
-        );
-    }
-    for column in shown.column_iter_mut().take(4) {
-        column.set_cell_alignment(CellAlignment::Right);
+        shown.row([
+            time(row.total_ns as f64),
+            share(row.total_ns as f64 / table.total_ns.max(1) as f64),
+            count(row.runs),
+            time(row.median_ns as f64),
+            layer,
+            clipped(&row.kernel),
+        ]);
     }
     let left = table.rows.len().saturating_sub(most);
     let more = if left > 0 { format!("  and {left} more; --verbose shows all\n") } else { String::new() };
-    table_text(&shown) + &more
+    shown.text(width) + &more
 }
 
 /// What a reader might take amiss.
@@ -97,17 +90,17 @@ mod tests {
     fn kernels_are_shown_with_their_layers() {
         let trace = NsysTrace::read(include_bytes!("../../tests/nsys/small.sqlite")).unwrap();
         let table = KernelTable::of(&trace);
-        insta::assert_snapshot!(kernels(&table, false));
+        insta::assert_snapshot!(kernels(&table, false, 200));
         let graph = KernelTable { in_graph_without_layer: 1, ..table };
-        assert!(kernels(&graph, false).contains("captured before the report began"));
+        assert!(kernels(&graph, false, 200).contains("captured before the report began"));
     }
 
     #[test]
     fn a_report_without_kernels_says_so() {
-        assert_eq!(kernels(&KernelTable::default(), false), "the report has no kernels\n");
+        assert_eq!(kernels(&KernelTable::default(), false, 200), "the report has no kernels\n");
         let cpu = KernelTable { requests: 7, ..KernelTable::default() };
-        assert_eq!(kernels(&cpu, false), "the report has no kernels; it has 7 requests\n");
+        assert_eq!(kernels(&cpu, false, 200), "the report has no kernels; it has 7 requests\n");
         let whole = KernelTable { whole_graphs: true, ..KernelTable::default() };
-        assert!(kernels(&whole, false).contains("--cuda-graph-trace=node"));
+        assert!(kernels(&whole, false, 200).contains("--cuda-graph-trace=node"));
     }
 }

@@ -1,16 +1,16 @@
 //! Shows several records beside each other, a column each, as critcmp does: the factor to the best of the row, and the
 //! value. Pure.
 
-use super::style::{BOLD, RESET, add_row, plain_table, table_text};
+use super::style::{BOLD, RESET};
+use super::table::Table;
 use crate::compare::{SeveralCell, SeveralRow};
 use crate::message::{Message, SeveralCompared, SeveralValue};
 use crate::printable::line;
-use comfy_table::CellAlignment;
 
-/// The table. `names` are those of the records, in the order of each row's cells.
-pub fn text(names: &[String], rows: &[SeveralRow]) -> String {
+/// The table, in so many columns. `names` are those of the records, in the order of each row's cells.
+pub fn text(names: &[String], rows: &[SeveralRow], width: usize) -> String {
     let header = ["case", "metric"].into_iter().map(str::to_owned);
-    let mut table = plain_table(header.chain(names.iter().map(|name| line(name))).collect());
+    let mut table = Table::new(header.chain(names.iter().map(|name| line(name)))).numbers(2..2 + names.len());
     for row in rows {
         let cells = row.cells.iter().map(|cell| match *cell {
             SeveralCell::Nothing => "–".to_owned(),
@@ -21,12 +21,9 @@ pub fn text(names: &[String], rows: &[SeveralRow]) -> String {
             SeveralCell::Value(value, ratio) => format!("{ratio:.2}  {}", row.metric.shown(value)),
         });
         // Colours are ours; what is from outside is the id.
-        add_row(&mut table, [line(&row.id), row.metric.name(None)].into_iter().chain(cells));
+        table.row([line(&row.id), row.metric.name(None)].into_iter().chain(cells));
     }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table_text(&table)
+    table.text(width)
 }
 
 /// The messages, one for each case. `ids` are those of the records.

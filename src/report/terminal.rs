@@ -5,14 +5,14 @@ mod case;
 mod change;
 
 use super::CheckReport;
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, paint, plain_table, table_text};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::table::Table;
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::Failure;
 use crate::outcome::{BudgetAnswer, Compared, Figure, Figures, Row, RunRow, worst_first};
 use crate::printable::{line, message, row as row_of};
 use crate::record::{CaseRecord, Record};
 use crate::units::{change as percent, rate, time};
-use comfy_table::CellAlignment;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -71,8 +71,8 @@ fn block(id: &str, lines: &[String]) -> String {
     out
 }
 
-/// A check: a block per case that has something to say, then a table, worst first.
-pub fn check(report: &CheckReport, quiet: bool) -> String {
+/// A check: a block per case that has something to say, then a table, worst first, in so many columns.
+pub fn check(report: &CheckReport, quiet: bool, width: usize) -> String {
     let mut out = String::new();
     let rows = report.checked.worst_first();
     if !quiet {
@@ -85,7 +85,7 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
             out += &format!("{}\n", block(&row.comparison.id, &lines));
         }
     }
-    out += &check_table(report, &rows);
+    out += &check_table(report, &rows, width);
     for added in &report.checked.added {
         let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
     }
@@ -110,19 +110,22 @@ pub fn check(report: &CheckReport, quiet: bool) -> String {
 }
 
 /// The table of a check: a row per case.
-fn check_table(report: &CheckReport, rows: &[&Row]) -> String {
+fn check_table(report: &CheckReport, rows: &[&Row], width: usize) -> String {
     let failed = report.checked.failed.iter().map(|(id, failure)| change::failed_cells(id, failure));
     let judged = rows.iter().map(|row| {
         let how = super::how(&row.origin);
         change::cells(&row.comparison, Some(how), super::verdict(row))
     });
-    change::table(failed.chain(judged), true)
+    change::table(failed.chain(judged), true, width)
 }
 
 /// Comparisons that were made without measuring: a row per case, in the order given.
-pub fn comparison_table<'a>(comparisons: impl IntoIterator<Item = &'a CaseComparison>) -> String {
+pub fn comparison_table<'a>(
+    comparisons: impl IntoIterator<Item = &'a CaseComparison>,
+    width: usize,
+) -> String {
     let cells = |c: &'a CaseComparison| change::cells(c, None, c.word());
-    change::table(comparisons.into_iter().map(cells), false)
+    change::table(comparisons.into_iter().map(cells), false, width)
 }
 
 /// What is missing before anyone can say that nothing regressed, and what to do about it.
@@ -141,22 +144,18 @@ fn gaps(report: &CheckReport) -> String {
     out
 }
 
-/// The table at the end: a row per case, worst first.
-pub fn table(record: &Record, compared: &BTreeMap<String, Compared>) -> String {
-    let mut table = plain_table(
-        ["case", "time", "p99", "thrpt", "budget", "change", "verdict"].map(str::to_owned).into(),
-    );
+/// The table at the end: a row per case, worst first, in so many columns.
+pub fn table(record: &Record, compared: &BTreeMap<String, Compared>, width: usize) -> String {
+    let header = ["case", "time", "p99", "thrpt", "budget", "change", "verdict"];
+    let mut table = Table::new(header).numbers(1..6);
     for id in record.failed.keys() {
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
-        add_row(&mut table, [id.as_str(), "", "", "", "", "", word]);
+        table.row([id.as_str(), "", "", "", "", "", word]);
     }
     for r in worst_first(record, compared) {
-        add_row(&mut table, run_cells(&r));
+        table.row(run_cells(&r));
     }
-    for column in table.column_iter_mut().skip(1).take(5) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table_text(&table)
+    table.text(width)
 }
 
 /// The cells of one measured case.

@@ -7,9 +7,10 @@
 
 mod lanes;
 
-use super::Setup;
 use super::alternation::Alternation;
+use super::{Setup, ensure_some_make_sense};
 use super::context::Session;
+use super::expected::whole_time;
 use super::looks::Looks;
 use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
@@ -89,7 +90,9 @@ pub fn calibrate(setup: &Setup, cases: &[Case], clock: Timer, amount: Amount) ->
         interrupted: false,
     };
     let several: Vec<Case> = cases.iter().filter(|case| case.effort.builds > 1).cloned().collect();
-    let (bases, mut heads) = (build_all(&session, &cases), build_all(&session, &several));
+    let bases = build_all(&session, &cases);
+    ensure_some_make_sense(&bases)?;
+    let mut heads = build_all(&session, &several);
     let mut engines = BTreeMap::new();
     for (id, base) in bases {
         let head = heads.remove(&id).unwrap_or_else(|| base.clone());
@@ -151,7 +154,7 @@ impl CalibrationRun {
             let each = start.elapsed() / number as u32;
             let left = each * (amount.sessions - number) as u32;
             if number < amount.sessions {
-                let (all, left) = (amount.sessions, whole(left));
+                let (all, left) = (amount.sessions, whole_time(left));
                 session.note(&format!("session {number} of {all} is done; about {left} left"));
             }
             if let Some(limit) = amount.max_time {
@@ -265,15 +268,7 @@ fn in_time(done: usize, each: Duration, limit: Duration) -> Result<()> {
     Err(Failure::usage(format!(
         "--max-time {} is too short: {MIN_SESSIONS} sessions take about {}; nothing is stored",
         Nanos::from(limit),
-        whole(needed)
+        whole_time(needed)
     ))
     .next("allow more time, or select fewer cases"))
-}
-
-/// `40 s`, `3 min`.
-fn whole(time: Duration) -> String {
-    match time.as_secs_f64().ceil() {
-        s if s < 120.0 => format!("{s} s"),
-        s => format!("{} min", (s / 60.0).ceil()),
-    }
 }

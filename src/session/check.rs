@@ -69,7 +69,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
         interrupted: false,
     };
     check.settle();
-    check.measure();
+    check.measure()?;
     check.confirm();
     check.hold_memory();
     check.explain();

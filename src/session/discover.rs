@@ -5,10 +5,10 @@
 use super::context::Session;
 use super::history::History;
 use super::stages::{build_case, measure_case, new_record};
-use super::{Event, Setup, built_once};
+use super::{Event, Setup, built_once, ensure_not_all_mistakes};
 use crate::baseline::Store;
 use crate::case::{Case, TimeFrom};
-use crate::discover::{Cell, Discovery, Grid, ROUNDS, Score, Trials, Tried, TriedScore, moved};
+use crate::discover::{Cell, Discovery, Grid, Out, ROUNDS, Score, Trials, Tried, TriedScore, moved};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Discovered, Explored};
@@ -34,6 +34,7 @@ pub fn discover(setup: &Setup, grids: Vec<Grid>) -> Result<Discovered> {
             Ok((mut explored, records)) => {
                 explored.keep(records, &mut discovered.record);
                 explored.say_moved(&session.history);
+                session.tell(Event::Done { id: &explored.grid.name });
                 discovered.grids.push(explored);
             }
             Err(f) if f.kind == FailureKind::Interrupted => {
@@ -43,6 +44,11 @@ pub fn discover(setup: &Setup, grids: Vec<Grid>) -> Result<Discovered> {
             Err(f) => return Err(f),
         }
     }
+    let entries = discovered.grids.iter().flat_map(|explored| &explored.trials.entries);
+    ensure_not_all_mistakes(entries.map(|entry| match &entry.out {
+        Some(Out::Failed(failure)) => Some(failure),
+        _ => None,
+    }))?;
     session.say_unreadable();
     if !discovered.record.cases.is_empty() {
         let store = Store::new(session.folders.results());
@@ -111,7 +117,7 @@ fn no_numbers() -> Failure {
 }
 
 /// Processes, and how long each measures.
-fn effort(case: &Case, round: usize) -> (u64, Nanos) {
+pub(super) fn effort(case: &Case, round: usize) -> (u64, Nanos) {
     let measure = case.effort.measure;
     match round {
         1 => (1, Nanos((measure.0 / FIRST_SHARE).max(1))),

@@ -1,6 +1,7 @@
 //! Measures what each layer takes: each process is measured as ever, and then looked into.
 
 use super::context::{Session, Setup};
+use super::ensure_not_all_mistakes;
 use super::pin::Pins;
 use super::stages::{Destination, build_all, case_record, measure_passes, new_record, outputs_of};
 use crate::baseline::{Store, keep_layers};
@@ -67,6 +68,13 @@ pub(super) fn look_into<const N: usize>(
         let able = |case: &&Case| can_look_into(case).is_ok();
         build_all(session, &arm.cases.iter().filter(able).cloned().collect::<Vec<_>>())
     });
+    let failures = arms.iter().zip(&engines).flat_map(|(arm, engines)| {
+        arm.cases.iter().map(|case| match can_look_into(case) {
+            Err(failure) => Some(failure),
+            Ok(()) => engines.get(&case.id)?.as_ref().err().cloned(),
+        })
+    });
+    ensure_not_all_mistakes(failures.collect::<Vec<_>>().iter().map(Option::as_ref))?;
     let mut outcomes = arms.each_ref().map(|arm| LayersOutcome {
         cases: BTreeMap::new(),
         record: new_record(session, arm.source.clone()),

@@ -4,7 +4,7 @@
 use super::check::Arms;
 use super::context::Session;
 use super::stages::{build_case, build_traced, load_job, stage};
-use super::{Event, Setup, pin};
+use super::{Event, Setup, ensure_not_all_mistakes, pin};
 use crate::case::{Case, sha256_hex};
 use crate::config::case_folder;
 use crate::engine::Built;
@@ -81,10 +81,19 @@ pub fn memory(setup: &Setup, cases: &[Case], plan: MemoryPlan, base: &MemoryBase
                 run.outcome.interrupted = true;
                 break;
             }
-            session.failed(&case.id, &f);
+            // Mistakes are told at the end: once, where there is nothing else.
+            if f.kind != FailureKind::Usage {
+                session.failed(&case.id, &f);
+            }
             run.outcome.failed.insert(case.id.clone(), f);
         }
     }
+    let failed = &run.outcome.failed;
+    if run.outcome.rows.is_empty() && !run.outcome.interrupted {
+        ensure_not_all_mistakes(failed.values().map(Some))?;
+    }
+    let mistakes = failed.iter().filter(|(_, f)| f.kind == FailureKind::Usage);
+    mistakes.for_each(|(id, f)| session.failed(id, f));
     Ok(run.finish())
 }
 

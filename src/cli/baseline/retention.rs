@@ -87,7 +87,7 @@ pub fn size(project: &Project, args: &SizeArgs) -> Result<Exit> {
     let store = Store::new(project.baselines());
     let found = size::of(&store.sizes()?, only_in_history(project), now_s());
     match args.message_format {
-        MessageFormat::Human => out(&size::text(&found)),
+        MessageFormat::Human => out(&size::text(&found, width())),
         MessageFormat::Json => out_message(&Message::BaselinesSize(Box::new(found))),
     }
     Ok(Exit::Ok)

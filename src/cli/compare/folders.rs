@@ -3,7 +3,7 @@
 use super::CompareArgs;
 use crate::case::Margins;
 use crate::cli::exit::{Exit, ExitPolicy};
-use crate::cli::{note, out, out_message, write_report};
+use crate::cli::{note, out, out_message, width, write_report};
 use crate::compare::many::correct;
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
@@ -97,7 +97,7 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
     let notes = notes(&base, &head, args.paired);
     if args.message_format == super::MessageFormat::Human {
         out(&format!("base: {}\nhead: {}\njudged as {said}\n\n", line(&base.label()), line(&head.label())));
-        out(&format!("{}\n{}", terminal::comparison_block(&c), terminal::comparison_table([&c])));
+        out(&format!("{}\n{}", terminal::comparison_block(&c), terminal::comparison_table([&c], width())));
         notes.iter().for_each(|n| note(n));
     } else {
         for text in std::iter::once(&format!("judged as {said}")).chain(&notes) {

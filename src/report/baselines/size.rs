@@ -5,9 +5,8 @@ use crate::message::{BaselinesSize, FilesSize, LargeFile};
 use crate::printable::line;
 use crate::record::date;
 use crate::report::json;
-use crate::report::style::{add_row, plain_table, table_text};
+use crate::report::table::Table;
 use crate::units::{bytes, count, plural};
-use comfy_table::CellAlignment;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -46,18 +45,15 @@ fn sum(sizes: impl Iterator<Item = u64>) -> FilesSize {
         .fold(FilesSize::default(), |all, bytes| FilesSize { files: all.files + 1, bytes: all.bytes + bytes })
 }
 
-/// The same for people.
-pub fn text(size: &BaselinesSize) -> String {
-    let mut table = plain_table(["device", "year", "records", "size"].map(str::to_owned).to_vec());
+/// The same for people, in so many columns.
+pub fn text(size: &BaselinesSize, width: usize) -> String {
+    let mut table = Table::new(["device", "year", "records", "size"]).numbers(2..4);
     for (device, years) in &size.devices {
         for (year, found) in years {
-            add_row(&mut table, [line(device), line(year), count(found.files as u64), bytes(found.bytes)]);
+            table.row([device.clone(), year.clone(), count(found.files as u64), bytes(found.bytes)]);
         }
     }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut out = if size.devices.is_empty() { String::new() } else { table_text(&table) + "\n" };
+    let mut out = if size.devices.is_empty() { String::new() } else { table.text(width) + "\n" };
     let mut say = |what: &str, found: &FilesSize, files: &str| {
         out += &format!("{what}{} in {}\n", bytes(found.bytes), plural(found.files, files));
     };

@@ -4,10 +4,10 @@ use super::colour;
 use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::error::Failure;
 use crate::outcome::Base;
-use crate::report::style::{BOLD, DIM, RED, YELLOW, add_row, clipped, paint, plain_table, table_text};
+use crate::report::style::{BOLD, DIM, RED, YELLOW, clipped, paint};
+use crate::report::table::Table;
 use crate::report::{decided_by, interval};
 use crate::units::{change, p_value, share};
-use comfy_table::CellAlignment;
 
 /// Why a regression fails nothing, and what would let it.
 const ADVISORY: &str = "advisory, fails nothing: how much sessions differ here is not known; measure it (`cargo trt-perf calibrate`), or state it (--assume-session-sd)";
@@ -139,14 +139,11 @@ pub(super) fn failed_cells(id: &str, failure: &Failure) -> Vec<String> {
 }
 
 /// A row per case, in the order given.
-pub(super) fn table(rows: impl Iterator<Item = Vec<String>>, says_how: bool) -> String {
+pub(super) fn table(rows: impl Iterator<Item = Vec<String>>, says_how: bool, width: usize) -> String {
     let mut header = vec!["case", "metric", "base", "head", "change", "detects"];
     header.extend(says_how.then_some("how"));
     header.push("verdict");
-    let mut table = plain_table(header.into_iter().map(str::to_owned).collect());
-    rows.for_each(|cells| add_row(&mut table, cells));
-    for column in table.column_iter_mut().skip(2).take(4) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table_text(&table)
+    let mut table = Table::new(header).numbers(2..6);
+    rows.for_each(|cells| table.row(cells));
+    table.text(width)
 }

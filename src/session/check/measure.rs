@@ -6,9 +6,10 @@ use crate::case::Case;
 use crate::compare::{self, NotComparable, Verdict};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
-use crate::outcome::{BuildSpread, OnMissing, Row, RowOrigin};
+use crate::outcome::{BuildSpread, Event, OnMissing, Row, RowOrigin};
 use crate::pairing::{Both, Pairing};
 use crate::record::CaseRecord;
+use crate::session::ensure_some_make_sense;
 use crate::session::looks::Looks;
 use crate::session::pairs::{Arm, PairFailure, Paired, compare_pairs};
 use crate::session::stages::{Engines, build_all, measure_case, new_record};
@@ -35,8 +36,9 @@ impl From<Row> for Done {
 }
 
 impl Check<'_> {
-    /// Builds both arms, then measures every case that has something to measure.
-    pub(super) fn measure(&mut self) {
+    /// Builds both arms, then measures every case that has something to measure. Fails where there is nothing but mistakes
+    /// in what is asked of the models.
+    pub(super) fn measure(&mut self) -> Result<()> {
         let settled = |id: &String| self.rows.contains_key(id);
         let open: Vec<&Both> = self.in_both().filter(|both| !settled(&both.head.id)).collect();
         let base_cases: Vec<Case> = open.iter().map(|both| both.base.clone()).collect();
@@ -44,7 +46,15 @@ impl Check<'_> {
             self.pairings.iter().filter_map(of_head).filter(|c| !settled(&c.id)).cloned().collect();
         let base_built = build_all(self.session, &base_cases);
         let head_built = build_all(self.session, &head_cases);
-        let one = |case: &Case| self.one(case, &base_built, &head_built);
+        let asked_otherwise = |id: &str| self.of_both(id).is_some_and(|both| !both.redefined.is_empty());
+        if !head_cases.iter().any(|case| asked_otherwise(&case.id)) {
+            ensure_some_make_sense(&head_built)?;
+        }
+        let one = |case: &Case| {
+            let done = self.one(case, &base_built, &head_built)?;
+            self.session.tell(Event::Done { id: &case.id });
+            Ok(done)
+        };
         let done = self.session.in_lanes(&head_cases, |case| &case.id, one);
         for (case, found) in done {
             match found {
@@ -52,6 +62,7 @@ impl Check<'_> {
                 Err(failure) => self.failed(&case.id, failure),
             }
         }
+        Ok(())
     }
 
     fn keep(&mut self, id: String, Done { row, base, head }: Done) {

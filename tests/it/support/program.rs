@@ -15,7 +15,8 @@ pub fn program() -> PathBuf {
 /// The program with `args`, in `folder`, cut off from this machine's settings.
 pub fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program());
-    command.args(args);
+    // As cargo starts it, so that it calls itself as the guide does.
+    command.arg("trt-perf").args(args);
     shield(&mut command, folder);
     command
 }
@@ -28,7 +29,7 @@ pub fn shield(command: &mut Command, folder: &Path) {
         let text = name.to_string_lossy();
         let ours = ["GIT_", "GITHUB_", "CARGO_", "CLICOLOR", "TRT_PERF_"].iter().any(|p| text.starts_with(p));
         if ours && text != "CARGO_HOME"
-            || matches!(&*text, "NO_COLOR" | "RUST_BACKTRACE" | "RUST_LIB_BACKTRACE" | "FORCE_COLOR")
+            || matches!(&*text, "NO_COLOR" | "COLUMNS" | "RUST_BACKTRACE" | "RUST_LIB_BACKTRACE" | "FORCE_COLOR")
         {
             command.env_remove(name);
         }
