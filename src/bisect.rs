@@ -31,7 +31,8 @@ pub trait Bench {
     fn engine(&mut self, at: usize, ends: [usize; 2]) -> Result<Option<String>>;
 
     /// ln(head) − ln(base) of so many more pairs of two commits that are ready; fewer where some had to be discarded.
-    fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Vec<f64>>;
+    /// `None`: the one that is no end cannot be measured.
+    fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Option<Vec<f64>>>;
 
     /// Is told what a commit was found to be.
     fn placed(&mut self, step: &Step);
@@ -115,8 +116,10 @@ fn measure(
 ) -> Result<Side> {
     let mut ratios = [Vec::new(), Vec::new()];
     let side = loop {
-        ratios[0].extend(bench.pairs(good, at, ROUND)?);
-        ratios[1].extend(bench.pairs(at, bad, ROUND)?);
+        let Some(with_good) = bench.pairs(good, at, ROUND)? else { return Ok(Side::Unmeasurable) };
+        let Some(with_bad) = bench.pairs(at, bad, ROUND)? else { return Ok(Side::Unmeasurable) };
+        ratios[0].extend(with_good);
+        ratios[1].extend(with_bad);
         *pairs += 2 * ROUND;
         if let Some(side) = side::judge(&ratios, ends, noise) {
             break side;

@@ -4,6 +4,7 @@
 //! The input is records and what git says about their commits. A series holds one device and one definition only. It
 //! gives no verdict: that is `compare`'s.
 
+use crate::bisect::FoundChange;
 use crate::compare::{Metric, engine_changes};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, Record, short};
@@ -44,6 +45,8 @@ pub struct Series {
     pub left_out: LeftOut,
     /// The changes in order, or why they were not searched for.
     pub changes: Result<Vec<LevelChange>, StatError>,
+    /// The changes whose commits bisections found, oldest commit first; whoever has their files adds them.
+    pub found: Vec<FoundChange>,
 }
 
 /// Records that hold the case and are not in the series.
@@ -159,6 +162,7 @@ pub fn series(
         left_out,
         changes: changes(&points, metric),
         points,
+        found: Vec::new(),
     })
 }
 

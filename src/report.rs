@@ -13,6 +13,7 @@ pub mod json;
 pub mod layers;
 pub mod markdown;
 pub mod memory;
+pub mod past;
 pub mod plot;
 pub mod profile;
 mod roofline;

@@ -66,8 +66,8 @@ impl Bench for Simulated {
         Ok(self.levels[at].map(|_| self.engines[at].to_string()))
     }
 
-    fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Vec<f64>> {
-        Ok((0..pairs).map(|_| -self.process(base) + self.process(head)).collect())
+    fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Option<Vec<f64>>> {
+        Ok(Some((0..pairs).map(|_| -self.process(base) + self.process(head)).collect()))
     }
 
     fn placed(&mut self, _: &Step) {}
@@ -178,13 +178,13 @@ impl Bench for OneOutlier {
         self.inner.engine(at, ends)
     }
 
-    fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Vec<f64>> {
-        let mut ratios = self.inner.pairs(base, head, pairs)?;
+    fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Option<Vec<f64>>> {
+        let mut ratios = self.inner.pairs(base, head, pairs)?.unwrap_or_default();
         if self.left == 0 {
             ratios[0] += 10.0_f64.ln();
         }
         self.left = self.left.wrapping_sub(1);
-        Ok(ratios)
+        Ok(Some(ratios))
     }
 
     fn placed(&mut self, _: &Step) {}

@@ -224,7 +224,7 @@ fn in_time(done: usize, each: Duration, limit: Duration) -> Result<()> {
 }
 
 /// `40 s`, `3 min`.
-fn whole(time: Duration) -> String {
+pub(super) fn whole(time: Duration) -> String {
     match time.as_secs_f64().ceil() {
         s if s < 120.0 => format!("{s} s"),
         s => format!("{} min", (s / 60.0).ceil()),

@@ -21,6 +21,7 @@ mod history;
 mod hostile;
 mod layers;
 mod memory;
+mod past;
 mod profile;
 mod real_data;
 mod statistics;
