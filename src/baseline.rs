@@ -3,6 +3,7 @@
 //! One file per record, `<device-key>/<yyyymmdd>-<commit12>-<record8>.json`, so that two branches do not write the same
 //! path. Files are written whole or not at all. A file that cannot be read is named and skipped, and not overwritten.
 
+mod bisected;
 mod calibrated;
 pub mod file;
 mod find;
@@ -12,6 +13,7 @@ mod places;
 mod prune;
 mod size;
 
+pub use bisected::{found_changes, keep_found};
 pub use calibrated::{calibration_files, load_calibration, save_calibration};
 pub use find::{find_record, find_record_file, newest_result, stores};
 pub use layers::{keep_layers, load_layers};

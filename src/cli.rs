@@ -1,7 +1,9 @@
 //! The command line: clap types, one small file per verb, and the only place that prints.
 
 mod args;
+mod backfill;
 mod baseline;
+mod bisect;
 mod build;
 mod calibrate;
 mod called;
@@ -81,6 +83,8 @@ enum Verb {
     Export(export::ExportVerb),
     Layers(Box<layers::LayersArgs>),
     History(history::HistoryArgs),
+    Backfill(Box<backfill::BackfillArgs>),
+    Bisect(Box<bisect::BisectArgs>),
     Report(report::ReportArgs),
     /// Keep records in baselines/, to be committed
     #[command(subcommand)]
@@ -119,6 +123,8 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Verb::Export(verb) => export::run(&verb, manifest),
         Verb::Layers(args) => handle_signals().and_then(|()| layers::run(&args, manifest)),
         Verb::History(args) => history::run(&args, manifest),
+        Verb::Backfill(args) => handle_signals().and_then(|()| backfill::run(&args, manifest)),
+        Verb::Bisect(args) => handle_signals().and_then(|()| bisect::run(&args, manifest)),
         Verb::Report(args) => report::run(&args, manifest),
         Verb::Baseline(verb) => baseline::run(&verb, manifest),
         Verb::Calibrate(args) => handle_signals().and_then(|()| calibrate::run(&args, manifest)),

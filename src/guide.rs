@@ -70,6 +70,11 @@ pub mod machines {
     #![doc = include_str!("guide/machines.md")]
 }
 
+/// Commits of the past: a record of each, and the one that made a change.
+pub mod past {
+    #![doc = include_str!("guide/past.md")]
+}
+
 /// Where it was run, and what was measured of the program itself.
 pub mod validation {
     #![doc = include_str!("guide/validation.md")]

@@ -6,6 +6,7 @@
 
 pub mod retention;
 
+use crate::bisect::FoundChange;
 use crate::compare::{Metric, engine_changes};
 use crate::config::Scenario;
 use crate::record::{CaseRecord, Record, short};
@@ -46,6 +47,8 @@ pub struct Series {
     pub left_out: LeftOut,
     /// The changes in order, or why they were not searched for.
     pub changes: Result<Vec<LevelChange>, StatError>,
+    /// The changes whose commits bisections found, oldest commit first; whoever has their files adds them.
+    pub found: Vec<FoundChange>,
 }
 
 /// Records that hold the case and are not in the series.
@@ -161,6 +164,7 @@ pub fn series(
         left_out,
         changes: changes(&points, metric),
         points,
+        found: Vec::new(),
     })
 }
 

@@ -78,6 +78,7 @@
 //! | [`compare`] | THE verdict | two records, or two arms of samples | pure | |
 //! | [`pairing`] | what both arms of a check are asked, what is gone or redefined | cases of two arms | pure | |
 //! | [`calibration`] | how much numbers vary when nothing changed | A/A sessions | pure | |
+//! | [`bisect`] | the commit of a change | pairs that a caller measures | pure | |
 //! | [`history`] | one case over time, which records may go | records, commit order | pure | |
 //! | [`acceptance`] | whether a regression or a gap is accepted | an acceptance, a comparison | pure | |
 //! | `git` | revisions, trees | the repository | | `cli` |
@@ -136,6 +137,7 @@ pub mod backend;
 pub mod base;
 #[cfg(feature = "cli")]
 pub mod baseline;
+pub mod bisect;
 #[cfg(feature = "cli")]
 pub mod build;
 #[cfg(feature = "cli")]

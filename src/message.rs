@@ -12,6 +12,7 @@ mod grid;
 mod layers;
 mod memory;
 mod number;
+mod past;
 mod profile;
 mod session;
 mod stored;
@@ -29,6 +30,7 @@ pub use layers::{
 };
 pub use memory::{MemoryFinished, MemoryOfCase, MemoryOfPhase, MemoryOfProcess};
 pub use number::{Number, Range, finite};
+pub use past::{BackfillFinished, BisectFinished, BisectStep, CommitBackfilled, CommitSaid, FoundSaid};
 pub use profile::{CaseProfiled, ProfiledCopies, ProfiledKernel, ProfiledKernels};
 pub use session::{
     BudgetListed, BuildFinished, CaseBuildOptions, CaseFailed, CaseListed, EngineReady, FailureSaid,
@@ -96,6 +98,10 @@ pub enum Message {
     BaselinesSize(Box<BaselinesSize>),
     /// From `calibrate`: once, last; where `--devices` names GPUs of several kinds, once for each.
     Calibration(CalibrationFinished),
+    /// From `backfill`: once, last.
+    Backfilled(BackfillFinished),
+    /// From `bisect`: once, last.
+    Bisected(Box<BisectFinished>),
     /// From `history`: once.
     History(CaseHistory),
     /// From `discover`: a round of trials of a grid begins.

@@ -11,6 +11,7 @@ mod event;
 mod figures;
 mod grid;
 mod memory;
+mod past;
 mod picture;
 mod run;
 mod spread;
@@ -27,6 +28,7 @@ pub use figures::{
 };
 pub use grid::{Discovered, Dropped, Explored};
 pub use memory::{MemoryArm, MemoryDetail, MemoryMoment, MemoryOutcome, MemoryPicture, MemoryRow};
+pub use past::{Backfilled, BisectAnswer, Bisected, CommitDone, PastCommit};
 pub use picture::{
     ArmValues, CasePicture, Envelope, LatencyAxis, MOST_PROCESSES, ProcessValues, SampledArm, SampledProcess,
 };

@@ -16,7 +16,7 @@ pub struct PrepareJob {
     pub command: Vec<String>,
     /// Where it runs.
     pub folder: PathBuf,
-    /// `base` or `head`, which it is told as `TRT_PERF_ARM`.
+    /// `base`, `head` or, of the past, a commit's id, which it is told as `TRT_PERF_ARM`.
     pub arm: String,
 }
 

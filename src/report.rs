@@ -15,6 +15,7 @@ pub mod junit;
 pub mod layers;
 pub mod markdown;
 pub mod memory;
+pub mod past;
 pub mod plot;
 pub mod profile;
 mod roofline;

@@ -19,6 +19,7 @@ mod machine;
 pub mod memory;
 mod models;
 mod pairs;
+pub mod past;
 mod pilot;
 mod pin;
 pub mod profile;

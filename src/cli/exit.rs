@@ -33,13 +33,15 @@ pub const HELP: &str = "\
 Exit codes:
   0    nothing regressed
   2    usage: the command line or the configuration makes no sense
-  4    no case selected, nothing to compare with, or (discover) no cell within
-       the budget; in check also: a case of the base is gone, redefined or not
-       comparable, and nobody accepted that
+  4    no case selected, nothing to compare with, (discover) no cell within
+       the budget, or (bisect) no change between the ends; in check also: a
+       case of the base is gone, redefined or not comparable, and nobody
+       accepted that
   100  regression (check; run and compare with --fail-on-regression);
        max-memory is broken (memory)
   101  a case could not be built or measured
-  102  inconclusive (with --strict)
+  102  inconclusive (with --strict); the commit of a change cannot be told
+       (bisect)
   103  a number cannot be trusted (check; elsewhere with --strict)
   130  stopped by Ctrl-C; what was complete is kept";
 

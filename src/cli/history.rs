@@ -25,7 +25,8 @@ const HEIGHT: usize = 12;
 /// How a case changed over the stored records, and where
 ///
 /// Shows the records in baselines/ and target/trt-perf/results in commit order, and where a case changed for good.
-/// Tells where to look; the verdict on two of the records is `compare`'s.
+/// Tells where to look; the verdict on two of the records is `compare`'s, and `bisect` finds the commit. Records of older
+/// commits come from `backfill`.
 #[derive(Args)]
 pub struct HistoryArgs {
     /// The id of a case, or a part of it that no other id contains
@@ -79,8 +80,9 @@ pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let places = baseline::places(&project, &records, &mut notes);
     let metric = args.metric.map(MetricArg::metric);
-    let series =
+    let mut series =
         history::series(&records, &device, &id, metric, &places).ok_or_else(|| no_case(&records, &id))?;
+    series.found = baseline::found_changes(&project.folders.bisects(), &device, &id, &mut notes);
     show(&series, &notes, args.message_format);
     if series.points.is_empty() {
         return Err(Failure::new(

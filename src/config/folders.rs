@@ -88,9 +88,15 @@ impl Folders {
         self.target.join("layers")
     }
 
+    /// The changes whose commits bisections found.
+    pub fn bisects(&self) -> PathBuf {
+        self.target.join("bisects")
+    }
+
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 7] {
+    pub fn all(&self) -> [PathBuf; 8] {
         [
+            self.bisects(),
             self.engines(),
             self.samples(),
             self.results(),

@@ -68,6 +68,24 @@ impl Repo {
         Ok(self.commits_since(hide, tip)?.len())
     }
 
+    /// `tip` and the first parents behind it that `hide` does not reach, newest first (`git rev-list --first-parent
+    /// hide..tip`): what was merged counts as one commit. Fails where a shallow clone ends before `hide`.
+    pub fn first_parents(&self, hide: &str, tip: &str) -> Result<Vec<Commit>, GitError> {
+        let (hide_oid, mut at) = (self.commit_oid(hide)?, self.commit_oid(tip)?);
+        let since = self.commits_since(hide_oid, at)?;
+        let mut commits = Vec::new();
+        while since.contains(&at) {
+            if self.shallow.contains(&at) {
+                return Err(self.shallow_error(hide, tip, at, format!("before it meets {hide}")));
+            }
+            commits.push(self.commit(at)?);
+            let (_, parents) = self.time_and_parents(at)?;
+            let Some(first) = parents.first() else { break };
+            at = *first;
+        }
+        Ok(commits)
+    }
+
     /// The best common ancestor M of two revisions; the newest of them if there are several.
     ///
     /// In a shallow clone a common ancestor can be hidden behind the cut, and an older one be found instead (`git

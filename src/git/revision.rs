@@ -17,6 +17,8 @@ pub struct Commit {
     pub id: String,
     /// Committer's time, seconds since 1970: what orders history.
     pub time: i64,
+    /// When its author wrote it, seconds since 1970.
+    pub authored: i64,
     /// First line of the message; bytes that are not UTF-8 are replaced.
     pub summary: String,
     /// The branch that HEAD is on, or that the revision named (`main`, `origin/main`).
@@ -135,6 +137,7 @@ impl Repo {
         Commit {
             id: commit.id().to_string(),
             time: commit.time().seconds(),
+            authored: commit.author().when().seconds(),
             summary: commit
                 .summary_bytes()
                 .map(|s| String::from_utf8_lossy(s).into_owned())

@@ -1,5 +1,6 @@
 //! The messages about stored data: a calibration, the list of baselines, and one case over its records.
 
+use super::FoundSaid;
 use crate::calibration::lanes::LaneCalibration;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -258,6 +259,8 @@ pub struct CaseHistory {
     pub points: Vec<HistoryPoint>,
     /// Null if they were not searched for.
     pub changes: Option<Vec<HistoryChange>>,
+    /// Changes whose commits `bisect` found.
+    pub found: Vec<FoundSaid>,
     /// Why changes were not searched for.
     pub no_changes_because: Option<String>,
     /// The seed of the search for changes.

@@ -2,9 +2,11 @@
 //!
 //! A change point is a hint and is not called a verdict.
 
+use super::past::{found, found_said};
 use super::plot::{Glyphs, Mark, Size, plot};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
 use super::table::Table;
+use crate::bisect::FoundChange;
 use crate::history::{LeftOut, LevelChange, Point, SEED, Series};
 use crate::message::{CaseHistory, HistoryChange, HistoryLeftOut, HistoryPoint, finite};
 use crate::printable::line;
@@ -30,6 +32,11 @@ pub fn text(series: &Series, size: Size, glyphs: Glyphs, width: usize) -> String
     }
     out += &format!("\n{}", table(series, width));
     out += &format!("\n{}", changes(series));
+    out += &series
+        .found
+        .iter()
+        .map(|change| format!("Found by bisect: {}\n", found(change)))
+        .collect::<String>();
     if glyphs == Glyphs::Ascii { ascii(&out) } else { out }
 }
 
@@ -101,6 +108,14 @@ fn table(series: &Series, width: usize) -> String {
 fn notes(series: &Series, i: usize, p: &Point) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(is_first(series, i).map(|c| format!("change point {}", units::change(c.change))));
+    let here = |f: &&FoundChange| Some(&f.commit) == p.commit.as_ref();
+    notes.extend(
+        series
+            .found
+            .iter()
+            .find(here)
+            .map(|f| format!("found by bisect: {} {}", f.metric, units::change(f.change.est))),
+    );
     if p.debug_extra_work {
         notes.push("not a real result (debug-extra-work)".to_owned());
     }
@@ -148,7 +163,9 @@ fn change(series: &Series, c: &LevelChange) -> String {
             out += "    both are of the same commit: look at the machine and the engine, not at the code\n";
         }
         (Some(a), Some(b)) => {
-            out += &format!("    commits: git log --oneline {}..{}\n", line(short(a)), line(short(b)));
+            let (a, b) = (line(short(a)), line(short(b)));
+            out += &format!("    commits: git log --oneline {a}..{b}\n");
+            out += &format!("    which one: cargo trt-perf bisect {} {a} {b}\n", line(&series.id));
         }
         _ => {}
     }
@@ -174,6 +191,7 @@ pub fn message(series: &Series) -> CaseHistory {
             .as_ref()
             .ok()
             .map(|found| found.iter().map(|c| history_change(series, c)).collect()),
+        found: series.found.iter().map(found_said).collect(),
         no_changes_because: series.changes.as_ref().err().map(ToString::to_string),
         seed: SEED,
         permutations: PERMUTATIONS,
@@ -247,6 +265,18 @@ mod tests {
             points: (0..8).map(|i| point(i, if i < 4 { 123_400.0 } else { 130_000.0 })).collect(),
             left_out: LeftOut { other_definition: 3, definitions: 2, without_value: 1, too_old: 0 },
             changes: Ok(vec![LevelChange { first: 4, change: 0.0535, worse: true, p: 0.029 }]),
+            found: vec![FoundChange {
+                case: "p/m/default/latency".into(),
+                device: "cpu-a".into(),
+                metric: "mean".into(),
+                change: Interval { lo: 0.05, est: 0.053, hi: 0.056 },
+                worse: true,
+                commit: "4".repeat(40),
+                before: "3".repeat(40),
+                authored_s: 1_795_305_600,
+                subject: "Another model".into(),
+                found_s: 1_795_305_700,
+            }],
         }
     }
 
@@ -265,7 +295,9 @@ mod tests {
             "222222222222+changes",
             "not in HEAD's history",
             "not a real result",
-            "change point +5.35%; engine: the model",
+            "change point +5.35%; found by bisect: mean +5.30%; engine: the model",
+            "Found by bisect: 444444444444 (2026-11-22) Another model: mean +5.30% [+5.00% +5.60%], worse",
+            "cargo trt-perf bisect p/m/default/latency 333333333333 444444444444",
             "[128.70 µs 131.30 µs]",
             "1 change point (E-divisive, 199 permutations, seed 1; no verdict)",
             "+5.35% worse (p = 0.029)",
@@ -309,5 +341,9 @@ mod tests {
         assert_eq!(fields["changes"][0]["first_record"], "0000000000000004");
         assert_eq!(fields["changes"][0]["last_commit"], "3".repeat(40));
         assert_eq!(fields["left_out"]["other_definition"], 3);
+        assert_eq!(
+            (&fields["found"][0]["commit"]["id"], &fields["found"][0]["worse"]),
+            (&"4".repeat(40).into(), &true.into())
+        );
     }
 }

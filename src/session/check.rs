@@ -16,6 +16,11 @@ mod private;
 mod settle;
 mod trees;
 
+pub(super) use measure::{other_inputs, same_engine};
+pub(super) use prepare::prepare;
+pub(super) use private::Private;
+pub(super) use trees::write_sources;
+
 pub use arms::{Arms, Asked, Between, Named, find_arms};
 pub use layers::layers;
 

@@ -23,6 +23,7 @@ mod hostile;
 mod lanes;
 mod layers;
 mod memory;
+mod past;
 mod profile;
 mod real_data;
 mod retention;

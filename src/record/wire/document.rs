@@ -80,6 +80,19 @@ pub const CHECK: FileKind = FileKind {
     too_large: "check fewer cases: `cargo trt-perf check FILTER`",
 };
 
+const BISECT_AGAIN: &str = "delete it, and search again: `cargo trt-perf bisect`";
+
+/// It is never committed, as those of checks.
+pub const BISECT: FileKind = FileKind {
+    name: "bisect",
+    noun: "result of a bisection",
+    version: 1,
+    damaged: BISECT_AGAIN,
+    edited: BISECT_AGAIN,
+    other: BISECT_AGAIN,
+    too_large: BISECT_AGAIN,
+};
+
 impl FileKind {
     /// Of the files that are written now.
     pub fn schema(&self) -> String {
@@ -121,7 +134,7 @@ impl FileKind {
                 Err(self.refuse(what, UPDATE))
             }
             other => {
-                let known = [&RECORD, &CALIBRATION, &CHECK];
+                let known = [&RECORD, &CALIBRATION, &CHECK, &BISECT];
                 let kind = other.and_then(|(name, _)| known.into_iter().find(|k| k.name == name));
                 let why = match kind.filter(|kind| kind.name != self.name) {
                     Some(kind) => format!(": it is a {}", kind.noun),

@@ -9,7 +9,7 @@ use crate::worker;
 use crate::worker::protocol::Job;
 
 /// Runs the configured `prepare` command, if there is one, in the tree of `arm`; its output goes to standard error.
-pub(super) fn prepare(project: &Project, arm: &str, events: Events) -> Result<()> {
+pub(in crate::session) fn prepare(project: &Project, arm: &str, events: Events) -> Result<()> {
     let Some(Prepare { command, limit }) = project.prepare()? else { return Ok(()) };
     let shown = command.join(" ");
     events(Event::Note { text: &format!("preparing {arm}: {shown}") });

@@ -1,4 +1,4 @@
-//! The folder of one check: the sources of its base and the engines of both arms, out of reach of what is checked out.
+//! The folder of one check, or of commits of the past: their sources and engines, out of reach of what is checked out.
 //!
 //! Invariant: it lies outside of the work tree, nobody else may enter it, and it is gone when the check is; what a killed
 //! check left is removed by the next one (`tests/it/hostile/places.rs`).
@@ -26,7 +26,7 @@ pub struct Private {
 
 impl Private {
     /// Makes the folder where temporary files belong. `use_cache`: earlier checks' engines may be used.
-    pub(super) fn make(root: &Path, use_cache: bool, events: Events) -> Result<Self> {
+    pub(in crate::session) fn make(root: &Path, use_cache: bool, events: Events) -> Result<Self> {
         let repo = Repo::discover(root).ok().flatten();
         let inside =
             |path: &Path| path.starts_with(root) || repo.as_ref().is_some_and(|repo| repo.holds(path));
@@ -49,12 +49,17 @@ impl Private {
         Ok(Self { dir, _lock, cache })
     }
 
+    /// The folder itself.
+    pub(in crate::session) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Where the base's sources are to be.
     pub(super) fn base(&self) -> PathBuf {
         self.dir.path().join("base")
     }
 
-    /// The engines of both arms.
+    /// The engines of both arms, or of all commits.
     pub(in crate::session) fn engines(&self) -> PathBuf {
         self.dir.path().join("engines")
     }

@@ -1,4 +1,4 @@
-//! Writes the sources of the base from git into the folder of the check.
+//! Writes the sources of a commit from git into a private folder.
 
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -15,7 +15,7 @@ pub(super) fn extract(
     tree: &Path,
     events: Events,
 ) -> Result<Project> {
-    say_missing(&repo.extract_tree(commit, tree)?, events);
+    write_sources(repo, commit, tree, "the base", events)?;
     // By its own settings of cargo, not by those of the work tree.
     let folder = tree.join(root);
     if let Some(project) = Project::at(&folder)? {
@@ -30,17 +30,25 @@ pub(super) fn extract(
     })
 }
 
-/// Names what git alone could not give.
-fn say_missing(extracted: &Extracted, events: Events) {
+/// The files of `commit` in the new folder `tree`; names what git alone could not give of `whose` files.
+pub(in crate::session) fn write_sources(
+    repo: &Repo,
+    commit: &str,
+    tree: &Path,
+    whose: &str,
+    events: Events,
+) -> Result<()> {
+    let Extracted { lfs_missing, submodules, .. } = repo.extract_tree(commit, tree)?;
     let note = |text: String| events(Event::Note { text: &text });
-    if !extracted.lfs_missing.is_empty() {
-        let files: Vec<String> = extracted.lfs_missing.iter().map(|p| p.display().to_string()).collect();
+    if !lfs_missing.is_empty() {
+        let files: Vec<String> = lfs_missing.iter().map(|p| p.display().to_string()).collect();
         note(format!(
-            "the base's {} are in Git LFS and not here; run `git lfs fetch --all`",
+            "{whose}'s {} are in Git LFS and not here; run `git lfs fetch --all`",
             files.join(", ")
         ));
     }
-    if !extracted.submodules.is_empty() {
-        note(format!("the base's {} are not extracted", plural(extracted.submodules.len(), "submodule")));
+    if !submodules.is_empty() {
+        note(format!("{whose}'s {} are not extracted", plural(submodules.len(), "submodule")));
     }
+    Ok(())
 }

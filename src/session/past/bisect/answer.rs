@@ -1,0 +1,85 @@
+//! Ends a search: measures the change that was found once more, and keeps what was found.
+
+use super::bench::Commits;
+use crate::baseline::keep_found;
+use crate::bisect::{FoundChange, Narrowed};
+use crate::compare::confirm::{Claimant, confirm, second_pairs};
+use crate::compare::{CaseComparison, MetricComparison};
+use crate::error::{FailureKind, Result};
+use crate::outcome::{BisectAnswer, Bisected};
+use crate::record::short;
+use crate::session::looks::Looks;
+use crate::session::pairs::Paired;
+
+impl Commits<'_> {
+    /// The outcome of a search that came to its end; `size` is the change that was looked for.
+    pub fn answer(&mut self, ends: Paired, narrowed: Narrowed, size: f64) -> Result<Bisected> {
+        let Some(at) = narrowed.commit() else { return Ok(self.finish(ends, narrowed, BisectAnswer::Range)) };
+        let pairs = second_pairs(ends.pairs);
+        self.session
+            .note(&format!("measuring {pairs} other pairs of {} and the commit before it", self.label(at)));
+        let looks = Looks { pairs: Some(pairs), max_time: None, ..self.looks };
+        let second = match self.paired(at - 1, at, looks, "confirm") {
+            Ok(second) => second,
+            Err(f) if f.kind == FailureKind::Interrupted => {
+                return Ok(self.finish(ends, narrowed, BisectAnswer::Interrupted));
+            }
+            Err(f) => return Err(f),
+        };
+        let mut first = ends.comparison.clone();
+        let mut claimants = [Claimant { first: &mut first, second: &second.comparison }];
+        let confirmed = confirm(&mut claimants, self.looks.alpha).is_ok_and(|held| held == [Some(true)]);
+        self.keep([at - 1, at], &second)?;
+        let answer = BisectAnswer::Found {
+            partial: confirmed && self.is_partial(&ends.comparison, &second.comparison, size),
+            comparison: Box::new(second.comparison.clone()),
+            pairs: second.pairs,
+            confirmed,
+        };
+        let mut outcome = self.finish(ends, narrowed, answer);
+        if confirmed && let Some(found) = self.found(at, &second.comparison) {
+            keep_found(&self.session.folders.bisects(), &found)?;
+            outcome.found = Some(found);
+        }
+        Ok(outcome)
+    }
+
+    fn label(&self, at: usize) -> &str {
+        short(&self.commits[at].id)
+    }
+
+    /// The number that changed, in another comparison.
+    fn changed<'c>(&self, comparison: &'c CaseComparison) -> Option<&'c MetricComparison> {
+        comparison.metrics.iter().find(|m| Some(m.metric) == self.metric)
+    }
+
+    /// Whether the commit made clearly less of the change than there is: neither interval holds the other's estimate, and
+    /// what is missing is more than the margin.
+    fn is_partial(&self, ends: &CaseComparison, second: &CaseComparison, size: f64) -> bool {
+        let change = |c| self.changed(c).and_then(|m| m.change);
+        let (Some(whole), Some(part), Some(metric)) = (change(ends), change(second), self.metric) else {
+            return false;
+        };
+        let missing = (size - part.est.ln_1p()) * size.signum();
+        !whole.contains(part.est)
+            && !part.contains(whole.est)
+            && missing > metric.rule(self.case.margins).margin
+    }
+
+    fn found(&self, at: usize, comparison: &CaseComparison) -> Option<FoundChange> {
+        let metric = self.changed(comparison)?;
+        let (commit, change) = (&self.commits[at], metric.change?);
+        Some(FoundChange {
+            case: self.case.id.clone(),
+            device: self.session.device.key.clone(),
+            metric: metric.metric.name(self.case.budget),
+            change,
+            worse: metric.metric.is_worse(change.est),
+            commit: commit.id.clone(),
+            before: self.commits[at - 1].id.clone(),
+            authored_s: commit.authored,
+            subject: commit.summary.clone(),
+            found_s: self.session.now_s,
+        })
+    }
+}
