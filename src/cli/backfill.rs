@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::exit::Exit;
 use super::keep::stored_note;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project};
+use super::{note, now_s, out, out_message, project, width};
 use crate::error::Result;
 use crate::message::Message;
 use crate::outcome::{Backfilled, Event};
@@ -59,7 +59,7 @@ pub fn run(args: &BackfillArgs, manifest: Option<&Path>) -> Result<Exit> {
     let device = machine_of(&cases)?;
     let show = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let asked = PastAsked {
         cases: &cases,
         packages: &args.cases.package,
@@ -73,7 +73,7 @@ pub fn run(args: &BackfillArgs, manifest: Option<&Path>) -> Result<Exit> {
     let exit = exit(&done);
     match args.message_format {
         MessageFormat::Human => {
-            out(&past::backfilled(&done));
+            out(&past::backfilled(&done, width()));
             // All lie in one folder.
             done.baselines.first().iter().for_each(|path| note(&stored_note(path, &project)));
         }

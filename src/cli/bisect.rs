@@ -5,7 +5,7 @@ use super::cases::CaseArgs;
 use super::check::clock_seed;
 use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::case::Case;
 use crate::compare::Verdict;
 use crate::config::Project;
@@ -77,7 +77,7 @@ pub fn run(args: &BisectArgs, manifest: Option<&Path>) -> Result<Exit> {
     let device = machine_of(&case)?;
     let show = Show::new(args.message_format, args.quiet, false);
     let events = |event: Event| show.event(&event);
-    let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
+    let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let asked = PastAsked {
         cases: &case,
         packages: &args.package,
@@ -90,7 +90,7 @@ pub fn run(args: &BisectArgs, manifest: Option<&Path>) -> Result<Exit> {
     let exit = exit(&done);
     match args.message_format {
         MessageFormat::Human => {
-            out(&past::bisected(&done));
+            out(&past::bisected(&done, width()));
             if !args.quiet {
                 done.written.iter().for_each(|path| note(&format!("record: {}", shown(path))));
             }

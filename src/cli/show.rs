@@ -88,7 +88,7 @@ impl Show {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
             }
             Event::Lane { id, device } => {
-                drop(self.last().devices.insert((*id).to_owned(), *device));
+                self.last().devices.insert((*id).to_owned(), *device);
                 // What it said last was of the builds.
                 self.bars.iter().for_each(|bars| bars.whole.set_message("measuring"));
             }

@@ -1,7 +1,8 @@
 //! Shows what became of commits of the past: a range that was measured, and a search for a change. Pure.
 
 use super::json::{compared_case, path};
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, add_row, clipped, paint, plain_table, table_text};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint};
+use super::table::Table;
 use super::{decided_by, interval};
 use crate::bisect::FoundChange;
 use crate::compare::CaseComparison;
@@ -39,9 +40,9 @@ pub(super) fn found_said(f: &FoundChange) -> FoundSaid {
     }
 }
 
-/// A row per commit of the range, and the reasons of those that were skipped.
-pub fn backfilled(b: &Backfilled) -> String {
-    let mut table = plain_table(["commit", "date", "subject", "done"].map(str::to_owned).to_vec());
+/// A row per commit of the range, in so many columns, and the reasons of those that were skipped.
+pub fn backfilled(b: &Backfilled, width: usize) -> String {
+    let mut table = Table::new(["commit", "date", "subject", "done"]);
     for (c, done) in &b.commits {
         let words = match done {
             CommitDone::Measured { cases, failed, .. } if failed.is_empty() => {
@@ -53,9 +54,9 @@ pub fn backfilled(b: &Backfilled) -> String {
             CommitDone::Recorded => "recorded before".into(),
             CommitDone::Skipped(_) => "skipped".into(),
         };
-        add_row(&mut table, [short(&c.id).to_owned(), date(c.authored_s), clipped(&c.subject), words]);
+        table.row([short(&c.id).to_owned(), date(c.authored_s), clipped(&c.subject), words]);
     }
-    let mut out = table_text(&table);
+    let mut out = table.text(width);
     for (c, done) in &b.commits {
         match done {
             CommitDone::Skipped(why) => {
@@ -106,8 +107,8 @@ fn said(c: &PastCommit) -> CommitSaid {
     CommitSaid { id: c.id.clone(), authored_s: c.authored_s, subject: c.subject.clone() }
 }
 
-/// What a search came to: the ends, what was looked at, and the answer last.
-pub fn bisected(b: &Bisected) -> String {
+/// What a search came to, in so many columns: the ends, what was looked at, and the answer last.
+pub fn bisected(b: &Bisected, width: usize) -> String {
     let mut out = format!("{BOLD}{}{RESET}\n", line(&b.case));
     let (first, last) = (b.commits.first(), b.commits.last());
     for (name, end) in [("good", first), ("bad ", last)] {
@@ -115,13 +116,13 @@ pub fn bisected(b: &Bisected) -> String {
     }
     out += &format!("  ends  {}, by {} pairs\n", verdict(&b.ends), b.end_pairs);
     if !b.narrowed.steps.is_empty() {
-        let mut table = plain_table(["commit", "date", "is", "pairs"].map(str::to_owned).to_vec());
+        let mut table = Table::new(["commit", "date", "is", "pairs"]).numbers(3..4);
         for step in &b.narrowed.steps {
             let c = &b.commits[step.at];
             let words = message(&Bisected::words(step, &b.unmeasurable));
-            add_row(&mut table, [short(&c.id).to_owned(), date(c.authored_s), words, step.pairs.to_string()]);
+            table.row([short(&c.id).to_owned(), date(c.authored_s), words, step.pairs.to_string()]);
         }
-        out += &format!("\n{}", table_text(&table));
+        out += &format!("\n{}", table.text(width));
     }
     out += &format!("\n{}", answer(b));
     let steps = plural(b.commits.len() - 1, "commit");

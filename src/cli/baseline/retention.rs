@@ -3,7 +3,7 @@
 use crate::baseline::{self, Store, pruning};
 use crate::cli::args::MessageFormat;
 use crate::cli::exit::Exit;
-use crate::cli::{note, now_s, out, out_message, shown};
+use crate::cli::{note, now_s, out, out_message, shown, width};
 use crate::config::Project;
 use crate::error::Result;
 use crate::git::Repo;

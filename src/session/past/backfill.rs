@@ -12,7 +12,7 @@ use crate::git::{Commit, Repo};
 use crate::outcome::{Backfilled, CommitDone};
 use crate::record::{CaseRecord, Record, short};
 use crate::session::Setup;
-use crate::session::calibrate::whole;
+use crate::session::expected::whole_time;
 use crate::session::context::Session;
 use crate::session::pin::Pins;
 use crate::session::stages::{build_all, case_record, measure_case, new_record};
@@ -53,7 +53,7 @@ pub fn backfill(setup: &Setup, asked: &PastAsked, plan: &BackfillPlan) -> Result
     session.note(&format!(
         "{} commits, newest first; measuring takes {} at least, beside building",
         commits.len(),
-        whole(least)
+        whole_time(least)
     ));
     let mut outcome =
         Backfilled { commits: Vec::new(), asked: commits.len(), baselines: Vec::new(), interrupted: false };
@@ -68,7 +68,7 @@ pub fn backfill(setup: &Setup, asked: &PastAsked, plan: &BackfillPlan) -> Result
                 "{} of {} commits done; about {} left",
                 at + 1,
                 commits.len(),
-                whole(left)
+                whole_time(left)
             ));
         }
         if plan.save_baseline && !matches!(done, CommitDone::Skipped(_)) && !outcome.interrupted {
