@@ -30,7 +30,9 @@ fn code(block: &Block) -> i32 {
 fn words(line: &str) -> Vec<&str> {
     const FREE: [&str; 13] =
         ["ns", "µs", "ms", "s", "%", "KiB", "MiB", "inf/s", "Kinf/s", "→", "=", "<", "mean"];
-    let free = |word: &str| word.contains(|c: char| c.is_ascii_digit()) || FREE.contains(&word);
+    let free = |word: &str| {
+        word.contains(|c: char| c.is_ascii_digit()) || FREE.contains(&word.trim_end_matches([']', ')', ',']))
+    };
     let mut words: Vec<&str> = line.split_whitespace().map(|w| if free(w) { "#" } else { w }).collect();
     words.dedup_by(|a, b| *a == "#" && a == b);
     words
@@ -95,6 +97,7 @@ fn lines_are_alike_when_only_their_numbers_differ() {
         ("p50 39.6 µs → 1.2 ms [+2.0% +3%]", "p50  41 ms → 2 s  [-1% +9%]", true),
         ("1 regressed (base 83c3)", "2 regressed (base 1234)", true),
         ("1 regressed", "1 improved", false),
+        ("time: [1 µs 2 µs 3 µs]", "time: [1 µs 2 µs 3 ms]", true),
         ("…/shop/trt-perf.toml: created", "/tmp/x/shop/trt-perf.toml: created", true),
         ("accepts a regression against 83c3: …", "accepts a regression against 1f: mean +3%. Fine", true),
         ("accepts a regression against 83c3: …", "accepts a regression", false),
