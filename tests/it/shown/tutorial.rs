@@ -30,7 +30,9 @@ fn code(block: &Block) -> i32 {
 fn words(line: &str) -> Vec<&str> {
     const FREE: [&str; 13] =
         ["ns", "µs", "ms", "s", "%", "KiB", "MiB", "inf/s", "Kinf/s", "→", "=", "<", "mean"];
-    let free = |word: &str| word.contains(|c: char| c.is_ascii_digit()) || FREE.contains(&word);
+    let free = |word: &str| {
+        word.contains(|c: char| c.is_ascii_digit()) || FREE.contains(&word.trim_end_matches([']', ')', ',']))
+    };
     let mut words: Vec<&str> = line.split_whitespace().map(|w| if free(w) { "#" } else { w }).collect();
     words.dedup_by(|a, b| *a == "#" && a == b);
     words
@@ -48,24 +50,19 @@ fn alike(shown: &str, said: &str) -> bool {
     }
 }
 
-#[test]
-fn the_tutorial_is_what_happens() {
-    for needed in ["bash", "python3"] {
-        if Command::new(needed).arg("--version").output().is_err() {
-            eprintln!("skipped: {needed} is not here");
-            return;
-        }
-    }
+/// Follows the chapter in an empty folder; what is not as it says, and what the program said then.
+fn follow(page: &str) -> Result<(), (String, Ran)> {
     let s = Sandbox::new();
     s.write("bin/.keep", "");
     symlink(program(), s.path("bin/cargo-trt-perf")).expect("a link");
-    let page = std::fs::read_to_string(root().join("src/guide/tutorial.md")).expect("the chapter");
     let (mut ran, mut shown) = (None, 0);
-    for block in blocks(&page) {
+    for block in blocks(page) {
         match (&*block.language, &ran) {
             ("sh", _) => {
                 let now = run(&s, &block);
-                assert_eq!(now.code, Some(code(&block)), "{}\n{now}", block.text);
+                if now.code != Some(code(&block)) {
+                    return Err((format!("not exit code {} of {}", code(&block), block.text), now));
+                }
                 if ran.is_none() {
                     // Readers have a name.
                     s.git(SHOP, &["config", "user.name", "Ada Lovelace"]);
@@ -73,10 +70,11 @@ fn the_tutorial_is_what_happens() {
                 }
                 ran = Some(now);
             }
-            ("text", Some(ran)) => {
+            ("text", Some(said)) => {
                 for line in block.text.lines().filter(|line| line.trim() != "…") {
-                    let said = ran.out.lines().chain(ran.err.lines()).any(|said| alike(line, said));
-                    assert!(said, "nothing is like {line:?} in\n{ran}");
+                    if !said.out.lines().chain(said.err.lines()).any(|said| alike(line, said)) {
+                        return Err((format!("nothing is like {line:?}"), ran.expect("what was said")));
+                    }
                     shown += 1;
                 }
             }
@@ -87,6 +85,26 @@ fn the_tutorial_is_what_happens() {
     // The page is there, and none of it made the work tree dirty.
     assert!(s.path("shop/.trt-perf/page.html").is_file());
     assert_eq!(s.git(SHOP, &["status", "--porcelain", "--untracked-files=all"]), "");
+    Ok(())
+}
+
+#[test]
+fn the_tutorial_is_what_happens() {
+    for needed in ["bash", "python3"] {
+        if Command::new(needed).arg("--version").output().is_err() {
+            eprintln!("skipped: {needed} is not here");
+            return;
+        }
+    }
+    let page = std::fs::read_to_string(root().join("src/guide/tutorial.md")).expect("the chapter");
+    for again in [true, true, false] {
+        match follow(&page) {
+            Ok(()) => return,
+            // Beside many other programs it is right that nothing can be decided; nothing else is tried again.
+            Err((what, ran)) if again && ran.out.contains("inconclusive") => eprintln!("{what}\n{ran}"),
+            Err((what, ran)) => panic!("{what}\n{ran}"),
+        }
+    }
 }
 
 #[test]
@@ -95,6 +113,7 @@ fn lines_are_alike_when_only_their_numbers_differ() {
         ("p50 39.6 µs → 1.2 ms [+2.0% +3%]", "p50  41 ms → 2 s  [-1% +9%]", true),
         ("1 regressed (base 83c3)", "2 regressed (base 1234)", true),
         ("1 regressed", "1 improved", false),
+        ("time: [1 µs 2 µs 3 µs]", "time: [1 µs 2 µs 3 ms]", true),
         ("…/shop/trt-perf.toml: created", "/tmp/x/shop/trt-perf.toml: created", true),
         ("accepts a regression against 83c3: …", "accepts a regression against 1f: mean +3%. Fine", true),
         ("accepts a regression against 83c3: …", "accepts a regression", false),
