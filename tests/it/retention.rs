@@ -124,7 +124,7 @@ fn prune_says_of_every_record_what_becomes_of_it_and_why() {
     let (s, files) = with_records(&[&["a", "b"], &["a"], &["b"], &["a"], &["a", "b"]]);
     let shown = |i: usize| files[i].strip_prefix(s.path("")).expect("below").display().to_string();
     let ran = s.run(".", &["baseline", "prune", "--keep", "1", "--dry-run"]);
-    ran.says(0, &["3 records (", "would be deleted, 2 records (", "there is no git repository here"]);
+    ran.says(0, &["3 records would be deleted (", ", 2 kept (", "there is no git repository here"]);
     ran.says(0, &[&format!("kept {}: one of the newest that hold 2 cases, such as demo/a/", shown(4))]);
     ran.says(0, &[&format!("kept {}: the oldest, which drift is measured from, of 2 cases", shown(0))]);
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), [shown(3), shown(2), shown(1)]);
@@ -144,13 +144,13 @@ fn prune_says_of_every_record_what_becomes_of_it_and_why() {
     assert_eq!((&end["kept"], &end["deleted"], &end["dry_run"]), (&4.into(), &1.into(), &true.into()));
     assert_eq!(end["deleted_bytes"], bytes(1));
 
-    s.run(".", &["baseline", "prune", "--keep", "1"]).says(0, &["3 records (", "git keeps the former"]);
+    s.run(".", &["baseline", "prune", "--keep", "1"]).says(0, &["3 records deleted (", "git keeps"]);
     assert_eq!(files.iter().map(|file| file.exists()).collect::<Vec<_>>(), [true, false, false, false, true]);
-    s.run(".", &["baseline", "prune", "--keep", "0"]).says(0, &["0 records (0 B) deleted, 2 records ("]);
+    s.run(".", &["baseline", "prune", "--keep", "0"]).says(0, &["0 records deleted (0 B), 2 kept ("]);
     s.run(".", &["baseline", "prune"]).says(2, &["--keep"]);
     // What cannot be read is nobody's to delete.
     fs::write(&files[4], "{").expect("written");
-    s.run(".", &["baseline", "prune", "--keep", "1"]).says(0, &["0 records", "cannot be read: "]);
+    s.run(".", &["baseline", "prune", "--keep", "1"]).says(0, &["0 records deleted", "cannot be read: "]);
 }
 
 #[test]
