@@ -19,7 +19,6 @@ use crate::stats::changepoint::MAX_SERIES;
 use crate::stats::geometric_mean;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 /// So many records stay at most on each side of a change, however faint it is.
 const MOST_BESIDE_CHANGE: usize = 8;
@@ -181,43 +180,38 @@ impl<'a> OfCase<'a> {
     }
 }
 
-/// The places of values at the ends of levels; `newest` of the values stay anyway.
+/// The places of values at the ends of levels, so many that a search of what is left finds the same changes; `newest` of the
+/// values are left anyway.
 fn level_ends(values: &[f64], newest: usize) -> BTreeSet<usize> {
     // Too few to search have one level.
     let search = |values: &[f64]| -> Vec<usize> {
         steps(values.iter().copied()).unwrap_or_default().iter().map(|change| change.at).collect()
     };
+    let Some(last) = values.len().checked_sub(1) else { return BTreeSet::new() };
     let changes = search(values);
-    let starts = [0].into_iter().chain(changes.iter().copied());
-    let levels: Vec<Range<usize>> =
-        starts.zip(changes.iter().copied().chain([values.len()])).map(|(from, to)| from..to).collect();
-    let mut beside: Vec<usize> = vec![1; changes.len()];
+    let bounds: Vec<usize> = [0].into_iter().chain(changes.iter().copied()).chain([values.len()]).collect();
+    let mut beside = vec![1; changes.len()];
     loop {
-        let mut ends: BTreeSet<usize> = [0, values.len().saturating_sub(1)].into();
-        for ((change, beside), level) in changes.iter().zip(&beside).zip(levels.windows(2)) {
-            ends.extend(change.saturating_sub(*beside).max(level[0].start)..*change);
-            ends.extend(*change..(change + beside).min(level[1].end));
+        let mut ends = BTreeSet::from([0, last]);
+        for (bounds, beside) in bounds.windows(3).zip(&beside) {
+            let [from, change, to] = [bounds[0], bounds[1], bounds[2]];
+            ends.extend(change.saturating_sub(*beside).max(from)..(change + beside).min(to));
         }
-        let left: Vec<usize> = ends
-            .iter()
-            .copied()
-            .chain(values.len().saturating_sub(newest)..values.len())
-            .collect::<BTreeSet<usize>>()
-            .into_iter()
-            .collect();
+        let mut left = ends.clone();
+        left.extend(values.len().saturating_sub(newest)..values.len());
+        let left: Vec<usize> = left.into_iter().collect();
         let again = search(&left.iter().map(|at| values[*at]).collect::<Vec<f64>>());
         let found: BTreeSet<usize> = again.into_iter().map(|at| left[at]).collect();
-        let mut lost = changes
-            .iter()
-            .zip(&mut beside)
-            .filter(|(change, _)| !found.contains(change))
-            .map(|(_, n)| n)
-            .filter(|n| **n < MOST_BESIDE_CHANGE)
-            .peekable();
-        if lost.peek().is_none() {
-            return ends.into_iter().filter(|at| *at < values.len()).collect();
+        let mut more = false;
+        for (change, beside) in changes.iter().zip(&mut beside) {
+            if !found.contains(change) && *beside < MOST_BESIDE_CHANGE {
+                *beside += 1;
+                more = true;
+            }
         }
-        lost.for_each(|n| *n += 1);
+        if !more {
+            return ends;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::compare::{CaseComparison, Verdict};
 use crate::config::Scenario;
 use crate::error::Failure;
 use crate::outcome::{self, Row, RunOutcome};
-use crate::printable::{plain, row as one_line};
+use crate::printable::{message, plain, row as row_of};
 use crate::record::CaseRecord;
 use crate::units::share;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +21,11 @@ use std::fmt::Write;
 /// Where the ids of cases do not name one.
 const SUITE: &str = "cargo-trt-perf";
 
-/// How a test ended.
+/// How a test ended: in a word for machines, in a sentence.
 enum TestEnd {
     Passed,
-    /// In a word, in a sentence, in numbers.
-    Failure(&'static str, String, String),
-    Error(&'static str, String, String),
+    Failure(&'static str, String),
+    Error(&'static str, String),
     Skipped(String),
 }
 
@@ -35,8 +34,10 @@ struct TestCase<'a> {
     id: &'a str,
     seconds: f64,
     ended: TestEnd,
-    /// Lines.
-    out: String,
+    /// Lines that the end rests on.
+    numbers: String,
+    /// Lines about the case beside these.
+    figures: String,
 }
 
 /// What is said of all tests.
@@ -51,14 +52,12 @@ pub fn run(run: &RunOutcome, strict: bool) -> String {
     let measured = record.cases.iter().map(|(id, case)| {
         let compared = run.compared.get(id);
         let ended = match outcome::verdict(case, compared) {
-            None => TestEnd::Passed,
-            Some(verdict @ Verdict::Invalid(_)) => {
-                TestEnd::Error("invalid", verdict.reason().unwrap_or_default(), String::new())
-            }
-            // There is a verdict that is not on the case alone.
-            Some(_) => compared.map_or(TestEnd::Passed, |c| of_comparison(&c.comparison, strict)),
+            Some(Verdict::Invalid(why)) => TestEnd::Error("invalid", why.to_string()),
+            // Every other verdict is that of a comparison.
+            _ => compared.map_or(TestEnd::Passed, |c| of_comparison(&c.comparison, strict)),
         };
-        TestCase { id, seconds: seconds(case), ended, out: case_block(id, case, compared, false) }
+        let numbers = compared.map_or_else(String::new, |c| comparison_block(&c.comparison));
+        TestCase { id, seconds: seconds(case), ended, numbers, figures: case_block(id, case, None, false) }
     });
     let failed = record.failed.iter().map(|(id, failure)| of_failure(id, failure));
     let bases: BTreeSet<&str> = run.compared.values().map(|c| c.base.label.as_str()).collect();
@@ -76,8 +75,14 @@ pub fn check(report: &CheckReport, strict: bool) -> String {
     let checked = report.checked;
     let rows = checked.rows.iter().map(|(id, row)| {
         let measured = checked.records.iter().filter_map(|record| record.cases.get(id));
-        let out = format!("{}{}\n", comparison_block(&row.comparison), how(&row.origin));
-        TestCase { id, seconds: measured.map(seconds).sum(), ended: of_row(report, row, strict), out }
+        let next = gap_next(row).map_or_else(String::new, |next| format!("next: {next}\n"));
+        TestCase {
+            id,
+            seconds: total(measured.map(seconds)),
+            ended: of_row(report, row, strict),
+            numbers: comparison_block(&row.comparison) + &next,
+            figures: how(&row.origin),
+        }
     });
     let failed = checked.failed.iter().map(|(id, failure)| of_failure(id, failure));
     let margins = margins(checked.rows.values().map(|row| &row.comparison));
@@ -99,19 +104,19 @@ pub fn comparisons<'a>(
         id: &c.id,
         seconds: 0.0,
         ended: of_comparison(c, strict),
-        out: comparison_block(c),
+        numbers: comparison_block(c),
+        figures: String::new(),
     };
     let properties = properties(base, head, device, margins(all.iter().copied()), false);
     document(&all.iter().map(test).collect::<Vec<TestCase>>(), &SuiteFacts { properties, created_s: None })
 }
 
 fn of_comparison(c: &CaseComparison, strict: bool) -> TestEnd {
-    let numbers = || comparison_block(c);
     match &c.verdict {
-        Verdict::Regressed if !c.is_advisory() => TestEnd::Failure("regressed", sentence(c), numbers()),
-        Verdict::Invalid(_) => TestEnd::Error("invalid", sentence(c), numbers()),
-        Verdict::Inconclusive(_) if strict => TestEnd::Failure("inconclusive", sentence(c), numbers()),
-        Verdict::Regressed => TestEnd::Skipped(format!("advisory: {}", sentence(c))),
+        Verdict::Regressed if c.is_advisory() => TestEnd::Skipped(format!("advisory: {}", sentence(c))),
+        Verdict::Regressed => TestEnd::Failure("regressed", sentence(c)),
+        Verdict::Invalid(_) => TestEnd::Error("invalid", sentence(c)),
+        Verdict::Inconclusive(_) if strict => TestEnd::Failure("inconclusive", sentence(c)),
         Verdict::Inconclusive(_) | Verdict::NotComparable(_) => TestEnd::Skipped(sentence(c)),
         Verdict::Improved | Verdict::Unchanged | Verdict::ChangedWithinMargin => TestEnd::Passed,
     }
@@ -126,8 +131,7 @@ fn of_row(report: &CheckReport, row: &Row, strict: bool) -> TestEnd {
     match &c.verdict {
         Verdict::Regressed if row.gates() => of_comparison(c, strict),
         _ if report.checked.fails_for_gap(row) => {
-            let gap = row.open_gap().map_or("gap", outcome::Gap::word);
-            TestEnd::Error(gap, said(), gap_next(row).unwrap_or_default())
+            TestEnd::Error(row.open_gap().map_or("gap", outcome::Gap::word), said())
         }
         Verdict::Invalid(_) | Verdict::Inconclusive(_) if row.gates() => of_comparison(c, strict),
         Verdict::Improved | Verdict::Unchanged | Verdict::ChangedWithinMargin => TestEnd::Passed,
@@ -137,15 +141,20 @@ fn of_row(report: &CheckReport, row: &Row, strict: bool) -> TestEnd {
 }
 
 fn of_failure<'a>(id: &'a str, failure: &Failure) -> TestCase<'a> {
-    let ended = TestEnd::Error(failure.kind.word(), failure.message.clone(), failure_block(id, failure));
-    TestCase { id, seconds: 0.0, ended, out: String::new() }
+    let ended = TestEnd::Error(failure.kind.word(), failure.message.clone());
+    TestCase { id, seconds: 0.0, ended, numbers: failure_block(id, failure), figures: String::new() }
 }
 
 /// How long its requests were measured.
 fn seconds(case: &CaseRecord) -> f64 {
     let inferences = |requests: u64| requests as f64 * case.point.batch as f64;
     let all = case.processes.iter().map(|s| inferences(s.requests) / s.inferences_per_s);
-    all.filter(|seconds| seconds.is_finite()).sum()
+    total(all.filter(|seconds| seconds.is_finite()))
+}
+
+/// A sum of nothing would be -0.
+fn total(seconds: impl Iterator<Item = f64>) -> f64 {
+    seconds.fold(0.0, |all, one| all + one)
 }
 
 fn properties(
@@ -213,7 +222,7 @@ fn counts(tests: &[&TestCase]) -> String {
         count(|e| matches!(e, TestEnd::Failure(..))),
         count(|e| matches!(e, TestEnd::Error(..))),
         count(|e| matches!(e, TestEnd::Skipped(_))),
-        tests.iter().map(|test| test.seconds).sum::<f64>()
+        total(tests.iter().map(|test| test.seconds))
     )
 }
 
@@ -225,33 +234,39 @@ fn element(test: &TestCase) -> String {
         escaped(&name),
         test.seconds
     );
-    let mut bad = |element: &str, kind: &str, message: &str, body: &str| {
-        let (message, body) = (escaped(message), lines(body));
+    let mut bad = |element: &str, kind: &str, message: &str| {
+        let (message, body) = (escaped(message), lines(&test.numbers));
         let _ = writeln!(out, "      <{element} message=\"{message}\" type=\"{kind}\">{body}</{element}>");
+        test.figures.clone()
     };
-    match &test.ended {
-        TestEnd::Passed => {}
-        TestEnd::Failure(kind, message, body) => bad("failure", kind, message, body),
-        TestEnd::Error(kind, message, body) => bad("error", kind, message, body),
+    let beside = match &test.ended {
+        TestEnd::Passed => format!("{}{}", test.numbers, test.figures),
+        TestEnd::Failure(kind, message) => bad("failure", kind, message),
+        TestEnd::Error(kind, message) => bad("error", kind, message),
         TestEnd::Skipped(message) => {
             let _ = writeln!(out, "      <skipped message=\"{}\"/>", escaped(message));
+            format!("{}{}", test.numbers, test.figures)
         }
-    }
-    if !test.out.is_empty() {
-        let _ = writeln!(out, "      <system-out>{}</system-out>", lines(&test.out));
+    };
+    if !beside.is_empty() {
+        let _ = writeln!(out, "      <system-out>{}</system-out>", lines(&beside));
     }
     out + "    </testcase>\n"
 }
 
-/// Lines that stay lines.
+/// Lines that stay lines, without our colours.
 fn lines(text: &str) -> String {
-    text.trim_end().split('\n').map(escaped).collect::<Vec<String>>().join("\n")
+    let line = |line| with_entities(&plain(&row_of(line)));
+    text.trim_end().split('\n').map(line).collect::<Vec<String>>().join("\n")
 }
 
-/// One line without our colours, as text or in an attribute. XML has no way to write most control characters; they stand
-/// here as they do wherever else text from outside is shown.
+/// On one line, in an attribute. XML has no way to write most control characters; they stand here as they do wherever else
+/// text from outside is shown.
 fn escaped(text: &str) -> String {
-    let text = plain(&one_line(text));
+    with_entities(&message(text))
+}
+
+fn with_entities(text: &str) -> String {
     let entities = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;")];
-    entities.into_iter().fold(text, |text, (c, entity)| text.replace(c, entity))
+    entities.into_iter().fold(text.to_owned(), |text, (c, entity)| text.replace(c, entity))
 }

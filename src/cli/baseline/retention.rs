@@ -71,12 +71,14 @@ pub fn prune(project: &Project, args: &PruneArgs) -> Result<Exit> {
         }
     }
     if human {
-        let all = |n: usize, size: u64| format!("{} ({})", plural(n, "record"), bytes(size));
-        let (stay, gone) = (all(end.kept, end.kept_bytes), all(end.deleted, end.deleted_bytes));
-        note(&match args.dry_run {
-            true => format!("{gone} would be deleted, {stay} would stay"),
-            false => format!("{gone} deleted, {stay} stay; git keeps the former in its history"),
-        });
+        let deleted = if args.dry_run { "would be deleted" } else { "deleted" };
+        note(&format!(
+            "{} {deleted} ({}), {} kept ({}); git keeps deleted ones in its history",
+            plural(end.deleted, "record"),
+            bytes(end.deleted_bytes),
+            end.kept,
+            bytes(end.kept_bytes)
+        ));
     } else {
         out_message(&Message::PruneFinished(end));
     }
