@@ -169,7 +169,7 @@ pub fn lane_effects(devices: &[u32], sessions: &[LaneSession], margins: Margins)
         sessions.iter().map(|s| if s.alone_first { Order::BaseFirst } else { Order::HeadFirst }).collect();
     let mut effects = Vec::new();
     for (lane, device) in devices.iter().enumerate().filter(|_| sessions.len() >= MIN_SESSIONS) {
-        let of = |value: &dyn Fn(&Summary) -> Option<f64>| Moved::of(sessions, lane, value);
+        let of = |value: &dyn Fn(&Summary) -> Option<f64>| BothWays::of(sessions, lane, value);
         for metric in metrics(case.scenario, case.gpu_timed()) {
             let Some(moved) = of(&|s| metric.value(s, case.budget)) else { continue };
             // A session's mean is one unit, and no process that may have too few requests.
@@ -199,12 +199,12 @@ pub fn lane_effects(devices: &[u32], sessions: &[LaneSession], margins: Margins)
 }
 
 /// A number in each session: alone, and side by side.
-struct Moved {
+struct BothWays {
     alone: Vec<f64>,
     together: Vec<f64>,
 }
 
-impl Moved {
+impl BothWays {
     /// `None` where a process has not the number.
     fn of(sessions: &[LaneSession], lane: usize, value: &dyn Fn(&Summary) -> Option<f64>) -> Option<Self> {
         let of_session = |session: &AaSession| -> Option<f64> {

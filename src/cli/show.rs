@@ -87,11 +87,7 @@ impl Show {
             Event::Waiting { folder } => {
                 self.say(&format!("waiting: another session is measuring in {}", shown(folder)));
             }
-            Event::Lane { id, device } => {
-                self.last().devices.insert((*id).to_owned(), *device);
-                // What it said last was of the builds.
-                self.bars.iter().for_each(|bars| bars.whole.set_message("measuring"));
-            }
+            Event::Lane { id, device } => self.lane(id, *device),
             Event::Stage { id, process, stage, expected } => {
                 self.stage(id, *process, stage.word(), *expected);
             }
@@ -192,6 +188,12 @@ impl Show {
             (*device, line)
         };
         self.last().lanes = devices.iter().map(line).collect();
+    }
+
+    fn lane(&self, id: &str, device: u32) {
+        self.last().devices.insert(id.to_owned(), device);
+        // What it said last was of the builds.
+        self.bars.iter().for_each(|bars| bars.whole.set_message("measuring"));
     }
 
     /// Where the stages of a case are shown.
