@@ -24,6 +24,7 @@
 //! - **gap**: a case of the base that is gone, asks something else or cannot be compared: what a check misses before it
 //!   can say that nothing regressed.
 //! - **profile**: a worker that NVIDIA's profilers watched; never part of a record.
+//! - **vote**: a pair of a commit with one **end** of a bisection; it says to which of the two ends the commit belongs.
 //! - **device key**: what makes numbers comparable at all.
 //!
 //! # Flow
