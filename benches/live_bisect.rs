@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Instant;
 
 const COMMITS: usize = 16;
-const ID: &str = "project/cnn/default/latency";
+const ID: &str = "project/cnn/b1/latency";
 
 fn main() {
     if std::env::args().any(|a| a == "--test") {
@@ -43,7 +43,7 @@ fn search(planted: usize) -> (Option<usize>, u64, u64) {
         // A millionth of extra work makes no difference that could be measured, but another engine.
         let work = at as f64 * 0.0001 + if at >= planted { 5.0 } else { 0.0 };
         let text = format!(
-            "debug-extra-work = \"{work}%\"\n[[model]]\nname = \"cnn\"\npath = \"cnn.onnx\"\nscenarios = [\"latency\"]\n"
+            "debug-extra-work = \"{work}%\"\n[[model]]\nname = \"cnn\"\npath = \"cnn.onnx\"\nbatches = [1]\nscenarios = [\"latency\"]\n"
         );
         std::fs::write(folder.path().join("trt-perf.toml"), text).expect("written");
         git(folder.path(), &["add", "--all"]);

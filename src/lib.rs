@@ -25,6 +25,7 @@
 //!   can say that nothing regressed.
 //! - **lane**: one of several devices of one kind that measure cases side by side (`--devices`).
 //! - **profile**: a worker that NVIDIA's profilers watched; never part of a record.
+//! - **vote**: a pair of a commit with one **end** of a bisection; it says to which of the two ends the commit belongs.
 //! - **device key**: what makes numbers comparable at all.
 //!
 //! # Flow

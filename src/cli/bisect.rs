@@ -125,12 +125,14 @@ fn one_case(args: &BisectArgs, project: &Project) -> Result<Case> {
 }
 
 fn exit(done: &Bisected) -> Exit {
-    match (&done.answer, &done.ends.verdict) {
-        (BisectAnswer::Interrupted, _) => Exit::Interrupted,
-        (BisectAnswer::Found { confirmed: true, .. }, _) => Exit::Ok,
-        (BisectAnswer::Found { .. } | BisectAnswer::Range, _) => Exit::Inconclusive,
-        (BisectAnswer::NoChange, Verdict::Invalid(_)) => Exit::Invalid,
-        (BisectAnswer::NoChange, Verdict::Inconclusive(_)) => Exit::Inconclusive,
-        (BisectAnswer::NoChange, _) => Exit::Nothing,
+    match &done.answer {
+        BisectAnswer::Interrupted => Exit::Interrupted,
+        BisectAnswer::Found { confirmed: true, .. } => Exit::Ok,
+        BisectAnswer::Found { .. } | BisectAnswer::Range => Exit::Inconclusive,
+        BisectAnswer::NoChange => match done.ends.verdict {
+            Verdict::Invalid(_) => Exit::Invalid,
+            Verdict::Inconclusive(_) => Exit::Inconclusive,
+            _ => Exit::Nothing,
+        },
     }
 }

@@ -231,3 +231,82 @@ pub fn bisected_message(b: &Bisected, exit_code: u8) -> BisectFinished {
         exit_code,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bisect::{Narrowed, Side, Step};
+    use crate::case::Margins;
+    use crate::compare::Verdict;
+
+    /// A search of seven commits that ended between the third and the fifth: what is between could not be measured.
+    fn range() -> Bisected {
+        let commit = |at: usize| PastCommit {
+            id: at.to_string().repeat(40),
+            authored_s: 1_795_305_600 + at as i64 * 86_400,
+            subject: format!("change {at}"),
+        };
+        let step = |at, side, pairs| Step { at, side, pairs };
+        let steps = vec![
+            step(3, Side::Unmeasurable, 0),
+            step(4, Side::Bad { measured: true }, 4),
+            step(2, Side::Between { share: 0.25 }, 12),
+            step(5, Side::Open, 40),
+        ];
+        Bisected {
+            case: "p/m/default/latency".into(),
+            commits: (0..7).map(commit).collect(),
+            ends: CaseComparison::bare(
+                "p/m/default/latency",
+                None,
+                Margins::default(),
+                None,
+                Verdict::Regressed,
+            ),
+            end_pairs: 5,
+            narrowed: Narrowed { good: 2, bad: 4, steps },
+            unmeasurable: BTreeMap::from([(3, "no compiler".to_owned())]),
+            answer: BisectAnswer::Range,
+            processes: 122,
+            found: None,
+            written: Vec::new(),
+        }
+    }
+
+    fn plain(b: &Bisected) -> String {
+        anstream::adapter::strip_str(&bisected(b)).to_string()
+    }
+
+    #[test]
+    fn a_range_names_its_commits_and_what_each_step_found() {
+        let text = plain(&range());
+        for part in [
+            "  good  000000000000 (2026-11-22) change 0\n  bad   666666666666 (2026-11-28) change 6\n",
+            "stepped over: no compiler",
+            "as the bad end",
+            "like neither end: it has 25 % of the change",
+            "not told apart: the noise is too large",
+            "one of these commits made the change:\n  333333333333 (2026-11-25) change 3\n  444444444444 (2026-11-26) change 4\n  the last one without it is 222222222222",
+            "122 processes measured; a check of each of the 6 commits with as many pairs as the ends took would have measured 60\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        let json = serde_json::to_value(bisected_message(&range(), 102)).unwrap();
+        assert_eq!(
+            (&json["answer"], &json["several"], &json["steps"][0]["bad"]),
+            (&"range".into(), &true.into(), &serde_json::Value::Null)
+        );
+    }
+
+    #[test]
+    fn what_is_not_confirmed_or_was_stopped_is_not_called_found() {
+        let comparison = Box::new(range().ends);
+        let answer = BisectAnswer::Found { comparison, pairs: 8, confirmed: false, partial: false };
+        let text = plain(&Bisected { answer, ..range() });
+        assert!(text.contains("not confirmed: 444444444444") && !text.contains("found:"), "{text}");
+        let stopped = Bisected { answer: BisectAnswer::Interrupted, ..range() };
+        let text = plain(&stopped);
+        assert!(text.contains("stopped: the change is behind 222222222222"), "{text}");
+        assert_eq!(bisected_message(&stopped, 130).answer, "interrupted");
+    }
+}

@@ -124,7 +124,7 @@ fn what_cannot_be_searched_is_said_before_anything_is_measured() {
         (&["bisect", ID, "HEAD"], 2, "both ends are"),
         (&["bisect", ID, "HEAD", &first], 2, "is no ancestor of"),
         (&["bisect", ID, "nowhere"], 2, "nowhere"),
-        (&["bisect", ID, &root], 101, "the good end"),
+        (&["bisect", ID, &root], 4, "the good end"),
         (&["bisect", ID, &first, "--alpha", "0.2"], 2, "use --alpha 0.05 or 0.01"),
         (&["backfill", "HEAD"], 2, "is no range of commits"),
         (&["backfill", "HEAD..HEAD~1"], 4, "there is no commit in HEAD..HEAD~1"),

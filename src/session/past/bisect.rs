@@ -158,7 +158,7 @@ fn oldest_with_record(repo: &Repo, setup: &Setup, case: &Case, bad: &Commit) -> 
 /// The bad end against the good one, with looks as in a check.
 fn compare_ends(bench: &mut Commits) -> Result<Paired> {
     let last = bench.commits.len() - 1;
-    let [good, bad] = [bench.end(0, last)?, bench.end(last, last)?];
+    let [good, bad] = [bench.end(0)?, bench.end(last)?];
     let bare = |verdict| {
         let case = &bench.case;
         let comparison = CaseComparison::bare(&case.id, case.budget, case.margins, None, verdict);

@@ -28,13 +28,15 @@ fn saved(s: &Sandbox, folder: &str) -> Record {
 fn every_verb_that_needs_git_ends_alike_in_a_broken_repository() {
     let s = Sandbox::committed_mlp();
     let accept = ["baseline", "accept", "--case", "demo/mlp/default/latency", "--reason", "faster"];
-    let verbs: [&[&str]; 8] = [
+    let verbs: [&[&str]; 10] = [
         &SAVE,
         &["discover", "--save-baseline"],
         &["check"],
         &["check", "--base", "HEAD"],
         &["check", "--base-config", "threads=1", "--head-config", "threads=2"],
         &["compare", "HEAD", "HEAD"],
+        &["bisect", "mlp", "HEAD~1"],
+        &["backfill", "HEAD~1..HEAD"],
         &["baseline", "save"],
         &accept,
     ];

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A commit that can be measured.
-struct Ready {
+struct ReadyCommit {
     /// Programs run in it.
     tree: CommitTree,
     case: Case,
@@ -38,7 +38,7 @@ pub(super) struct Commits<'a> {
     pub looks: Looks,
     /// The number that changed.
     pub metric: Option<Metric>,
-    ready: BTreeMap<usize, Ready>,
+    ready: BTreeMap<usize, ReadyCommit>,
     pub unmeasurable: BTreeMap<usize, String>,
     steps: Vec<Step>,
     /// Pairs that were tried; also what the numbers of processes go on from.
@@ -72,25 +72,25 @@ impl<'a> Commits<'a> {
     }
 
     /// The engine of an end. A search without ends is none.
-    pub fn end(&mut self, at: usize, last: usize) -> Result<Built> {
+    pub fn end(&mut self, at: usize) -> Result<Built> {
         let name = short(&self.commits[at].id);
         let which = if at == 0 { "good" } else { "bad" };
         self.make_ready(at).map(|ready| ready.built.clone()).map_err(|f| match f.kind {
             FailureKind::Interrupted => f,
             _ => f
-                .context(format!("the {which} end of {last} commits, {name}, cannot be measured"))
+                .context(format!("the {which} end, {name}, cannot be measured"))
                 .next("name another commit: cargo trt-perf bisect CASE GOOD BAD"),
         })
     }
 
-    fn make_ready(&mut self, at: usize) -> Result<&Ready> {
+    fn make_ready(&mut self, at: usize) -> Result<&ReadyCommit> {
         if !self.ready.contains_key(&at) {
             let tree = self.trees.tree(&self.commits[at])?;
             let case = self.trees.case_in(&tree, &self.case)?;
             let case = Case { effort: self.case.effort, ..case };
             let mut built = build_all(self.session, std::slice::from_ref(&case));
             let built = built.remove(&case.id).unwrap_or_else(|| Err(interrupted()))?;
-            self.ready.insert(at, Ready { tree, case, built });
+            self.ready.insert(at, ReadyCommit { tree, case, built });
         }
         self.ready.get(&at).ok_or_else(interrupted)
     }
