@@ -16,7 +16,7 @@ use crate::outcome::Event;
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::{Setup, machine_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
@@ -71,7 +71,7 @@ pub fn run(args: &CalibrateArgs, manifest: Option<&Path>) -> Result<Exit> {
     let device = machine_of(&cases)?;
     let clock = device::measure_timer();
     let show = Show::new(args.message_format, args.quiet, false);
-    let show = show.expecting(Expected::of_calibration(&cases, &amount));
+    let show = show.expecting(ExpectedTime::of_calibration(&cases, &amount));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut done = calibrate(&setup, &cases, clock, amount)?;

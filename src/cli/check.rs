@@ -14,7 +14,7 @@ use crate::outcome::{Event, OnMissing, Tally};
 use crate::report::{CheckReport, github, html, json, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::details;
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::looks::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -111,7 +111,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     looks.check()?;
     let show = Show::new(args.message_format, args.quiet, false);
     let arms = find_arms(&asked(args)?, &project, &|event: Event| show.event(&event))?;
-    let show = show.expecting(Expected::of_check(&arms.head.cases, &looks));
+    let show = show.expecting(ExpectedTime::of_check(&arms.head.cases, &looks));
     let events = |event: Event| show.event(&event);
     let device = machine_of(arms.cases())?;
     if args.message_format == MessageFormat::Human && !args.quiet {

@@ -18,7 +18,7 @@ use crate::outcome::{Discovered, Event, Explored};
 use crate::printable;
 use crate::report::{self, json};
 use crate::session::discover::discover;
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::{Setup, host, machine_of};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -63,7 +63,7 @@ pub fn search(asked: &SessionArgs, manifest: Option<&Path>) -> Result<Exit> {
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
-    let show = show.expecting(Expected::of_search(&grids));
+    let show = show.expecting(ExpectedTime::of_search(&grids));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;

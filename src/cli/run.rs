@@ -15,7 +15,7 @@ use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
 use crate::report::{html, json, markdown, terminal};
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::{self, Setup, details};
 use crate::units::plural;
 use clap::Args;
@@ -77,7 +77,8 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
             "numbers compare on one device only; see what is stored with `cargo trt-perf baseline list`",
         ));
     }
-    let show = Show::new(asked.message_format, asked.quiet, asked.verbose).expecting(Expected::of_run(&cases));
+    let show =
+        Show::new(asked.message_format, asked.quiet, asked.verbose).expecting(ExpectedTime::of_run(&cases));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, &cases, args.assume_session_sd, base)?;

@@ -4,7 +4,7 @@
 //! of sessions behind it.
 
 use super::style::{BOLD, DIM, RESET, YELLOW};
-use super::table::Table;
+use super::table::TextTable;
 use crate::calibration::advice::{self, percent};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
 use crate::compare::{Basis, CaseComparison, MetricComparison, Sessions};
@@ -43,7 +43,7 @@ fn block(id: &str, c: &CaseCalibration, width: usize) -> String {
         percent(c.within_sd_frac),
         c.lag1
     );
-    let mut table = Table::new([
+    let mut table = TextTable::new([
         "",
         "typical",
         "processes",

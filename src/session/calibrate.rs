@@ -2,12 +2,12 @@
 //! are spread over time. Both arms of every pair are the same engine, so every difference is noise. Where several builds
 //! are asked for, each arm has as many of its own: then that noise is also how much builds differ.
 
-use super::{Setup, ensure_some_make_sense};
 use super::context::Session;
 use super::expected::whole_time;
 use super::looks::Looks;
 use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
+use super::{Setup, ensure_some_make_sense};
 use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::{Case, TimeFrom};
 use crate::device::Timer;
