@@ -136,11 +136,9 @@ impl std::error::Error for Failure {}
 /// The nearest of `known` to `word`, close enough to be meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let score = |known: &str| match strsim::osa_distance(&word, known) {
-        // In short words one slip is much.
-        1 if word.len() > 2 => 0.95,
-        _ => strsim::jaro_winkler(&word, known),
-    };
+    // Two letters that changed places make another word of a short one, by their likeness alone.
+    let swapped = |k: &str| strsim::osa_distance(&word, k) == 1 && strsim::levenshtein(&word, k) == 2;
+    let score = |k: &str| if swapped(k) { 0.95 } else { strsim::jaro_winkler(&word, k) };
     known
         .into_iter()
         .map(|k| (score(&k.to_lowercase()), k))
@@ -187,6 +185,6 @@ mod tests {
         assert_eq!(did_you_mean("Proceses", known), Some("processes"));
         assert_eq!(did_you_mean("zzz", known), None);
         assert_eq!(did_you_mean("rnu", ["run", "report"]), Some("run"));
-        assert_eq!(did_you_mean("a", ["b"]), None);
+        assert_eq!(did_you_mean("tpu", ["cpu"]), None);
     }
 }

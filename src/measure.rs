@@ -20,11 +20,11 @@ mod warm;
 mod warm_up;
 mod watch;
 
+pub use capacity::EXPECTED_PROBES;
+pub use gpu::GPU_CLOCK_PART;
 pub use job::{MeasureJob, OpenJob, Pass};
 pub use load::LoadJob;
 pub use memory::{MemoryFound, MemoryJob, run as memory};
-pub use capacity::EXPECTED_PROBES;
-pub use gpu::GPU_CLOCK_PART;
 pub use outputs::take as take_outputs;
 pub use profiled::{ProfileJob, run as profile};
 pub use warm::{WarmJob, run as warm};

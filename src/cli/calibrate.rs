@@ -17,7 +17,7 @@ use crate::outcome::Event;
 use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::{Machine, Setup, machines_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
@@ -92,7 +92,7 @@ fn on_machine(
 ) -> Result<Exit> {
     let clock = device::measure_timer();
     let show = Show::new(args.message_format, args.quiet, false);
-    let show = show.expecting(Expected::of_calibration(cases, &amount, lanes.len()));
+    let show = show.expecting(ExpectedTime::of_calibration(cases, &amount, lanes.len()));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
     let mut done = calibrate(&setup, cases, clock, amount)?;

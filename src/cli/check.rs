@@ -14,7 +14,7 @@ use crate::outcome::{Event, OnMissing, Tally};
 use crate::report::{CheckReport, github, html, json, junit, markdown, terminal};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
 use crate::session::details;
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::looks::Looks;
 use crate::session::{Machine, Setup, machines_of, only_kind};
 use clap::{Args, ValueEnum};
@@ -121,7 +121,7 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let arms = find_arms(&asked(args)?, &project, &|event: Event| show.event(&event))?;
     let machines = machines_of(arms.cases(), &args.lanes.devices)?;
     let Machine { device, lanes } = only_kind(machines, "a check gives one verdict")?;
-    let show = show.expecting(Expected::of_check(&arms.head.cases, &looks).in_lanes(lanes.len()));
+    let show = show.expecting(ExpectedTime::of_check(&arms.head.cases, &looks).in_lanes(lanes.len()));
     let events = |event: Event| show.event(&event);
     if args.message_format == MessageFormat::Human && !args.quiet {
         note(&format!("base: {}", arms.base.name));

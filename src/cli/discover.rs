@@ -19,7 +19,7 @@ use crate::outcome::{Discovered, Event, Explored};
 use crate::printable;
 use crate::report::{self, html, json};
 use crate::session::discover::discover;
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::{Setup, details, host, machine_of};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>)
     let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
     let device = machine_of(&cases)?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
-    let show = show.expecting(Expected::of_search(&grids));
+    let show = show.expecting(ExpectedTime::of_search(&grids));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;

@@ -17,7 +17,7 @@ use crate::outcome::{Event, RunOutcome, Tally};
 use crate::printable::line;
 use crate::record::Record;
 use crate::report::{html, json, junit, markdown, terminal};
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::session::{self, Machine, Setup, details};
 use crate::units::plural;
 use clap::Args;
@@ -107,7 +107,8 @@ fn on_machine(
             "numbers compare on one device only; see what is stored with `cargo trt-perf baseline list`",
         ));
     }
-    let show = Show::new(asked.message_format, asked.quiet, asked.verbose).expecting(Expected::of_run(cases).in_lanes(lanes.len()));
+    let show = Show::new(asked.message_format, asked.quiet, asked.verbose)
+        .expecting(ExpectedTime::of_run(cases).in_lanes(lanes.len()));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, cases, args.assume_session_sd, base)?;

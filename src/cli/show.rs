@@ -11,7 +11,7 @@ use crate::printable::line;
 use crate::report::style::{BOLD, DIM, RESET, YELLOW};
 use crate::report::terminal;
 use crate::report::{json, memory};
-use crate::session::expected::Expected;
+use crate::session::expected::ExpectedTime;
 use crate::units::{plural, time};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use pace::Pace;
@@ -64,7 +64,7 @@ impl Show {
     }
 
     /// The same, knowing how long it will take: that is said before anything is measured.
-    pub fn expecting(self, expected: Expected) -> Self {
+    pub fn expecting(self, expected: ExpectedTime) -> Self {
         self.last().pace = Some(Pace::new(expected));
         self
     }
@@ -206,8 +206,9 @@ impl Show {
     fn start(&self, steps: Option<u64>) {
         let Some(Bars { whole: bar, .. }) = &self.bars else { return };
         let template = match steps {
-            Some(_) => "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} · {msg} · {left} left",
-            None => "{spinner} [{elapsed_precise}] {pos} steps · {msg}",
+            // What may be long is last, and gets the columns that are left.
+            Some(_) => "{spinner} [{elapsed_precise}] {bar:12} {pos}/{len} · {left} left · {wide_msg}",
+            None => "{spinner} [{elapsed_precise}] {pos} steps · {wide_msg}",
         };
         if let Some(steps) = steps {
             bar.set_length(steps);

@@ -12,7 +12,10 @@ impl Project {
             std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;
         if let Some(path) = manifest.filter(|path| !path.exists()) {
             let near = part::nearby(&cwd.join(path));
-            return Err(Failure::usage(format!("--manifest-path: there is no file {}{near}", path.display())));
+            return Err(Failure::usage(format!(
+                "--manifest-path: there is no file {}{near}",
+                path.display()
+            )));
         }
         let own = match manifest {
             Some(path) => home::is_own(path).then(|| cwd.join(path)),

@@ -2,7 +2,7 @@
 
 pub mod size;
 
-use super::table::Table;
+use super::table::TextTable;
 use super::{accepts, json};
 use crate::baseline::Entry;
 use crate::error::Result;
@@ -28,7 +28,8 @@ pub fn text(stored: &[StoredRecord], long: bool, width: usize) -> String {
     let mut header = vec!["id", "time (UTC)", "commit", "device", "cases"];
     header.extend(names.then_some("name"));
     header.extend(long.then_some("accepts"));
-    let mut table = Table::new(header);
+    // A time is never folded.
+    let mut table = TextTable::new(header).numbers(1..2);
     for StoredRecord { entry, name, record } in stored {
         let [time, cases, accepted] = match record {
             Ok(r) => [

@@ -4,7 +4,7 @@
 //! of sessions behind it.
 
 use super::style::{BOLD, DIM, RESET, YELLOW};
-use super::table::Table;
+use super::table::TextTable;
 use crate::calibration::advice::{self, percent};
 use crate::calibration::lanes::{Disturbance, LaneCalibration};
 use crate::calibration::{Calibration, CaseCalibration, MINUTES, MetricCalibration, Rate};
@@ -45,7 +45,7 @@ fn block(id: &str, c: &CaseCalibration, width: usize) -> String {
         percent(c.within_sd_frac),
         c.lag1
     );
-    let mut table = Table::new([
+    let mut table = TextTable::new([
         "",
         "typical",
         "processes",
@@ -88,7 +88,7 @@ fn lanes(found: &LaneCalibration, width: usize) -> String {
     for (id, effects) in &found.cases {
         let _ = writeln!(out, "{BOLD}{}{RESET}", line(id));
         let header = ["device", "", "alone", "side by side", "change", "95% interval", "sessions", ""];
-        let mut table = Table::new(header);
+        let mut table = TextTable::new(header);
         for e in effects {
             let meaning = match e.effect {
                 Disturbance::Disturbed => "disturbed",

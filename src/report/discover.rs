@@ -5,7 +5,7 @@
 use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, DotKind, legend, scatter};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use super::table::Table;
+use super::table::TextTable;
 use crate::case::tail_quantile;
 use crate::discover::{Axes, Cell, Out, ROUNDS, TrialEntry};
 use crate::error::Failure;
@@ -123,7 +123,7 @@ fn table(explored: &Explored, glyphs: Glyphs, verbose: bool, width: usize) -> St
     header.extend(["thrpt".into(), tail_name(explored)]);
     header.extend(trials.budget.map(|_| "budget".to_owned()));
     header.push(String::new());
-    let mut table = Table::new(header).numbers(1..columns.len() + 4);
+    let mut table = TextTable::new(header).numbers(1..columns.len() + 4);
     let matters = |i: &usize| {
         let failed = matches!(trials.entries[*i].out, Some(Out::Failed(_)));
         verbose || trials.entries[*i].out.is_none() || failed

@@ -5,6 +5,9 @@
 use crate::printable::plain;
 use unicode_width::UnicodeWidthStr;
 
+/// What is longer and ends in a colon is a name.
+const LONGEST_LABEL: usize = 10;
+
 /// Columns that `text` takes; our colours take none.
 pub(super) fn columns(text: &str) -> usize {
     if text.contains('\x1b') { plain(text).width() } else { text.width() }
@@ -18,37 +21,45 @@ pub fn fold(text: &str, width: usize) -> String {
 
 /// What does not fit goes on below the beginning of the line's text.
 fn fold_line(line: &str, width: usize) -> String {
-    if columns(line) <= width { line.to_owned() } else { fold_at(line, hang(&plain(line)).min(width / 2), width) }
+    if columns(line) <= width {
+        line.to_owned()
+    } else {
+        fold_at(line, hang(&plain(line)).min(width / 2), width)
+    }
 }
 
-/// Where the text of a line begins: after its indent, and after what stands alone before a gap: a word, or a label
-/// without a digit.
+/// Where the text of a line begins: after its indent, after a label such as `time:`, and after what stands alone before a
+/// gap: a word, or words without a digit.
 fn hang(line: &str) -> usize {
     let text = line.trim_start();
     let indent = line.len() - text.len();
-    let Some((label, rest)) = text.split_once("  ") else { return indent };
-    let text = rest.trim_start();
-    if text.is_empty() || label.contains(' ') && label.contains(|c: char| c.is_ascii_digit()) {
+    let Some((lead, rest)) = text.split_once("  ").filter(|_| label(text) == 0) else {
+        return indent + label(text);
+    };
+    let rest = rest.trim_start();
+    if rest.is_empty() || lead.contains(' ') && lead.contains(|c: char| c.is_ascii_digit()) {
         return indent;
     }
-    let before = line.width() - text.width();
-    // After an id a label may follow.
-    match text.split_once("  ") {
-        Some((label, rest)) if label.ends_with(':') => line.width() - rest.trim_start().width(),
-        _ => before,
-    }
+    line.width() - rest.width() + label(rest)
+}
+
+/// Columns of the label that a text begins with, and of the spaces after it.
+fn label(text: &str) -> usize {
+    let Some((word, rest)) = text.split_once(' ') else { return 0 };
+    let columns = text.width() - rest.trim_start().width();
+    if word.ends_with(':') && columns <= LONGEST_LABEL { columns } else { 0 }
 }
 
 /// A word, or a number with its unit.
-struct Word {
+struct FoldedWord {
     /// Spaces before it.
     gap: usize,
     text: String,
     columns: usize,
 }
 
-fn words(line: &str) -> Vec<Word> {
-    let (mut words, mut gap): (Vec<Word>, usize) = (Vec::new(), 0);
+fn words(line: &str) -> Vec<FoldedWord> {
+    let (mut words, mut gap): (Vec<FoldedWord>, usize) = (Vec::new(), 0);
     for (i, text) in line.split(' ').enumerate() {
         gap += usize::from(i > 0);
         if text.is_empty() {
@@ -59,7 +70,7 @@ fn words(line: &str) -> Vec<Word> {
                 number.text += &format!(" {text}");
                 number.columns += 1 + columns(text);
             }
-            _ => words.push(Word { gap, text: text.to_owned(), columns: columns(text) }),
+            _ => words.push(FoldedWord { gap, text: text.to_owned(), columns: columns(text) }),
         }
         gap = 0;
     }
@@ -120,7 +131,7 @@ mod tests {
         let block = "case/a  change: p99 1.2 ms to 1.3 ms [+1% +2% +3%] (p = 0.01)";
         assert_eq!(
             fold(block, 40),
-            "case/a  change: p99 1.2 ms to 1.3 ms\n        [+1% +2% +3%] (p = 0.01)"
+            "case/a  change: p99 1.2 ms to 1.3 ms\n                [+1% +2% +3%] (p = 0.01)"
         );
         let label = "case/a  time:   [1.0 ms 2.0 ms 3.0 ms]";
         assert_eq!(fold(label, 34), "case/a  time:   [1.0 ms 2.0 ms\n                3.0 ms]");

@@ -5,7 +5,7 @@
 use super::past::{found, found_said};
 use super::plot::{Glyphs, Mark, Size, plot};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use super::table::Table;
+use super::table::TextTable;
 use crate::bisect::FoundChange;
 use crate::history::{LeftOut, LevelChange, Point, SEED, Series};
 use crate::message::{CaseHistory, HistoryChange, HistoryLeftOut, HistoryPoint, finite};
@@ -87,7 +87,8 @@ fn mark(series: &Series, i: usize, p: &Point) -> Mark {
 
 fn table(series: &Series, width: usize) -> String {
     let metric = series.metric.name(None);
-    let mut table = Table::new(["commit", "measured", &metric, "[lo hi]", "change", "notes"]).numbers(2..5);
+    let mut table =
+        TextTable::new(["commit", "measured", &metric, "[lo hi]", "change", "notes"]).numbers(2..5);
     for (i, p) in series.points.iter().enumerate() {
         let interval = p.interval.map_or_else(
             || "one process".to_owned(),

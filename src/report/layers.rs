@@ -1,7 +1,7 @@
 //! Shows the layers of an engine with their times. Pure.
 
 use super::roofline;
-use super::table::Table;
+use super::table::TextTable;
 use crate::layers::{
     Attribution, BUILD_WITH_DETAILS, Breakdown, Correspondence, GroupChange, Layer, LayerNs, LayerRole,
     LayerRow, NsChange,
@@ -36,7 +36,7 @@ pub fn lines(found: &Breakdown, limit: usize, roofline: bool, width: usize) -> S
 fn table(found: &Breakdown, rows: &[&LayerRow], roofline: bool, width: usize) -> String {
     let estimate: &[&str] = if roofline { &roofline::HEADER } else { &[] };
     let header = [&["time", "", "share", "calls"], estimate, &["types", "kind", "layer", "tactic"]].concat();
-    let mut table = Table::new(header).numbers(0..4 + estimate.len());
+    let mut table = TextTable::new(header).numbers(0..4 + estimate.len());
     for row in rows {
         let layer = &row.layer;
         let times =
@@ -125,7 +125,7 @@ fn inside(role: LayerRole) -> &'static str {
 pub fn comparison(found: &Attribution, limit: usize, width: usize) -> String {
     let shown = found.groups.len().min(limit);
     let header = ["change", "", "base", "head", "layers", "what changed"];
-    let mut table = Table::new(header).numbers(0..4);
+    let mut table = TextTable::new(header).numbers(0..4);
     for group in &found.groups[..shown] {
         let [change, range, base, head] = times(group.time);
         let none = || "–".to_owned();

@@ -1,7 +1,7 @@
 //! Shows what cases take of memory: a table per process, then what the engine says, what leaked, what differs. Pure.
 
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use super::table::Table;
+use super::table::TextTable;
 use crate::memory::{Leak, MemoryDifference, PhaseMemory, ProcessMemory};
 use crate::message::{MemoryOfCase, Message};
 use crate::outcome::MemoryRow;
@@ -54,7 +54,7 @@ fn indented(table: &str) -> String {
 
 fn table(process: &ProcessMemory, name: &str, width: usize) -> String {
     let header = [name, "traced peak", "traced", "process", "unexplained", "allocations"];
-    let mut table = Table::new(header).numbers(1..header.len());
+    let mut table = TextTable::new(header).numbers(1..header.len());
     for phase in &process.phases {
         table.row(cells(phase));
     }

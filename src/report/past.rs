@@ -2,7 +2,7 @@
 
 use super::json::{compared_case, path};
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, clipped, paint};
-use super::table::Table;
+use super::table::TextTable;
 use super::{decided_by, interval};
 use crate::bisect::FoundChange;
 use crate::compare::CaseComparison;
@@ -42,7 +42,7 @@ pub(super) fn found_said(f: &FoundChange) -> FoundSaid {
 
 /// A row per commit of the range, in so many columns, and the reasons of those that were skipped.
 pub fn backfilled(b: &Backfilled, width: usize) -> String {
-    let mut table = Table::new(["commit", "date", "subject", "done"]);
+    let mut table = TextTable::new(["commit", "date", "subject", "done"]);
     for (c, done) in &b.commits {
         let words = match done {
             CommitDone::Measured { cases, failed, .. } if failed.is_empty() => {
@@ -116,7 +116,7 @@ pub fn bisected(b: &Bisected, width: usize) -> String {
     }
     out += &format!("  ends  {}, by {} pairs\n", verdict(&b.ends), b.end_pairs);
     if !b.narrowed.steps.is_empty() {
-        let mut table = Table::new(["commit", "date", "is", "pairs"]).numbers(3..4);
+        let mut table = TextTable::new(["commit", "date", "is", "pairs"]).numbers(3..4);
         for step in &b.narrowed.steps {
             let c = &b.commits[step.at];
             let words = message(&Bisected::words(step, &b.unmeasurable));

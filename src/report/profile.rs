@@ -1,7 +1,7 @@
 //! Shows the kernels of a profile for a terminal. Pure.
 
 use super::style::clipped;
-use super::table::Table;
+use super::table::TextTable;
 use crate::profile::KernelTable;
 use crate::units::{bytes, count, plural, share, time};
 
@@ -50,7 +50,7 @@ fn requests(n: u64) -> String {
 }
 
 fn rows(table: &KernelTable, most: usize, width: usize) -> String {
-    let mut shown = Table::new(["total", "share", "runs", "median", "layer", "kernel"]).numbers(0..4);
+    let mut shown = TextTable::new(["total", "share", "runs", "median", "layer", "kernel"]).numbers(0..4);
     for row in table.rows.iter().take(most) {
         let layer = row.layer.as_deref().map_or_else(|| "–".to_owned(), clipped);
         shown.row([

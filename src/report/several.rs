@@ -2,7 +2,7 @@
 //! value. Pure.
 
 use super::style::{BOLD, RESET};
-use super::table::Table;
+use super::table::TextTable;
 use crate::compare::{SeveralCell, SeveralRow};
 use crate::message::{Message, SeveralCompared, SeveralValue};
 use crate::printable::line;
@@ -10,7 +10,8 @@ use crate::printable::line;
 /// The table, in so many columns. `names` are those of the records, in the order of each row's cells.
 pub fn text(names: &[String], rows: &[SeveralRow], width: usize) -> String {
     let header = ["case", "metric"].into_iter().map(str::to_owned);
-    let mut table = Table::new(header.chain(names.iter().map(|name| line(name)))).numbers(2..2 + names.len());
+    let mut table =
+        TextTable::new(header.chain(names.iter().map(|name| line(name)))).numbers(2..2 + names.len());
     for row in rows {
         let cells = row.cells.iter().map(|cell| match *cell {
             SeveralCell::Nothing => "–".to_owned(),

@@ -1,7 +1,7 @@
 //! The look of text for people: colours, and messages cut to their first words. Pure.
 
-pub use crate::printable::{BOLD, DIM, GREEN, RED, RESET, YELLOW};
 use crate::printable::message;
+pub use crate::printable::{BOLD, DIM, GREEN, RED, RESET, YELLOW};
 
 pub(super) fn paint(colour: &str, text: &str) -> String {
     format!("{colour}{text}{RESET}")

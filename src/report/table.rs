@@ -11,14 +11,14 @@ use std::ops::Range;
 const GAP: &str = "  ";
 
 /// A table for people.
-pub(super) struct Table {
+pub(super) struct TextTable {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
     /// These columns hold numbers.
     numbers: Range<usize>,
 }
 
-impl Table {
+impl TextTable {
     /// A table without rows.
     pub fn new<C: AsRef<str>>(header: impl IntoIterator<Item = C>) -> Self {
         let header = header.into_iter().map(|cell| row(cell.as_ref())).collect();
@@ -104,9 +104,9 @@ impl Table {
     /// A row where there is no room for columns: `id  time 1.2 ms  p99 1.4 ms`.
     fn list(&self, cells: &[String], width: usize) -> String {
         let named = self.header.iter().zip(cells).enumerate().filter(|(_, (_, cell))| !cell.is_empty());
-        let pieces = named.map(|(i, (name, cell))| match i {
-            0 => format!(" {cell}"),
-            _ => format!("{name} {cell}").trim_start().to_owned(),
+        let pieces = named.map(|(i, (name, cell))| {
+            let cell = cell.split_whitespace().collect::<Vec<_>>().join(" ");
+            if i == 0 { format!(" {cell}") } else { format!("{name} {cell}").trim_start().to_owned() }
         });
         fold_at(&pieces.collect::<Vec<_>>().join(GAP), 4, width) + "\n"
     }
@@ -116,8 +116,8 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn table() -> Table {
-        let mut table = Table::new(["case", "time", "how", "verdict"]).numbers(1..2);
+    fn table() -> TextTable {
+        let mut table = TextTable::new(["case", "time", "how", "verdict"]).numbers(1..2);
         table.row(["shop/ranker/default/latency", "1.2345 ms", "5 pairs, confirmed", "regressed"]);
         table.row(["shop/a/b/latency", "12.3 µs", "", "–"]);
         table
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn colours_take_no_room_and_cells_stay_cells() {
-        let mut table = Table::new(["", "a"]).numbers(1..2);
+        let mut table = TextTable::new(["", "a"]).numbers(1..2);
         table.row(["x", "\x1b[1m1\x1b[0m"]);
         table.row(["a\nb", "22"]);
         assert_eq!(table.text(80), "        a\n x      \x1b[1m1\x1b[0m\n a\\nb  22\n");

@@ -6,7 +6,7 @@ mod change;
 
 use super::CheckReport;
 use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
-use super::table::Table;
+use super::table::TextTable;
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::Failure;
 use crate::outcome::{BudgetAnswer, Compared, Figure, Figures, Row, RunRow, worst_first};
@@ -147,7 +147,7 @@ fn gaps(report: &CheckReport) -> String {
 /// The table at the end: a row per case, worst first, in so many columns.
 pub fn table(record: &Record, compared: &BTreeMap<String, Compared>, width: usize) -> String {
     let header = ["case", "time", "p99", "thrpt", "budget", "change", "verdict"];
-    let mut table = Table::new(header).numbers(1..6);
+    let mut table = TextTable::new(header).numbers(1..6);
     for id in record.failed.keys() {
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
         table.row([id.as_str(), "", "", "", "", "", word]);

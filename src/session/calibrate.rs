@@ -8,12 +8,12 @@
 mod lanes;
 
 use super::alternation::Alternation;
-use super::{Setup, ensure_some_make_sense};
 use super::context::Session;
 use super::expected::whole_time;
 use super::looks::Looks;
 use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
+use super::{Setup, ensure_some_make_sense};
 use crate::calibration::lanes::{LaneCalibration, LaneSession, lane_effects};
 use crate::calibration::{ALPHA, AaSession, Calibration, calibrate_case};
 use crate::case::{Case, TimeFrom};

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 /// What is known before a session begins.
 #[derive(Clone, Debug, Default)]
-pub struct Expected {
+pub struct ExpectedTime {
     /// Each case, or each grid of a search.
-    parts: BTreeMap<String, Part>,
+    parts: BTreeMap<String, PartTime>,
     /// It may well end sooner, for this reason.
     at_most: Option<String>,
     /// What comes on top.
@@ -29,12 +29,12 @@ pub struct Expected {
 
 /// The processes of a case.
 #[derive(Clone, Copy, Debug, Default)]
-struct Part {
+struct PartTime {
     process: Duration,
     whole: Duration,
 }
 
-impl Part {
+impl PartTime {
     fn of(case: &Case, processes: u64) -> Self {
         let process = process_time(case);
         Self { process, whole: process.saturating_mul(u32::try_from(processes).unwrap_or(u32::MAX)) }
@@ -52,10 +52,10 @@ fn process_time(case: &Case) -> Duration {
         }
 }
 
-impl Expected {
+impl ExpectedTime {
     /// Each case with all of its processes.
     pub fn of_run(cases: &[Case]) -> Self {
-        let part = |case: &Case| (case.id.clone(), Part::of(case, case.effort.processes));
+        let part = |case: &Case| (case.id.clone(), PartTime::of(case, case.effort.processes));
         Self { parts: cases.iter().map(part).collect(), besides: "building and loading", ..Self::default() }
     }
 
@@ -63,9 +63,9 @@ impl Expected {
     pub fn of_check(cases: &[Case], looks: &Looks) -> Self {
         let most = looks.most();
         let part = |case: &Case| {
-            let part = Part::of(case, 2 * most as u64);
+            let part = PartTime::of(case, 2 * most as u64);
             let whole = looks.max_time.map_or(part.whole, |limit| part.whole.min(limit));
-            (case.id.clone(), Part { whole, ..part })
+            (case.id.clone(), PartTime { whole, ..part })
         };
         let sooner = format!("{most} pairs a case; what is clear is decided by fewer");
         Self {
@@ -80,7 +80,7 @@ impl Expected {
     pub fn of_calibration(cases: &[Case], amount: &Amount, lanes: usize) -> Self {
         let times = if lanes > 1 { lanes + 1 } else { 1 };
         let processes = (2 * amount.sessions * amount.pairs * times) as u64;
-        let part = |case: &Case| (case.id.clone(), Part::of(case, processes));
+        let part = |case: &Case| (case.id.clone(), PartTime::of(case, processes));
         Self {
             parts: cases.iter().map(part).collect(),
             besides: "building and loading",
@@ -94,11 +94,11 @@ impl Expected {
         let trial = |case: &Case, round: usize| {
             let mut case = case.clone();
             (case.effort.processes, case.effort.measure) = effort(&case, round);
-            Part::of(&case, case.effort.processes).whole
+            PartTime::of(&case, case.effort.processes).whole
         };
         let part = |grid: &Grid| {
             let whole = grid.cells.iter().flat_map(|case| (1..=ROUNDS).map(move |round| trial(case, round)));
-            (grid.name.clone(), Part { process: Duration::ZERO, whole: whole.sum() })
+            (grid.name.clone(), PartTime { process: Duration::ZERO, whole: whole.sum() })
         };
         let cells = plural(grids.iter().map(|grid| grid.cells.len()).sum(), "cell");
         Self {

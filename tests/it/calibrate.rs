@@ -19,9 +19,8 @@ fn project() -> Sandbox {
     s
 }
 
-/// Runs the program as cargo calls it.
 fn run(s: &Sandbox, args: &[&str]) -> Ran {
-    s.run(".", &[&["trt-perf"], args].concat())
+    s.run(".", args)
 }
 
 /// The one stored calibration.
@@ -141,7 +140,7 @@ fn ctrl_c_keeps_five_complete_sessions_and_nothing_less() {
     for (until, kept) in [("session 1 of", false), ("session 5 of", true)] {
         let sandbox = project();
         let lists: [&[&str]; 2] = [&SHORT, &["--sessions", "500", "--pairs", "3"]];
-        let mut running = sandbox.start(".", &args("trt-perf", &[&args("calibrate", &lists)[..]]));
+        let mut running = sandbox.start(".", &args("calibrate", &lists));
         let mut said = String::new();
         while !said.contains(until) && running.err.read_line(&mut said).unwrap() > 0 {}
         assert!(said.contains(until), "{said}");

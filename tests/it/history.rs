@@ -25,7 +25,7 @@ fn save(s: &Sandbox, folder: &str, mut record: Record) -> String {
 }
 
 fn history(s: &Sandbox, args: &[&str]) -> Ran {
-    let mut command = s.command(".", &[&["trt-perf", "history"], args].concat());
+    let mut command = s.command(".", &[&["history"], args].concat());
     command.env_remove("LC_CTYPE").env("LC_ALL", "C");
     Ran::of(command)
 }

@@ -1,12 +1,12 @@
 //! How long a session goes on: by its settings before it measures, then by how long that took so far.
 
-use crate::session::expected::{Expected, whole_time};
+use crate::session::expected::{ExpectedTime, whole_time};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// What was expected, and how far it is.
 pub(super) struct Pace {
-    expected: Expected,
+    expected: ExpectedTime,
     /// When the first process began.
     began: Option<Instant>,
     /// What was expected of the processes that ended.
@@ -16,7 +16,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub fn new(expected: Expected) -> Self {
+    pub fn new(expected: ExpectedTime) -> Self {
         Self { expected, began: None, processes: Duration::ZERO, ended: BTreeSet::new() }
     }
 
@@ -53,7 +53,8 @@ impl Pace {
         let ratio = measured.as_secs_f64() / so_far.as_secs_f64();
         let ratio = if ratio.is_finite() && ratio > 0.0 { ratio } else { 1.0 };
         let about = if self.expected.is_at_most() { "at most about" } else { "about" };
-        (done < all).then(|| format!("{done} of {all} done; {about} {} left", whole_time(left.mul_f64(ratio))))
+        (done < all)
+            .then(|| format!("{done} of {all} done; {about} {} left", whole_time(left.mul_f64(ratio))))
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
         let cases = known();
         let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
         assert_eq!(ids.len(), 2, "latency and throughput");
-        let mut pace = Pace::new(Expected::of_run(&cases));
+        let mut pace = Pace::new(ExpectedTime::of_run(&cases));
         assert_eq!(
             pace.expected(),
             "measuring takes about 12 s (1.5 s a process), and building and loading on top"
@@ -103,20 +104,24 @@ mod tests {
     fn looks_may_end_it_sooner_and_limits_too() {
         let cases = known();
         let mut looks = Looks { pairs: None, max_time: None, alpha: 0.05, seed: 1, after: 0 };
-        let text = |looks: &Looks| Expected::of_check(&cases, looks).text();
+        let text = |looks: &Looks| ExpectedTime::of_check(&cases, looks).text();
         assert_eq!(
             text(&looks),
             "measuring takes at most about 2 min (1.5 s a process, 20 pairs a case; what is clear is decided by fewer), and building, loading and confirming a change on top"
         );
         looks.pairs = Some(5);
         assert!(text(&looks).starts_with("measuring takes about 30 s (1.5 s a process), and "));
-        let lanes = |lanes| Expected::of_check(&cases, &looks).in_lanes(lanes).text();
+        let lanes = |lanes| ExpectedTime::of_check(&cases, &looks).in_lanes(lanes).text();
         assert_eq!(lanes(0), text(&looks));
-        assert!(lanes(2).starts_with("measuring takes about 15 s ") && lanes(3) == lanes(2), "a case is not split");
+        assert!(
+            lanes(2).starts_with("measuring takes about 15 s ") && lanes(3) == lanes(2),
+            "a case is not split"
+        );
         looks.max_time = Some(Duration::from_secs(5));
         assert!(text(&looks).starts_with("measuring takes about 10 s "));
-        let amount = |max_time| crate::session::calibrate::Amount { sessions: 6, pairs: 5, max_time, seed: 1 };
-        let text = |max_time| Expected::of_calibration(&cases, &amount(max_time), 1).text();
+        let amount =
+            |max_time| crate::session::calibrate::Amount { sessions: 6, pairs: 5, max_time, seed: 1 };
+        let text = |max_time| ExpectedTime::of_calibration(&cases, &amount(max_time), 1).text();
         assert!(text(None).starts_with("measuring takes about 3 min "));
         assert!(text(Some(Duration::from_secs(60))).starts_with("measuring takes at most about 60 s "));
     }

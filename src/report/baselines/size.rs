@@ -5,7 +5,7 @@ use crate::message::{BaselinesSize, FilesSize, LargeFile};
 use crate::printable::line;
 use crate::record::date;
 use crate::report::json;
-use crate::report::table::Table;
+use crate::report::table::TextTable;
 use crate::units::{bytes, count, plural};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ fn sum(sizes: impl Iterator<Item = u64>) -> FilesSize {
 
 /// The same for people, in so many columns.
 pub fn text(size: &BaselinesSize, width: usize) -> String {
-    let mut table = Table::new(["device", "year", "records", "size"]).numbers(2..4);
+    let mut table = TextTable::new(["device", "year", "records", "size"]).numbers(2..4);
     for (device, years) in &size.devices {
         for (year, found) in years {
             table.row([device.clone(), year.clone(), count(found.files as u64), bytes(found.bytes)]);

@@ -5,7 +5,7 @@ use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::error::Failure;
 use crate::outcome::Base;
 use crate::report::style::{BOLD, DIM, RED, YELLOW, clipped, paint};
-use crate::report::table::Table;
+use crate::report::table::TextTable;
 use crate::report::{decided_by, interval};
 use crate::units::{change, p_value, share};
 
@@ -143,7 +143,7 @@ pub(super) fn table(rows: impl Iterator<Item = Vec<String>>, says_how: bool, wid
     let mut header = vec!["case", "metric", "base", "head", "change", "detects"];
     header.extend(says_how.then_some("how"));
     header.push("verdict");
-    let mut table = Table::new(header).numbers(2..6);
+    let mut table = TextTable::new(header).numbers(2..6);
     rows.for_each(|cells| table.row(cells));
     table.text(width)
 }

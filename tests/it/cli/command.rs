@@ -111,5 +111,5 @@ fn the_examples_in_cpp_and_python_run() {
 fn what_a_program_allocates_is_not_ours_to_trace() {
     let s = program(r#"["true"]"#, "backend = \"command\"");
     let says = ["the program runs its requests in a process of its own", "next: leave this case out"];
-    s.run("repo", &["memory"]).says(101, &says);
+    s.run("repo", &["memory"]).says(2, &says);
 }

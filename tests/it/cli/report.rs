@@ -315,7 +315,7 @@ fn the_table_has_the_worst_first() {
         ("p/killed/latency", Failure::new(FailureKind::Crash, "the worker was ended by signal 9 (SIGKILL)")),
         ("p/slow/latency", Failure::new(FailureKind::TimedOut, "too slow")),
     ];
-    insta::assert_snapshot!(plain(&terminal::table(&record(cases, failed), &against, 120)));
+    insta::assert_snapshot!(plain(&terminal::table(&record(cases, failed), &against, 200)));
 }
 
 #[test]

@@ -147,14 +147,19 @@ fn a_real_terminal_gets_lines_of_its_width() {
         return eprintln!("skipped: there is no python3");
     }
     for columns in ["80", "100"] {
-        for args in [&["run", "--quiet", "--baseline", "before"][..], &["baseline", "list"], &["run", "rankre"]] {
+        for args in
+            [&["run", "--quiet", "--baseline", "before"][..], &["baseline", "list"], &["run", "rankre"]]
+        {
             let program = crate::support::program();
             let mut command = Command::new("python3");
             command.args(["-c", TERMINAL, columns]).arg(program).arg("trt-perf").args(args);
             s.shield(&mut command, ".");
             let ran = Ran::of(command);
             let plain = anstream::adapter::strip_str(&ran.out).to_string();
-            assert!(plain.contains("ranker-of-products") || plain.contains("1 case") || plain.contains("id "), "{ran}");
+            assert!(
+                plain.contains("ranker-of-products") || plain.contains("1 case") || plain.contains("id "),
+                "{ran}"
+            );
             fits(&plain, columns.parse().expect("a number"), &args.join(" "));
         }
     }
@@ -171,15 +176,30 @@ fn how_long_it_takes_is_told_before_and_after_each_case() {
     s.run(".", &["run", "--quiet"]).silent_on(&["takes", "left"]);
     let (ran, messages) = s.run_json(".", &["run"]);
     assert!(ran.err.is_empty() && messages.len() > 4, "{ran}");
-    s.run(".", &["discover", "--grid", "streams=1", "--grid", "threads=1", "a"])
+    s.run(".", &["discover", "--grid", "streams=1", "--grid", "threads=1", "demo/a"])
         .says(0, &["measuring takes at most about 1 s (1 cell, 3 rounds; "]);
-    s.run(".", &["calibrate", "a", "--sessions", "5", "--pairs", "3", "--measure", "5ms", "--warm-up", "0ms"])
-        .says(0, &["measuring takes about 1 s (5 ms a process)"]);
+    s.run(
+        ".",
+        &[
+            "calibrate",
+            "demo/a/default/latency",
+            "--sessions",
+            "5",
+            "--pairs",
+            "3",
+            "--measure",
+            "5ms",
+            "--warm-up",
+            "0ms",
+        ],
+    )
+    .says(0, &["measuring takes about 1 s (5 ms a process)"]);
     s.init_git(".");
     s.commit(".", "first");
     s.edit("Cargo.toml", "path = ", "debug-extra-work = \"300%\"\npath = ");
     let ran = s.run(".", &[&["check", "--base", "HEAD", "--pairs", "3"], &QUICK_ARGS[2..6]].concat());
     ran.says(100, &["measuring takes about 1 s (40 ms a process), and building, loading and confirming"]);
     assert_eq!(ran.err.matches("1 of 2 done; about ").count(), 1, "{ran}");
-    s.run(".", &["check", "--base", "HEAD", "a"]).says(100, &["measuring takes at most about 2 s (40 ms a process, 20 pairs a case"]);
+    s.run(".", &["check", "--base", "HEAD", "demo/a"])
+        .says(100, &["measuring takes at most about 2 s (40 ms a process, 20 pairs a case"]);
 }

@@ -29,7 +29,10 @@ pub fn shield(command: &mut Command, folder: &Path) {
         let text = name.to_string_lossy();
         let ours = ["GIT_", "GITHUB_", "CARGO_", "CLICOLOR", "TRT_PERF_"].iter().any(|p| text.starts_with(p));
         if ours && text != "CARGO_HOME"
-            || matches!(&*text, "NO_COLOR" | "COLUMNS" | "RUST_BACKTRACE" | "RUST_LIB_BACKTRACE" | "FORCE_COLOR")
+            || matches!(
+                &*text,
+                "NO_COLOR" | "COLUMNS" | "RUST_BACKTRACE" | "RUST_LIB_BACKTRACE" | "FORCE_COLOR"
+            )
         {
             command.env_remove(name);
         }
