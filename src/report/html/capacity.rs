@@ -45,6 +45,6 @@ pub fn capacity(detail: &CaseDetail) -> Option<Drawn> {
         title,
         legend: arms.iter().map(|(arm, _)| key(*arm, arms.len(), "capacity")).collect(),
         caption: "the highest rate of arrivals that keeps each budget, with its 95 % interval; dashed: the closed loop".into(),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     })
 }

@@ -51,7 +51,7 @@ pub fn clocks(detail: &CaseDetail) -> Option<Drawn> {
         caption: format!(
             "at the end of each process; a line comes from its start, where it moved by more than 1 %{highest}{held}"
         ),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     })
 }
 

@@ -73,6 +73,6 @@ fn drawn(
         title,
         legend: vec![(1, "the front".into()), (0, "other cells".into())],
         caption: format!("to the right: {latency}; upwards: throughput{chosen}{within}"),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     })
 }

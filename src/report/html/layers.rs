@@ -60,7 +60,7 @@ fn alone(found: &Breakdown) -> Drawn {
         title,
         legend: vec![(1, format!("sum of {}: {}", plural(slowest.len(), "layer"), signed(found.sum().ns)))],
         caption: format!("slowest first, with the share of their sum{whole}"),
-        svg: bars(&rows, title),
+        svg: bars(&rows),
     }
 }
 
@@ -103,7 +103,7 @@ fn compared(found: &Attribution) -> Drawn {
             found.aligned,
             plural(found.computing, "layer"),
         ),
-        svg: bars(&rows, title),
+        svg: bars(&rows),
     }
 }
 
@@ -122,8 +122,8 @@ fn cut(text: &str, letters: usize) -> String {
     }
 }
 
-/// Names, bars of both arms, numbers. What has no bar has one line for both texts.
-fn bars(rows: &[BarRow], label: &str) -> String {
+/// Names, bars of both arms, numbers. What has no bar has one line for both texts, where they fit.
+fn bars(rows: &[BarRow]) -> String {
     // What is negative, as a residual may be, has no length.
     let length = |row: &BarRow, arm: usize| row.ns[arm].filter(|ns| *ns > 0).map(|ns| ns as f64);
     let lengths = || rows.iter().flat_map(|row| [length(row, 0), length(row, 1)]).flatten();
@@ -133,7 +133,9 @@ fn bars(rows: &[BarRow], label: &str) -> String {
     let mut bottom = 0.0;
     let place = |row: &BarRow| {
         let top = bottom;
-        let said = if length(row, 0).or(length(row, 1)).is_some() { top + 24.0 } else { top + 11.0 };
+        let long = row.name.chars().count() + row.said.chars().count() > LETTERS - 4;
+        let below = long || length(row, 0).or(length(row, 1)).is_some();
+        let said = if below { top + 24.0 } else { top + 11.0 };
         bottom = said + 7.0;
         (top, said)
     };
@@ -149,5 +151,5 @@ fn bars(rows: &[BarRow], label: &str) -> String {
     }
     svg.texts("n", rows.iter().zip(&places).map(|(row, (top, _))| ((0.0, top + 11.0), &row.name)));
     svg.texts("e", rows.iter().zip(&places).map(|(row, (_, said))| ((WIDTH, *said), &row.said)));
-    svg.finish(label)
+    svg.finish()
 }

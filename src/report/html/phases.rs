@@ -3,7 +3,7 @@
 use super::figure::{ARMS, Drawn, class, key};
 use super::scale::{AxisScale, AxisUnit};
 use super::svg::{FOOT, HEIGHT, LEFT, RIGHT, Svg, TOP};
-use crate::memory::{CaseMemory, MemoryPhase, PhaseMemory};
+use crate::memory::{CaseMemory, MemoryPhase, PhaseMemory, ProcessSource};
 use crate::outcome::{MemoryArm, MemoryDetail, MemoryPicture};
 use crate::report::memory::size;
 use crate::units::bytes;
@@ -65,7 +65,12 @@ fn peaks(detail: &MemoryDetail) -> Option<Drawn> {
     let arms = arms(detail);
     let phases = phases(&arms);
     let traced = |arm: &MemoryArm, phase| Some(of_phase(&arm.memory, phase)?.traced?.peak_bytes as f64);
-    let process = |arm: &MemoryArm, phase| Some(of_phase(&arm.memory, phase)?.process_bytes? as f64);
+    // What is resident on the host is many times what a model allocates there, and decides nothing.
+    let on_gpu = |arm: &MemoryArm| arm.memory.run.source.filter(|s| *s != ProcessSource::Resident);
+    let process = |arm: &MemoryArm, phase| {
+        on_gpu(arm)?;
+        Some(of_phase(&arm.memory, phase)?.process_bytes? as f64)
+    };
     let all = arms.iter().flat_map(|(_, arm)| phases.iter().map(move |phase| (arm, *phase)));
     let most = all.flat_map(|(arm, phase)| [traced(arm, phase), process(arm, phase)]).flatten();
     let most = most.fold(0.0, f64::max);
@@ -100,15 +105,16 @@ fn peaks(detail: &MemoryDetail) -> Option<Drawn> {
     }
     let judged =
         |(arm, found): &(usize, &MemoryArm)| key(*arm, arms.len(), &size(found.memory.judged_bytes()));
-    let source = arms.iter().rev().find_map(|(_, arm)| arm.memory.run.source);
+    let source = arms.iter().rev().find_map(|(_, arm)| on_gpu(arm));
     let source = source
         .map_or_else(String::new, |s| format!("; outline: {}", s.words().trim_start_matches("process: ")));
-    let budget = detail.budget.map_or_else(String::new, |b| format!("; budget: {}", bytes(b)));
+    let line = if budget.is_some() { "dashed: " } else { "" };
+    let budget = detail.budget.map_or_else(String::new, |b| format!("; {line}the budget of {}", bytes(b)));
     Some(Drawn {
         title,
         legend: arms.iter().map(judged).collect(),
         caption: format!("filled: the most that was allocated through us at once{source}{budget}"),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     })
 }
 
@@ -151,6 +157,6 @@ fn over_time(detail: &MemoryDetail) -> Option<Drawn> {
         caption: format!(
             "what the library had allocated through us; every phase has the same width, however long it took{missing}"
         ),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     })
 }

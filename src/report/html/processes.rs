@@ -49,7 +49,7 @@ pub fn processes(values: &ProcessValues, paired: bool) -> Drawn {
         title,
         legend: arms.iter().map(legend).collect(),
         caption: format!("{} of {what}; band: 95 % interval of the mean over processes", values.name),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn distribution(picture: &CasePicture) -> Drawn {
         let median = p50.map_or_else(|| "median unknown".to_owned(), |p50| format!("median {}", time(p50)));
         legend.push(key(*arm, arms.len(), &median));
     }
-    Drawn { title, legend, caption: beyond(picture, &arms), svg: svg.finish(title) }
+    Drawn { title, legend, caption: beyond(picture, &arms), svg: svg.finish() }
 }
 
 /// The arms whose samples are there, in the order in which they are drawn.
@@ -113,7 +113,7 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
         title,
         legend: Vec::new(),
         caption: format!("line: median; band: fastest to slowest, cut at the end of the axis{warm}{cold}"),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     }
 }
 

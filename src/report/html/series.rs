@@ -50,6 +50,6 @@ pub fn history(series: &Series) -> Drawn {
         title,
         legend: Vec::new(),
         caption: format!("{}, oldest commit first, with 95 % intervals; {steps}", series.metric.name(None)),
-        svg: svg.finish(title),
+        svg: svg.finish(),
     }
 }

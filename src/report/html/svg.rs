@@ -120,15 +120,10 @@ impl Svg {
         self.texts("e", cut.into_iter().map(|(_, text)| ((RIGHT, foot + 15.0), text)));
     }
 
-    /// The whole element; `label` says in words what it shows.
-    pub fn finish(self, label: &str) -> String {
-        format!(
-            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{}</svg>",
-            place(WIDTH),
-            place(self.height),
-            escape(label),
-            self.body
-        )
+    /// The whole element. Who is read to hears the title and the caption of its figure, and has the numbers in tables.
+    pub fn finish(self) -> String {
+        let [width, height] = [WIDTH, self.height].map(place);
+        format!("<svg viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">{}</svg>", self.body)
     }
 
     fn push(&mut self, element: std::fmt::Arguments) {
@@ -211,8 +206,8 @@ mod tests {
         svg.dots("b", [(1.0, 2.0), (3.0, 4.0)]);
         svg.dots("h", []);
         assert_eq!(
-            svg.finish("\"><script>"),
-            "<svg viewBox=\"0 0 400 100\" role=\"img\" aria-label=\"&quot;&gt;&lt;script&gt;\">\
+            svg.finish(),
+            "<svg viewBox=\"0 0 400 100\" aria-hidden=\"true\">\
              <g class=\"m\"><text x=\".3\" y=\"2\">&lt;b&gt; &amp; &quot;c&quot;</text></g>\
              <path class=\"h\" d=\"M0 0l1.2 3-.3-1Z\"/>\
              <path class=\"b\" d=\"M1 1h2v-.5ZM5 5Z\"/>\

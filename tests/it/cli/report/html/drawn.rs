@@ -160,7 +160,7 @@ fn a_case_shows_its_layers_its_clocks_its_warm_up_and_its_memory() {
         "6 more",
         "residual: what is in no layer",
         "Memory by phase",
-        "budget: 500.0 MiB",
+        "dashed: the budget of 500.0 MiB",
         "Allocated memory over time",
         ">inference</text>",
         "head most",
