@@ -199,6 +199,7 @@ mod tests {
             acceptance: None,
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
+            part: None,
             unknown: Vec::new(),
             crlf: false,
         }

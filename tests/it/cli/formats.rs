@@ -271,6 +271,7 @@ prop_compose! {
             failed: failed.into_iter()
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
+            part: None,
             unknown: Vec::new(),
  crlf: false,
         }
@@ -325,6 +326,7 @@ fn fixed_text() -> String {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     })
