@@ -11,7 +11,7 @@ mod target;
 pub use crate::config::BackendKind;
 pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
-pub use partition::{Part, Partition, PartitionBy};
+pub use partition::{Part, Partition, PartitionBy, ensure_all_cases, ensure_all_parts, join};
 pub use target::{Host, Target};
 
 use crate::config::{

@@ -50,6 +50,11 @@ pub mod ci {
     #![doc = include_str!("guide/ci.md")]
 }
 
+/// Cases shared among machines, one verdict; verdicts by other margins.
+pub mod machines {
+    #![doc = include_str!("guide/machines.md")]
+}
+
 /// Where it was run, and what was measured of the program itself.
 pub mod validation {
     #![doc = include_str!("guide/validation.md")]

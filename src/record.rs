@@ -5,11 +5,13 @@
 
 mod acceptance;
 mod builds;
+mod merge;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod wire;
 
 pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
+pub use merge::merge;
 
 use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint, Part};
 use crate::config::{BuildOptions, Scenario};

@@ -3,6 +3,10 @@
 //! Each machine selects the same cases and takes its own part of them; together the parts are the whole, and no case is
 //! in two. By hash a case stays in its part whatever other cases come or go. By count the parts are as equal as can be.
 
+mod whole;
+
+pub use whole::{ensure_all_cases, ensure_all_parts, join};
+
 use super::{sha256_hex, sha256_json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

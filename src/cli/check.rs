@@ -1,19 +1,17 @@
 //! The `check` verb: compares two commits, settings or engines, and fails where the head is worse.
 
-use super::args::{self, MessageFormat, SettingArgs};
+use super::args::{self, SettingArgs};
 use super::cases::CaseArgs;
-use super::exit::{Exit, ExitPolicy};
-use super::html::write_page;
+use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, stopped, write_report};
-use crate::case::Case;
-use crate::config::{Overrides, Project, parse_override};
+use super::verdict::{Judged, VerdictArgs, copy_result, publish};
+use super::{note, now_s, project, shown};
+use crate::case::Partition;
+use crate::config::{Overrides, parse_override};
 use crate::error::{Failure, Result};
-use crate::message::Message;
-use crate::outcome::{Event, OnMissing, Tally};
-use crate::report::{CheckReport, github, html, json, markdown, terminal};
+use crate::outcome::{Event, OnMissing};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
-use crate::session::details;
+use crate::session::kept::Kept;
 use crate::session::looks::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -67,21 +65,14 @@ pub struct CheckArgs {
     /// regressed (backend tensorrt)
     #[arg(long)]
     explain: bool,
-    /// Also exit with 102 when a case is inconclusive
-    #[arg(long)]
-    strict: bool,
-    /// Write the report as markdown, too
+    /// Check this part of the cases: hash:K/N or count:K/N, K from 1; `merge` makes one verdict of all parts
+    #[arg(long, value_name = "PART")]
+    partition: Option<Partition>,
+    /// Write what was measured to this file, too, which `merge` and `rejudge` read
     #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-    /// Write the report as one HTML page with pictures, too
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    message_format: MessageFormat,
-    /// Only the table at the end, and errors
-    #[arg(short, long)]
-    quiet: bool,
+    result: Option<PathBuf>,
+    #[command(flatten)]
+    verdict: VerdictArgs,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -108,34 +99,36 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         after: 0,
     };
     looks.check()?;
-    let show = Show::new(args.message_format, args.quiet, false);
+    let show = Show::new(args.verdict.message_format, args.verdict.quiet, false);
     let events = |event: Event| show.event(&event);
     let arms = find_arms(&asked(args)?, &project, &events)?;
     let device = machine_of(arms.cases())?;
-    if args.message_format == MessageFormat::Human && !args.quiet {
+    if args.verdict.talks() {
         note(&format!("base: {}", arms.base.name));
         note(&format!("head: {}", arms.head.name));
     }
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
-    let checked =
-        check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into(), explain: args.explain })?;
-    show.done();
-    let tally = Tally::of_check(&checked);
-    // A gate must not pass on numbers that cannot be trusted.
-    let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
-    let report = CheckReport {
-        base: &arms.base.name,
-        head: &arms.head.name,
-        device: &device.key,
-        seed: looks.seed,
-        checked: &checked,
+    let plan = CheckPlan {
+        looks,
+        on_missing: args.on_missing.into(),
+        explain: args.explain,
+        partition: args.partition,
+        settings: settings(args)?,
     };
-    publish(args, &project, &report, &arms.head.cases)?;
-    let exit = gate.exit(tally);
-    if args.message_format == MessageFormat::Json {
-        out_message(&Message::CheckFinished(json::check_finished(&checked, tally, exit.code())));
+    let Kept { evidence, checked, path } = check(&setup, &arms, plan)?;
+    show.done();
+    if let Some(to) = &args.result {
+        copy_result(&path, to)?;
     }
-    Ok(exit)
+    let judged = Judged { evidence: &evidence, checked: &checked, path: Some(&path), remark: None };
+    publish(&args.verdict, &project.folders, &judged)
+}
+
+/// What the command line sets, as JSON. Where TensorRT lies is each machine's own.
+fn settings(args: &CheckArgs) -> Result<String> {
+    let mut settings = args.settings.overrides()?.settings;
+    settings.remove("tensorrt");
+    Ok(serde_json::Value::Object(settings).to_string())
 }
 
 impl From<Missing> for OnMissing {
@@ -184,40 +177,4 @@ fn with_settings(args: &CheckArgs, extra: &[String]) -> Result<Named<Overrides>>
 /// A different order each time, unless it is asked for.
 pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
-}
-
-/// Text or JSON, markdown, a page, and what GitHub shows.
-fn publish(args: &CheckArgs, project: &Project, report: &CheckReport, cases: &[Case]) -> Result<()> {
-    if args.message_format == MessageFormat::Human {
-        out(&terminal::check(report, args.quiet));
-        if !args.quiet {
-            report.checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
-        }
-    } else {
-        json::checked(report.checked).iter().for_each(out_message);
-    }
-    let text = markdown::check(report);
-    if let Some(path) = &args.markdown {
-        write_report(path, &text)?;
-    }
-    if let Some(path) = &args.html {
-        let details = details::of_check(&project.folders, report.checked);
-        write_page(path, &html::check(report, &details)?)?;
-    }
-    if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
-            append(&path, github::summary(&text))
-                .map_err(|e| Failure::io("append the summary to", &path, &e))?;
-        }
-        // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
-        if args.message_format == MessageFormat::Human {
-            stopped::commands(&github::annotations(report, cases, &project.root));
-        }
-    }
-    Ok(())
-}
-
-fn append(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }

@@ -146,7 +146,9 @@ pub enum Inconclusive {
         "the very same engine was measured in both sessions: the machine differs, not the engine (`cargo trt-perf doctor` says what disturbs it, `check` measures both arms in one session)"
     )]
     SameEngine,
-    #[error("{metric}: by the first set of pairs it changed, and no second set was measured that could confirm it (`cargo trt-perf check` measures one)")]
+    #[error(
+        "{metric}: by the first set of pairs it changed, and no second set was measured that could confirm it (`cargo trt-perf check` measures one)"
+    )]
     NoSecondSet { metric: String },
     #[error("{metric}: a second, independent set of pairs did not confirm the change")]
     NotConfirmed { metric: String },

@@ -78,6 +78,11 @@ impl Folders {
         self.checks().join(format!("{src_tree}.json"))
     }
 
+    /// What checks found, before anyone judged.
+    pub fn evidence(&self) -> PathBuf {
+        self.target.join("evidence")
+    }
+
     /// What profilers wrote.
     pub fn profiles(&self) -> PathBuf {
         self.target.join("profiles")
@@ -89,13 +94,14 @@ impl Folders {
     }
 
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 7] {
+    pub fn all(&self) -> [PathBuf; 8] {
         [
             self.engines(),
             self.samples(),
             self.results(),
             self.layers(),
             self.checks(),
+            self.evidence(),
             self.memory(),
             self.profiles(),
         ]

@@ -209,6 +209,8 @@ pub struct AddedAcceptance {
 pub struct CheckFinished {
     /// Paths.
     pub records: Vec<String>,
+    /// The file with all that was found, which `merge` and `rejudge` read; null where none was written.
+    pub result: Option<String>,
     /// Cases.
     pub failed: usize,
     /// Cases that became worse.

@@ -79,7 +79,10 @@ mod tests {
         for value in [0.1 + 0.2, -0.0, f64::MIN_POSITIVE, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let text = serde_json::to_string(&Held { value, perhaps: Some(value) }).unwrap();
             let read: Held = serde_json::from_str(&text).unwrap();
-            assert!(read.value.to_bits() == value.to_bits() || value.is_nan() && read.value.is_nan(), "{text}");
+            assert!(
+                read.value.to_bits() == value.to_bits() || value.is_nan() && read.value.is_nan(),
+                "{text}"
+            );
             assert_eq!(read.perhaps.map(f64::to_bits), Some(read.value.to_bits()));
         }
         let none: Held = serde_json::from_str(r#"{"value":1,"perhaps":null}"#).unwrap();

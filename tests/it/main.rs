@@ -20,6 +20,7 @@ mod gpu;
 mod history;
 mod hostile;
 mod layers;
+mod machines;
 mod memory;
 mod profile;
 mod real_data;

@@ -9,6 +9,7 @@ use crate::message::{
 use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Row, RowOrigin, Tally};
 use crate::pairing::Changed;
 use crate::record::{Acceptance, Record};
+use std::path::Path;
 
 /// What a check came to, but for its last message: its rows, what head adds to the baselines, what drifted.
 pub fn checked(checked: &Checked) -> Vec<Message> {
@@ -29,7 +30,12 @@ pub fn checked(checked: &Checked) -> Vec<Message> {
 }
 
 /// Its last message.
-pub fn check_finished(checked: &Checked, tally: Tally, exit_code: u8) -> CheckFinished {
+pub fn check_finished(
+    checked: &Checked,
+    result: Option<&Path>,
+    tally: Tally,
+    exit_code: u8,
+) -> CheckFinished {
     let counts = checked.counts();
     let settings = checked.settings_changed().into_iter().map(|found| ChangedSettingOfCases {
         changed: changed(found.changed),
@@ -37,6 +43,7 @@ pub fn check_finished(checked: &Checked, tally: Tally, exit_code: u8) -> CheckFi
     });
     CheckFinished {
         records: checked.written.iter().map(|p| path(p)).collect(),
+        result: result.map(path),
         failed: tally.failed,
         regressed: tally.regressed,
         accepted: counts.accepted,

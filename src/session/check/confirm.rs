@@ -3,14 +3,13 @@
 
 use super::Check;
 use super::measure::Engined;
-use crate::compare::confirm::{Claimant, confirm, second_pairs};
-use crate::compare::{CaseComparison, Verdict};
+use crate::compare::confirm::second_pairs;
 use crate::error::{FailureKind, Result};
+use crate::evidence::{Found, PairSet};
 use crate::outcome::{Row, RowOrigin};
 use crate::session::looks::Looks;
-use crate::session::pairs::{PairFailure, Paired};
+use crate::session::pairs::PairFailure;
 use crate::session::stages::build_case;
-use std::collections::BTreeMap;
 
 /// A case that changed.
 struct ToConfirm {
@@ -26,39 +25,42 @@ impl Check<'_> {
     /// A change is measured a second time, with pairs of its own, before it may fail or please anyone. All changes of
     /// the run are judged together.
     pub(super) fn confirm(&mut self) {
-        let mut second = BTreeMap::new();
         for case in self.changed() {
-            if self.interrupted {
+            if self.evidence.interrupted {
                 return;
             }
             let ToConfirm { id, verdict, pairs, .. } = &case;
             let pairs = second_pairs(*pairs);
             self.session.note(&format!("{id}: {verdict}; measuring {pairs} other pairs to confirm it"));
             match self.again(&case) {
-                Ok(Some(paired)) => drop(second.insert(case.id, paired.comparison)),
-                Ok(None) => {}
-                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
+                Ok(set) => self.keep_second(&case.id, set),
+                Err(f) if f.kind == FailureKind::Interrupted => self.evidence.interrupted = true,
                 Err(f) => self.fail(&case.id, f),
             }
         }
-        self.compare_with(&second);
+    }
+
+    fn keep_second(&mut self, id: &str, set: Option<PairSet>) {
+        let found = self.evidence.cases.get_mut(id).map(|case| &mut case.found);
+        if let Some(Found::Pairs { second, .. }) = found {
+            *second = set.map(Box::new);
+        }
     }
 
     /// The cases that changed.
     fn changed(&self) -> Vec<ToConfirm> {
-        let changed = |row: &Row| matches!(row.comparison.verdict, Verdict::Regressed | Verdict::Improved);
-        let case = |(id, row): (&String, &Row)| match row.origin {
-            RowOrigin::Pairs { pairs, discarded, .. } if changed(row) => {
+        let case = |(id, row): (String, Row)| match row.origin {
+            RowOrigin::Pairs { pairs, discarded, .. } if row.comparison.is_claim() => {
                 let verdict = row.comparison.verdict.word();
-                Some(ToConfirm { id: id.clone(), verdict, pairs, tried: pairs + discarded })
+                Some(ToConfirm { id, verdict, pairs, tried: pairs + discarded })
             }
             _ => None,
         };
-        self.rows.iter().filter_map(case).collect()
+        self.evidence.first_rows().into_iter().filter_map(case).collect()
     }
 
     /// A second set of pairs; where the case has several builds, of other builds.
-    fn again(&self, case: &ToConfirm) -> Result<Option<Paired>> {
+    fn again(&self, case: &ToConfirm) -> Result<Option<PairSet>> {
         let Some(both) = self.of_both(&case.id) else { return Ok(None) };
         let engined = Engined {
             both,
@@ -73,19 +75,5 @@ impl Check<'_> {
             ..first
         };
         self.pairs(&engined, looks, "confirm").map(Some).map_err(PairFailure::any)
-    }
-
-    /// Withdraws what the second sets do not show.
-    fn compare_with(&mut self, second: &BTreeMap<String, CaseComparison>) {
-        let mut rows: Vec<(&mut Row, &CaseComparison)> =
-            self.rows.iter_mut().filter_map(|(id, row)| Some((row, second.get(id)?))).collect();
-        let mut claimants: Vec<Claimant> =
-            rows.iter_mut().map(|(row, second)| Claimant { first: &mut row.comparison, second }).collect();
-        let Ok(all) = confirm(&mut claimants, self.plan.looks.alpha) else { return };
-        for ((row, _), held) in rows.iter_mut().zip(all) {
-            if let RowOrigin::Pairs { confirmed, .. } = &mut row.origin {
-                *confirmed = held;
-            }
-        }
     }
 }

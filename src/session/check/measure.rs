@@ -1,17 +1,17 @@
 //! Measures the cases of a check: as pairs where both arms have an engine, otherwise against stored numbers, if any.
 
 use super::Check;
-use super::settle::unmeasured;
 use crate::case::Case;
-use crate::compare::{self, NotComparable, Verdict};
+use crate::compare::NotComparable;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
-use crate::outcome::{BuildSpread, OnMissing, Row, RowOrigin};
+use crate::evidence::{Found, PairSet};
+use crate::outcome::{BuildSpread, OnMissing};
 use crate::pairing::{Both, Pairing};
 use crate::record::CaseRecord;
 use crate::session::looks::Looks;
-use crate::session::pairs::{Arm, PairFailure, Paired, compare_pairs};
-use crate::session::stages::{Engines, build_all, measure_case, new_record};
+use crate::session::pairs::{Arm, PairFailure, compare_pairs};
+use crate::session::stages::{Engines, build_all, measure_case};
 use crate::worker::interrupted;
 
 /// Both arms of one case, built.
@@ -24,7 +24,7 @@ pub(super) struct Engined<'a> {
 impl Check<'_> {
     /// Builds both arms, then measures every case that has something to measure.
     pub(super) fn measure(&mut self) {
-        let settled = |id: &String| self.rows.contains_key(id);
+        let settled = |id: &String| self.evidence.cases.contains_key(id);
         let open: Vec<&Both> = self.in_both().filter(|both| !settled(&both.head.id)).collect();
         let base_cases: Vec<Case> = open.iter().map(|both| both.base.clone()).collect();
         let head_cases: Vec<Case> =
@@ -35,7 +35,7 @@ impl Check<'_> {
             match self.one(case, &mut base_built, &mut head_built) {
                 Ok(()) => {}
                 Err(f) if f.kind == FailureKind::Interrupted => {
-                    self.interrupted = true;
+                    self.evidence.interrupted = true;
                     break;
                 }
                 Err(f) => self.fail(&case.id, f),
@@ -63,7 +63,7 @@ impl Check<'_> {
         match both.filter(|both| failure.kind == FailureKind::Usage && !both.redefined.is_empty()) {
             Some(both) => {
                 let why = NotComparable::Unaskable(failure.message);
-                self.not_measured(both, Verdict::NotComparable(why));
+                self.not_measured(both, Found::Apart(why));
                 Ok(())
             }
             None => Err(failure),
@@ -75,39 +75,38 @@ impl Check<'_> {
         let Engined { both, base, head } = engined;
         let id = &both.head.id;
         if let Some(why) = other_inputs(base, head) {
-            self.not_measured(both, Verdict::NotComparable(why));
+            self.not_measured(both, Found::Apart(why));
             return Ok(());
         }
         if same_engine(base, head) {
-            let comparison = unmeasured(&both.head, Verdict::Unchanged);
             self.session.note(&format!("{id}: same engine in both arms, nothing to measure"));
-            self.add(both, Row::new(comparison, RowOrigin::SameEngine));
+            self.add(both, Found::SameEngine);
             return Ok(());
         }
-        let paired = match self.pairs(engined, self.plan.looks, "") {
-            Ok(paired) => paired,
+        let mut first = match self.pairs(engined, self.plan.looks, "") {
+            Ok(first) => first,
             Err(PairFailure::Base(f)) if f.kind != FailureKind::Interrupted => {
                 return self.without_base(&both.head, Some((both, f.message)), head);
             }
             Err(PairFailure::Base(f) | PairFailure::Head(f)) => return Err(f),
         };
-        let Paired { comparison, base, head, pairs, discarded } = paired;
-        for (arm, measured) in [("base", &base), ("head", &head)] {
+        for (arm, measured) in [("base", &first.base), ("head", &first.head)] {
             let spread = BuildSpread::of(measured);
             spread.iter().for_each(|spread| self.session.note(&format!("{id}: {arm}: {spread}")));
         }
-        let origin = RowOrigin::Pairs { pairs, discarded, confirmed: None };
-        self.add(both, Row::new(comparison, origin));
-        self.keep_head(id, head);
-        if pairs > 0 {
-            let discovery = self.pins[0].get(id).cloned();
-            self.base.cases.insert(id.clone(), CaseRecord { discovery, ..base });
-        }
+        let [of_base, of_head] = &self.pins;
+        (first.base.discovery, first.head.discovery) = (of_base.get(id).cloned(), of_head.get(id).cloned());
+        self.add(both, Found::Pairs { first: Box::new(first), second: None });
         Ok(())
     }
 
     /// Pairs of both arms; their raw samples go to `folder` below the session's.
-    pub(super) fn pairs(&self, engined: &Engined, looks: Looks, folder: &str) -> Result<Paired, PairFailure> {
+    pub(super) fn pairs(
+        &self,
+        engined: &Engined,
+        looks: Looks,
+        folder: &str,
+    ) -> Result<PairSet, PairFailure> {
         let Both { base, head: case, .. } = engined.both;
         let base = Arm { name: "base", case: base, built: &engined.base };
         let head = Arm { name: "head", case, built: &engined.head };
@@ -125,33 +124,23 @@ impl Check<'_> {
         let id = &case.id;
         let new = both.is_none() && self.arms.base.cases.is_ok();
         let why = both.as_ref().map_or_else(|| self.arms.base.why_not(), |(_, why)| why).to_owned();
-        let verdict = Verdict::NotComparable(NotComparable::NoBase(why.clone()));
-        let origin = if new { RowOrigin::New } else { RowOrigin::NoBase { why: why.clone() } };
         let stored = !new && self.session.history.holds(id);
-        let row = if stored || self.plan.on_missing == OnMissing::Measure {
+        let found = if stored || self.plan.on_missing == OnMissing::Measure {
             let record = measure_case(self.session, case, head, &self.session.samples())?;
-            let mut measured = new_record(self.session, self.arms.head.source.clone());
-            measured.cases.insert(id.clone(), record.clone());
-            let compared = self.session.history.compare(id, &measured, case.margins).filter(|_| stored);
-            let row = match compared {
-                Some(found) => Row::new(found.comparison, RowOrigin::Stored { why, base: found.base.label }),
-                None => Row::new(compare::without_numbers(id, &record, case.margins, verdict), origin),
-            };
-            self.keep_head(id, record);
-            row
+            let base = self.session.history.nearest(id, &record).filter(|_| stored);
+            let head = Box::new(CaseRecord { discovery: self.pins[1].get(id).cloned(), ..record });
+            match base {
+                Some(base) => Found::Stored { why, base: Box::new(base), head },
+                None => Found::NoBase { why, new, head: Some(head) },
+            }
         } else {
-            Row::new(unmeasured(case, verdict), origin)
+            Found::NoBase { why, new, head: None }
         };
         match both {
-            Some((both, _)) => self.add(both, row),
-            None => drop(self.rows.insert(id.clone(), row)),
+            Some((both, _)) => self.add(both, found),
+            None => self.add_alone(case, found),
         }
         Ok(())
-    }
-
-    fn keep_head(&mut self, id: &str, measured: CaseRecord) {
-        let discovery = self.pins[1].get(id).cloned();
-        self.head.cases.insert(id.to_owned(), CaseRecord { discovery, ..measured });
     }
 }
 

@@ -2,22 +2,20 @@
 
 use super::Check;
 use crate::case::Case;
-use crate::compare::{CaseComparison, Invalid, NotComparable, Verdict};
-use crate::outcome::{Row, RowOrigin};
+use crate::evidence::{CaseEvidence, Found};
 use crate::pairing::{Both, Changed, Pairing};
 use crate::record::Unreal;
 
 impl Check<'_> {
-    /// Makes the rows of the cases that are not to be measured, and says what differs between the arms' questions.
+    /// Settles the cases that are not to be measured, and says what differs between the arms' questions.
     pub(super) fn settle(&mut self) {
         for pairing in self.pairings {
             match pairing {
                 Pairing::Both(both) => self.settle_both(both),
                 Pairing::Removed { base, likely } => {
-                    let why = NotComparable::Removed { likely: likely.clone() };
-                    self.session.note(&format!("{}: {why}", base.id));
-                    let comparison = unmeasured(base, Verdict::NotComparable(why));
-                    self.rows.insert(base.id.clone(), Row::new(comparison, RowOrigin::Removed));
+                    let found = Found::Removed { likely: likely.clone() };
+                    self.add_alone(base, found);
+                    self.say_why(&base.id, "");
                 }
                 Pairing::New(_) => {}
             }
@@ -36,28 +34,48 @@ impl Check<'_> {
         }
         // An experiment on one work tree may give either arm more work.
         if self.arms.of_commits && both.base.build.debug_extra_work_frac.is_some() {
-            self.not_measured(both, Verdict::Invalid(Invalid::BaseDidExtraWork));
+            self.not_measured(both, Found::BaseDidExtraWork);
         } else if let Some(why) = &both.apart {
-            self.not_measured(both, Verdict::NotComparable(why.clone()));
+            self.not_measured(both, Found::Apart(why.clone()));
         }
     }
 
-    /// A row of a case that both arms have and that is not measured.
-    pub(super) fn not_measured(&mut self, both: &Both, verdict: Verdict) {
-        let reason = verdict.reason().unwrap_or_default();
-        self.session.note(&format!("{}: {reason}; it is not measured", both.head.id));
-        self.add(both, Row::new(unmeasured(&both.head, verdict), RowOrigin::NotMeasured));
+    /// Settles a case that both arms have and that is not measured.
+    pub(super) fn not_measured(&mut self, both: &Both, found: Found) {
+        self.add(both, found);
+        self.say_why(&both.head.id, "; it is not measured");
     }
 
-    /// Adds a row of a case that both arms have.
-    pub(super) fn add(&mut self, both: &Both, row: Row) {
+    /// Says why a case has no verdict.
+    fn say_why(&self, id: &str, more: &str) {
+        let row = self.evidence.cases.get(id).map(|case| case.first_row(id));
+        let reason = row.and_then(|row| row.comparison.verdict.reason()).unwrap_or_default();
+        self.session.note(&format!("{id}: {reason}{more}"));
+    }
+
+    /// Adds what was found of a case that both arms have.
+    pub(super) fn add(&mut self, both: &Both, found: Found) {
         let (redefined, settings) = (both.redefined.clone(), both.settings.clone());
-        self.rows.insert(both.head.id.clone(), Row { redefined, settings, ..row });
+        let case = CaseEvidence { redefined, settings, ..alone(&both.head, found) };
+        self.evidence.cases.insert(both.head.id.clone(), case);
+    }
+
+    /// Adds what was found of a case that one arm has.
+    pub(super) fn add_alone(&mut self, case: &Case, found: Found) {
+        self.evidence.cases.insert(case.id.clone(), alone(case, found));
     }
 }
 
-/// A verdict on a case that was not measured.
-pub(super) fn unmeasured(case: &Case, verdict: Verdict) -> CaseComparison {
-    let unreal = case.build.debug_extra_work_frac.map(|_| Unreal::ExtraWork);
-    CaseComparison::bare(&case.id, case.budget, case.margins, unreal, verdict)
+fn alone(case: &Case, found: Found) -> CaseEvidence {
+    CaseEvidence {
+        margins: case.margins,
+        budget: case.budget,
+        unreal: case.build.debug_extra_work_frac.map(|_| Unreal::ExtraWork),
+        redefined: Vec::new(),
+        settings: Vec::new(),
+        found,
+        memory: None,
+        oldest: None,
+        explained: None,
+    }
 }

@@ -147,8 +147,14 @@ fn check(rows: Vec<Row>, details: &Details) -> String {
         records: [nothing(), nothing()],
         written: Vec::new(),
     };
-    let report =
-        CheckReport { base: "main", head: "this", device: "cpu-test-2c", seed: 7, checked: &checked };
+    let report = CheckReport {
+        base: "main",
+        head: "this",
+        device: "cpu-test-2c",
+        seeds: &[7],
+        checked: &checked,
+        remark: None,
+    };
     html::check(&report, details).unwrap()
 }
 

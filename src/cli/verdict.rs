@@ -1,0 +1,119 @@
+//! Shows the verdict of a check, measured, joined or judged again: text or JSON, markdown, a page, and what GitHub shows.
+
+use super::args::MessageFormat;
+use super::exit::{Exit, ExitPolicy};
+use super::html::write_page;
+use super::{note, out, out_message, shown, stopped, write_report};
+use crate::config::Folders;
+use crate::error::{Failure, Result};
+use crate::evidence::Evidence;
+use crate::message::Message;
+use crate::outcome::{Checked, Tally};
+use crate::report::{CheckReport, github, html, json, markdown, terminal};
+use crate::session::details;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// How a verdict is shown, and what fails.
+#[derive(Args)]
+pub struct VerdictArgs {
+    /// Also exit with 102 when a case is inconclusive
+    #[arg(long)]
+    pub strict: bool,
+    /// Write the report as markdown, too
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write the report as one HTML page with pictures, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
+    /// Only the table at the end, and errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl VerdictArgs {
+    /// Whether remarks are for people.
+    pub fn talks(&self) -> bool {
+        self.message_format == MessageFormat::Human && !self.quiet
+    }
+}
+
+/// What is shown.
+pub struct Judged<'a> {
+    /// What was found.
+    pub evidence: &'a Evidence,
+    /// What follows from it.
+    pub checked: &'a Checked,
+    /// The file of the evidence; `None` where none was written.
+    pub path: Option<&'a Path>,
+    /// What is to be said first of all.
+    pub remark: Option<&'a str>,
+}
+
+/// Shows it everywhere, and says how the command ends.
+pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &Judged) -> Result<Exit> {
+    let Judged { evidence, checked, path, remark } = *judged;
+    let tally = Tally::of_check(checked);
+    // A gate must not pass on numbers that cannot be trusted.
+    let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
+    let report = CheckReport {
+        base: &evidence.base.name,
+        head: &evidence.head.name,
+        device: &evidence.device.key,
+        seeds: &evidence.order_seeds,
+        checked,
+        remark,
+    };
+    let exit = gate.exit(tally);
+    let human = args.message_format == MessageFormat::Human;
+    if human {
+        out(&terminal::check(&report, args.quiet));
+        if !args.quiet {
+            checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
+            path.iter().for_each(|p| note(&format!("result: {}", shown(p))));
+        }
+    } else {
+        remark.iter().for_each(|text| out_message(&Message::note(*text)));
+        json::checked(checked).iter().for_each(out_message);
+    }
+    let text = markdown::check(&report);
+    if let Some(path) = &args.markdown {
+        write_report(path, &text)?;
+    }
+    if let Some(path) = &args.html {
+        let details = details::of_check(folders, checked);
+        write_page(path, &html::check(&report, &details)?)?;
+    }
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
+            append(&path, github::summary(&text))
+                .map_err(|e| Failure::io("append the summary to", &path, &e))?;
+        }
+        // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
+        if human {
+            stopped::commands(&github::annotations(&report, &evidence.manifests));
+        }
+    }
+    if !human {
+        let finished = json::check_finished(checked, path, tally, exit.code());
+        out_message(&Message::CheckFinished(finished));
+    }
+    Ok(exit)
+}
+
+fn append(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Copies a file that a session left to where somebody asked for it; a folder that is missing is made.
+pub fn copy_result(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
+    }
+    std::fs::copy(from, to).map(drop).map_err(|e| Failure::io("write the result", to, &e))
+}
