@@ -208,3 +208,6 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::support::{Sandbox, files_below, schema};
 use serde_json::Value;
 use std::fs;
 
-/// Prints 300 latencies around the case's level in the sources that it stands in. The base's sources are in a private
+/// Prints 1000 latencies around the case's level in the sources that it stands in. The base's sources are in a private
 /// folder, head's are not.
 const INFER: &str = r#"case "$PWD" in *trt-perf-check*) arm=base ;; *) arm=head ;; esac
 level=$(sed -n "s/^$1 //p" levels)
@@ -22,13 +22,12 @@ echo "$1 $arm" | cksum | awk -v n=$n -v seed="$TRT_PERF_SEED" -v level="$level" 
   x = ($1 + 7919 * seed + 104729 * n) % 2147483647
   for (i = 0; i < 20; i++) x = (16807 * x) % 2147483647
   level *= 1 + 0.004 * (x / 2147483647 - 0.5)
-  for (i = 0; i < 300; i++) { x = (16807 * x) % 2147483647; print level * (1 + 0.02 * x / 2147483647) "us" }
+  for (i = 0; i < 1000; i++) { x = (16807 * x) % 2147483647; print level * (1 + 0.02 * x / 2147483647) "us" }
 }'
 "#;
 
-const NAMES: [&str; 5] = ["fast", "gone", "same", "slow", "weak"];
-
-/// A repository of five programs, two commits: one is gone then, one much slower, one a little, one faster; a new one fails.
+/// A repository with programs in two commits: then one fails, one is gone, one is new, one faster, one much slower, one a
+/// little. Of the seven, six have a row in a check, as the one that fails has none.
 struct Shared(Sandbox);
 
 impl Shared {
@@ -36,11 +35,11 @@ impl Shared {
         let s = Sandbox::with_repo();
         s.write("repo/.gitignore", "target/\n.trt-perf/\n*.json\n");
         s.write("repo/infer.sh", INFER);
-        s.write("repo/levels", "fast 100\ngone 50\nsame 20\nslow 30\nweak 40\n");
-        s.write("repo/trt-perf.toml", Self::manifest(&NAMES));
+        s.write("repo/levels", "broken 60\nfast 100\ngone 50\nsame 20\nslow 30\nweak 40\n");
+        s.write("repo/trt-perf.toml", Self::manifest(&["broken", "fast", "gone", "same", "slow", "weak"]));
         s.commit("repo", "first");
-        s.write("repo/levels", "fast 80\nsame 20\nslow 36\nweak 40.6\n");
-        s.write("repo/trt-perf.toml", Self::manifest(&["broken", "fast", "same", "slow", "weak"]));
+        s.write("repo/levels", "fast 80\nfresh 10\nsame 20\nslow 36\nweak 40.5\n");
+        s.write("repo/trt-perf.toml", Self::manifest(&["broken", "fast", "fresh", "same", "slow", "weak"]));
         s.commit("repo", "second");
         Self(s)
     }
@@ -102,7 +101,8 @@ fn parts_that_are_joined_give_the_verdict_of_the_whole_to_the_last_digit() {
         let s = Shared::new();
         let whole = s.check("whole", &[]);
         assert_eq!(whole.code, Some(100), "{whole}");
-        assert_eq!(whole.messages("checked").len(), 5, "{whole}");
+        assert_eq!(whole.messages("checked").len(), 6, "{whole}");
+        assert_eq!(whole.message("check-finished")["failed"], 1, "{whole}");
         let parts = ["count:1/2", "count:2/2"].map(|part| s.check(&part[6..7], &["--partition", part]));
         let [one, two] = [s.result("1"), s.result("2")];
         let merged = s.run("merging", &["merge", &two, &one, "--message-format", "json"]);
@@ -112,7 +112,7 @@ fn parts_that_are_joined_give_the_verdict_of_the_whole_to_the_last_digit() {
         assert_eq!(said(&merged), said(&whole), "{whole}\n{merged}");
         assert_eq!(merged.code, whole.code);
         // What a case may have become is looked for among all cases, whichever part has it.
-        assert_eq!(parts.map(|part| part.messages("checked").len()).iter().sum::<usize>(), 5);
+        assert_eq!(parts.map(|part| part.messages("checked").len()).iter().sum::<usize>(), 6);
         let again = s.run("merging", &["rejudge", "--message-format", "json"]);
         assert_eq!(said(&again), said(&whole), "what was merged is judged again\n{again}");
         return;
@@ -126,12 +126,12 @@ fn a_part_shows_its_cases_and_may_have_none() {
         let ran = s.run("a", &["run", "--list", "--partition", part]);
         ran.says(0, &[]).out.lines().map(str::to_owned).collect()
     };
-    assert_eq!(list("count:1/2").len() + list("count:2/2").len(), 5);
-    assert_eq!(list("count:1/1").len(), 5);
+    assert_eq!(list("count:1/2").len() + list("count:2/2").len(), 6);
+    assert_eq!(list("count:1/1").len(), 6);
     let empty = (1..=40).map(|k| format!("hash:{k}/40")).find(|part| list(part).is_empty());
-    let empty = empty.expect("five cases leave a part of forty empty");
-    s.run("a", &["run", "--partition", &empty]).says(0, &[&format!("part {empty}: 0 of 5 cases")]);
-    let part = s.check("b", &["--partition", &empty]);
+    let empty = empty.expect("six cases leave a part of forty empty");
+    s.run("a", &["run", "--partition", &empty]).says(0, &[&format!("part {empty}: 0 of 6 cases")]);
+    let part = s.check("b", &["--skip", "gone", "--partition", &empty]);
     part.says(0, &[&format!("part {empty}: 0 of 6 cases")]);
     assert!(fs::exists(s.result("b")).expect("a folder"), "also nothing is a result");
     s.run("a", &["run", "--partition", "hash:0/2"]).says(2, &["there is no part 0 of 2"]);
@@ -145,17 +145,20 @@ fn parts_of_a_run_become_one_record() {
         let result = s.result(part);
         let args =
             ["run", "--skip", "broken", "--partition", &format!("count:{part}/2"), "--result", &result];
-        s.run(part, &args).says(0, &[&format!("part count:{part}/2: 2 of 4 cases")]);
+        s.run(part, &args).says(
+            0,
+            &[&format!("part count:{part}/2: {} of 5 cases", 4 - part.parse::<usize>().expect("a number"))],
+        );
         result
     });
     s.run("m", &["merge", &one]).says(4, &["missing: count:2/2", "next: run what is missing"]);
     let page = s.0.path("page.html");
     let args = ["merge", &one, &two, "--html", page.to_str().expect("UTF-8")];
     let merged = s.run("m", &args);
-    merged.says(0, &["project/weak/default/latency", "4 cases, of 2 parts", "cargo trt-perf compare BASE"]);
+    merged.says(0, &["project/weak/default/latency", "5 cases, of 2 parts", "cargo trt-perf compare BASE"]);
     let records = files_below(&s.0.path("target-m/trt-perf/results"));
     let record = trt_perf::baseline::load(&records[0]).expect("a record");
-    assert_eq!((records.len(), record.cases.len(), record.part), (1, 4, None));
+    assert_eq!((records.len(), record.cases.len(), record.part), (1, 5, None));
     assert!(fs::read_to_string(page).expect("a page").contains("project/slow/default/latency"));
 }
 
@@ -169,7 +172,9 @@ fn a_stored_result_is_judged_by_other_margins_without_measuring() {
     let value: Value = serde_json::from_str(&text).expect("JSON");
     let described = trt_perf::evidence::schema();
     let mut fields = value.clone();
-    ["schema", "id"].map(|form| fields.as_object_mut().expect("an object").remove(form));
+    for form in ["schema", "id"] {
+        fields.as_object_mut().expect("an object").remove(form);
+    }
     schema::check(&fields, &described, &described, "evidence");
     let measured = files_below(&s.0.path("target-a/trt-perf/samples")).len();
     let lax = s.run("a", &["rejudge", "--margin", "30%", "--markdown", "report.json"]);

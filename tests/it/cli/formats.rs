@@ -39,6 +39,11 @@ fn the_committed_schema_is_current() {
 }
 
 #[test]
+fn the_committed_schema_of_evidence_is_current() {
+    is_current("tests/evidence.schema.json", &trt_perf::evidence::schema());
+}
+
+#[test]
 fn the_committed_schema_of_messages_is_current() {
     is_current("tests/message.schema.json", &message::schema());
 }
