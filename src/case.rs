@@ -11,7 +11,7 @@ mod target;
 pub use crate::config::BackendKind;
 pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
-pub use partition::{Part, Partition, PartitionBy, ensure_all_cases, ensure_all_parts, join};
+pub use partition::{CasePart, Partition, PartitionBy, ensure_all_cases, ensure_all_parts, join};
 pub use target::{Host, Target};
 
 use crate::config::{
@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Changes whenever a change of this tool makes its numbers differ from those of the last release on the same
-/// code: order of phases, what a sample spans, how inputs are made. Part of every definition hash.
+/// code: order of phases, what a sample spans, how inputs are made. CasePart of every definition hash.
 pub const MEASURING_PROTOCOL: u32 = 1;
 
 /// Where on the latency-throughput curve a case is measured.

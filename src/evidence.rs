@@ -21,7 +21,7 @@ pub use pairs::{PairSet, is_spoiled};
 pub use rejudge::{NewMargins, rejudge};
 pub use wire::{read, schema, write};
 
-use crate::case::{Budget, Margins, Part};
+use crate::case::{Budget, CasePart, Margins};
 use crate::compare::{Metric, NotComparable, Sessions};
 use crate::error::Failure;
 use crate::layers::Attribution;
@@ -51,7 +51,7 @@ pub struct Evidence {
     pub of_commits: bool,
     /// Which part of the cases is here; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<Part>,
+    pub part: Option<CasePart>,
     /// How it was measured.
     pub plan: EvidencePlan,
     /// The seeds of the order of the arms: one for each check that is joined here.

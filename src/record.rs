@@ -13,7 +13,7 @@ pub mod wire;
 pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
 pub use merge::merge;
 
-use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint, Part};
+use crate::case::{BackendKind, Budget, CasePart, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::discover::{Cell, Discovery};
 use crate::engine::KeptKernels;
@@ -45,7 +45,7 @@ pub struct Record {
     /// Cases that could not be built or measured.
     pub failed: BTreeMap<String, Failure>,
     /// The part of its cases that this machine measured; `None`: all that were asked for.
-    pub part: Option<Part>,
+    pub part: Option<CasePart>,
     /// Fields of its file that this version does not know, and leaves out. Empty unless a newer version wrote it.
     pub unknown: Vec<String>,
     /// The lines of its file end with CRLF: git changed them.

@@ -31,7 +31,7 @@ pub use models::declared_inputs;
 pub use source::source_of_revision;
 
 use crate::baseline::Store;
-use crate::case::{Case, Effort, Part};
+use crate::case::{Case, CasePart, Effort};
 use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -76,7 +76,7 @@ pub fn run(
     cases: &[Case],
     session_sd_frac: Option<f64>,
     base: Option<(PathBuf, Record)>,
-    part: Option<Part>,
+    part: Option<CasePart>,
 ) -> Result<RunOutcome> {
     ensure_processes(cases)?;
     let processes = cases.iter().map(|c| c.effort.processes).sum();

@@ -111,7 +111,7 @@ fn hash(id: &str) -> u64 {
 
 /// A part with what it is a part of, so that whoever joins parts can tell whether they belong together and are all there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Part {
+pub struct CasePart {
     /// Such as `hash:1/3`.
     #[schemars(with = "String")]
     pub partition: Partition,
@@ -121,7 +121,7 @@ pub struct Part {
     pub cases_sha256: String,
 }
 
-impl Part {
+impl CasePart {
     /// A part of the cases with these ids.
     pub fn of(partition: Partition, ids: &BTreeSet<&str>) -> Self {
         Self { partition, cases: ids.len(), cases_sha256: sha256_json(ids) }

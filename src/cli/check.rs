@@ -4,14 +4,14 @@ use super::args::{self, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::Exit;
 use super::show::Show;
-use super::verdict::{Judged, VerdictArgs, copy_result, publish};
+use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
 use super::{note, now_s, project, shown};
 use crate::case::Partition;
 use crate::config::{Overrides, parse_override};
 use crate::error::{Failure, Result};
 use crate::outcome::{Event, OnMissing};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
-use crate::session::kept::Kept;
+use crate::session::kept::KeptCheck;
 use crate::session::looks::Looks;
 use crate::session::{Setup, machine_of};
 use clap::{Args, ValueEnum};
@@ -115,12 +115,12 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         partition: args.partition,
         settings: settings(args)?,
     };
-    let Kept { evidence, checked, path } = check(&setup, &arms, plan)?;
+    let KeptCheck { evidence, checked, path } = check(&setup, &arms, plan)?;
     show.done();
     if let Some(to) = &args.result {
         copy_result(&path, to)?;
     }
-    let judged = Judged { evidence: &evidence, checked: &checked, path: Some(&path), remark: None };
+    let judged = ShownVerdict { evidence: &evidence, checked: &checked, path: Some(&path), remark: None };
     publish(&args.verdict, &project.folders, &judged)
 }
 

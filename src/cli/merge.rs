@@ -3,7 +3,7 @@
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
-use super::verdict::{Judged, VerdictArgs, copy_result, publish};
+use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
 use super::{note, out, out_message, project, shown, write_report};
 use crate::baseline::{Store, file};
 use crate::config::Project;
@@ -45,7 +45,7 @@ const MOST_FILES: usize = 10_000;
 
 /// What the files hold, each with its name.
 #[derive(Default)]
-struct Parts {
+struct MergeParts {
     checks: Vec<(String, Evidence)>,
     runs: Vec<(String, Record)>,
 }
@@ -53,7 +53,7 @@ struct Parts {
 /// Runs the verb.
 pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
     let project = project(manifest)?;
-    let mut parts = Parts::default();
+    let mut parts = MergeParts::default();
     for path in &args.parts {
         parts.add(path)?;
     }
@@ -70,7 +70,7 @@ pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
 }
 
-impl Parts {
+impl MergeParts {
     fn add(&mut self, path: &Path) -> Result<()> {
         if !path.is_dir() {
             let known = self.add_file(path)?;
@@ -122,8 +122,12 @@ fn of_checks(args: &MergeArgs, project: &Project, parts: &[(String, Evidence)]) 
     if let Some(to) = &args.result {
         copy_result(&kept.path, to)?;
     }
-    let judged =
-        Judged { evidence: &kept.evidence, checked: &kept.checked, path: Some(&kept.path), remark: None };
+    let judged = ShownVerdict {
+        evidence: &kept.evidence,
+        checked: &kept.checked,
+        path: Some(&kept.path),
+        remark: None,
+    };
     publish(&args.verdict, &project.folders, &judged)
 }
 

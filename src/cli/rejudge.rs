@@ -1,7 +1,7 @@
 //! The `rejudge` verb: judges what a check measured by other margins.
 
 use super::exit::Exit;
-use super::verdict::{Judged, VerdictArgs, publish};
+use super::verdict::{ShownVerdict, VerdictArgs, publish};
 use super::{project, shown};
 use crate::config::parse_override;
 use crate::error::{Failure, Result};
@@ -55,7 +55,7 @@ pub fn run(args: &RejudgeArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     let remark = format!("judged again, without measuring, what is in {}: {what}", shown(&path));
     let checked = again.checked(again.records(), Vec::new());
-    let judged = Judged { evidence: &again, checked: &checked, path: None, remark: Some(&remark) };
+    let judged = ShownVerdict { evidence: &again, checked: &checked, path: None, remark: Some(&remark) };
     publish(&args.verdict, &project.folders, &judged)
 }
 

@@ -10,7 +10,7 @@ use super::show::Show;
 use super::verdict::copy_result;
 use super::{note, now_s, out, out_message, project, shown, write_report};
 use crate::baseline::find_record_file;
-use crate::case::{Case, Part, Partition};
+use crate::case::{Case, CasePart, Partition};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
@@ -89,7 +89,7 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let events = |event: Event| show.event(&event);
-    if let Some(Part { partition, cases: of, .. }) = &part {
+    if let Some(CasePart { partition, cases: of, .. }) = &part {
         events(Event::Note { text: &format!("part {partition}: {} of {of} cases", cases.len()) });
     }
     let setup = Setup { project: &project, device: &device, now_s: now_s(), events: &events };
@@ -111,12 +111,12 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
 }
 
 /// The cases of this machine, and what they are a part of.
-fn partitioned(all: &[Case], partition: Option<Partition>) -> (Vec<Case>, Option<Part>) {
+fn partitioned(all: &[Case], partition: Option<Partition>) -> (Vec<Case>, Option<CasePart>) {
     let Some(partition) = partition else { return (all.to_vec(), None) };
     let ids: BTreeSet<&str> = all.iter().map(|case| case.id.as_str()).collect();
     let mine = partition.take(&ids);
     let cases = all.iter().filter(|case| mine.contains(case.id.as_str())).cloned().collect();
-    (cases, Some(Part::of(partition, &ids)))
+    (cases, Some(CasePart::of(partition, &ids)))
 }
 
 /// The table, where the record is, the baseline, and what to do next.

@@ -42,7 +42,7 @@ impl VerdictArgs {
 }
 
 /// What is shown.
-pub struct Judged<'a> {
+pub struct ShownVerdict<'a> {
     /// What was found.
     pub evidence: &'a Evidence,
     /// What follows from it.
@@ -54,8 +54,8 @@ pub struct Judged<'a> {
 }
 
 /// Shows it everywhere, and says how the command ends.
-pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &Judged) -> Result<Exit> {
-    let Judged { evidence, checked, path, remark } = *judged;
+pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> Result<Exit> {
+    let ShownVerdict { evidence, checked, path, remark } = *judged;
     let tally = Tally::of_check(checked);
     // A gate must not pass on numbers that cannot be trusted.
     let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };

@@ -97,7 +97,7 @@ fn split(whole: &Evidence, by: PartitionBy, of: u64) -> Vec<(String, Evidence)> 
     let part = |number| {
         let partition = Partition { by, number, of };
         let mine = partition.take(&ids);
-        let mut part = Evidence { part: Some(Part::of(partition, &ids)), ..whole.clone() };
+        let mut part = Evidence { part: Some(CasePart::of(partition, &ids)), ..whole.clone() };
         part.cases.retain(|id, _| mine.contains(id.as_str()));
         (partition.to_string(), part)
     };

@@ -54,12 +54,12 @@ fn difference(a: &Record, b: &Record) -> Option<(&'static str, String, String)> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Part;
+    use crate::case::CasePart;
     use crate::record::{RecordDevice, sample};
 
     fn part(text: &str, holds: &[&str]) -> (String, Record) {
         let device = RecordDevice { key: "cpu-x".into(), name: "x".into(), soft: BTreeMap::new() };
-        let part = Part::of(text.parse().unwrap(), &["a", "b", "c"].into_iter().collect());
+        let part = CasePart::of(text.parse().unwrap(), &["a", "b", "c"].into_iter().collect());
         let cases = holds.iter().map(|id| ((*id).to_owned(), sample::case())).collect();
         (text.to_owned(), Record { cases, part: Some(part), ..Record::empty(1, device) })
     }

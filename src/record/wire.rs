@@ -16,7 +16,7 @@ use self::acceptance::AcceptanceV1;
 use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineBuild, EngineRecord, KeptKernels, Record, RecordDevice, Source};
-use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint, Part};
+use crate::case::{Budget, CasePart, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, ProgramOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
 use crate::units::round5;
@@ -53,7 +53,7 @@ pub struct RecordV1 {
     failed: BTreeMap<String, FailureV1>,
     /// Which part of its cases was measured, where several machines share them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    part: Option<Part>,
+    part: Option<CasePart>,
 }
 
 /// Sources as files hold them.

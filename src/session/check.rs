@@ -20,12 +20,12 @@ pub use arms::{Arms, Asked, Between, Named, find_arms};
 pub use layers::layers;
 
 use super::context::{Session, Setup};
-use super::kept::Kept;
+use super::kept::KeptCheck;
 use super::looks::Looks;
 use super::pin;
 use super::pin::Pins;
 use super::stages::record_device;
-use crate::case::{self, Case, Part, Partition};
+use crate::case::{self, Case, CasePart, Partition};
 use crate::error::{Failure, Result};
 use crate::evidence::{Evidence, EvidenceArm, EvidencePlan};
 use crate::file;
@@ -51,7 +51,7 @@ pub struct CheckPlan {
 }
 
 /// Runs a check of `arms`, and gives what it found.
-pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Kept> {
+pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<KeptCheck> {
     plan.looks.check()?;
     case::check(&arms.head.cases)?;
     let ids = arms.ids();
@@ -63,7 +63,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Kept> {
     let session = session
         .with_engines(arms.private.engines(), arms.private.cache())
         .knowing(arms.head.source.clone(), &arms.base.stored);
-    let part = plan.partition.map(|partition| Part::of(partition, &ids));
+    let part = plan.partition.map(|partition| CasePart::of(partition, &ids));
     if let Some(part) = &part {
         session.note(&format!("part {}: {} of {} cases", part.partition, mine.len(), part.cases));
     }
@@ -81,7 +81,7 @@ pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Kept> {
 }
 
 /// What is known before anything is measured.
-fn nothing_yet(session: &Session, arms: &Arms, plan: &CheckPlan, part: Option<Part>) -> Evidence {
+fn nothing_yet(session: &Session, arms: &Arms, plan: &CheckPlan, part: Option<CasePart>) -> Evidence {
     let arm = |name: &str, source: &Option<_>| EvidenceArm { name: name.to_owned(), source: source.clone() };
     let looks = &plan.looks;
     Evidence {

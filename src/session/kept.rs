@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const MOST_KEPT: usize = 100;
 
 /// What a check leaves.
-pub struct Kept {
+pub struct KeptCheck {
     /// What it found.
     pub evidence: Evidence,
     /// What follows from that.
@@ -25,7 +25,7 @@ pub struct Kept {
 }
 
 /// Writes everything that a check leaves. The verdicts are those of what the file holds.
-pub fn keep(folders: &Folders, evidence: Evidence) -> Result<Kept> {
+pub fn keep(folders: &Folders, evidence: Evidence) -> Result<KeptCheck> {
     let (text, id) = evidence::write(&evidence);
     EVIDENCE.ensure_storable(&text)?;
     let path = folders.evidence().join(file_name(&evidence, &id));
@@ -36,7 +36,7 @@ pub fn keep(folders: &Folders, evidence: Evidence) -> Result<Kept> {
     let written = write_records(folders, &mut records)?;
     let checked = evidence.checked(records, written);
     accept::keep(folders, &checked.rows, &checked.records[0], &checked.records[1])?;
-    Ok(Kept { evidence, checked, path })
+    Ok(KeptCheck { evidence, checked, path })
 }
 
 /// Writes the records of the arms that were measured; they get their ids.

@@ -1,6 +1,6 @@
 //! Whether parts are of one whole, do not disagree, and are all there.
 
-use super::{Part, Partition};
+use super::{CasePart, Partition};
 use crate::error::{Failure, FailureKind, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ fn refuse(what: String, next: &str) -> Failure {
 
 /// Fails unless results, each with its name, are parts of one selection of cases, and every part is there; or none of
 /// them is said to be a part. Gives how many cases the whole has, where that is known.
-pub fn ensure_all_parts(parts: &[(&str, Option<&Part>)]) -> Result<Option<usize>> {
+pub fn ensure_all_parts(parts: &[(&str, Option<&CasePart>)]) -> Result<Option<usize>> {
     let Some((first_name, first)) = parts.first() else {
         return Err(refuse("there is no result to join".into(), "name the files, or their folder"));
     };
@@ -27,14 +27,14 @@ pub fn ensure_all_parts(parts: &[(&str, Option<&Part>)]) -> Result<Option<usize>
         };
     };
     for (name, part) in parts {
-        let same = |part: &Part| {
-            let key = |p: &Part| (p.partition.by, p.partition.of, p.cases, p.cases_sha256.clone());
+        let same = |part: &CasePart| {
+            let key = |p: &CasePart| (p.partition.by, p.partition.of, p.cases, p.cases_sha256.clone());
             key(part) == key(first)
         };
         match part {
             Some(part) if same(part) => {}
             Some(part) => {
-                let what = |p: &Part| format!("part {} of {} cases", p.partition, p.cases);
+                let what = |p: &CasePart| format!("part {} of {} cases", p.partition, p.cases);
                 let text = format!(
                     "{first_name} is {}, and {name} is {}: not of one selection",
                     what(first),
@@ -101,11 +101,11 @@ pub fn join<V: PartialEq>(
 mod tests {
     use super::*;
 
-    fn part(text: &str, ids: &[&str]) -> Part {
-        Part::of(text.parse().unwrap(), &ids.iter().copied().collect())
+    fn part(text: &str, ids: &[&str]) -> CasePart {
+        CasePart::of(text.parse().unwrap(), &ids.iter().copied().collect())
     }
 
-    fn refused(parts: &[(&str, Option<&Part>)]) -> String {
+    fn refused(parts: &[(&str, Option<&CasePart>)]) -> String {
         ensure_all_parts(parts).unwrap_err().to_string()
     }
 

@@ -2,10 +2,10 @@
 
 use super::{Check, added};
 use crate::error::Result;
-use crate::session::kept::{Kept, keep};
+use crate::session::kept::{KeptCheck, keep};
 
 impl Check<'_> {
-    pub(super) fn finish(mut self) -> Result<Kept> {
+    pub(super) fn finish(mut self) -> Result<KeptCheck> {
         self.evidence.added = added::added(self.session.project, &self.arms.base.stored)?;
         self.find_oldest();
         let kept = keep(self.session.folders, self.evidence)?;
