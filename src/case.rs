@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Changes whenever a change of this tool makes its numbers differ from those of the last release on the same
-/// code: order of phases, what a sample spans, how inputs are made. CasePart of every definition hash.
+/// code: order of phases, what a sample spans, how inputs are made. Part of every definition hash.
 pub const MEASURING_PROTOCOL: u32 = 1;
 
 /// Where on the latency-throughput curve a case is measured.
