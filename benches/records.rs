@@ -130,6 +130,7 @@ fn record(seed: u64, cases: usize, processes: usize) -> Record {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::new(),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     }

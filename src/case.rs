@@ -5,11 +5,13 @@
 
 mod filter;
 mod open;
+mod partition;
 mod target;
 
 pub use crate::config::BackendKind;
 pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
+pub use partition::{CasePart, Partition, PartitionBy, ensure_all_cases, ensure_all_parts, join};
 pub use target::{Host, Target};
 
 use crate::config::{
@@ -68,7 +70,7 @@ impl Mode {
 }
 
 /// The maximum latency, and the share of requests that must meet it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Budget {
     /// The longest latency that meets the budget, in nanoseconds.
     pub max_ns: u64,
@@ -123,7 +125,7 @@ pub enum TimeFrom {
 pub const MEASURE: Nanos = Nanos(1_000_000_000);
 
 /// Changes smaller than these, as fractions, do not matter. Not part of the definition: they judge the answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Margins {
     /// Mean, median and throughput.
     pub value_frac: f64,

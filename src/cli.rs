@@ -21,12 +21,15 @@ pub mod init;
 mod keep;
 mod layers;
 mod memory;
+mod merge;
 mod profile;
+mod rejudge;
 mod report;
 mod run;
 mod shell;
 mod show;
 mod stopped;
+mod verdict;
 
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
@@ -72,6 +75,8 @@ enum Verb {
     Discover(Box<discover::DiscoverArgs>),
     Build(Box<build::BuildArgs>),
     Check(Box<check::CheckArgs>),
+    Merge(merge::MergeArgs),
+    Rejudge(rejudge::RejudgeArgs),
     Memory(Box<memory::MemoryArgs>),
     Compare(compare::CompareArgs),
     Profile(Box<profile::ProfileArgs>),
@@ -116,6 +121,8 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Verb::Discover(args) => handle_signals().and_then(|()| discover::run(&args, manifest)),
         Verb::Build(args) => handle_signals().and_then(|()| build::run(&args, manifest)),
         Verb::Check(args) => handle_signals().and_then(|()| check::run(&args, manifest)),
+        Verb::Merge(args) => merge::run(&args, manifest),
+        Verb::Rejudge(args) => rejudge::run(&args, manifest),
         Verb::Memory(args) => handle_signals().and_then(|()| memory::run(&args, manifest)),
         Verb::Compare(args) => compare::run(&args, manifest),
         Verb::Profile(args) => handle_signals().and_then(|()| profile::run(&args, manifest)),

@@ -56,7 +56,7 @@ impl FailureKind {
 }
 
 /// A failure: what, where, and what to do next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Failure {
     /// Decides the exit code and the word in the report.
     pub kind: FailureKind,

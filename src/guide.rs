@@ -65,7 +65,7 @@ pub mod records {
     #![doc = include_str!("guide/records.md")]
 }
 
-/// Several GPUs of one host.
+/// Cases shared among machines, one verdict; several GPUs of one host; verdicts by other margins.
 pub mod machines {
     #![doc = include_str!("guide/machines.md")]
 }

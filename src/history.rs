@@ -287,6 +287,7 @@ mod tests {
             supersedes: Vec::new(),
             acceptance: None,
             failed: BTreeMap::new(),
+            part: None,
             unknown: Vec::new(),
             crlf: false,
         }

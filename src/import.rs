@@ -97,6 +97,7 @@ pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
         acceptance: None,
         cases: BTreeMap::from([(runs.case.clone(), case)]),
         failed: BTreeMap::new(),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     };

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub const BUILD_WITH_DETAILS: &str = "build the engine with --build profiling-verbosity=detailed (trtexec --profilingVerbosity=detailed), which keeps types, shapes and tactics in it";
 
 /// A layer of an engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Layer {
     /// TensorRT's name; fused layers have the names of all their parts.
     pub name: String,
@@ -55,7 +55,7 @@ pub struct Layer {
 }
 
 /// A tensor between two layers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LayerTensor {
     /// The extents; -1 where they depend on the request.
     pub dims: Vec<i64>,

@@ -26,6 +26,8 @@
 //! - **lane**: one of several devices of one kind that measure cases side by side (`--devices`).
 //! - **profile**: a worker that NVIDIA's profilers watched; never part of a record.
 //! - **vote**: a pair of a commit with one **end** of a bisection; it says to which of the two ends the commit belongs.
+//! - **evidence**: all that the verdicts of a check hang on, as data. A **part** of the cases is what one of several
+//!   machines measures; evidence of all parts joins into that of the whole.
 //! - **device key**: what makes numbers comparable at all.
 //!
 //! # Flow
@@ -87,6 +89,7 @@
 //! | `baseline` | record and calibration files; the record that a text means | `baselines/`, git | | `cli` |
 //! | `base` | the commit to compare with | git, the CI event | | `cli` |
 //! | [`outcome`] | what a session came to, with every figure that is shown | records, comparisons | pure | |
+//! | [`evidence`](mod@evidence) | the verdicts of a check | what it measured, here or on several machines | pure | |
 //! | [`export`] | a record in the formats of other programs | records | pure | |
 //! | [`message`] | the lines of `--message-format json` | outcomes | pure | |
 //! | `session` | the order of the stages | all of the above | | `cli` |
@@ -128,7 +131,9 @@
 //! 8. `Check::confirm` measures what changed once more, with other pairs; [`compare::confirm`] says which claims hold.
 //!    Where `max-memory` is set, `Check::hold_memory` loads both engines in memory runs.
 //!    `Check::explain` looks into both arms of what regressed, and [`layers::attribute()`] says which layers explain it.
-//! 9. `Check::finish` writes the records, applies acceptances ([`acceptance`]), judges added baselines, looks for drift.
+//! 9. All that was found is an [`evidence::Evidence`]; `Check::finish` adds what head brings into the baselines, and
+//!    `session::kept::keep` writes it. The verdicts are computed from that alone ([`evidence::Evidence::checked`]):
+//!    confirmed, accepted ([`acceptance`]), drift. `merge` and `rejudge` begin here.
 //! 10. [`outcome::Tally`] counts; `report` renders for terminal, markdown and GitHub; `ExitPolicy::exit` is the exit code.
 
 pub mod acceptance;
@@ -156,6 +161,7 @@ pub mod device;
 pub mod discover;
 pub mod engine;
 pub mod error;
+pub mod evidence;
 pub mod export;
 pub mod file;
 #[cfg(feature = "cli")]

@@ -33,6 +33,17 @@ pub enum Pairing {
     New(Box<Case>),
 }
 
+impl Pairing {
+    /// The id of the case.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Both(both) => &both.head.id,
+            Self::Removed { base, .. } => &base.id,
+            Self::New(case) => &case.id,
+        }
+    }
+}
+
 /// A case that both arms have.
 #[derive(Clone, Debug)]
 pub struct Both {

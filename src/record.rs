@@ -5,13 +5,15 @@
 
 mod acceptance;
 mod builds;
+mod merge;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod wire;
 
 pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
+pub use merge::merge;
 
-use crate::case::{BackendKind, Budget, Mode, OpenIdentity, OperatingPoint};
+use crate::case::{BackendKind, Budget, CasePart, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, Scenario};
 use crate::discover::{Cell, Discovery};
 use crate::engine::KeptKernels;
@@ -21,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// All processes of a session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "wire::RecordV1", into = "wire::RecordV1")]
 pub struct Record {
     /// 16 hexadecimal digits; empty until it was written or read.
     pub id: String,
@@ -41,6 +44,8 @@ pub struct Record {
     pub cases: BTreeMap<String, CaseRecord>,
     /// Cases that could not be built or measured.
     pub failed: BTreeMap<String, Failure>,
+    /// The part of its cases that this machine measured; `None`: all that were asked for.
+    pub part: Option<CasePart>,
     /// Fields of its file that this version does not know, and leaves out. Empty unless a newer version wrote it.
     pub unknown: Vec<String>,
     /// The lines of its file end with CRLF: git changed them.
@@ -48,7 +53,8 @@ pub struct Record {
 }
 
 /// Which sources were measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(from = "wire::SourceV1", into = "wire::SourceV1")]
 pub struct Source {
     /// The full id of the commit.
     pub commit: String,
@@ -61,7 +67,8 @@ pub struct Source {
 }
 
 /// Where it was measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "wire::DeviceV1", into = "wire::DeviceV1")]
 pub struct RecordDevice {
     /// Numbers compare only where it is the same.
     pub key: String,
@@ -71,8 +78,9 @@ pub struct RecordDevice {
     pub soft: BTreeMap<String, String>,
 }
 
-/// One case of a record.
-#[derive(Clone, Debug, PartialEq)]
+/// One case of a record. Where it stands in a file that is no record its numbers have all their digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(from = "wire::CaseV1", into = "wire::CaseV1")]
 pub struct CaseRecord {
     /// The hash of the case's definition: what was asked.
     pub definition_hash: String,
@@ -164,7 +172,8 @@ impl EngineRecord {
 }
 
 /// What makes numbers say nothing about a model. Loud in every report, so that none is taken for a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unreal {
     /// `debug-extra-work` is set.
     ExtraWork,
@@ -217,6 +226,7 @@ impl Record {
             acceptance: None,
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
+            part: None,
             unknown: Vec::new(),
             crlf: false,
         }

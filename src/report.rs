@@ -43,10 +43,12 @@ pub struct CheckReport<'a> {
     pub head: &'a str,
     /// The device's name.
     pub device: &'a str,
-    /// The seed of the order of the arms.
-    pub seed: u64,
+    /// The seeds of the order of the arms: several where several machines measured.
+    pub seeds: &'a [u64],
     /// The result of the check.
     pub checked: &'a Checked,
+    /// What is to be said first of all, such as that it is judged again.
+    pub remark: Option<&'a str>,
 }
 
 impl CheckReport<'_> {
@@ -77,6 +79,12 @@ impl CheckReport<'_> {
 }
 
 impl CheckReport<'_> {
+    /// The seeds of the order of the arms, for people.
+    pub fn seeds(&self) -> String {
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        seeds.join(", ")
+    }
+
     /// By which settings head would be judged otherwise.
     pub fn settings_changed(&self) -> Option<String> {
         let found = self.checked.settings_changed();

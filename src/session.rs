@@ -10,6 +10,7 @@ pub mod discover;
 pub mod expected;
 mod history;
 pub mod keep;
+pub mod kept;
 mod kernels;
 mod lanes;
 pub mod layers;
@@ -34,7 +35,7 @@ pub use models::declared_inputs;
 pub use source::source_of_revision;
 
 use crate::baseline::Store;
-use crate::case::{Case, Effort};
+use crate::case::{Case, CasePart, Effort};
 use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -76,12 +77,13 @@ fn ensure_processes(cases: &[Case]) -> Result<()> {
 }
 
 /// Builds, measures, records and compares `cases`. `session_sd_frac` is how much sessions are said to differ, if somebody
-/// says so; `base` the record to compare with, if somebody names one.
+/// says so; `base` the record to compare with, if somebody names one; `part` what `cases` are a part of, if they are one.
 pub fn run(
     setup: &Setup,
     cases: &[Case],
     session_sd_frac: Option<f64>,
     base: Option<(PathBuf, Record)>,
+    part: Option<CasePart>,
 ) -> Result<RunOutcome> {
     ensure_processes(cases)?;
     let processes = cases.iter().map(|c| c.effort.processes).sum();
@@ -93,7 +95,7 @@ pub fn run(
     let engines = build_all(&session, &cases);
     ensure_some_make_sense(&engines)?;
     let outcome = Mutex::new(RunOutcome {
-        record: new_record(&session, session.source.clone()),
+        record: Record { part, ..new_record(&session, session.source.clone()) },
         written: None,
         compared: BTreeMap::new(),
         interrupted: false,

@@ -3,6 +3,8 @@
 //! Files and wire types hold integer nanoseconds and fractions of one; percent exists only here, where something is
 //! shown.
 
+pub mod exact;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;

@@ -59,6 +59,7 @@ fn record(id: &str, supersedes: &[&str], holds: bool) -> Record {
         acceptance: None,
         cases: holds.then(|| (CASE.to_owned(), case())).into_iter().collect(),
         failed: BTreeMap::new(),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     }

@@ -1,20 +1,18 @@
 //! The `check` verb: compares two commits, settings or engines, and fails where the head is worse.
 
-use super::args::{self, LaneArgs, MessageFormat, SettingArgs};
+use super::args::{self, LaneArgs, SettingArgs};
 use super::cases::CaseArgs;
-use super::exit::{Exit, ExitPolicy};
-use super::html::write_page;
+use super::exit::Exit;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, stopped, width, write_report};
-use crate::case::Case;
-use crate::config::{Overrides, Project, parse_override};
+use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
+use super::{note, now_s, project, shown};
+use crate::case::Partition;
+use crate::config::{Overrides, parse_override};
 use crate::error::{Failure, Result};
-use crate::message::Message;
-use crate::outcome::{Event, OnMissing, Tally};
-use crate::report::{CheckReport, github, html, json, junit, markdown, terminal};
+use crate::outcome::{Event, OnMissing};
 use crate::session::check::{Asked, Between, CheckPlan, Named, check, find_arms};
-use crate::session::details;
 use crate::session::expected::ExpectedTime;
+use crate::session::kept::KeptCheck;
 use crate::session::looks::Looks;
 use crate::session::{Machine, Setup, machines_of, only_kind};
 use clap::{Args, ValueEnum};
@@ -68,27 +66,14 @@ pub struct CheckArgs {
     /// regressed (backend tensorrt)
     #[arg(long)]
     explain: bool,
-    /// Also exit with 102 when a case is inconclusive
-    #[arg(long)]
-    strict: bool,
-    /// Write the report as markdown, too
+    /// Check this part of the cases: hash:K/N or count:K/N, K from 1; `merge` makes one verdict of all parts
+    #[arg(long, value_name = "PART")]
+    partition: Option<Partition>,
+    /// Write what was measured to this file, too, which `merge` and `rejudge` read
     #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-    /// Write the cases as JUnit XML, too: what fails the check is a failure or an error there
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write the report as one HTML page with pictures, too
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// Write the result as JSON lines, too: what --message-format json says of it, without the progress
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// What goes to standard output
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    message_format: MessageFormat,
-    /// Only the table at the end, and errors
-    #[arg(short, long)]
-    quiet: bool,
+    result: Option<PathBuf>,
+    #[command(flatten)]
+    verdict: VerdictArgs,
     #[command(flatten)]
     lanes: LaneArgs,
     #[command(flatten)]
@@ -117,39 +102,42 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         after: 0,
     };
     looks.check()?;
-    let show = Show::new(args.message_format, args.quiet, false);
+    let show = Show::new(args.verdict.message_format, args.verdict.quiet, false);
     let arms = find_arms(&asked(args)?, &project, &|event: Event| show.event(&event))?;
     let machines = machines_of(arms.cases(), &args.lanes.devices)?;
     let Machine { device, lanes } = only_kind(machines, "a check gives one verdict")?;
-    let show = show.expecting(ExpectedTime::of_check(&arms.head.cases, &looks).in_lanes(lanes.len()));
+    let ids = arms.ids();
+    let mine = args.partition.map_or_else(|| ids.clone(), |partition| partition.take(&ids));
+    let mut cases = arms.head.cases.clone();
+    cases.retain(|case| mine.contains(case.id.as_str()));
+    let show = show.expecting(ExpectedTime::of_check(&cases, &looks).in_lanes(lanes.len()));
     let events = |event: Event| show.event(&event);
-    if args.message_format == MessageFormat::Human && !args.quiet {
+    if args.verdict.talks() {
         note(&format!("base: {}", arms.base.name));
         note(&format!("head: {}", arms.head.name));
     }
     let setup = Setup { project: &project, device: &device, lanes: &lanes, now_s: now_s(), events: &events };
-    let checked =
-        check(&setup, &arms, CheckPlan { looks, on_missing: args.on_missing.into(), explain: args.explain })?;
-    show.done();
-    let tally = Tally::of_check(&checked);
-    // A gate must not pass on numbers that cannot be trusted.
-    let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
-    let report = CheckReport {
-        base: &arms.base.name,
-        head: &arms.head.name,
-        device: &device.key,
-        seed: looks.seed,
-        checked: &checked,
+    let plan = CheckPlan {
+        looks,
+        on_missing: args.on_missing.into(),
+        explain: args.explain,
+        partition: args.partition,
+        settings: settings(args)?,
     };
-    let exit = gate.exit(tally);
-    let mut messages = json::checked(&checked);
-    messages.push(Message::CheckFinished(json::check_finished(&report, tally, exit.code())));
-    publish(args, &project, &report, &arms.head.cases, &messages)?;
-    // Last: who reads that the check finished has all its files.
-    if args.message_format == MessageFormat::Json {
-        messages.iter().for_each(out_message);
+    let KeptCheck { evidence, checked, path } = check(&setup, &arms, plan)?;
+    show.done();
+    if let Some(to) = &args.result {
+        copy_result(&path, to)?;
     }
-    Ok(exit)
+    let judged = ShownVerdict { evidence: &evidence, checked: &checked, path: Some(&path), remark: None };
+    publish(&args.verdict, &project.folders, &judged)
+}
+
+/// What the command line sets, as JSON. Where TensorRT lies is each machine's own.
+fn settings(args: &CheckArgs) -> Result<String> {
+    let mut settings = args.settings.overrides()?.settings;
+    settings.remove("tensorrt");
+    Ok(serde_json::Value::Object(settings).to_string())
 }
 
 impl From<Missing> for OnMissing {
@@ -198,52 +186,4 @@ fn with_settings(args: &CheckArgs, extra: &[String]) -> Result<Named<Overrides>>
 /// A different order each time, unless it is asked for.
 pub fn clock_seed() -> u64 {
     jiff::Timestamp::now().as_nanosecond() as u64
-}
-
-/// Text for people, files, and what GitHub shows.
-fn publish(
-    args: &CheckArgs,
-    project: &Project,
-    report: &CheckReport,
-    cases: &[Case],
-    messages: &[Message],
-) -> Result<()> {
-    if args.message_format == MessageFormat::Human {
-        out(&terminal::check(report, args.quiet, width()));
-        if !args.quiet {
-            report.checked.written.iter().for_each(|p| note(&format!("record: {}", shown(p))));
-        }
-    }
-    if let Some(path) = &args.json {
-        let failed = json::failed(report.checked);
-        let lines: String = failed.iter().chain(messages).map(|m| m.line() + "\n").collect();
-        write_report(path, &lines)?;
-    }
-    let text = markdown::check(report);
-    if let Some(path) = &args.markdown {
-        write_report(path, &text)?;
-    }
-    if let Some(path) = &args.junit {
-        write_report(path, &junit::check(report, args.strict))?;
-    }
-    if let Some(path) = &args.html {
-        let details = details::of_check(&project.folders, report.checked);
-        write_page(path, &html::check(report, &details)?)?;
-    }
-    if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
-            append(&path, github::summary(&text))
-                .map_err(|e| Failure::io("append the summary to", &path, &e))?;
-        }
-        // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
-        if args.message_format == MessageFormat::Human {
-            stopped::commands(&github::annotations(report, cases, &project.root));
-        }
-    }
-    Ok(())
-}
-
-fn append(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }

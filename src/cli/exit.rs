@@ -36,13 +36,15 @@ Exit codes:
   4    no case selected, nothing to compare with, (discover) no cell within
        the budget, or (bisect) no change between the ends; in check also: a
        case of the base is gone, redefined or not comparable, and nobody
-       accepted that
-  100  regression (check; run and compare with --fail-on-regression);
-       max-memory is broken (memory)
+       accepted that; in merge also: a part is missing, or the results are
+       not of one check
+  100  regression (check, merge, rejudge; run and compare with
+       --fail-on-regression); max-memory is broken (memory)
   101  a case could not be built or measured
   102  inconclusive (with --strict); the commit of a change cannot be told
        (bisect)
-  103  a number cannot be trusted (check; elsewhere with --strict)
+  103  a number cannot be trusted (check, merge, rejudge; elsewhere with
+       --strict)
   130  stopped by Ctrl-C; what was complete is kept";
 
 impl Exit {

@@ -7,9 +7,10 @@ use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
+use super::verdict::copy_result;
 use super::{note, now_s, out, out_message, project, shown, width, write_report};
 use crate::baseline::find_record_file;
-use crate::case::Case;
+use crate::case::{Case, CasePart, Partition};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
@@ -21,6 +22,7 @@ use crate::session::expected::ExpectedTime;
 use crate::session::{self, Machine, Setup, details};
 use crate::units::plural;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Build, measure and record the cases; compare with the newest baseline of this commit's history
@@ -50,8 +52,14 @@ pub struct RunArgs {
     /// Write the results as one HTML page with pictures, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Measure this part of the cases: hash:K/N or count:K/N, K from 1; `merge` makes one record of all parts
+    #[arg(long, value_name = "PART")]
+    partition: Option<Partition>,
+    /// Write the record to this file, too, which `merge` reads
+    #[arg(long, value_name = "FILE")]
+    result: Option<PathBuf>,
     /// Search the operating point instead: the same as `cargo trt-perf discover`
-    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit", "devices"])]
+    #[arg(long, conflicts_with_all = ["fail_on_regression", "strict", "assume_session_sd", "baseline", "markdown", "junit", "devices", "partition", "result"])]
     discover: bool,
     #[command(flatten)]
     lanes: LaneArgs,
@@ -71,20 +79,22 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let asked = &args.session;
     let project = project(manifest)?;
-    let cases = asked.cases.select(&asked.settings, &project)?;
+    let all = asked.cases.select(&asked.settings, &project)?;
+    let (cases, part) = partitioned(&all, args.partition);
     if asked.list {
         return Ok(asked.print_list(cases.iter(), |c| line(&c.id)));
     }
     asked.ensure_savable(&project)?;
     let base = args.baseline.as_deref().map(|name| find_record_file(&project, name)).transpose()?;
-    let mut machines = session::machines_of(&cases, &args.lanes.devices)?;
-    if base.is_some() || args.markdown.is_some() || args.html.is_some() {
+    // Of all of them: a part without a case is of the same machine.
+    let mut machines = session::machines_of(&all, &args.lanes.devices)?;
+    if base.is_some() || args.markdown.is_some() || args.html.is_some() || args.result.is_some() {
         let what = "a record to compare with, and a report, are of one kind of device";
         machines = vec![session::only_kind(machines, what)?];
     }
     let mut exit = Exit::Ok;
     for machine in &machines {
-        exit = exit.and(on_machine(args, &project, machine, &cases, base.clone())?);
+        exit = exit.and(on_machine(args, &project, machine, &cases, base.clone(), part.clone())?);
         if exit == Exit::Interrupted {
             break;
         }
@@ -99,6 +109,7 @@ fn on_machine(
     Machine { device, lanes }: &Machine,
     cases: &[Case],
     base: Option<(PathBuf, Record)>,
+    part: Option<CasePart>,
 ) -> Result<Exit> {
     let asked = &args.session;
     if let Some((path, record)) = base.as_ref().filter(|(_, record)| record.device.key != device.key) {
@@ -110,9 +121,15 @@ fn on_machine(
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose)
         .expecting(ExpectedTime::of_run(cases).in_lanes(lanes.len()));
     let events = |event: Event| show.event(&event);
+    if let Some(CasePart { partition, cases: of, .. }) = &part {
+        events(Event::Note { text: &format!("part {partition}: {} of {of} cases", cases.len()) });
+    }
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
-    let mut outcome = session::run(&setup, cases, args.assume_session_sd, base)?;
+    let mut outcome = session::run(&setup, cases, args.assume_session_sd, base, part)?;
     show.done();
+    if let (Some(to), Some(Ok(from))) = (&args.result, &outcome.written) {
+        copy_result(from, to)?;
+    }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     let exit = finish(asked, project, &mut outcome, gate)?;
     if let Some(path) = &args.markdown {
@@ -126,6 +143,15 @@ fn on_machine(
         write_page(path, &html::record(&outcome.record, &outcome.compared, &details)?)?;
     }
     Ok(exit)
+}
+
+/// The cases of this machine, and what they are a part of.
+fn partitioned(all: &[Case], partition: Option<Partition>) -> (Vec<Case>, Option<CasePart>) {
+    let Some(partition) = partition else { return (all.to_vec(), None) };
+    let ids: BTreeSet<&str> = all.iter().map(|case| case.id.as_str()).collect();
+    let mine = partition.take(&ids);
+    let cases = all.iter().filter(|case| mine.contains(case.id.as_str())).cloned().collect();
+    (cases, Some(CasePart::of(partition, &ids)))
 }
 
 /// The table, where the record is, the baseline, and what to do next.

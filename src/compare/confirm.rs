@@ -96,6 +96,24 @@ impl Claimant<'_> {
     }
 }
 
+impl CaseComparison {
+    /// Whether it claims a change, which a second set of pairs has to confirm.
+    pub fn is_claim(&self) -> bool {
+        self.verdict.claim().is_some()
+    }
+}
+
+/// Withdraws all claims of a case that has no second set of pairs.
+pub fn withhold(c: &mut CaseComparison) {
+    let claims = claims(c);
+    for m in c.metrics.iter_mut().filter(|m| claims.contains(&m.metric)) {
+        m.ruling = m.ruling.clone().map(|r| r.withheld(Doubt::NotConfirmed));
+    }
+    let broken = c.broken_budget.take();
+    let metric = claims.first().filter(|_| broken.is_none()).unwrap_or(&Metric::Tail).name(c.budget);
+    c.verdict = Verdict::Inconclusive(Inconclusive::NoSecondSet { metric });
+}
+
 /// Withdraws what the second sets do not confirm: `alpha` is the error rate of a run that claims one change, and the
 /// expected share of false ones among all that stand (Benjamini–Hochberg over all claims of the run). A broken budget
 /// has no p value; it stands where the second set breaks it, too. Where the second set says nothing at all, its reason
@@ -194,6 +212,17 @@ mod tests {
         let worse = compared(0.9e6, 3.0, 8);
         assert_eq!(worse.verdict, Verdict::Regressed);
         assert_eq!(confirmed(&mut better, &worse), Some(false));
+    }
+
+    #[test]
+    fn without_a_second_set_nothing_is_claimed() {
+        for mean in [1.1e6, 0.9e6] {
+            let mut c = compared(mean, 2.0, 8);
+            assert!(c.is_claim());
+            withhold(&mut c);
+            assert_eq!(c.verdict, Verdict::Inconclusive(Inconclusive::NoSecondSet { metric: "mean".into() }));
+            assert_eq!(c.deciding().map(|m| m.metric), Some(Metric::Mean));
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Inconclusive {
             | Self::NoSpread { metric }
             | Self::ByChance { metric }
             | Self::NotConfirmed { metric }
+            | Self::NoSecondSet { metric }
             | Self::TooUncertain { metric, .. } => Some(metric),
             Self::NothingToJudge | Self::SameEngine | Self::BudgetNotConfirmed | Self::TimeRanOut { .. } => {
                 None

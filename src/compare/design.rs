@@ -2,13 +2,15 @@
 
 use super::{Metric, Unit};
 use crate::stats::{Order, Prior, SessionSpread};
+use serde::{Deserialize, Serialize};
 
 /// Session-to-session standard deviation that is assumed where it was never measured. Larger than what a quiet
 /// machine shows (0.1–1 %), so that a verdict reached with it is not a false alarm.
 pub const ASSUMED_SESSION_SD: f64 = 0.02;
 
 /// What is known of how much sessions differ on this device.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sessions {
     /// Measured by `calibrate`, then (seconds since 1970).
     Calibrated {
@@ -42,7 +44,7 @@ impl Sessions {
 }
 
 /// What a calibration says of the spread between pairs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CalibratedPrior {
     /// What was known of the spread.
     pub prior: Prior,

@@ -12,7 +12,8 @@ use crate::units::{plain_time, rate, time};
 const MIN_CAPACITY_UNITS: usize = 5;
 
 /// One number of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// Mean latency, in nanoseconds.
     Mean,

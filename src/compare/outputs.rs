@@ -5,15 +5,19 @@ use crate::tensor::Tensor;
 use std::fmt;
 
 /// The element in which the outputs of two arms differ most, measured by what is tolerated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct OutputDifference {
     /// The output's name.
     pub output: String,
     /// Which element of it, in row-major order.
     pub element: usize,
     /// The base's value; `None` where its output has fewer elements.
+    #[serde(with = "crate::units::exact::option")]
+    #[schemars(with = "Option<crate::units::exact::ExactNumber>")]
     pub base: Option<f64>,
     /// The head's value; `None` where its output has fewer elements.
+    #[serde(with = "crate::units::exact::option")]
+    #[schemars(with = "Option<crate::units::exact::ExactNumber>")]
     pub head: Option<f64>,
 }
 

@@ -7,6 +7,7 @@ use crate::config::Tolerances;
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
 use crate::units::{bytes, plain_time, share, time};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Below this many closed-loop medians a budget makes capacity ill-conditioned: an engine 1 % slower loses 2.6 % of it
@@ -145,6 +146,10 @@ pub enum Inconclusive {
         "the very same engine was measured in both sessions: the machine differs, not the engine (`cargo trt-perf doctor` says what disturbs it, `check` measures both arms in one session)"
     )]
     SameEngine,
+    #[error(
+        "{metric}: by the first set of pairs it changed, and no second set was measured that could confirm it (`cargo trt-perf check` measures one)"
+    )]
+    NoSecondSet { metric: String },
     #[error("{metric}: a second, independent set of pairs did not confirm the change")]
     NotConfirmed { metric: String },
     #[error("a second, independent set of pairs did not confirm that the budget is broken")]
@@ -178,7 +183,8 @@ impl fmt::Display for Remedy {
 }
 
 /// Why two numbers do not answer the same question.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum NotComparable {
     /// Device keys.
@@ -203,7 +209,8 @@ pub enum NotComparable {
 }
 
 /// What differs between two definitions of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Difference {
     /// Batch, streams, requests in flight or CUDA graph.
     OperatingPoint,

@@ -78,6 +78,11 @@ impl Folders {
         self.checks().join(format!("{src_tree}.json"))
     }
 
+    /// What checks found, before anyone judged.
+    pub fn evidence(&self) -> PathBuf {
+        self.target.join("evidence")
+    }
+
     /// What profilers wrote.
     pub fn profiles(&self) -> PathBuf {
         self.target.join("profiles")
@@ -102,6 +107,7 @@ impl Folders {
             self.results(),
             self.layers(),
             self.checks(),
+            self.evidence(),
             self.memory(),
             self.profiles(),
         ]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// |a − b| ≤ atol + rtol·|b|, as numpy's allclose has it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Tolerances {
     /// Relative to the value that is compared with.
     pub rtol: f64,

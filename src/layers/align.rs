@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 /// How the layers of two engines correspond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Correspondence {
     /// One for one.

@@ -8,9 +8,10 @@ use super::breakdown::{Breakdown, CONFIDENCE, LayerNs, LayerRow};
 use super::names::without_ids;
 use super::{Correspondence, Layer, LayerRole};
 use crate::stats::{Interval, difference};
+use serde::{Deserialize, Serialize};
 
 /// A time in both engines.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NsChange {
     /// In the base.
     pub base_ns: i64,
@@ -33,7 +34,7 @@ impl NsChange {
 }
 
 /// What layers contribute to the change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupChange {
     /// How the layers correspond.
     pub correspondence: Correspondence,
@@ -48,7 +49,7 @@ pub struct GroupChange {
 }
 
 /// What explains the change between two engines.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Attribution {
     /// Every layer of both, the largest contribution first.
     pub groups: Vec<GroupChange>,

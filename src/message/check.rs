@@ -215,6 +215,8 @@ pub struct CheckFinished {
     pub device: String,
     /// Paths.
     pub records: Vec<String>,
+    /// The file with all that was found, which `merge` and `rejudge` read; null where none was written.
+    pub result: Option<String>,
     /// Cases.
     pub failed: usize,
     /// Cases that became worse.

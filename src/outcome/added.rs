@@ -2,9 +2,11 @@
 
 use crate::error::Result;
 use crate::record::{Acceptance, Record};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A file that head's baselines have and the base's have not, or not the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Added {
     /// Its file.
     pub path: PathBuf,
@@ -15,6 +17,8 @@ pub struct Added {
 }
 
 /// What an added file is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum AddedWhat {
     /// `Err`: why it cannot be read.
     Record(Box<Result<Record>>),
@@ -26,7 +30,8 @@ pub enum AddedWhat {
 }
 
 /// Who added a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum AddedBy {
     /// The author of the commit that added it, as git has it; the date is `2026-11-22`.
     Commit {

@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::layers::Attribution;
 use crate::pairing::Changed;
 use crate::record::Record;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -85,7 +86,8 @@ impl Gap {
 }
 
 /// What to do with a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnMissing {
     /// The check fails.
     Fail,

@@ -10,14 +10,16 @@ mod discovery;
 pub mod document;
 mod gpu;
 mod summary;
+mod within;
 
 use self::acceptance::AcceptanceV1;
 use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
 use super::{CaseRecord, EngineBuild, EngineRecord, KeptKernels, Record, RecordDevice, Source};
-use crate::case::{Budget, Mode, OpenIdentity, OperatingPoint};
+use crate::case::{Budget, CasePart, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, ProgramOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
+use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,7 +28,7 @@ use std::collections::BTreeMap;
 /// A record, version 1. Times are nanoseconds, shares are fractions of one.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "trt-perf/record@1")]
-struct RecordV1 {
+pub struct RecordV1 {
     /// Always `trt-perf/record@1`.
     schema: String,
     /// First 16 digits of the SHA-256 of this text with the id taken out.
@@ -49,10 +51,14 @@ struct RecordV1 {
     /// Cases that could not be built or measured, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     failed: BTreeMap<String, FailureV1>,
+    /// Which part of its cases was measured, where several machines share them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<CasePart>,
 }
 
+/// Sources as files hold them.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct SourceV1 {
+pub struct SourceV1 {
     commit: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     branch: Option<String>,
@@ -71,8 +77,9 @@ pub struct DeviceV1 {
     soft: BTreeMap<String, String>,
 }
 
+/// A measured case as files hold it.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct CaseV1 {
+pub struct CaseV1 {
     /// SHA-256 over everything that is asked; cases compare only where it is the same.
     definition: String,
     scenario: Scenario,
@@ -185,17 +192,13 @@ fn to_wire(r: &Record) -> RecordV1 {
         id: r.id.clone(),
         created: jiff::Timestamp::from_second(r.created_s).map(|t| t.to_string()).unwrap_or_default(),
         tool: r.tool.clone(),
-        source: r.source.clone().map(|s| SourceV1 {
-            commit: s.commit,
-            branch: s.branch,
-            src_tree: s.src_tree,
-            dirty: s.dirty,
-        }),
+        source: r.source.clone().map(SourceV1::from),
         device: device_to_wire(&r.device),
         supersedes: r.supersedes.clone(),
         acceptance: r.acceptance.as_ref().map(acceptance::to_wire),
-        cases: r.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect(),
+        cases: r.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c, round5))).collect(),
         failed: r.failed.iter().map(|(id, f)| (id.clone(), failure_to_wire(f))).collect(),
+        part: r.part.clone(),
     }
 }
 
@@ -215,7 +218,20 @@ pub fn device_from_wire(d: DeviceV1) -> Result<RecordDevice, String> {
     Ok(RecordDevice { key: d.key, name: d.name, soft: d.soft })
 }
 
-fn case_to_wire(c: &CaseRecord) -> CaseV1 {
+impl From<Source> for SourceV1 {
+    fn from(s: Source) -> Self {
+        Self { commit: s.commit, branch: s.branch, src_tree: s.src_tree, dirty: s.dirty }
+    }
+}
+
+impl From<SourceV1> for Source {
+    fn from(s: SourceV1) -> Self {
+        Self { commit: s.commit, branch: s.branch, src_tree: s.src_tree, dirty: s.dirty }
+    }
+}
+
+/// `round` is how many digits numbers keep.
+fn case_to_wire(c: &CaseRecord, round: fn(f64) -> f64) -> CaseV1 {
     let e = c.engine.clone();
     CaseV1 {
         definition: c.definition_hash.clone(),
@@ -249,7 +265,7 @@ fn case_to_wire(c: &CaseRecord) -> CaseV1 {
             builds: e.builds,
         },
         outputs: c.outputs.clone(),
-        processes: c.processes.iter().map(summary::to_wire).collect(),
+        processes: c.processes.iter().map(|s| summary::to_wire(s, round)).collect(),
         layers_sha256: c.layers_sha256.clone(),
     }
 }
@@ -266,17 +282,13 @@ fn from_wire(w: RecordV1) -> Result<Record, String> {
         id: w.id,
         created_s: created.as_second(),
         tool: w.tool,
-        source: w.source.map(|s| Source {
-            commit: s.commit,
-            branch: s.branch,
-            src_tree: s.src_tree,
-            dirty: s.dirty,
-        }),
+        source: w.source.map(Source::from),
         device: device_from_wire(w.device)?,
         supersedes: w.supersedes,
         acceptance: w.acceptance.map(acceptance::from_wire).transpose()?,
         cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),
         failed: w.failed.into_iter().map(|(id, f)| (id, failure_from_wire(f))).collect(),
+        part: w.part,
         unknown: Vec::new(),
         crlf: false,
     })

@@ -1,10 +1,10 @@
 //! Shows a check in GitHub Actions: the job summary, and at most ten annotations. Pure.
 
 use super::{CheckReport, how, reason, verdict};
-use crate::case::Case;
 use crate::compare::Verdict;
 use crate::printable;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// GitHub drops a step's summary above 1 MiB.
 const MAX_SUMMARY: usize = 1 << 20;
@@ -25,7 +25,7 @@ pub fn summary(markdown: &str) -> &str {
 }
 
 /// Workflow commands, worst first, on the manifest that defines the case.
-pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String {
+pub fn annotations(report: &CheckReport, manifests: &BTreeMap<String, PathBuf>) -> String {
     let mut found: Vec<(&str, &str, String)> = Vec::new();
     for row in report.checked.worst_first() {
         let c = &row.comparison;
@@ -55,19 +55,12 @@ pub fn annotations(report: &CheckReport, cases: &[Case], root: &Path) -> String 
     found
         .iter()
         .take(MAX_ANNOTATIONS)
-        .map(|(level, id, text)| annotation(level, id, text, cases, root))
+        .map(|(level, id, text)| annotation(level, id, text, manifests.get(*id)))
         .collect()
 }
 
-fn annotation(level: &str, id: &str, text: &str, cases: &[Case], root: &Path) -> String {
-    let manifest = cases
-        .iter()
-        .find(|c| c.id == id)
-        .map(|c| c.place.manifest.as_path())
-        .filter(|p| !p.as_os_str().is_empty());
-    let file = manifest
-        .map(|p| p.strip_prefix(root).unwrap_or(p))
-        .map_or_else(String::new, |p| format!("file={},", property(&p.display().to_string())));
+fn annotation(level: &str, id: &str, text: &str, manifest: Option<&PathBuf>) -> String {
+    let file = manifest.map_or_else(String::new, |p| format!("file={},", property(&p.display().to_string())));
     format!("::{level} {file}title={}::{}\n", property(id), data(text))
 }
 
@@ -87,7 +80,7 @@ mod tests {
 
     #[test]
     fn commands_cannot_be_injected() {
-        let line = annotation("error", "a,b:c", "x\n::error::y", &[], Path::new("/"));
+        let line = annotation("error", "a,b:c", "x\n::error::y", None);
         assert_eq!(line, "::error title=a%2Cb%3Ac::x\\n::error::y\n");
     }
 

@@ -52,7 +52,7 @@ pub fn check(report: &CheckReport) -> String {
         escape(report.base),
         escape(report.head),
         escape(report.device),
-        report.seed
+        report.seeds()
     );
     out += &notes(report);
     if !out.ends_with("\n\n") {
@@ -75,6 +75,9 @@ pub fn check(report: &CheckReport) -> String {
 /// What is to be known beside the table, a line each.
 fn notes(report: &CheckReport) -> String {
     let mut out = String::new();
+    if let Some(remark) = report.remark {
+        let _ = writeln!(out, "- ⚠️ {}", escape(remark));
+    }
     for (id, failure) in &report.checked.failed {
         let _ =
             writeln!(out, "- ❌ **{}** {}: {}", escape(id), failure.kind.word(), escape(&failure.message));

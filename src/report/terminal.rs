@@ -99,12 +99,15 @@ pub fn check(report: &CheckReport, quiet: bool, width: usize) -> String {
             line(base)
         );
     }
+    if let Some(remark) = report.remark {
+        let _ = writeln!(out, "{YELLOW}{}{RESET}", line(remark));
+    }
     let _ = writeln!(
         out,
         "{BOLD}{}{RESET} (base {}, order seed {})",
         report.headline(),
         line(report.base),
-        report.seed
+        report.seeds()
     );
     out
 }

@@ -251,9 +251,9 @@ fn one(
     let paired = compare_pairs(session, &arm("base", base), &arm("head", head), looks, &|_, _| None, &folder)
         .map_err(PairFailure::any)?;
     Ok(AaSession {
+        discarded: paired.left_out(),
         base: paired.base,
         head: paired.head,
-        discarded: paired.discarded,
         elapsed: Nanos::from(start.elapsed()),
         seed,
     })

@@ -25,21 +25,23 @@ pub use arms::{Arms, Asked, Between, Named, find_arms};
 pub use layers::layers;
 
 use super::context::{Session, Setup};
+use super::kept::KeptCheck;
 use super::looks::Looks;
 use super::pin;
 use super::pin::Pins;
-use super::stages::new_record;
-use crate::case;
+use super::stages::record_device;
+use crate::case::{self, Case, CasePart, Partition};
 use crate::error::{Failure, FailureKind, Result};
+use crate::evidence::{Evidence, EvidenceArm, EvidencePlan};
 use crate::file;
-use crate::outcome::{Checked, OnMissing, Row};
+use crate::outcome::{MemoryRow, OnMissing};
 use crate::pairing::{Both, Pairing, pair};
-use crate::record::Record;
+use crate::units::Nanos;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a check measures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CheckPlan {
     /// How many pairs, and when to look at them.
     pub looks: Looks,
@@ -47,38 +49,81 @@ pub struct CheckPlan {
     pub on_missing: OnMissing,
     /// Measure the layers of every case that was measured as pairs; otherwise of those that regressed.
     pub explain: bool,
+    /// Which part of the cases of both arms is this machine's; `None`: all.
+    pub partition: Option<Partition>,
+    /// The settings of the command line, as JSON: results are joined where they are the same.
+    pub settings: String,
 }
 
-/// Runs a check of `arms`.
-pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<Checked> {
+/// Runs a check of `arms`, and gives what it found.
+pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<KeptCheck> {
     plan.looks.check()?;
-    let cases = &arms.head.cases;
-    case::check(cases)?;
+    case::check(&arms.head.cases)?;
+    let ids = arms.ids();
+    let mine = plan.partition.map_or_else(|| ids.clone(), |partition| partition.take(&ids));
+    let of_head = arms.head.cases.iter().filter(|case| mine.contains(case.id.as_str()));
+    let cases: Vec<Case> = of_head.cloned().collect();
     let processes = plan.looks.pairs.map(|n| 2 * (n * cases.len()) as u64);
-    let session = Session::begin(setup, cases, processes)?;
+    let session = Session::begin(setup, &cases, processes)?;
     let session = session
         .with_engines(arms.private.engines(), arms.private.cache())
         .knowing(arms.head.source.clone(), &arms.base.stored);
     session.say_disturbed();
-    let (pairings, pins) = paired(&session, arms);
-    let mut check = Check {
-        session: &session,
-        arms,
-        pairings: &pairings,
-        plan,
-        pins,
-        rows: BTreeMap::new(),
-        failed: BTreeMap::new(),
-        base: new_record(&session, arms.base.source.clone()),
-        head: new_record(&session, arms.head.source.clone()),
-        interrupted: false,
-    };
+    let part = plan.partition.map(|partition| CasePart::of(partition, &ids));
+    if let Some(part) = &part {
+        session.note(&format!("part {}: {} of {} cases", part.partition, mine.len(), part.cases));
+    }
+    // As pairs of the whole, so that what a case may have become is found in every part.
+    let (mut pairings, pins) = paired(&session, arms);
+    pairings.retain(|pairing| mine.contains(pairing.id()));
+    let evidence = nothing_yet(&session, arms, &plan, part);
+    let memory = BTreeMap::new();
+    let mut check = Check { session: &session, arms, pairings: &pairings, plan, pins, evidence, memory };
     check.settle();
     check.measure()?;
     check.confirm();
     check.hold_memory();
     check.explain();
     check.finish()
+}
+
+/// What is known before anything is measured.
+fn nothing_yet(session: &Session, arms: &Arms, plan: &CheckPlan, part: Option<CasePart>) -> Evidence {
+    let arm = |name: &str, source: &Option<_>| EvidenceArm { name: name.to_owned(), source: source.clone() };
+    let looks = &plan.looks;
+    Evidence {
+        created_s: session.now_s,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        base: arm(&arms.base.name, &arms.base.source),
+        head: arm(&arms.head.name, &arms.head.source),
+        device: record_device(session.device),
+        of_commits: arms.of_commits,
+        part,
+        plan: EvidencePlan {
+            pairs: looks.pairs,
+            max_time_ns: looks.max_time.map(|time| Nanos::from(time).0),
+            alpha: looks.alpha,
+            on_missing: plan.on_missing,
+            settings: plan.settings.clone(),
+        },
+        order_seeds: vec![looks.seed],
+        prepare_differs: arms.prepare_differs.clone(),
+        interrupted: false,
+        manifests: manifests(&arms.head.cases, &session.project.root),
+        cases: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        added: Vec::new(),
+    }
+}
+
+/// Where each case is configured, relative to the project, as far as it is configured anywhere.
+fn manifests(cases: &[Case], root: &Path) -> BTreeMap<String, PathBuf> {
+    let manifest = |case: &Case| {
+        let path = case.place.manifest.as_path();
+        let path = path.strip_prefix(root).unwrap_or(path);
+        (!path.as_os_str().is_empty()).then(|| (case.id.clone(), path.to_owned()))
+    };
+    cases.iter().filter_map(manifest).collect()
 }
 
 /// The cases of both arms, paired up at the points that the base's records pin. Without a base all are head's alone.
@@ -99,12 +144,9 @@ struct Check<'a> {
     plan: CheckPlan,
     /// Of base and head.
     pins: [Pins; 2],
-    rows: BTreeMap<String, Row>,
-    failed: BTreeMap<String, Failure>,
-    /// What was measured of each arm.
-    base: Record,
-    head: Record,
-    interrupted: bool,
+    evidence: Evidence,
+    /// What cases with a budget of memory take, for pictures: only the judged numbers are evidence.
+    memory: BTreeMap<String, Box<MemoryRow>>,
 }
 
 impl<'a> Check<'a> {
@@ -116,8 +158,8 @@ impl<'a> Check<'a> {
     /// A failure that was told.
     fn failed(&mut self, id: &str, failure: Failure) {
         match failure.kind {
-            FailureKind::Interrupted => self.interrupted = true,
-            _ => drop(self.failed.insert(id.to_owned(), failure)),
+            FailureKind::Interrupted => self.evidence.interrupted = true,
+            _ => drop(self.evidence.failed.insert(id.to_owned(), failure)),
         }
     }
 

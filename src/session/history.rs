@@ -7,6 +7,7 @@ use crate::case::Margins;
 use crate::compare::{self, Design, Metric, Sessions};
 use crate::config::Project;
 use crate::device::Device;
+use crate::evidence::StoredEvidence;
 use crate::git::Repo;
 use crate::outcome::{Base, Compared, RunOutcome};
 use crate::record::{CaseRecord, Record, Source, superseded};
@@ -77,18 +78,14 @@ impl History {
         self.chosen = Some((path, record));
     }
 
-    /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
+    /// With the record that somebody chose, or the nearest one.
     pub(super) fn compare(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
         let case = head.cases.get(id)?;
         if let Some((path, record)) = &self.chosen {
             record.reference(id)?;
             return self.against(id, Candidate { record, path, steps: None }, case, head, margins);
         }
-        let holding = || self.candidates.iter().filter_map(|c| Some((c, c.record.reference(id)?)));
-        let (candidate, _) = holding()
-            .find(|(_, b)| b.definition_hash == case.definition_hash)
-            .or_else(|| holding().next())?;
-        self.against(id, candidate, case, head, margins)
+        self.against(id, self.candidate(id, case)?, case, head, margins)
     }
 
     fn against(
@@ -100,24 +97,48 @@ impl History {
         margins: Margins,
     ) -> Option<Compared> {
         let base = candidate.record.cases.get(id)?;
-        let calibration = self.calibration.as_ref();
-        let known = |metric| sessions_for(calibration, &self.sessions, id, [base, case], metric);
-        let sessions = |metric| self.given.unwrap_or_else(|| known(metric));
+        let sessions = |metric| self.sessions_of(id, [base, case], metric);
         let comparison = compare::compare_case(id, base, case, margins, &Design::Stored(&sessions));
         Some(Compared { comparison, base: base_of(candidate, head) })
+    }
+
+    fn sessions_of(&self, id: &str, arms: [&CaseRecord; 2], metric: Metric) -> Sessions {
+        let known = || sessions_for(self.calibration.as_ref(), &self.sessions, id, arms, metric);
+        self.given.unwrap_or_else(known)
+    }
+
+    /// The record to compare `head` with, as [`Self::compare`] has it.
+    pub(super) fn nearest(&self, id: &str, head: &CaseRecord) -> Option<StoredEvidence> {
+        self.stored(id, self.candidate(id, head)?, head)
+    }
+
+    /// The oldest record that holds the case with the same definition and that no acceptance replaced.
+    pub(super) fn oldest(&self, id: &str, head: &CaseRecord) -> Option<StoredEvidence> {
+        let stored: Vec<Candidate> = self.candidates.iter().collect();
+        self.stored(id, oldest(&stored, id, &head.definition_hash)?, head)
+    }
+
+    /// What the candidate holds of the case, with all that a comparison needs beside.
+    fn stored(&self, id: &str, candidate: Candidate, head: &CaseRecord) -> Option<StoredEvidence> {
+        let base = candidate.record.cases.get(id)?;
+        let metrics = compare::case_metrics(head).into_iter();
+        Some(StoredEvidence {
+            label: candidate.record.label(),
+            sessions: metrics.map(|metric| (metric, self.sessions_of(id, [base, head], metric))).collect(),
+            base: base.clone(),
+        })
+    }
+
+    /// The nearest record that holds the case with the same definition; failing that, the nearest that holds it.
+    fn candidate(&self, id: &str, case: &CaseRecord) -> Option<Candidate<'_>> {
+        let holding = || self.candidates.iter().filter_map(|c| Some((c, c.record.reference(id)?)));
+        let found = holding().find(|(_, b)| b.definition_hash == case.definition_hash);
+        found.or_else(|| holding().next()).map(|(candidate, _)| candidate)
     }
 
     /// Whether any stored record holds the case and can be compared with.
     pub(super) fn holds(&self, id: &str) -> bool {
         self.candidates.iter().any(|c| c.record.reference(id).is_some())
-    }
-
-    /// Against the oldest record that holds the case with the same definition and that no acceptance replaced.
-    pub(super) fn compare_oldest(&self, id: &str, head: &Record, margins: Margins) -> Option<Compared> {
-        let case = head.cases.get(id)?;
-        let stored: Vec<Candidate> = self.candidates.iter().collect();
-        let oldest = oldest(&stored, id, &case.definition_hash)?;
-        self.against(id, oldest, case, head, margins)
     }
 
     pub(super) fn why_none(&self, outcome: &RunOutcome) -> Option<String> {
@@ -199,6 +220,7 @@ mod tests {
             acceptance: None,
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
+            part: None,
             unknown: Vec::new(),
             crlf: false,
         }

@@ -13,12 +13,12 @@ use super::stages::{Destination, case_record, measure_process};
 use crate::case::{Case, TimeFrom};
 use crate::compare::confirm::is_settled;
 use crate::compare::{
-    CalibratedPrior, CaseComparison, Design, Inconclusive, Invalid, Metric, OutputDifference, Verdict,
-    compare_case, lacks_requests, largest_difference,
+    CalibratedPrior, Metric, OutputDifference, case_metrics, lacks_requests, largest_difference,
 };
 use crate::config::case_folder;
 use crate::engine::Built;
 use crate::error::{Failure, Result};
+use crate::evidence::{PairSet, is_spoiled};
 use crate::measure::take_outputs;
 use crate::outcome::Event;
 use crate::record::CaseRecord;
@@ -28,9 +28,6 @@ use crate::summarize::{InvalidReason, Summary};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// More than this share of pairs discarded makes the comparison invalid.
-const MAX_DISCARDED_FRAC: f64 = 0.2;
 
 /// One side of a comparison.
 pub(super) struct Arm<'a> {
@@ -70,21 +67,6 @@ impl PairFailure {
     }
 }
 
-/// A comparison by pairs, with both arms' records.
-#[derive(Clone, Debug)]
-pub(super) struct Paired {
-    /// Head against base.
-    pub comparison: CaseComparison,
-    /// The base's processes.
-    pub base: CaseRecord,
-    /// The head's processes.
-    pub head: CaseRecord,
-    /// Pairs that were kept.
-    pub pairs: usize,
-    /// Pairs that were thrown away.
-    pub discarded: usize,
-}
-
 /// What is known of the spread between a case's pairs before any is measured; given the record so far.
 pub(super) type Expect<'a> = dyn Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 'a;
 
@@ -96,7 +78,7 @@ pub(super) fn compare_pairs(
     looks: Looks,
     expect: &Expect,
     samples: &Path,
-) -> Result<Paired, PairFailure> {
+) -> Result<PairSet, PairFailure> {
     let start = Instant::now();
     let mut run = PairRun {
         arms: [base, head],
@@ -121,7 +103,8 @@ pub(super) fn compare_pairs(
         let Some(until) = looks.in_time(until, run.tried(), run.summaries[0].len(), start.elapsed()) else {
             if paired.is_none() {
                 run.take_short();
-                paired = Some(run.out_of_time(until, looks, expect)?);
+                let set = run.set(looks.alpha, expect).map_err(PairFailure::Head)?;
+                paired = Some(PairSet { ran_out: Some(until), ..set });
             }
             break;
         };
@@ -130,14 +113,14 @@ pub(super) fn compare_pairs(
         }
         while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
             run.pair(session, samples)?;
-            if run.computes_otherwise().is_some() {
+            if run.computes_otherwise() {
                 break;
             }
         }
-        let now = run.judge(alpha, expect).map_err(PairFailure::Head)?;
+        let now = run.set(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
-        let open = !is_settled(&now.comparison) || run.is_spoiled();
-        let open = open && run.computes_otherwise().is_none();
+        let open = !is_settled(&now.compare(&head.case.id, head.case.margins)) || now.is_spoiled();
+        let open = open && now.computes_otherwise().is_none();
         paired = Some(now);
         if !open || run.hopeless(looks.most()) {
             break;
@@ -145,13 +128,8 @@ pub(super) fn compare_pairs(
     }
     match paired {
         Some(p) => Ok(p),
-        None => run.judge(looks.alpha, expect).map_err(PairFailure::Head),
+        None => run.set(looks.alpha, expect).map_err(PairFailure::Head),
     }
-}
-
-/// One pair that was disturbed says nothing about the machine; from two on their share counts.
-fn is_spoiled(discarded: usize, kept: usize) -> bool {
-    discarded >= 2 && discarded as f64 > MAX_DISCARDED_FRAC * (discarded + kept) as f64
 }
 
 struct PairRun<'a> {
@@ -226,11 +204,10 @@ impl PairRun<'_> {
         largest_difference(names, &base?, &head?, tolerances)
     }
 
-    /// Why no time of head counts: it computes something else, by more than is tolerated.
-    fn computes_otherwise(&self) -> Option<Invalid> {
-        let tolerances = self.arms[1].case.outputs?;
-        let difference = self.difference.clone().filter(|d| d.exceeds(tolerances))?;
-        Some(Invalid::Outputs { difference, tolerances })
+    /// Whether no time of head counts, because it computes something else by more than is tolerated.
+    fn computes_otherwise(&self) -> bool {
+        let tolerances = self.arms[1].case.outputs;
+        tolerances.zip(self.difference.as_ref()).is_some_and(|(tolerances, d)| d.exceeds(tolerances))
     }
 
     /// One process with too few requests must cost its pair and not the judgement of the tail. Where it is not one but
@@ -292,25 +269,13 @@ impl PairRun<'_> {
         self.summaries[0].len() + self.short.len() + self.discarded
     }
 
-    /// Too many of the pairs so far were discarded.
-    fn is_spoiled(&self) -> bool {
-        is_spoiled(self.discarded, self.summaries[0].len())
-    }
-
     /// So many pairs were discarded that the comparison is invalid, even if all others up to the last look are kept.
     fn hopeless(&self, most: usize) -> bool {
         is_spoiled(self.discarded, most)
     }
 
-    /// There was no time for a look of `wanted` pairs.
-    fn out_of_time(&self, wanted: usize, looks: Looks, expect: &Expect) -> Result<Paired, PairFailure> {
-        let mut paired = self.judge(looks.alpha, expect).map_err(PairFailure::Head)?;
-        let pairs = self.summaries[0].len();
-        paired.comparison.verdict = Verdict::Inconclusive(Inconclusive::TimeRanOut { pairs, wanted });
-        Ok(paired)
-    }
-
-    fn judge(&self, alpha: f64, expect: &Expect) -> Result<Paired> {
+    /// The pairs so far, as a look judges them at the error rate `alpha`.
+    fn set(&self, alpha: f64, expect: &Expect) -> Result<PairSet> {
         let record = |arm: usize| {
             case_record(
                 self.arms[arm].case,
@@ -320,31 +285,19 @@ impl PairRun<'_> {
             )
         };
         let (base, head) = (record(0)?, record(1)?);
-        let case = self.arms[1].case;
-        let design = Design::Pairs { alpha, first: &self.first, prior: &|metric| expect(&head, metric) };
-        let mut comparison = compare_case(&case.id, &base, &head, case.margins, &design);
-        if let Some(why) = self.computes_otherwise() {
-            comparison.verdict = Verdict::Invalid(why);
-        }
-        comparison.output_difference = self.difference.clone().filter(|_| comparison.outputs_changed);
-        if let Some(last) = self.why_discarded.clone().filter(|_| self.is_spoiled()) {
-            let (discarded, of) = (self.discarded, self.tried());
-            comparison.verdict = Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last });
-        }
-        let discarded = self.discarded + self.short.len();
-        Ok(Paired { comparison, base, head, pairs: self.summaries[0].len(), discarded })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disturbance_that_passes_costs_pairs_and_not_the_answer() {
-        // Two of the first seven are too many so far, and few enough of those that may still come.
-        assert!(is_spoiled(2, 5) && !is_spoiled(2, 8) && !is_spoiled(2, 20));
-        assert!(!is_spoiled(5, 20) && is_spoiled(6, 20), "beyond a fifth no further pair helps");
-        assert!(!is_spoiled(1, 0) && !is_spoiled(0, 0), "one alone is an accident");
+        let known = |metric| Some((metric, expect(&head, metric)?));
+        Ok(PairSet {
+            priors: case_metrics(&head).into_iter().filter_map(known).collect(),
+            base,
+            head,
+            order: self.first.clone(),
+            alpha,
+            discarded: self.discarded,
+            short: self.short.len(),
+            last_discarded: self.why_discarded.as_ref().map(ToString::to_string),
+            ran_out: None,
+            difference: self.difference.clone(),
+            tolerances: self.arms[1].case.outputs,
+        })
     }
 }

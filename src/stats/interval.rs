@@ -5,13 +5,19 @@
 use super::{StatError, dist, sample};
 
 /// A confidence interval and the estimate it is about. Always lo ≤ est ≤ hi.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Interval {
     /// Lower end.
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub lo: f64,
     /// The estimate.
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub est: f64,
     /// Upper end.
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub hi: f64,
 }
 

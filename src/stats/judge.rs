@@ -28,7 +28,8 @@ const MAX_RANKED_UNITS: usize = 1000;
 pub const MIN_UNPAIRED_UNITS: usize = 4;
 
 /// Which process of a pair ran first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// That of the base arm.
     BaseFirst,

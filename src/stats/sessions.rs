@@ -11,11 +11,15 @@ use super::{StatError, sample};
 pub const MIN_SESSIONS: usize = 5;
 
 /// Session-to-session standard deviation of a log summary, beyond what processes within a session explain.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct SessionSpread {
     /// σ_session, on the log scale (0.005 is about 0.5 %).
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub sd: f64,
     /// Degrees of freedom it was estimated with; infinite if it is known.
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub df: f64,
 }
 

@@ -24,11 +24,15 @@ const MAX_SD: f64 = 1e3;
 const MAX_DF: f64 = 1e6;
 
 /// What spreads were like: as if `df` further degrees of freedom had been seen with spread `sd`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Prior {
     /// s₀, spread of one pair's log ratio.
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub sd: f64,
     /// d₀, degrees of freedom the history is worth.
+    #[serde(with = "crate::units::exact")]
+    #[schemars(with = "crate::units::exact::ExactNumber")]
     pub df: f64,
 }
 

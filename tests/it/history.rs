@@ -108,6 +108,7 @@ fn record(commit: &str, day: i64, id: &str, case: CaseRecord) -> Record {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::new(),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     }

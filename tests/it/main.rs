@@ -22,6 +22,7 @@ mod history;
 mod hostile;
 mod lanes;
 mod layers;
+mod machines;
 mod memory;
 mod past;
 mod profile;

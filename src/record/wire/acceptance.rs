@@ -111,6 +111,7 @@ mod tests {
             acceptance: None,
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
+            part: None,
             unknown: Vec::new(),
             crlf: false,
         }

@@ -1,7 +1,6 @@
 //! The result of an open loop, as it is written in records.
 
 use crate::capacity::{Capacity, Confirmed, Curve, Outcome};
-use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,33 +49,33 @@ struct ConfirmedV1 {
     requests: usize,
 }
 
-pub(super) fn to_wire(c: &Curve) -> CapacityV1 {
+pub(super) fn to_wire(c: &Curve, round: fn(f64) -> f64) -> CapacityV1 {
     let point = |p: &Capacity| PointV1 {
         budget_ns: p.budget_ns,
         answer: match p.outcome {
-            Outcome::Rate { per_s, ln_se } => AnswerV1::Rate { per_s: round5(per_s), ln_se: round5(ln_se) },
+            Outcome::Rate { per_s, ln_se } => AnswerV1::Rate { per_s: round(per_s), ln_se: round(ln_se) },
             Outcome::Cliff { holds_per_s, fails_per_s } => {
-                AnswerV1::Cliff { holds_per_s: round5(holds_per_s), fails_per_s: round5(fails_per_s) }
+                AnswerV1::Cliff { holds_per_s: round(holds_per_s), fails_per_s: round(fails_per_s) }
             }
-            Outcome::Beyond { at_least_per_s } => AnswerV1::AtLeast { per_s: round5(at_least_per_s) },
+            Outcome::Beyond { at_least_per_s } => AnswerV1::AtLeast { per_s: round(at_least_per_s) },
             Outcome::None { lowest_per_s, over_frac } => {
-                AnswerV1::None { lowest_per_s: round5(lowest_per_s), over_frac: round5(over_frac) }
+                AnswerV1::None { lowest_per_s: round(lowest_per_s), over_frac: round(over_frac) }
             }
         },
         confirmed: p.confirmed.map(|c| ConfirmedV1 {
-            per_s: round5(c.per_s),
-            over_frac: round5(c.over_frac),
-            upper_frac: round5(c.upper_frac),
-            n_eff: round5(c.n_eff),
+            per_s: round(c.per_s),
+            over_frac: round(c.over_frac),
+            upper_frac: round(c.upper_frac),
+            n_eff: round(c.n_eff),
             requests: c.requests,
         }),
     };
     CapacityV1 {
-        closed_per_s: round5(c.closed_per_s),
-        closed_p50_ns: round5(c.closed_p50_ns),
+        closed_per_s: round(c.closed_per_s),
+        closed_p50_ns: round(c.closed_p50_ns),
         points: c.points.iter().map(point).collect(),
-        late_frac: round5(c.late_frac),
-        late_p99_ns: round5(c.late_p99_ns),
+        late_frac: round(c.late_frac),
+        late_p99_ns: round(c.late_p99_ns),
         requests: c.requests,
         probes: c.probes,
     }

@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 const ID_DIGITS: usize = 16;
 /// A larger file is neither stored nor read: it would stay in the repository for good.
 const MAX_BYTES: usize = 256 << 10;
+/// Of files that are never committed, and hold every process of both arms.
+const MAX_EVIDENCE: usize = 64 << 20;
 /// The next step where a newer version is needed.
 const UPDATE: &str = "update it: cargo install cargo-trt-perf";
 
@@ -33,6 +35,8 @@ pub struct FileKind {
     pub noun: &'static str,
     /// What is written, and the newest that is read.
     version: u32,
+    /// Bytes that it may have.
+    most: usize,
     /// The next step where it is damaged.
     pub damaged: &'static str,
     /// The next step where somebody edited it.
@@ -48,6 +52,7 @@ pub const RECORD: FileKind = FileKind {
     name: "record",
     noun: "record",
     version: 1,
+    most: MAX_BYTES,
     damaged: "restore it from git, or delete it",
     edited: "restore it from git, or measure again; records are never edited",
     other: "name a file of baselines/, or of the results of `run`",
@@ -61,6 +66,7 @@ pub const CALIBRATION: FileKind = FileKind {
     name: "calibration",
     noun: "calibration",
     version: 1,
+    most: MAX_BYTES,
     damaged: CALIBRATE,
     edited: CALIBRATE,
     other: CALIBRATE,
@@ -74,6 +80,7 @@ pub const CHECK: FileKind = FileKind {
     name: "check",
     noun: "result of a check",
     version: 1,
+    most: MAX_BYTES,
     damaged: CHECK_AGAIN,
     edited: CHECK_AGAIN,
     other: CHECK_AGAIN,
@@ -87,10 +94,23 @@ pub const BISECT: FileKind = FileKind {
     name: "bisect",
     noun: "result of a bisection",
     version: 1,
+    most: MAX_BYTES,
     damaged: BISECT_AGAIN,
     edited: BISECT_AGAIN,
     other: BISECT_AGAIN,
     too_large: BISECT_AGAIN,
+};
+
+/// What a check measured, before anyone judged. It is never committed either.
+pub const EVIDENCE: FileKind = FileKind {
+    name: "evidence",
+    noun: "result of a check",
+    version: 1,
+    most: MAX_EVIDENCE,
+    damaged: CHECK_AGAIN,
+    edited: CHECK_AGAIN,
+    other: "name what `cargo trt-perf check` wrote below target/trt-perf/evidence, or with --result",
+    too_large: "check fewer cases: `cargo trt-perf check --partition hash:1/2`",
 };
 
 impl FileKind {
@@ -101,18 +121,19 @@ impl FileKind {
 
     /// What a file of this kind is on the disk.
     pub fn file(&self) -> Expected {
-        Expected { noun: self.noun, most: MAX_BYTES as u64, next: self.damaged, links: false }
+        Expected { noun: self.noun, most: self.most as u64, next: self.damaged, links: false }
     }
 
     /// Fails where the text is too large to be stored.
     pub fn ensure_storable(&self, text: &str) -> Result<()> {
-        if text.len() <= MAX_BYTES {
+        if text.len() <= self.most {
             return Ok(());
         }
         let what = format!(
-            "this {} has {} bytes; the largest that may be stored has {MAX_BYTES}",
+            "this {} has {} bytes; the largest that may be stored has {}",
             self.noun,
-            text.len()
+            text.len(),
+            self.most
         );
         Err(Failure::new(FailureKind::Format, what).next(self.too_large))
     }
@@ -134,7 +155,7 @@ impl FileKind {
                 Err(self.refuse(what, UPDATE))
             }
             other => {
-                let known = [&RECORD, &CALIBRATION, &CHECK, &BISECT];
+                let known = [&RECORD, &CALIBRATION, &CHECK, &BISECT, &EVIDENCE];
                 let kind = other.and_then(|(name, _)| known.into_iter().find(|k| k.name == name));
                 let why = match kind.filter(|kind| kind.name != self.name) {
                     Some(kind) => format!(": it is a {}", kind.noun),
@@ -144,6 +165,13 @@ impl FileKind {
             }
         }
     }
+}
+
+/// The name of the kind of file that a text is of; `None` where it is none of ours.
+pub fn kind_name(text: &str) -> Option<String> {
+    let head: Head = serde_json::from_str(text).ok()?;
+    let (name, _) = head.schema.as_deref()?.strip_prefix("trt-perf/")?.split_once('@')?;
+    Some(name.to_owned())
 }
 
 /// What a file holds.

@@ -3,7 +3,6 @@
 use crate::device::Throttle;
 use crate::measured::GpuTimes;
 use crate::summarize::{Compute, GpuSummary, InvalidReason};
-use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,13 +59,13 @@ struct PartsV1 {
     isolated: bool,
 }
 
-pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
+pub(super) fn to_wire(g: &GpuSummary, round: fn(f64) -> f64) -> GpuV1 {
     GpuV1 {
         compute: g.compute.map(|c| ComputeV1 {
-            mean_ns: round5(c.mean_ns),
-            p50_ns: round5(c.p50_ns),
-            p99_ns: round5(c.p99_ns),
-            p50_at_max_clock_ns: c.p50_at_max_clock_ns.map(round5),
+            mean_ns: round(c.mean_ns),
+            p50_ns: round(c.p50_ns),
+            p99_ns: round(c.p99_ns),
+            p50_at_max_clock_ns: c.p50_at_max_clock_ns.map(round),
         }),
         parts: g.times.map(|t| PartsV1 {
             enqueue_ns: t.enqueue_ns,
@@ -75,13 +74,13 @@ pub(super) fn to_wire(g: &GpuSummary) -> GpuV1 {
             d2h_ns: t.d2h_ns,
             isolated: t.isolated,
         }),
-        sm_mhz: g.sm_mhz.map(round5),
-        max_sm_mhz: g.max_sm_mhz.map(round5),
+        sm_mhz: g.sm_mhz.map(round),
+        max_sm_mhz: g.max_sm_mhz.map(round),
         held_by: g.held_by.clone(),
-        clock_change_frac: g.clock_change_frac.map(round5),
+        clock_change_frac: g.clock_change_frac.map(round),
         temperature_c: g.temperature_c,
-        power_w: g.power_w.map(round5),
-        joules_per_inference: g.joules_per_inference.map(round5),
+        power_w: g.power_w.map(round),
+        joules_per_inference: g.joules_per_inference.map(round),
         energy_window_ns: g.energy_window_ns,
         spoiled: g.invalid_reason.as_ref().map(ToString::to_string),
     }

@@ -3,7 +3,6 @@
 use super::{capacity, gpu};
 use crate::stats::QUANTILES;
 use crate::summarize::Summary;
-use crate::units::round5;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +52,8 @@ pub(super) struct SummaryV1 {
     capacity: Option<capacity::CapacityV1>,
 }
 
-pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
+/// `round` is how many digits numbers keep.
+pub(super) fn to_wire(s: &Summary, round: fn(f64) -> f64) -> SummaryV1 {
     SummaryV1 {
         requests: s.requests,
         warm_up_requests: s.warm_up_requests,
@@ -61,26 +61,26 @@ pub(super) fn to_wire(s: &Summary) -> SummaryV1 {
         dropped: s.dropped,
         non_stationary: s.non_stationary,
         throttled: s.throttled,
-        mean_ns: round5(s.mean_ns),
-        sd_ns: round5(s.sd_ns),
+        mean_ns: round(s.mean_ns),
+        sd_ns: round(s.sd_ns),
         min_ns: s.min_ns,
         max_ns: s.max_ns,
-        quantiles_ns: s.quantiles_ns.map(round5),
-        lag1: round5(s.lag1),
-        n_eff: round5(s.n_eff),
+        quantiles_ns: s.quantiles_ns.map(round),
+        lag1: round(s.lag1),
+        n_eff: round(s.n_eff),
         tick_ns: s.tick_ns,
         measure_ns: s.measure_ns,
         build: s.build,
         outliers_mild: s.outliers_mild,
         outliers_severe: s.outliers_severe,
-        inferences_per_s: round5(s.inferences_per_s),
-        over_budget_frac: s.over_budget_frac.map(round5),
+        inferences_per_s: round(s.inferences_per_s),
+        over_budget_frac: s.over_budget_frac.map(round),
         load_ns: s.load_ns,
         first_ns: s.first_ns,
         peak_host_bytes: s.peak_host_bytes,
         steps: s.steps.clone(),
-        gpu: s.gpu.as_ref().map(gpu::to_wire),
-        capacity: s.capacity.as_ref().map(capacity::to_wire),
+        gpu: s.gpu.as_ref().map(|gpu| gpu::to_wire(gpu, round)),
+        capacity: s.capacity.as_ref().map(|curve| capacity::to_wire(curve, round)),
     }
 }
 

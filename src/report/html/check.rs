@@ -18,7 +18,7 @@ pub fn check(report: &CheckReport, details: &Details) -> Result<String> {
     view.fact("base", report.base);
     view.fact("head", report.head);
     view.fact("device", report.device);
-    view.fact("order seed", &report.seed.to_string());
+    view.fact("order seed", &report.seeds());
     for (name, value) in &checked.records[1].device.soft {
         view.fact(name, value);
     }
@@ -29,6 +29,7 @@ pub fn check(report: &CheckReport, details: &Details) -> Result<String> {
 /// What is to be known beside the table.
 fn notes(report: &CheckReport, view: &mut View) {
     let checked = report.checked;
+    report.remark.iter().for_each(|remark| view.note(Tone::Warn, remark));
     if checked.interrupted {
         view.note(Tone::Warn, "stopped by Ctrl-C: not every case was measured");
     }

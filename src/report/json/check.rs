@@ -10,6 +10,7 @@ use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Row, RowOrigin, Tally};
 use crate::pairing::Changed;
 use crate::record::{Acceptance, Record};
 use crate::report::CheckReport;
+use std::path::Path;
 
 /// What a check came to, but for its last message: its rows, what head adds to the baselines, what drifted.
 pub fn checked(checked: &Checked) -> Vec<Message> {
@@ -37,7 +38,12 @@ pub fn failed(checked: &Checked) -> Vec<Message> {
 }
 
 /// Its last message.
-pub fn check_finished(report: &CheckReport, tally: Tally, exit_code: u8) -> CheckFinished {
+pub fn check_finished(
+    report: &CheckReport,
+    result: Option<&Path>,
+    tally: Tally,
+    exit_code: u8,
+) -> CheckFinished {
     let checked = report.checked;
     let counts = checked.counts();
     let settings = checked.settings_changed().into_iter().map(|found| ChangedSettingOfCases {
@@ -49,6 +55,7 @@ pub fn check_finished(report: &CheckReport, tally: Tally, exit_code: u8) -> Chec
         head: report.head.to_owned(),
         device: report.device.to_owned(),
         records: checked.written.iter().map(|p| path(p)).collect(),
+        result: result.map(path),
         failed: tally.failed,
         regressed: tally.regressed,
         accepted: counts.accepted,

@@ -1,15 +1,14 @@
 //! Keeps what a check found for its source tree, and accepts a change: makes a baseline that says why.
 
-use super::added::gap_kind;
 use crate::acceptance::measured::{self, MeasuredCase, Numbers};
 use crate::baseline::{self, Store, file};
-use crate::config::Project;
+use crate::config::{Folders, Project};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
+use crate::evidence::gap_kind;
 use crate::git::Repo;
 use crate::outcome::{Row, RowOrigin};
 use crate::record::wire::document::CHECK;
 use crate::record::{Acceptance, Record, Source, UNKNOWN, short, superseded};
-use crate::session::context::Session;
 use crate::session::keep::clean_head;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -28,8 +27,8 @@ pub struct AcceptRequest<'a> {
 
 /// Keeps what was measured as pairs of two commits, and what is missing, so that it can be accepted. Cases that an
 /// earlier check of these sources found stay, because a check may be of some cases only; an unreadable file is replaced.
-pub(super) fn keep(
-    session: &Session,
+pub(in crate::session) fn keep(
+    folders: &Folders,
     rows: &BTreeMap<String, Row>,
     base: &Record,
     head: &Record,
@@ -43,7 +42,7 @@ pub(super) fn keep(
     if cases.is_empty() || tree.dirty || base.src_tree == tree.src_tree {
         return Ok(());
     }
-    let path = session.folders.check_of(&tree.src_tree);
+    let path = folders.check_of(&tree.src_tree);
     let mut all = file::open(&path, &CHECK, measured::read).unwrap_or_default();
     all.extend(cases);
     file::write(&path, &CHECK, &measured::write(&all), true)

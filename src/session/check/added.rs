@@ -1,17 +1,15 @@
-//! Reads the baselines that head adds, and finds which of its acceptances cover a regression.
+//! Reads the baselines that head adds.
 //!
 //! Everything that a pull request adds is shown, readable or not. Nothing is compared with it.
 
-use crate::acceptance::{AcceptanceStatus, GapUnderTest, UnderTest, acceptance_status, gap_status};
 use crate::baseline::{self, Entry, Store, calibration_files, newest_first};
-use crate::compare::Verdict;
 use crate::config::Project;
 use crate::error::Result;
 use crate::file;
 use crate::git::{GitError, Repo};
-use crate::outcome::{Added, AddedBy, AddedWhat, Gap, Row};
+use crate::outcome::{Added, AddedBy, AddedWhat};
+use crate::record::date;
 use crate::record::wire::document::RECORD;
-use crate::record::{Acceptance, ChangeKind, Record, date};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -72,52 +70,10 @@ fn same_bytes(a: &Path, b: &Path) -> bool {
     bytes(a).zip(bytes(b)).is_some_and(|(a, b)| a == b)
 }
 
-/// Notes at every row that would fail the check, for a regression or for a gap, whether an added acceptance covers it.
-/// `head` is what this check measured. Of several acceptances one that is honoured wins, otherwise the newest tells why
-/// not.
-pub(super) fn judge(rows: &mut BTreeMap<String, Row>, added: &[Added], head: &Record) {
-    let src_tree = head.source.as_ref().filter(|s| !s.dirty).map(|s| s.src_tree.as_str());
-    for (id, row) in rows.iter_mut() {
-        let about: Vec<(&Record, &Acceptance)> =
-            added.iter().filter_map(Added::acceptance).filter(|(_, a)| a.case == *id).collect();
-        let case = head.cases.get(id).filter(|_| row.gates() && row.comparison.verdict == Verdict::Regressed);
-        row.accepted = case.and_then(|case| {
-            let now = UnderTest {
-                src_tree,
-                device_key: &head.device.key,
-                definition_hash: &case.definition_hash,
-                comparison: &row.comparison,
-            };
-            let with_numbers = about.iter().filter(|(_, a)| !a.changes.is_empty());
-            best(with_numbers.map(|(record, acceptance)| acceptance_status(record, acceptance, &now)))
-        });
-        row.gap_accepted = gap_kind(row).and_then(|kind| {
-            let words = row.gap_words();
-            let now = GapUnderTest { src_tree, device_key: &head.device.key, kind, redefined: &words };
-            best(about.iter().map(|(record, acceptance)| gap_status(record, acceptance, &now)))
-        });
-    }
-}
-
-/// What an acceptance of the row's gap is called; `None` where there is no gap that anybody can accept.
-pub(super) fn gap_kind(row: &Row) -> Option<ChangeKind> {
-    match row.gap()? {
-        Gap::Removed => Some(ChangeKind::Removal),
-        Gap::Redefined | Gap::NotComparable => Some(ChangeKind::Redefinition),
-        Gap::NoBase => None,
-    }
-}
-
-fn best(statuses: impl Iterator<Item = AcceptanceStatus>) -> Option<AcceptanceStatus> {
-    let mut found: Vec<AcceptanceStatus> = statuses.collect();
-    found.sort_by_key(|s| matches!(s, AcceptanceStatus::Stale { .. }));
-    found.into_iter().next()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::RecordDevice;
+    use crate::record::{Record, RecordDevice};
 
     fn save(store: &Path, tool: &str) -> PathBuf {
         let device = RecordDevice { key: "cpu-x".into(), name: "x".into(), soft: BTreeMap::new() };

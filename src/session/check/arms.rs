@@ -16,6 +16,7 @@ use crate::git::{Commit, Repo};
 use crate::record::{Source, short};
 use crate::session::source::{source, source_of};
 use crate::session::{Event, Events, host};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,6 +85,12 @@ pub struct Arms {
 }
 
 impl Arms {
+    /// The ids of all cases of either arm.
+    pub fn ids(&self) -> BTreeSet<&str> {
+        let base = self.base.cases.as_deref().unwrap_or_default();
+        base.iter().chain(&self.head.cases).map(|case| case.id.as_str()).collect()
+    }
+
     /// The cases that say which machine is measured: the base's where head has none left.
     pub fn cases(&self) -> &[Case] {
         match self.head.cases.as_slice() {

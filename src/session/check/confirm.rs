@@ -3,14 +3,13 @@
 
 use super::Check;
 use super::measure::Engined;
-use crate::compare::confirm::{Claimant, confirm, second_pairs};
-use crate::compare::{CaseComparison, Verdict};
+use crate::compare::confirm::second_pairs;
 use crate::error::Result;
+use crate::evidence::{Found, PairSet};
 use crate::outcome::{Row, RowOrigin};
 use crate::session::looks::Looks;
-use crate::session::pairs::{PairFailure, Paired};
+use crate::session::pairs::PairFailure;
 use crate::session::stages::build_case;
-use std::collections::BTreeMap;
 
 /// A case that changed.
 struct ToConfirm {
@@ -26,7 +25,7 @@ impl<'a> Check<'a> {
     /// A change is measured a second time, with pairs of its own, before it may fail or please anyone. All changes of
     /// the run are judged together.
     pub(super) fn confirm(&mut self) {
-        let changed = if self.interrupted { Vec::new() } else { self.changed() };
+        let changed = if self.evidence.interrupted { Vec::new() } else { self.changed() };
         // Before any of them is measured, as ever.
         let engines: Vec<_> = changed.iter().map(|case| self.engines(case)).collect();
         let all: Vec<_> = changed.into_iter().zip(engines).collect();
@@ -35,28 +34,31 @@ impl<'a> Check<'a> {
             Ok(None) => Ok(None),
             Err(failure) => Err(failure.clone()),
         };
-        let mut compared = BTreeMap::new();
         for ((case, _), found) in self.session.in_lanes(&all, |(case, _)| &case.id, second) {
             match found {
-                Ok(Some(paired)) => drop(compared.insert(case.id.clone(), paired.comparison)),
-                Ok(None) => {}
+                Ok(set) => self.keep_second(&case.id, set),
                 Err(failure) => self.failed(&case.id, failure),
             }
         }
-        self.compare_with(&compared);
+    }
+
+    fn keep_second(&mut self, id: &str, set: Option<PairSet>) {
+        let found = self.evidence.cases.get_mut(id).map(|case| &mut case.found);
+        if let Some(Found::Pairs { second, .. }) = found {
+            *second = set.map(Box::new);
+        }
     }
 
     /// The cases that changed.
     fn changed(&self) -> Vec<ToConfirm> {
-        let changed = |row: &Row| matches!(row.comparison.verdict, Verdict::Regressed | Verdict::Improved);
-        let case = |(id, row): (&String, &Row)| match row.origin {
-            RowOrigin::Pairs { pairs, discarded, .. } if changed(row) => {
+        let case = |(id, row): (String, Row)| match row.origin {
+            RowOrigin::Pairs { pairs, discarded, .. } if row.comparison.is_claim() => {
                 let verdict = row.comparison.verdict.word();
-                Some(ToConfirm { id: id.clone(), verdict, pairs, tried: pairs + discarded })
+                Some(ToConfirm { id, verdict, pairs, tried: pairs + discarded })
             }
             _ => None,
         };
-        self.rows.iter().filter_map(case).collect()
+        self.evidence.first_rows().into_iter().filter_map(case).collect()
     }
 
     /// Both arms; where the case has several builds, other builds.
@@ -67,7 +69,7 @@ impl<'a> Check<'a> {
     }
 
     /// A second set of pairs.
-    fn again(&self, case: &ToConfirm, engined: &Engined) -> Result<Paired> {
+    fn again(&self, case: &ToConfirm, engined: &Engined) -> Result<PairSet> {
         let ToConfirm { id, verdict, pairs, .. } = case;
         let more = second_pairs(*pairs);
         self.session.note(&format!("{id}: {verdict}; measuring {more} other pairs to confirm it"));
@@ -75,19 +77,5 @@ impl<'a> Check<'a> {
         let looks =
             Looks { pairs: Some(more), seed: first.seed.wrapping_add(1), after: case.tried as u64, ..first };
         self.pairs(engined, looks, "confirm").map_err(PairFailure::any)
-    }
-
-    /// Withdraws what the second sets do not show.
-    fn compare_with(&mut self, second: &BTreeMap<String, CaseComparison>) {
-        let mut rows: Vec<(&mut Row, &CaseComparison)> =
-            self.rows.iter_mut().filter_map(|(id, row)| Some((row, second.get(id)?))).collect();
-        let mut claimants: Vec<Claimant> =
-            rows.iter_mut().map(|(row, second)| Claimant { first: &mut row.comparison, second }).collect();
-        let Ok(all) = confirm(&mut claimants, self.plan.looks.alpha) else { return };
-        for ((row, _), held) in rows.iter_mut().zip(all) {
-            if let RowOrigin::Pairs { confirmed, .. } = &mut row.origin {
-                *confirmed = held;
-            }
-        }
     }
 }

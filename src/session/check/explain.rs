@@ -5,6 +5,7 @@ use super::Check;
 use crate::case::{Case, Effort, TimeFrom};
 use crate::compare::Verdict;
 use crate::error::{FailureKind, Result};
+use crate::evidence::Found;
 use crate::layers::{Attribution, attribute};
 use crate::outcome::{Row, RowOrigin};
 use crate::session::layers::{Looking, alternate, can_look_into};
@@ -17,16 +18,16 @@ impl Check<'_> {
     /// The layers of every regression; of every case that was measured as pairs, where that was asked for.
     pub(super) fn explain(&mut self) {
         for id in self.to_explain() {
-            if self.interrupted {
+            if self.evidence.interrupted {
                 return;
             }
             match self.explained(&id) {
                 Ok(found) => {
-                    if let Some(row) = self.rows.get_mut(&id) {
-                        row.explained = found;
+                    if let Some(case) = self.evidence.cases.get_mut(&id) {
+                        case.explained = found;
                     }
                 }
-                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
+                Err(f) if f.kind == FailureKind::Interrupted => self.evidence.interrupted = true,
                 // The verdict stands all the same.
                 Err(f) => self.session.note(&format!("{id}: no layers explain it: {}", f.message)),
             }
@@ -39,7 +40,7 @@ impl Check<'_> {
             matches!(row.origin, RowOrigin::Pairs { .. })
                 && (asked || row.comparison.verdict == Verdict::Regressed)
         };
-        self.rows.iter().filter(|(_, row)| wanted(row)).map(|(id, _)| id.clone()).collect()
+        self.evidence.rows().into_iter().filter(|(_, row)| wanted(row)).map(|(id, _)| id).collect()
     }
 
     /// `None` where the backend times no layers, and nobody asked for them.
@@ -63,10 +64,10 @@ impl Check<'_> {
         alternate(self.session, &mut arms);
         let [base, head] = arms.map(|arm| arm?.finish(self.session));
         let ((base_record, base), (head_record, head)) = (base?, head?);
-        for (kept, measured) in [(&mut self.base, base_record), (&mut self.head, head_record)] {
-            if let Some(case) = kept.cases.get_mut(id) {
-                case.layers_sha256 = measured.layers_sha256;
-            }
+        let found = self.evidence.cases.get_mut(id).map(|case| &mut case.found);
+        if let Some(Found::Pairs { first, .. }) = found {
+            first.base.layers_sha256 = base_record.layers_sha256;
+            first.head.layers_sha256 = head_record.layers_sha256;
         }
         Ok(Some(attribute(&base, &head)))
     }

@@ -1,56 +1,27 @@
-//! Ends a check: writes its records, looks for acceptances and drift, and puts the result together.
+//! Ends a check: adds what head brings into the baselines and the oldest stored records, and keeps what was found.
 
-use super::{Check, Checked, accept, added};
-use crate::baseline::Store;
-use crate::compare::{CaseComparison, Verdict};
+use super::{Check, added};
 use crate::error::Result;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use crate::session::kept::{KeptCheck, keep};
 
 impl Check<'_> {
-    pub(super) fn finish(mut self) -> Result<Checked> {
-        self.head.failed.clone_from(&self.failed);
-        let written = self.write()?;
-        accept::keep(self.session, &self.rows, &self.base, &self.head)?;
-        let added = added::added(self.session.project, &self.arms.base.stored)?;
-        added::judge(&mut self.rows, &added, &self.head);
-        let drifted = self.drift();
-        self.session.say_unreadable();
-        Ok(Checked {
-            rows: self.rows,
-            failed: self.failed,
-            drifted,
-            added,
-            prepare_differs: self.arms.prepare_differs.clone(),
-            on_missing: self.plan.on_missing,
-            interrupted: self.interrupted,
-            records: [self.base, self.head],
-            written,
-        })
-    }
-
-    /// Writes the records of the arms that were measured; they get their ids.
-    fn write(&mut self) -> Result<Vec<PathBuf>> {
-        let store = Store::new(self.session.folders.results());
-        let measured = [&mut self.base, &mut self.head].into_iter().filter(|record| !record.cases.is_empty());
-        measured.map(|record| store.save(record)).collect()
-    }
-
-    /// Many small steps that each stay within the margin add up; the oldest stored record shows the sum. An experiment
-    /// with settings is no step.
-    fn drift(&self) -> BTreeMap<String, (CaseComparison, String)> {
-        let mut drifted = BTreeMap::new();
-        for both in self.in_both().filter(|_| self.arms.of_commits) {
-            let case = &both.head;
-            let regressed =
-                self.rows.get(&case.id).is_some_and(|r| r.comparison.verdict == Verdict::Regressed);
-            if let Some(compared) = self.session.history.compare_oldest(&case.id, &self.head, case.margins)
-                && compared.comparison.verdict == Verdict::Regressed
-                && !regressed
-            {
-                drifted.insert(case.id.clone(), (compared.comparison, compared.base.label));
-            }
+    pub(super) fn finish(mut self) -> Result<KeptCheck> {
+        self.evidence.added = added::added(self.session.project, &self.arms.base.stored)?;
+        self.find_oldest();
+        let mut kept = keep(self.session.folders, self.evidence)?;
+        for (id, row) in &mut kept.checked.rows {
+            row.memory = self.memory.remove(id);
         }
-        drifted
+        self.session.say_unreadable();
+        Ok(kept)
+    }
+
+    /// The oldest stored records: drift shows against them. An experiment with settings does not drift.
+    fn find_oldest(&mut self) {
+        for both in self.in_both().filter(|_| self.arms.of_commits) {
+            let Some(case) = self.evidence.cases.get_mut(&both.head.id) else { continue };
+            let head = case.found.head();
+            case.oldest = head.and_then(|head| self.session.history.oldest(&both.head.id, head));
+        }
     }
 }

@@ -2,10 +2,10 @@
 //! where it breaks a budget that the base kept; memory needs no statistics.
 
 use super::Check;
-use crate::compare::{BrokenBudget, Verdict};
 use crate::error::{FailureKind, Result};
+use crate::evidence::{Found, MemoryEvidence};
 use crate::memory::CaseMemory;
-use crate::outcome::{MemoryRow, RowOrigin};
+use crate::outcome::MemoryRow;
 use crate::pairing::Both;
 use crate::session::memory::{MemoryPlan, REQUESTS, of_case};
 
@@ -13,23 +13,22 @@ impl Check<'_> {
     /// Looks at every case that has a budget of memory and was compared.
     pub(super) fn hold_memory(&mut self) {
         for both in self.in_both() {
-            let row = self.rows.get(&both.head.id);
+            let case = self.evidence.cases.get(&both.head.id);
             // The same engine takes the same memory.
-            let compared = row.is_some_and(|row| matches!(row.origin, RowOrigin::Pairs { .. }));
-            let Some(budget) = both.head.max_memory.filter(|_| compared && !self.interrupted) else {
+            let compared = case.is_some_and(|case| matches!(case.found, Found::Pairs { .. }));
+            let go_on = compared && !self.evidence.interrupted;
+            let Some(budget) = both.head.max_memory.filter(|_| go_on) else {
                 continue;
             };
             match self.memory_of_both(both) {
                 Ok(arms) => {
                     self.judge_memory(&both.head.id, budget, arms.as_ref());
-                    if let Some(row) = self.rows.get_mut(&both.head.id) {
-                        let of_arms = |[base, head]: [CaseMemory; 2]| {
-                            Box::new(MemoryRow::new(&both.head.id, head, Some(budget), Some(&base)))
-                        };
-                        row.memory = arms.map(of_arms);
+                    if let Some([base, head]) = arms {
+                        let row = MemoryRow::new(&both.head.id, head, Some(budget), Some(&base));
+                        self.memory.insert(both.head.id.clone(), Box::new(row));
                     }
                 }
-                Err(f) if f.kind == FailureKind::Interrupted => self.interrupted = true,
+                Err(f) if f.kind == FailureKind::Interrupted => self.evidence.interrupted = true,
                 Err(f) => self.fail(&both.head.id, f),
             }
         }
@@ -57,13 +56,11 @@ impl Check<'_> {
             self.session.note(&format!("{id}: max-memory is not held: nothing tells what memory it takes"));
             return;
         };
-        let broken = head_bytes > budget;
-        if broken && base_bytes > budget {
+        if head_bytes > budget && base_bytes > budget {
             self.session.note(&format!("{id}: max-memory is broken, and the base does not keep it either"));
-        } else if broken && let Some(row) = self.rows.get_mut(id) {
-            let memory = BrokenBudget::Memory { head_bytes, base_bytes, max_bytes: budget };
-            row.comparison.broken_budget.get_or_insert(memory);
-            row.comparison.verdict = Verdict::Regressed;
+        }
+        if let Some(case) = self.evidence.cases.get_mut(id) {
+            case.memory = Some(MemoryEvidence { base_bytes, head_bytes, max_bytes: budget });
         }
     }
 }

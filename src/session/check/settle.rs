@@ -2,22 +2,21 @@
 
 use super::Check;
 use crate::case::Case;
-use crate::compare::{CaseComparison, Invalid, NotComparable, Verdict};
-use crate::outcome::{Row, RowOrigin};
+use crate::evidence::{CaseEvidence, Found};
 use crate::pairing::{Both, Changed, Pairing};
 use crate::record::Unreal;
 
 impl Check<'_> {
-    /// Makes the rows of the cases that are not to be measured, and says what differs between the arms' questions.
+    /// Settles the cases that are not to be measured, and says what differs between the arms' questions.
     pub(super) fn settle(&mut self) {
         for pairing in self.pairings {
             match pairing {
                 Pairing::Both(both) => self.settle_both(both),
                 Pairing::Removed { base, likely } => {
-                    let why = NotComparable::Removed { likely: likely.clone() };
-                    self.session.note(&format!("{}: {why}", base.id));
-                    let comparison = unmeasured(base, Verdict::NotComparable(why));
-                    self.rows.insert(base.id.clone(), Row::new(comparison, RowOrigin::Removed));
+                    let found = Found::Removed { likely: likely.clone() };
+                    let case = alone(base, found);
+                    self.say_why(&base.id, &case, "");
+                    self.evidence.cases.insert(base.id.clone(), case);
                 }
                 Pairing::New(_) => {}
             }
@@ -35,32 +34,49 @@ impl Check<'_> {
             self.session.note(&format!("{id}: settings changed: {}; the base's judge", list(&both.settings)));
         }
         // An experiment on one work tree may give either arm more work.
-        let verdict = if self.arms.of_commits && both.base.build.debug_extra_work_frac.is_some() {
-            Some(Verdict::Invalid(Invalid::BaseDidExtraWork))
+        let found = if self.arms.of_commits && both.base.build.debug_extra_work_frac.is_some() {
+            Some(Found::BaseDidExtraWork)
         } else {
-            both.apart.clone().map(Verdict::NotComparable)
+            both.apart.clone().map(Found::Apart)
         };
-        if let Some(verdict) = verdict {
-            let row = self.not_measured(both, verdict);
-            self.rows.insert(id.clone(), row);
+        if let Some(found) = found {
+            let case = self.not_measured(both, found);
+            self.evidence.cases.insert(id.clone(), case);
         }
     }
 
-    /// A row of a case that both arms have and that is not measured.
-    pub(super) fn not_measured(&self, both: &Both, verdict: Verdict) -> Row {
-        let reason = verdict.reason().unwrap_or_default();
-        self.session.note(&format!("{}: {reason}; it is not measured", both.head.id));
-        of_both(both, Row::new(unmeasured(&both.head, verdict), RowOrigin::NotMeasured))
+    /// A case that both arms have and that is not measured.
+    pub(super) fn not_measured(&self, both: &Both, found: Found) -> CaseEvidence {
+        let case = of_both(both, found);
+        self.say_why(&both.head.id, &case, "; it is not measured");
+        case
+    }
+
+    /// Says why a case has no verdict.
+    fn say_why(&self, id: &str, case: &CaseEvidence, more: &str) {
+        let row = case.first_row(id);
+        let reason = row.comparison.verdict.reason().unwrap_or_default();
+        self.session.note(&format!("{id}: {reason}{more}"));
     }
 }
 
-/// A row of a case that both arms have.
-pub(super) fn of_both(both: &Both, row: Row) -> Row {
-    Row { redefined: both.redefined.clone(), settings: both.settings.clone(), ..row }
+/// What was found of a case that both arms have.
+pub(super) fn of_both(both: &Both, found: Found) -> CaseEvidence {
+    let (redefined, settings) = (both.redefined.clone(), both.settings.clone());
+    CaseEvidence { redefined, settings, ..alone(&both.head, found) }
 }
 
-/// A verdict on a case that was not measured.
-pub(super) fn unmeasured(case: &Case, verdict: Verdict) -> CaseComparison {
-    let unreal = case.build.debug_extra_work_frac.map(|_| Unreal::ExtraWork);
-    CaseComparison::bare(&case.id, case.budget, case.margins, unreal, verdict)
+/// What was found of a case that one arm has.
+pub(super) fn alone(case: &Case, found: Found) -> CaseEvidence {
+    CaseEvidence {
+        margins: case.margins,
+        budget: case.budget,
+        unreal: case.build.debug_extra_work_frac.map(|_| Unreal::ExtraWork),
+        redefined: Vec::new(),
+        settings: Vec::new(),
+        found,
+        memory: None,
+        oldest: None,
+        explained: None,
+    }
 }

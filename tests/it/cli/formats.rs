@@ -39,6 +39,11 @@ fn the_committed_schema_is_current() {
 }
 
 #[test]
+fn the_committed_schema_of_evidence_is_current() {
+    is_current("tests/evidence.schema.json", &trt_perf::evidence::schema());
+}
+
+#[test]
 fn the_committed_schema_of_messages_is_current() {
     is_current("tests/message.schema.json", &message::schema());
 }
@@ -271,6 +276,7 @@ prop_compose! {
             failed: failed.into_iter()
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
+            part: None,
             unknown: Vec::new(),
  crlf: false,
         }
@@ -325,6 +331,7 @@ fn fixed_text() -> String {
         supersedes: Vec::new(),
         acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     })

@@ -140,6 +140,7 @@ fn record(cases: Vec<(&str, CaseRecord)>, failed: Vec<(&str, Failure)>) -> Recor
         supersedes: Vec::new(),
         acceptance: None,
         failed: failed.into_iter().map(|(id, f)| (id.to_owned(), f)).collect(),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     }

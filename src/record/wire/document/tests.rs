@@ -19,6 +19,7 @@ fn record() -> Record {
         acceptance: None,
         cases: BTreeMap::from([("p/a/v/latency".into(), case(1e6)), ("p/b/v/latency".into(), case(2e6))]),
         failed: BTreeMap::new(),
+        part: None,
         unknown: Vec::new(),
         crlf: false,
     }

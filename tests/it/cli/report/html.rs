@@ -137,8 +137,14 @@ fn check(rows: Vec<Row>, details: &Details) -> String {
         rows: rows.into_iter().map(|row| (row.comparison.id.clone(), row)).collect(),
         ..Checked::empty([nothing(), nothing()])
     };
-    let report =
-        CheckReport { base: "main", head: "this", device: "cpu-test-2c", seed: 7, checked: &checked };
+    let report = CheckReport {
+        base: "main",
+        head: "this",
+        device: "cpu-test-2c",
+        seeds: &[7],
+        checked: &checked,
+        remark: None,
+    };
     html::check(&report, details).unwrap()
 }
 
