@@ -14,6 +14,7 @@ const INFER: &str = r#"
 echo "start $CUDA_VISIBLE_DEVICES $1" >>"$LOG"
 until grep -q "^start 0 " "$LOG" && grep -q "^start 1 " "$LOG"; do sleep 0.01; done
 [ "$1" != bad ] || kill -KILL $PPID
+[ "${1#hang}" = "$1" ] || sleep 60
 i=0; while [ $i -lt 60 ]; do echo "20.$((i % 7))us"; i=$((i + 1)); done
 echo "end $CUDA_VISIBLE_DEVICES $1" >>"$LOG"
 "#;
@@ -134,6 +135,23 @@ fn a_worker_that_is_killed_costs_its_case_and_nothing_of_the_other_device() {
     let log = host.log();
     let place = log.iter().position(|[_, _, model]| model == "bad").expect("it was begun");
     assert!(log[place + 1..].iter().any(|[what, device, _]| what == "start" && *device == log[place][1]));
+}
+
+#[test]
+fn ctrl_c_ends_all_lanes_and_keeps_what_is_complete() {
+    let host = Host::new(&["a", "hang1", "hang2", "z"]);
+    let running = Running::start(host.command("repo", &["run", "--devices", "0,1"]));
+    wait_for("both lanes to hang", || {
+        let begun = |name: &str| host.log().iter().any(|[what, _, model]| what == "start" && model == name);
+        (begun("hang1") && begun("hang2")).then_some(())
+    });
+    running.signal("INT");
+    let ran = running.finish();
+    ran.says(130, &["project/a/default/latency"]);
+    let record = host.record();
+    assert_eq!(record.cases.keys().collect::<Vec<_>>(), ["project/a/default/latency"], "{ran}");
+    assert!(record.failed.is_empty(), "nothing failed: {ran}");
+    assert!(!host.log().iter().any(|[_, _, model]| model == "z"), "no lane went on: {ran}");
 }
 
 #[test]
