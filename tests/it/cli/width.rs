@@ -157,7 +157,7 @@ fn a_real_terminal_gets_lines_of_its_width() {
             let ran = Ran::of(command);
             let plain = anstream::adapter::strip_str(&ran.out).to_string();
             assert!(
-                plain.contains("ranker-of-products") || plain.contains("1 case") || plain.contains("id "),
+                plain.contains("ranker-of-products") || plain.contains("1 case") || plain.contains("commit"),
                 "{ran}"
             );
             fits(&plain, columns.parse().expect("a number"), &args.join(" "));
