@@ -92,7 +92,7 @@ pub fn over_time(picture: &CasePicture) -> Drawn {
         let y = AxisScale::new(axis.lo_ns, axis.hi_ns, axis.log).between(top + panel - 12.0, top);
         // The other panels have the same unit.
         if i == 0 {
-            svg.y_axis(&y, AxisUnit::Time)
+            svg.y_axis(&y, AxisUnit::Time);
         } else {
             let _ = svg.y_numbers(&y, AxisUnit::Time);
         }
