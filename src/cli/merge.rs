@@ -4,7 +4,7 @@ use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
-use super::{note, out, out_message, project, shown, write_report};
+use super::{note, out, out_message, project, shown, width, write_report};
 use crate::baseline::{Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -160,7 +160,7 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
     let tally = Tally::of_run(&outcome);
     let exit = ExitPolicy { fail_on_regression: false, strict: args.verdict.strict }.exit(tally);
     if args.verdict.message_format == MessageFormat::Human {
-        out(&terminal::table(record, &outcome.compared));
+        out(&terminal::table(record, &outcome.compared, width()));
     }
     say(
         args,

@@ -99,7 +99,7 @@ impl Folders {
     }
 
     /// Every folder of ours directly below the target folder.
-    pub fn all(&self) -> [PathBuf; 8] {
+    pub fn all(&self) -> [PathBuf; 9] {
         [
             self.bisects(),
             self.engines(),

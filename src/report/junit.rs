@@ -87,7 +87,7 @@ pub fn check(report: &CheckReport, strict: bool) -> String {
     let failed = checked.failed.iter().map(|(id, failure)| of_failure(id, failure));
     let margins = margins(checked.rows.values().map(|row| &row.comparison));
     let mut properties = properties(report.base, report.head, report.device, margins, checked.interrupted);
-    properties.push(("order-seed", report.seed.to_string()));
+    properties.push(("order-seed", report.seeds()));
     properties.extend(report.settings_changed().map(|changed| ("settings-changed", changed)));
     let about = SuiteFacts { properties, created_s: Some(checked.records[1].created_s).filter(|s| *s > 0) };
     document(&rows.chain(failed).collect::<Vec<TestCase>>(), &about)

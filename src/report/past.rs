@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn plain(b: &Bisected) -> String {
-        anstream::adapter::strip_str(&bisected(b)).to_string()
+        anstream::adapter::strip_str(&bisected(b, usize::MAX)).to_string()
     }
 
     #[test]

@@ -159,13 +159,13 @@ fn of_head(pairing: &Pairing) -> Option<&Case> {
 }
 
 /// Several builds of one thing differ by the builder's choices alone, which is nothing that head changed.
-fn same_engine(base: &Built, head: &Built) -> bool {
+pub(in crate::session) fn same_engine(base: &Built, head: &Built) -> bool {
     base.header.inputs_hash == head.header.inputs_hash
         && (base.header.payload_sha256 == head.header.payload_sha256 || base.builds().count() > 1)
 }
 
 /// Whether the two models take different inputs: then no one question can be put to both.
-fn other_inputs(base: &Built, head: &Built) -> Option<NotComparable> {
+pub(in crate::session) fn other_inputs(base: &Built, head: &Built) -> Option<NotComparable> {
     let words = |built: &Built| -> Vec<String> {
         let inputs = built.header.made_from.inputs.iter();
         inputs.map(|i| format!("{} {} {}", i.name, i.shape, i.dtype)).collect()

@@ -16,12 +16,11 @@ use crate::record::short;
 use crate::session::check::{other_inputs, same_engine};
 use crate::session::context::Session;
 use crate::session::looks::Looks;
-use crate::session::pairs::Paired;
 use crate::session::stages::case_record;
 use crate::session::{Setup, built_once};
 use crate::stats::{Decision, Orientation};
 use crate::units;
-use bench::Commits;
+use bench::{Commits, Paired};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far back a record is looked for.
@@ -163,13 +162,7 @@ fn compare_ends(bench: &mut Commits) -> Result<Paired> {
         let case = &bench.case;
         let comparison = CaseComparison::bare(&case.id, case.budget, case.margins, None, verdict);
         let record = |built| case_record(case, built, BTreeMap::new(), Vec::new());
-        Ok::<_, Failure>(Paired {
-            comparison,
-            base: record(&good)?,
-            head: record(&bad)?,
-            pairs: 0,
-            discarded: 0,
-        })
+        Ok::<_, Failure>(Paired { comparison, base: record(&good)?, head: record(&bad)?, pairs: 0 })
     };
     if let Some(why) = other_inputs(&good, &bad) {
         return bare(Verdict::NotComparable(why));

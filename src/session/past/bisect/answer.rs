@@ -1,6 +1,6 @@
 //! Ends a search: measures the change that was found once more, and keeps what was found.
 
-use super::bench::Commits;
+use super::bench::{Commits, Paired};
 use crate::baseline::keep_found;
 use crate::bisect::{FoundChange, Narrowed};
 use crate::compare::confirm::{Claimant, confirm, second_pairs};
@@ -9,7 +9,6 @@ use crate::error::{FailureKind, Result};
 use crate::outcome::{BisectAnswer, Bisected};
 use crate::record::short;
 use crate::session::looks::Looks;
-use crate::session::pairs::Paired;
 
 impl Commits<'_> {
     /// The outcome of a search that came to its end; `size` is the change that was looked for.

@@ -4,7 +4,7 @@ use super::super::{CommitTree, Trees, reason, shown};
 use crate::baseline::Store;
 use crate::bisect::{Bench, Narrowed, Step};
 use crate::case::Case;
-use crate::compare::Metric;
+use crate::compare::{CaseComparison, Metric};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Commit;
@@ -13,7 +13,7 @@ use crate::record::{CaseRecord, short};
 use crate::session::check::other_inputs;
 use crate::session::context::Session;
 use crate::session::looks::Looks;
-use crate::session::pairs::{Arm, PairFailure, Paired, compare_pairs};
+use crate::session::pairs::{Arm, PairFailure, compare_pairs};
 use crate::session::stages::{build_all, new_record};
 use crate::worker::interrupted;
 use std::collections::BTreeMap;
@@ -25,6 +25,15 @@ struct ReadyCommit {
     tree: CommitTree,
     case: Case,
     built: Built,
+}
+
+/// Pairs of two commits, and what they say.
+pub struct Paired {
+    pub comparison: CaseComparison,
+    pub base: CaseRecord,
+    pub head: CaseRecord,
+    /// Pairs that were kept.
+    pub pairs: usize,
 }
 
 /// The commits between two ends, of which few are at hand at a time.
@@ -114,7 +123,7 @@ impl<'a> Commits<'a> {
             calibration?.prior(&self.case.id, record, measure, metric)
         };
         let looks = Looks { after: self.tried, seed: looks.seed.wrapping_add(self.tried), ..looks };
-        let paired = compare_pairs(
+        let set = compare_pairs(
             self.session,
             &Arm { name: "base", case: &b.case, built: &b.built },
             &Arm { name: "head", case: &h.case, built: &h.built },
@@ -122,8 +131,9 @@ impl<'a> Commits<'a> {
             &expect,
             &self.session.samples().join(folder),
         )?;
-        self.tried += (paired.pairs + paired.discarded) as u64;
-        Ok(paired)
+        self.tried += set.tried() as u64;
+        let comparison = set.compare(&self.case.id, self.case.margins);
+        Ok(Paired { comparison, pairs: set.pairs(), base: set.base, head: set.head })
     }
 
     /// ln(head) − ln(base) of each pair, of the number that changed.

@@ -24,7 +24,14 @@ fn checked(rows: Vec<Row>, failed: Vec<(&str, Failure)>) -> Checked {
 }
 
 fn text(checked: &Checked, strict: bool) -> String {
-    let report = CheckReport { base: "main", head: "this & that", device: "cpu-test-2c", seed: 7, checked };
+    let report = CheckReport {
+        base: "main",
+        head: "this & that",
+        device: "cpu-test-2c",
+        seeds: &[7],
+        checked,
+        remark: None,
+    };
     junit::check(&report, strict)
 }
 
