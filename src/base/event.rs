@@ -20,9 +20,9 @@ pub struct CiEvent {
 }
 
 /// The parts of the event's file.
-struct Payload(Value);
+struct EventFile(Value);
 
-impl Payload {
+impl EventFile {
     /// A text that is there and not empty.
     fn text(&self, pointer: &str) -> Option<&str> {
         self.0.pointer(pointer).and_then(Value::as_str).filter(|s| !s.is_empty())
@@ -31,7 +31,7 @@ impl Payload {
 
 /// What `event` says of the base of `head`, the commit that is checked out.
 pub fn find(repo: &Repo, head: &Commit, event: &CiEvent) -> Result<Means> {
-    let payload = serde_json::from_str(&event.payload).map(Payload).map_err(|e| {
+    let payload = serde_json::from_str(&event.payload).map(EventFile).map_err(|e| {
         Failure::new(FailureKind::Format, format!("the CI event is not JSON ({e})"))
             .next("name the base yourself with --base REV")
     })?;
@@ -58,7 +58,7 @@ pub fn find(repo: &Repo, head: &Commit, event: &CiEvent) -> Result<Means> {
 
 /// Either the pull request's own head against the merge base, or the merge commit against its first parent; never one of
 /// each.
-fn pull_request(repo: &Repo, head: &Commit, payload: &Payload) -> Result<Option<BaseCommit>> {
+fn pull_request(repo: &Repo, head: &Commit, payload: &EventFile) -> Result<Option<BaseCommit>> {
     let (Some(base), Some(tip)) =
         (payload.text("/pull_request/base/sha"), payload.text("/pull_request/head/sha"))
     else {
@@ -89,7 +89,7 @@ fn pull_request(repo: &Repo, head: &Commit, payload: &Payload) -> Result<Option<
 }
 
 /// The branch before the push. A force push may have removed that commit, and a new branch or a tag has none.
-fn push(repo: &Repo, head: &Commit, payload: &Payload) -> Result<Option<BaseCommit>> {
+fn push(repo: &Repo, head: &Commit, payload: &EventFile) -> Result<Option<BaseCommit>> {
     let Some(before) = payload.text("/before").filter(|b| b.bytes().any(|c| c != b'0')) else {
         return Ok(None);
     };
@@ -113,7 +113,7 @@ fn named(repo: &Repo, id: &str) -> Result<Commit> {
 }
 
 /// Whether a later workflow has checked out what somebody proposed.
-fn is_of_pull_request(head: &Commit, payload: &Payload) -> bool {
+fn is_of_pull_request(head: &Commit, payload: &EventFile) -> bool {
     let proposed = payload.text("/workflow_run/event").is_some_and(|e| e.starts_with("pull_request"))
         || payload.text("/workflow_run/head_repository/full_name") != payload.text("/repository/full_name");
     proposed && payload.text("/workflow_run/head_sha") == Some(&head.id)
@@ -128,7 +128,7 @@ fn untrusted(event: &str) -> Failure {
 }
 
 /// The default branch that the event names. `actions/checkout` makes no `origin/HEAD` that would say.
-fn default_branch(repo: &Repo, head: &Commit, event: &CiEvent, payload: &Payload) -> Result<Means> {
+fn default_branch(repo: &Repo, head: &Commit, event: &CiEvent, payload: &EventFile) -> Result<Means> {
     let Some(branch) = payload.text("/repository/default_branch") else {
         return Ok(Means::Nothing);
     };

@@ -261,7 +261,7 @@ def comment(marker, messages, run, repository):
     counts = [f"{count} {words}" for count, words in counts if count] or ["nothing was checked"]
     head = f"{marker}\n### Inference performance: {', '.join(counts)}\n\n"
     head += f"base {code(end.text('base'))} · head {code(end.text('head'))} · {code(end.text('device'))}\n\n"
-    lines = [f"- ❌ {code(m.text('case'))} {code(m.object('failure').text('message'))}" for m in of("case-failed")]
+    lines = [f"- ❌ {code(m.text('case'))} {code(m.text('message'))}" for m in of("case-failed")]
     lines += [f"- ⚠️ {code(m.text('case'))} drifted, against {code(m.text('base'))}" for m in of("drift")]
     lines += [f"- ✍️ added to the baselines: {code(m.text('path'))}" for m in of("added-baseline")]
     for s in end.objects("settings_changed"):

@@ -191,9 +191,9 @@ fn checkout(b: &Branches, folder: &str, depth: Option<&str>, what: &str) {
     args.extend(depth.iter().map(String::as_str));
     // Without a depth it is `fetch-depth: 0`, which fetches everything.
     if depth.is_empty() {
-        args.extend(every)
+        args.extend(every);
     } else {
-        args.push(&one[0])
+        args.push(&one[0]);
     }
     b.sandbox.git(folder, &args);
     b.sandbox.git(folder, &["checkout", "--quiet", "--detach", what]);

@@ -98,7 +98,7 @@ fn texts_stay_texts() {
     }
     end["settings_changed"] = json!([{ "setting": EVIL, "base": EVIL, "head": EVIL, "cases": [EVIL] }]);
     let failed = json!({ "schema": "trt-perf/message@1", "reason": "case-failed", "case": EVIL,
-        "failure": { "kind": "crash", "message": EVIL, "next": "" } });
+        "kind": "crash", "message": EVIL, "next": "" });
     let body = GitHub::of(&[row, failed, end]).written();
     let (_, rest) = body.split_once("<!-- trt-perf:trt-perf -->\n").expect("the marker first");
     // Outside of <code> stand our own words and no other; inside, letters and references.

@@ -64,7 +64,7 @@ impl Action {
                 ("inputs", 4) if key == "default" => drop(action.inputs.insert(name.clone(), text)),
                 ("outputs", 4) if key == "value" => drop(action.outputs.insert(name.clone(), text)),
                 ("runs", 4) => {
-                    action.steps.push(Step { keys: [(key.into(), text)].into(), ..Step::default() })
+                    action.steps.push(Step { keys: [(key.into(), text)].into(), ..Step::default() });
                 }
                 ("runs", 6) => drop(action.last().keys.insert(key.into(), text)),
                 ("runs", 8) => drop(action.last().given.insert(key.into(), text)),
