@@ -13,7 +13,7 @@ use crate::message::{Message, SessionFinished};
 use crate::outcome::{RunOutcome, Tally};
 use crate::record::wire::document::{EVIDENCE, kind_name};
 use crate::record::{self, Record, wire};
-use crate::report::{html, json, markdown, terminal};
+use crate::report::{html, json, junit, markdown, terminal};
 use crate::session::{details, kept};
 use crate::units::plural;
 use clap::Args;
@@ -153,6 +153,9 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
     if let Some(path) = &args.verdict.markdown {
         write_report(path, &markdown::run(&outcome))?;
     }
+    if let Some(path) = &args.verdict.junit {
+        write_report(path, &junit::run(&outcome, args.verdict.strict))?;
+    }
     if let Some(path) = &args.verdict.html {
         let details = details::of_run(&project.folders, &outcome);
         write_page(path, &html::record(record, &outcome.compared, &details)?)?;
@@ -174,17 +177,21 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
             format!("compare it, corrected for all its cases: cargo trt-perf compare BASE {}", record.id),
         ],
     );
+    let finished = Message::SessionFinished(SessionFinished {
+        record: Some(json::path(&path)),
+        id: record.id.clone(),
+        measured: tally.measured,
+        failed: tally.failed,
+        regressed: 0,
+        inconclusive: 0,
+        interrupted: false,
+        exit_code: exit.code(),
+    });
+    if let Some(path) = &args.verdict.json {
+        write_report(path, &(finished.line() + "\n"))?;
+    }
     if args.verdict.message_format == MessageFormat::Json {
-        out_message(&Message::SessionFinished(SessionFinished {
-            record: Some(json::path(&path)),
-            id: record.id.clone(),
-            measured: tally.measured,
-            failed: tally.failed,
-            regressed: 0,
-            inconclusive: 0,
-            interrupted: false,
-            exit_code: exit.code(),
-        }));
+        out_message(&finished);
     }
     Ok(exit)
 }
