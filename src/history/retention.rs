@@ -4,10 +4,9 @@
 //! that pins an operating point, what somebody accepted, and what replaced a record that stays. Beside these, the records
 //! at both ends of every level of a case's history may stay, so that what is left still shows when the case changed.
 //!
-//! One record at each end would show it. But whoever looks next, `history` or this again, sees only what is left, and takes
-//! one or two records between two changes for outliers: with one at each end, of six changes in five years one was left
-//! after the second time. So there stay as many on each side of a change as it takes to find it again, three or four for
-//! one that is plain to see.
+//! The next search sees only what is left, which is not enough to find the same changes again: with a record at each end
+//! of a level, of six changes in five years two were left after pruning every quarter. So each half year is searched alone,
+//! once it is over, and one with too few records to be searched stays as it is.
 //!
 //! Records of HEAD's history and others (of branches that were never merged, or were squashed) are counted apart: many of
 //! these must not leave HEAD without a base.
@@ -20,8 +19,8 @@ use crate::stats::geometric_mean;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many records stay at most on each side of a change, however faint it is.
-const MOST_BESIDE_CHANGE: usize = 8;
+/// 26 weeks: weekly records are enough to search, and daily ones not too many to keep until it is over.
+const HALF_YEAR_S: i64 = 26 * 7 * 86_400;
 
 /// What is to stay beside what something needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +40,10 @@ pub enum CaseNeed {
     Oldest,
     /// It is the newest that pins the operating point of the case.
     Pin,
-    /// It is at the beginning or the end of a level of the case.
+    /// It is at the beginning or the end of a level of the case, within a half year.
     Level,
-    /// It is older than what was searched for levels of the case.
-    NotSearched,
+    /// It is of the newest half year, whose levels are not told yet.
+    Recent,
 }
 
 impl CaseNeed {
@@ -55,7 +54,7 @@ impl CaseNeed {
             Self::Oldest => "oldest",
             Self::Pin => "pin",
             Self::Level => "level",
-            Self::NotSearched => "not-searched",
+            Self::Recent => "recent",
         }
     }
 }
@@ -156,63 +155,46 @@ impl<'a> OfCase<'a> {
             for i in usable {
                 definitions.entry(&self.case(*i).definition_hash).or_default().push(*i);
             }
-            definitions.into_values().for_each(|same| needs.extend(self.levels(&same, keep.newest)));
+            definitions.into_values().for_each(|same| needs.extend(self.levels(&same)));
         }
         needs
     }
 
-    /// Both ends of each level of one definition of the case.
-    fn levels(&self, same: &[usize], newest: usize) -> Vec<(usize, CaseNeed)> {
+    /// Both ends of each level of one definition of the case, half year by half year.
+    fn levels(&self, same: &[usize]) -> Vec<(usize, CaseNeed)> {
         let metric = default_metric(self.case(same[0]).scenario);
         let index: BTreeMap<&str, usize> = same.iter().map(|i| (self.records[*i].id.as_str(), *i)).collect();
         let holding = same.iter().map(|i| (&self.records[*i], self.case(*i))).collect();
-        let points: Vec<(usize, f64)> = in_order(holding, self.places)
+        let points: Vec<(i64, usize, f64)> = in_order(holding, self.places)
             .into_iter()
-            .filter_map(|(record, case, _)| {
+            .filter_map(|(record, case, place)| {
                 let estimate = geometric_mean(&values(case, metric)?)?;
-                Some((*index.get(record.id.as_str())?, estimate))
+                // An old commit may have been measured yesterday.
+                let time_s = place.map_or(record.created_s, |place| place.time_s);
+                Some((time_s.div_euclid(HALF_YEAR_S), *index.get(record.id.as_str())?, estimate))
             })
             .collect();
-        let (old, searched) = points.split_at(points.len().saturating_sub(MAX_SERIES));
-        let estimates: Vec<f64> = searched.iter().map(|(_, estimate)| *estimate).collect();
-        let ends = level_ends(&estimates, newest).into_iter().map(|at| (searched[at].0, CaseNeed::Level));
-        old.iter().map(|(i, _)| (*i, CaseNeed::NotSearched)).chain(ends).collect()
+        let newest = points.iter().map(|(half_year, ..)| *half_year).max();
+        let half_years = points.chunk_by(|a, b| a.0 == b.0).flat_map(|points| points.chunks(MAX_SERIES));
+        half_years
+            .flat_map(|points| {
+                let estimates: Vec<f64> = points.iter().map(|(.., estimate)| *estimate).collect();
+                let is_newest = Some(points[0].0) == newest;
+                let (ends, need) = match is_newest {
+                    true => ((0..points.len()).collect(), CaseNeed::Recent),
+                    false => (level_ends(&estimates), CaseNeed::Level),
+                };
+                ends.into_iter().map(move |at| (points[at].1, need))
+            })
+            .collect()
     }
 }
 
-/// The places of values at the ends of levels, so many that a search of what is left finds the same changes; `newest` of the
-/// values are left anyway.
-fn level_ends(values: &[f64], newest: usize) -> BTreeSet<usize> {
-    // Too few to search have one level.
-    let search = |values: &[f64]| -> Vec<usize> {
-        steps(values.iter().copied()).unwrap_or_default().iter().map(|change| change.at).collect()
-    };
-    let Some(last) = values.len().checked_sub(1) else { return BTreeSet::new() };
-    let changes = search(values);
-    let bounds: Vec<usize> = [0].into_iter().chain(changes.iter().copied()).chain([values.len()]).collect();
-    let mut beside = vec![1; changes.len()];
-    loop {
-        let mut ends = BTreeSet::from([0, last]);
-        for (bounds, beside) in bounds.windows(3).zip(&beside) {
-            let [from, change, to] = [bounds[0], bounds[1], bounds[2]];
-            ends.extend(change.saturating_sub(*beside).max(from)..(change + beside).min(to));
-        }
-        let mut left = ends.clone();
-        left.extend(values.len().saturating_sub(newest)..values.len());
-        let left: Vec<usize> = left.into_iter().collect();
-        let again = search(&left.iter().map(|at| values[*at]).collect::<Vec<f64>>());
-        let found: BTreeSet<usize> = again.into_iter().map(|at| left[at]).collect();
-        let mut more = false;
-        for (change, beside) in changes.iter().zip(&mut beside) {
-            if !found.contains(change) && *beside < MOST_BESIDE_CHANGE {
-                *beside += 1;
-                more = true;
-            }
-        }
-        if !more {
-            return ends;
-        }
-    }
+/// The places of the first and the last value of each level; of all values where they are too few to be searched.
+fn level_ends(values: &[f64]) -> BTreeSet<usize> {
+    let Ok(changes) = steps(values.iter().copied()) else { return (0..values.len()).collect() };
+    let changes = changes.iter().flat_map(|change| [change.at - 1, change.at]);
+    [0, values.len() - 1].into_iter().chain(changes).collect()
 }
 
 #[cfg(test)]

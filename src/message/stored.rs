@@ -47,7 +47,7 @@ pub struct RecordPruned {
 /// A reason to keep a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PruneReason {
-    /// `newest`, `oldest`, `pin`, `level`, `not-searched`, `accepts`, `replaces` or `unreadable`.
+    /// `newest`, `oldest`, `pin`, `level`, `recent`, `accepts`, `replaces` or `unreadable`.
     pub kind: String,
     /// The ids of the cases that it is about; empty where it is about the whole record.
     pub cases: Vec<String>,

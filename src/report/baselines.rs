@@ -91,7 +91,7 @@ fn words(need: CaseNeed) -> &'static str {
         CaseNeed::Oldest => "the oldest, which drift is measured from, of",
         CaseNeed::Pin => "pins the operating point of",
         CaseNeed::Level => "at the beginning or the end of a level of",
-        CaseNeed::NotSearched => "too old to be searched for changes (prune again) of",
+        CaseNeed::Recent => "of the newest half year of",
     }
 }
 

@@ -18,8 +18,8 @@ pub struct PruneArgs {
     /// How many of the newest records of each case to keep on each device; at least one
     #[arg(long, value_name = "N")]
     keep: usize,
-    /// Also keep the records at both ends of every level of a case's history (see `history`): enough of them that the next
-    /// search finds the same changes
+    /// Also keep the newest half year, and of each half year before it the records at both ends of every level of a case's
+    /// history (see `history`)
     #[arg(long)]
     keep_epochs: bool,
     /// Only say what would be deleted

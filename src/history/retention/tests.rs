@@ -67,8 +67,8 @@ fn the_newest_of_each_case_stay_and_the_oldest_that_drift_is_measured_from() {
     let days = stay(&redefined, 1, false);
     assert_eq!(days, ["1: oldest b", "3: newest b", "5: oldest a", "6: newest a"], "another question");
     let levels = stay(&redefined, 1, true);
-    assert_eq!(levels.len(), 5, "and the history of the former one: {levels:?}");
-    assert!(levels[2].contains("4: level a"), "{levels:?}");
+    assert_eq!(levels.len(), 6, "the history of the former one, too, and all are recent: {levels:?}");
+    assert_eq!(levels[3], "4: recent a");
 }
 
 #[test]
@@ -136,42 +136,49 @@ fn many_records_of_other_branches_leave_head_its_own() {
     assert_eq!(days, ["1", "3", "4", "5", "8", "9"]);
 }
 
-/// Three levels of 20 days, with noise.
-fn steps_of_five_percent(sd: f64) -> Vec<Record> {
+/// A record a week for three years; it becomes slower by 5 % after a year, and as fast as before after another.
+fn three_years(sd: f64) -> Vec<Record> {
     let mut rng = Rng::new(1);
-    let level = |day: i64| [1.0, 1.05, 1.0][(day / 20) as usize];
-    (0..60).map(|day| record(day, &[(A, case(1e6 * level(day) * (sd * rng.normal()).exp()))])).collect()
+    let level = |week: i64| [1.0, 1.05, 1.0][(week / 52) as usize];
+    let record = |week| record(week * 7, &[(A, case(1e6 * level(week) * (sd * rng.normal()).exp()))]);
+    (0..156).map(record).collect()
 }
 
 #[test]
 fn what_stays_of_a_history_shows_the_same_changes_however_often_it_is_pruned() {
     for sd in [0.005, 0.01] {
-        let mut records = steps_of_five_percent(sd);
-        let changes = |records: &[Record]| -> Vec<String> {
-            let series = series(records, "cpu", A, None, &in_history(records)).expect("held");
+        let all = three_years(sd);
+        let places = in_history(&all);
+        let changes = |records: &[Record]| -> Vec<i64> {
+            let series = series(records, "cpu", A, None, &places).expect("held");
             let changes = series.changes.expect("searched");
-            changes.iter().map(|c| series.points[c.first].record_id.clone()).collect()
+            changes.iter().map(|c| series.points[c.first].created_s / 86_400 / 7).collect()
         };
-        let all = changes(&records);
-        assert_eq!(all, ["20", "40"], "sd {sd}");
-        let keep = Keep { newest: 3, epochs: true };
-        let mut left = Vec::new();
-        for _ in 0..4 {
-            let why = kept(&records, &in_history(&records), keep);
-            let mut stays = why.iter().map(|why| !why.is_empty());
-            records.retain(|_| stays.next().unwrap());
-            assert_eq!(changes(&records), all, "sd {sd}");
-            left.push(records.len());
+        assert_eq!(changes(&all), [52, 104], "sd {sd}");
+        let mut left: Vec<Record> = Vec::new();
+        for (week, record) in all.iter().enumerate() {
+            left.push(record.clone());
+            if (week + 1) % 4 == 0 {
+                let why = kept(&left, &places, Keep { newest: 3, epochs: true });
+                let mut stays = why.iter().map(|why| !why.is_empty());
+                left.retain(|_| stays.next().unwrap());
+            }
         }
-        assert!(left[0] < 25 && left[3] == left[0], "sd {sd}: {left:?}");
+        assert_eq!(changes(&left), [52, 104], "sd {sd}");
+        assert!(left.len() < 50, "{}", left.len());
+        let why = kept(&left, &places, Keep { newest: 3, epochs: true });
+        assert!(why.iter().all(|why| !why.is_empty()), "pruned once more, the same stays");
     }
 }
 
 #[test]
-fn without_a_change_both_ends_stay() {
+fn without_a_change_both_ends_stay_and_few_values_all() {
     let mut rng = Rng::new(2);
-    let values: Vec<f64> = (0..40).map(|_| 1e6 * (0.01 * rng.normal()).exp()).collect();
-    assert_eq!(level_ends(&values, 1), [0, 39].into());
-    assert_eq!(level_ends(&values[..1], 1), [0].into());
-    assert_eq!(level_ends(&[], 1), [].into());
+    let values: Vec<f64> = (0..26).map(|_| 1e6 * (0.01 * rng.normal()).exp()).collect();
+    assert_eq!(level_ends(&values), [0, 25].into());
+    assert_eq!(level_ends(&values[..7]).len(), 7);
+    assert_eq!(level_ends(&[]), [].into());
+    let stepped: Vec<f64> =
+        values.iter().enumerate().map(|(i, v)| if i < 9 { *v } else { v * 1.1 }).collect();
+    assert_eq!(level_ends(&stepped), [0, 8, 9, 25].into());
 }
