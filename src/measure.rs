@@ -81,7 +81,7 @@ fn measure(
     outputs::keep(&warm, job.outputs.as_deref())?;
     let found = passes(&mut opened, job, (since, wanted_ns), tell)?;
     // Not before: writing takes time, in which a GPU would cool down.
-    gpu::write_beside(&job.warm_up_samples, &warm_up.latencies)?;
+    gpu::keep_warm_up(&job.warm_up_samples, &warm_up.latencies);
     let at_last = answer_now(&mut opened, "after measuring")?;
     checks.check(&at_last)?;
     let notes = [(&at_first, &warm), (&warm, &at_last)];

@@ -83,7 +83,7 @@ pub fn kept(records: &[Record], places: &BTreeMap<String, CommitPlace>, keep: Ke
     }
     let mut needs: Vec<BTreeMap<CaseNeed, Vec<String>>> = vec![BTreeMap::new(); records.len()];
     for (id, holders) in holders {
-        for (i, need) in (OfCase { records, places, id }).needs(&holders, keep) {
+        for (i, need) in (StoredOfCase { records, places, id }).needs(&holders, keep) {
             needs[i].entry(need).or_default().push(id.clone());
         }
     }
@@ -113,13 +113,13 @@ fn with_replacing(records: &[Record], mut why: Vec<Vec<WhyKept>>) -> Vec<Vec<Why
 }
 
 /// One case in all records.
-struct OfCase<'a> {
+struct StoredOfCase<'a> {
     records: &'a [Record],
     places: &'a BTreeMap<String, CommitPlace>,
     id: &'a str,
 }
 
-impl<'a> OfCase<'a> {
+impl<'a> StoredOfCase<'a> {
     fn case(&self, i: usize) -> &'a CaseRecord {
         &self.records[i].cases[self.id]
     }

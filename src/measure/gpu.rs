@@ -61,6 +61,13 @@ pub(super) fn write_beside(path: &Path, latencies: &[u64]) -> Result<()> {
     write_samples(path, latencies)
 }
 
+/// The same of the warm-up. Only pictures show it: where it cannot be written nothing else is lost.
+pub(super) fn keep_warm_up(path: &Path, latencies: &[u64]) {
+    if write_beside(path, latencies).is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Measures a backend that is a program and times its own requests.
 
-use super::gpu::write_beside;
+use super::gpu::{keep_warm_up, write_beside};
 use super::job::MeasureJob;
 use crate::backend::{Program, ProgramRun};
 use crate::device;
@@ -32,7 +32,7 @@ pub(super) fn measure(
     })?;
     write_samples(&job.samples, &m.latencies)?;
     write_beside(&job.gpu_samples, &m.compute)?;
-    write_beside(&job.warm_up_samples, &m.warm_up)?;
+    keep_warm_up(&job.warm_up_samples, &m.warm_up);
     Ok(Measured {
         layers: None,
         load_ns: m.load_ns,

@@ -251,7 +251,7 @@ mod tests {
             &breakdown(&[("{ForeignNode[a...b]}", "Myelin", 900.0), ("c", "Conv", 300.0)], Some(1000.0)),
             20,
             false,
-            100,
+            120,
         );
         for part in [
             "2 layers, slowest first (medians; 2 processes, 20 requests",

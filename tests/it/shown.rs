@@ -31,6 +31,8 @@ fn blocks(page: &str) -> Vec<Block> {
 fn pages() -> Vec<(PathBuf, String)> {
     let chapters = std::fs::read_dir(root().join("src/guide")).expect("the guide");
     let mut paths: Vec<PathBuf> = chapters.map(|entry| entry.expect("a chapter").path()).collect();
+    // Beside the chapters lies a picture.
+    paths.retain(|path| path.extension().is_some_and(|e| e == "md"));
     paths.push(root().join("README.md"));
     paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).expect("text"))).collect()
 }

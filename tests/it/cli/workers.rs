@@ -6,7 +6,7 @@ use crate::support::{
 };
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use trt_perf::baseline;
 use trt_perf::record::Record;
 
@@ -203,11 +203,13 @@ fn a_session_that_waits_can_be_stopped() {
 
 #[test]
 fn a_worker_started_by_hand_says_how_workers_start() {
-    let s = Sandbox::new();
-    let ran = s.run(".", &["__worker"]);
-    ran.says(1, &["this is no job", "workers are started by `cargo trt-perf run`"]);
-    let ran = s.run(".", &["__worker", "1"]);
-    ran.says(1, &["the worker lost its parent"]);
+    let by_hand = |args: &[&str]| {
+        let mut command = Command::new(program());
+        command.args(args).stdin(Stdio::null());
+        Ran::of(command)
+    };
+    by_hand(&["__worker"]).says(1, &["this is no job", "workers are started by `cargo trt-perf run`"]);
+    by_hand(&["__worker", "1"]).says(1, &["the worker lost its parent"]);
 }
 
 /// A file system of its own, as small or as strict as its options say; `None` where mounting is not allowed.

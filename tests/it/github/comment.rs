@@ -157,7 +157,7 @@ pub fn checked(case: &str, verdict: &str) -> Value {
 pub fn finished(regressed: u64) -> Value {
     as_documented(json!({
         "schema": "trt-perf/message@1", "reason": "check-finished", "base": "41ab0c3d9e21, 1 commit before HEAD",
-        "head": "5f0c1e2d3b4a", "device": "cpu-x-2c", "records": [], "failed": 0, "regressed": regressed,
+        "head": "5f0c1e2d3b4a", "device": "cpu-x-2c", "records": [], "result": null, "failed": 0, "regressed": regressed,
         "accepted": 0, "inconclusive": 0, "invalid": 0, "prepare_differs": null, "removed": 0, "redefined": 0,
         "not_compared": 0, "gaps_accepted": 0, "new": 0, "settings_changed": [], "interrupted": false,
         "exit_code": if regressed > 0 { 100 } else { 0 },
