@@ -289,8 +289,8 @@ fn a_full_disk_is_named_and_leaves_nothing_half_written() {
 fn a_disk_that_is_full_when_the_record_is_written_is_named_too() {
     let s = Sandbox::new();
     s.copy("mlp.onnx", "mlp.onnx");
-    // Files and folders, not bytes, run out: the tenth is the folder of results.
-    let Some(mount) = Mount::new(s.path("full"), "nr_inodes=10") else { return };
+    // Files and folders, not bytes, run out: the thirteenth is the folder of results.
+    let Some(mount) = Mount::new(s.path("full"), "nr_inodes=13") else { return };
     let ran = run_into(&s, "full");
     let results = mount.0.join("trt-perf/results");
     ran.says(101, &[&format!("cannot write the record {}/", results.display()), "No space left on device"]);
