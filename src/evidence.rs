@@ -3,7 +3,7 @@
 //! Everything that a verdict of a check hangs on is here: both arms of the first set of pairs and of the second, what is
 //! gone or redefined, stored numbers, budgets, what head adds to the baselines. A check keeps it as a file
 //! (`trt-perf/evidence@1`), several machines' results are joined as such ([`merge()`]), and margins may be changed after
-//! the fact ([`rejudge`]).
+//! the fact ([`rejudge()`]).
 //!
 //! Invariant: a verdict of a check has one way to come about, [`Evidence::checked`]. Measured, merged and rejudged verdicts
 //! on the same numbers cannot differ (`tests/it/machines.rs`).
