@@ -11,7 +11,9 @@ mod target;
 pub use crate::config::BackendKind;
 pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
-pub use partition::{CasePart, Partition, PartitionBy, ensure_all_cases, ensure_all_parts, join};
+pub use partition::{
+    CasePart, Facts, Partition, PartitionBy, ensure_all_cases, ensure_all_parts, ensure_same, join,
+};
 pub use target::{Host, Target};
 
 use crate::config::{

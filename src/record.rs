@@ -66,6 +66,14 @@ pub struct Source {
     pub dirty: bool,
 }
 
+impl Source {
+    /// Commit and tree, for people who look for what differs between two.
+    pub fn words(&self) -> String {
+        let changes = if self.dirty { " with changes beside it" } else { "" };
+        format!("{} (sources {}){changes}", short(&self.commit), short(&self.src_tree))
+    }
+}
+
 /// Where it was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "wire::DeviceV1", into = "wire::DeviceV1")]

@@ -35,16 +35,17 @@ pub use models::declared_inputs;
 pub use source::source_of_revision;
 
 use crate::baseline::Store;
-use crate::case::{Case, CasePart, Effort};
+use crate::case::{self, Case, CasePart, Effort};
 use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
+use crate::file;
 use crate::outcome::{Event, RunOutcome};
 use crate::record::{CaseRecord, Record};
 use context::Session;
 use stages::{build_all, measure_case, new_record};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache, so each is built
@@ -53,6 +54,11 @@ pub fn build(setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Bu
     let cases: Vec<Case> = cases.iter().map(built_once).collect();
     let session = Session::begin(setup, &cases, Some(0))?;
     Ok(build_all(&session, &cases))
+}
+
+/// The SHA-256 of a `.npy` file, by which paired cases tell whether they feed the same; `None` where it cannot be read.
+fn tensor_sha256(path: &Path) -> Option<String> {
+    file::read(path, &file::NPY).ok().map(|bytes| case::sha256_hex(&bytes))
 }
 
 /// The case with one build of its engine.

@@ -5,7 +5,7 @@
 
 mod whole;
 
-pub use whole::{ensure_all_cases, ensure_all_parts, join};
+pub use whole::{Facts, ensure_all_cases, ensure_all_parts, ensure_same, join};
 
 use super::{sha256_hex, sha256_json};
 use serde::{Deserialize, Serialize};

@@ -106,11 +106,8 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     let arms = find_arms(&asked(args)?, &project, &|event: Event| show.event(&event))?;
     let machines = machines_of(arms.cases(), &args.lanes.devices)?;
     let Machine { device, lanes } = only_kind(machines, "a check gives one verdict")?;
-    let ids = arms.ids();
-    let mine = args.partition.map_or_else(|| ids.clone(), |partition| partition.take(&ids));
-    let mut cases = arms.head.cases.clone();
-    cases.retain(|case| mine.contains(case.id.as_str()));
-    let show = show.expecting(ExpectedTime::of_check(&cases, &looks).in_lanes(lanes.len()));
+    let expected = ExpectedTime::of_check(&arms.head_of(args.partition), &looks);
+    let show = show.expecting(expected.in_lanes(lanes.len()));
     let events = |event: Event| show.event(&event);
     if args.verdict.talks() {
         note(&format!("base: {}", arms.base.name));

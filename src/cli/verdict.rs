@@ -85,10 +85,11 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
             path.iter().for_each(|p| note(&format!("result: {}", shown(p))));
         }
     }
-    write_files(args, folders, &report, &messages)?;
+    let text = markdown::check(&report);
+    write_files(args, folders, &report, (&text, &messages))?;
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
-            append(&path, github::summary(&markdown::check(&report)))
+            append(&path, github::summary(&text))
                 .map_err(|e| Failure::io("append the summary to", &path, &e))?;
         }
         // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
@@ -103,12 +104,12 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
     Ok(exit)
 }
 
-/// The files that are asked for.
+/// The files that are asked for. `text`: the report as markdown.
 fn write_files(
     args: &VerdictArgs,
     folders: &Folders,
     report: &CheckReport,
-    messages: &[Message],
+    (text, messages): (&str, &[Message]),
 ) -> Result<()> {
     if let Some(path) = &args.json {
         let failed = json::failed(report.checked);
@@ -116,7 +117,7 @@ fn write_files(
         write_report(path, &lines)?;
     }
     if let Some(path) = &args.markdown {
-        write_report(path, &markdown::check(report))?;
+        write_report(path, text)?;
     }
     if let Some(path) = &args.junit {
         write_report(path, &junit::check(report, args.strict))?;

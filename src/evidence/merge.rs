@@ -1,10 +1,10 @@
 //! Joins what several machines found of one check, so that one verdict follows, corrected once for the claims of all cases.
 
 use super::{CaseEvidence, Evidence, EvidenceArm, EvidencePlan};
-use crate::case::{ensure_all_cases, ensure_all_parts, join};
+use crate::case::{Facts, ensure_all_cases, ensure_all_parts, ensure_same, join};
 use crate::error::{Failure, FailureKind, Result};
 use crate::outcome::{Added, AddedWhat};
-use crate::record::short;
+use crate::record::Source;
 use crate::units::{Nanos, plural};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -26,12 +26,7 @@ pub fn merge(parts: &[(String, Evidence)]) -> Result<Merged> {
         return Err(ensure_all_parts(&named).err().unwrap_or_else(|| Failure::usage("no result")));
     };
     for (name, other) in &parts[1..] {
-        if let Some((what, one, another)) = difference(first, other) {
-            let text =
-                format!("{first_name} and {name} are not of one check: {what} {one} against {another}");
-            return Err(Failure::new(FailureKind::Nothing, text)
-                .next("join what one version of the tool measured of the same commits, in the same way"));
-        }
+        ensure_same((first_name, facts(first)), (name, facts(other)), ONE_CHECK)?;
     }
     let whole = ensure_all_parts(&named)?;
     if whole.is_some()
@@ -98,37 +93,27 @@ fn same_file(a: &Added, b: &Added) -> bool {
     name(a) == name(b) && what(a) == what(b)
 }
 
-/// What makes two results not of one check, and what it is in each.
-fn difference(a: &Evidence, b: &Evidence) -> Option<(&'static str, String, String)> {
-    let facts = |e: &Evidence| {
-        let EvidencePlan { pairs, max_time_ns, alpha, on_missing, settings } = &e.plan;
-        let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-        [
-            ("version", e.tool.clone()),
-            ("device", e.device.key.clone()),
-            ("base", commit(&e.base)),
-            ("head", commit(&e.head)),
-            ("kind", if e.of_commits { "commits" } else { "an experiment" }.to_owned()),
-            ("--pairs", or_none(pairs.map(|n| n.to_string()))),
-            ("--max-time", or_none(max_time_ns.map(|ns| Nanos(ns).to_string()))),
-            ("--alpha", alpha.to_string()),
-            ("--on-missing", format!("{on_missing:?}").to_lowercase()),
-            ("settings", settings.clone()),
-        ]
-    };
-    let mut pairs = facts(a).into_iter().zip(facts(b));
-    pairs.find(|((_, a), (_, b))| a != b).map(|((what, a), (_, b))| (what, a, b))
-}
+const ONE_CHECK: (&str, &str) =
+    ("check", "join what one version of the tool measured of the same commits, in the same way");
 
-/// The sources of an arm: commit and tree; its name where it has none.
-fn commit(arm: &EvidenceArm) -> String {
-    match &arm.source {
-        None => arm.name.clone(),
-        Some(source) => {
-            let changes = if source.dirty { " with changes beside it" } else { "" };
-            format!("{} (sources {}){changes}", short(&source.commit), short(&source.src_tree))
-        }
-    }
+/// What is the same in all results of one check.
+fn facts(e: &Evidence) -> Facts<10> {
+    let EvidencePlan { pairs, max_time_ns, alpha, on_missing, settings } = &e.plan;
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+    // An arm without sources has only its name.
+    let commit = |arm: &EvidenceArm| arm.source.as_ref().map_or_else(|| arm.name.clone(), Source::words);
+    [
+        ("version", e.tool.clone()),
+        ("device", e.device.key.clone()),
+        ("base", commit(&e.base)),
+        ("head", commit(&e.head)),
+        ("kind", if e.of_commits { "commits" } else { "an experiment" }.to_owned()),
+        ("--pairs", or_none(pairs.map(|n| n.to_string()))),
+        ("--max-time", or_none(max_time_ns.map(|ns| Nanos(ns).to_string()))),
+        ("--alpha", alpha.to_string()),
+        ("--on-missing", format!("{on_missing:?}").to_lowercase()),
+        ("settings", settings.clone()),
+    ]
 }
 
 /// What differs between the machines, though each case was measured on one of them in both arms.

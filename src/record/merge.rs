@@ -1,8 +1,8 @@
 //! Joins the records of several machines that shared the cases of one run.
 
-use super::{Record, short};
-use crate::case::{ensure_all_cases, ensure_all_parts, join};
-use crate::error::{Failure, FailureKind, Result};
+use super::{Record, Source};
+use crate::case::{Facts, ensure_all_cases, ensure_all_parts, ensure_same, join};
+use crate::error::{Failure, Result};
 use std::collections::BTreeMap;
 
 /// Joins records, each with its name, into one of no part. Fails where they are not of one run (another commit, device or
@@ -15,11 +15,7 @@ pub fn merge(parts: &[(String, Record)]) -> Result<Record> {
     };
     let mut all = BTreeMap::new();
     for (name, record) in parts {
-        if let Some((what, one, another)) = difference(first, record) {
-            let text = format!("{first_name} and {name} are not of one run: {what} {one} against {another}");
-            return Err(Failure::new(FailureKind::Nothing, text)
-                .next("join what one version of the tool measured of the same commit on the same device"));
-        }
+        ensure_same((first_name, facts(first)), (name, facts(record)), ONE_RUN)?;
         let failed = record.failed.iter().map(|(id, failure)| (id.clone(), Err(failure.clone())));
         let cases = record.cases.iter().map(|(id, case)| (id.clone(), Ok(case.clone())));
         join(&mut all, name, cases.chain(failed))?;
@@ -38,17 +34,13 @@ pub fn merge(parts: &[(String, Record)]) -> Result<Record> {
     Ok(merged)
 }
 
-/// What makes two records not of one run, and what it is in each.
-fn difference(a: &Record, b: &Record) -> Option<(&'static str, String, String)> {
-    let facts = |r: &Record| {
-        let commit = r.source.as_ref().map_or("none".to_owned(), |s| {
-            let changes = if s.dirty { " with changes beside it" } else { "" };
-            format!("{} (sources {}){changes}", short(&s.commit), short(&s.src_tree))
-        });
-        [("version", r.tool.clone()), ("device", r.device.key.clone()), ("commit", commit)]
-    };
-    let mut pairs = facts(a).into_iter().zip(facts(b));
-    pairs.find(|((_, a), (_, b))| a != b).map(|((what, a), (_, b))| (what, a, b))
+const ONE_RUN: (&str, &str) =
+    ("run", "join what one version of the tool measured of the same commit on the same device");
+
+/// What is the same in all records of one run.
+fn facts(record: &Record) -> Facts<3> {
+    let commit = record.source.as_ref().map_or("none".to_owned(), Source::words);
+    [("version", record.tool.clone()), ("device", record.device.key.clone()), ("commit", commit)]
 }
 
 #[cfg(test)]

@@ -30,10 +30,10 @@ use super::looks::Looks;
 use super::pin;
 use super::pin::Pins;
 use super::stages::record_device;
+use super::tensor_sha256;
 use crate::case::{self, Case, CasePart, Partition};
 use crate::error::{Failure, FailureKind, Result};
 use crate::evidence::{Evidence, EvidenceArm, EvidencePlan};
-use crate::file;
 use crate::outcome::{MemoryRow, OnMissing};
 use crate::pairing::{Both, Pairing, pair};
 use crate::units::Nanos;
@@ -59,17 +59,15 @@ pub struct CheckPlan {
 pub fn check(setup: &Setup, arms: &Arms, plan: CheckPlan) -> Result<KeptCheck> {
     plan.looks.check()?;
     case::check(&arms.head.cases)?;
-    let ids = arms.ids();
-    let mine = plan.partition.map_or_else(|| ids.clone(), |partition| partition.take(&ids));
-    let of_head = arms.head.cases.iter().filter(|case| mine.contains(case.id.as_str()));
-    let cases: Vec<Case> = of_head.cloned().collect();
+    let mine = arms.ids_of(plan.partition);
+    let cases = arms.head_of(plan.partition);
     let processes = plan.looks.pairs.map(|n| 2 * (n * cases.len()) as u64);
     let session = Session::begin(setup, &cases, processes)?;
     let session = session
         .with_engines(arms.private.engines(), arms.private.cache())
         .knowing(arms.head.source.clone(), &arms.base.stored);
     session.say_disturbed();
-    let part = plan.partition.map(|partition| CasePart::of(partition, &ids));
+    let part = plan.partition.map(|partition| CasePart::of(partition, &arms.ids()));
     if let Some(part) = &part {
         session.note(&format!("part {}: {} of {} cases", part.partition, mine.len(), part.cases));
     }
@@ -132,8 +130,7 @@ fn paired(session: &Session, arms: &Arms) -> (Vec<Pairing>, [Pins; 2]) {
     // The same points as head's: said once.
     let base = arms.base.cases.as_deref().unwrap_or_default();
     let (base, base_pins) = pin::pinned(base, &session.history, &|_| {});
-    let contents = |path: &Path| file::read(path, &file::NPY).ok().map(|bytes| case::sha256_hex(&bytes));
-    (pair(&base, &head, &contents), [base_pins, head_pins])
+    (pair(&base, &head, &tensor_sha256), [base_pins, head_pins])
 }
 
 /// A check that runs.

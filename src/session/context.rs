@@ -8,10 +8,11 @@ use super::source::source_or_none;
 use super::{Event, pin};
 use crate::calibration::lanes::LaneCalibration;
 use crate::case::Case;
+use crate::compare::{CalibratedPrior, Metric};
 use crate::config::{Folders, Project};
 use crate::device::Device;
 use crate::error::{Failure, Result};
-use crate::record::Source;
+use crate::record::{CaseRecord, Source};
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,6 +134,18 @@ impl<'a> Session<'a> {
     /// How long processes of a case measure, where that was chosen before.
     pub(super) fn chosen_time(&self, id: &str) -> Option<Nanos> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+
+    /// What the calibration knows of the spread between a case's pairs.
+    pub(super) fn expectation<'s>(
+        &'s self,
+        case: &'s Case,
+    ) -> impl Fn(&CaseRecord, Metric) -> Option<CalibratedPrior> + 's {
+        let calibration = self.history.calibration.as_ref();
+        move |record, metric| {
+            let measure = self.chosen_time(&case.id).unwrap_or(case.effort.measure);
+            calibration?.prior(&case.id, record, measure, metric)
+        }
     }
 
     /// All further processes of a case measure so long.

@@ -4,8 +4,8 @@
 use super::check::Arms;
 use super::context::Session;
 use super::stages::{build_case, build_traced, load_job, stage};
-use super::{Event, Setup, ensure_not_all_mistakes, pin};
-use crate::case::{Case, sha256_hex};
+use super::{Event, Setup, ensure_not_all_mistakes, pin, tensor_sha256};
+use crate::case::Case;
 use crate::config::case_folder;
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
@@ -122,7 +122,6 @@ fn pairs(session: &Session, cases: &[Case], base: &MemoryBase) -> Vec<(Option<Ca
     let MemoryBase::Arms(arms) = base else { return cases.into_iter().map(|c| (None, c)).collect() };
     let of_base = arms.base.cases.as_deref().unwrap_or_default();
     let (of_base, _) = pin::pinned(of_base, &session.history, &|_| {});
-    let contents = |path: &Path| file::read(path, &file::NPY).ok().map(|bytes| sha256_hex(&bytes));
     let paired = |pairing| match pairing {
         Pairing::Both(both) => Some((both.apart.is_none().then_some(both.base), both.head)),
         Pairing::New(case) => Some((None, *case)),
@@ -131,7 +130,7 @@ fn pairs(session: &Session, cases: &[Case], base: &MemoryBase) -> Vec<(Option<Ca
             None
         }
     };
-    pair(&of_base, &cases, &contents).into_iter().filter_map(paired).collect()
+    pair(&of_base, &cases, &tensor_sha256).into_iter().filter_map(paired).collect()
 }
 
 /// A session that runs.

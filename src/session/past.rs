@@ -9,11 +9,10 @@ pub mod bisect;
 
 use super::check::{Private, prepare, write_sources};
 use super::source::source_of;
-use super::{Event, Events, Setup, host};
+use super::{Event, Events, Setup, host, tensor_sha256};
 use crate::case::{self, Case};
 use crate::config::{AD_HOC_PACKAGE, Overrides, Project};
 use crate::error::{Failure, FailureKind, Result};
-use crate::file;
 use crate::git::{Commit, Repo};
 use crate::outcome::PastCommit;
 use crate::pairing::{Pairing, pair};
@@ -106,9 +105,8 @@ impl<'a> Trees<'a> {
             })?,
             None => self.moved_to(&tree.project.root, asked)?,
         };
-        let contents = |path: &Path| file::read(path, &file::NPY).ok().map(|bytes| case::sha256_hex(&bytes));
         let Some(Pairing::Both(both)) =
-            pair(std::slice::from_ref(asked), &[own], &contents).into_iter().next()
+            pair(std::slice::from_ref(asked), &[own], &tensor_sha256).into_iter().next()
         else {
             return Err(Failure::new(FailureKind::Nothing, format!("{} is not there", asked.id)));
         };

@@ -65,6 +65,24 @@ pub fn ensure_all_parts(parts: &[(&str, Option<&CasePart>)]) -> Result<Option<us
     ))
 }
 
+/// What a result is of, each with its name.
+pub type Facts<const N: usize> = [(&'static str, String); N];
+
+/// Fails where two results, each with its name and facts, are not of one `kind`; `next` says what to join instead.
+pub fn ensure_same<const N: usize>(
+    (first_name, first): (&str, Facts<N>),
+    (name, other): (&str, Facts<N>),
+    (kind, next): (&str, &str),
+) -> Result<()> {
+    match first.into_iter().zip(other).find(|((_, a), (_, b))| a != b) {
+        None => Ok(()),
+        Some(((what, a), (_, b))) => Err(refuse(
+            format!("{first_name} and {name} are not of one {kind}: {what} {a} against {b}"),
+            next,
+        )),
+    }
+}
+
 /// Fails where fewer cases were found than the whole has: a part was stopped early.
 pub fn ensure_all_cases(whole: Option<usize>, found: usize) -> Result<()> {
     match whole {

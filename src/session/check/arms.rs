@@ -7,7 +7,7 @@ use super::private::Private;
 use super::trees::extract;
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
-use crate::case::{self, BackendKind, Case, CaseFilter};
+use crate::case::{self, BackendKind, Case, CaseFilter, Partition};
 use crate::config::{Overrides, Project, is_plan};
 use crate::engine::{self, PlanHeader};
 use crate::error::{Failure, FailureKind, Result};
@@ -89,6 +89,18 @@ impl Arms {
     pub fn ids(&self) -> BTreeSet<&str> {
         let base = self.base.cases.as_deref().unwrap_or_default();
         base.iter().chain(&self.head.cases).map(|case| case.id.as_str()).collect()
+    }
+
+    /// Those of a part; all without one.
+    pub fn ids_of(&self, part: Option<Partition>) -> BTreeSet<&str> {
+        let ids = self.ids();
+        part.map_or_else(|| ids.clone(), |part| part.take(&ids))
+    }
+
+    /// Head's cases of a part; all without one.
+    pub fn head_of(&self, part: Option<Partition>) -> Vec<Case> {
+        let mine = self.ids_of(part);
+        self.head.cases.iter().filter(|case| mine.contains(case.id.as_str())).cloned().collect()
     }
 
     /// The cases that say which machine is measured: the base's where head has none left.

@@ -116,11 +116,7 @@ impl Check<'_> {
         let Both { base, head: case, .. } = engined.both;
         let base = Arm { name: "base", case: base, built: &engined.base };
         let head = Arm { name: "head", case, built: &engined.head };
-        let calibration = self.session.history.calibration.as_ref();
-        let expect = |record: &CaseRecord, metric| {
-            let measure = self.session.chosen_time(&case.id).unwrap_or(case.effort.measure);
-            calibration?.prior(&case.id, record, measure, metric)
-        };
+        let expect = self.session.expectation(case);
         compare_pairs(self.session, &base, &head, looks, &expect, &self.session.samples().join(folder))
     }
 

@@ -117,11 +117,7 @@ impl<'a> Commits<'a> {
     ) -> Result<Paired, PairFailure> {
         let at = |at: usize| self.ready.get(&at).ok_or_else(|| PairFailure::Base(interrupted()));
         let (b, h) = (at(base)?, at(head)?);
-        let calibration = self.session.history.calibration.as_ref();
-        let expect = |record: &CaseRecord, metric| {
-            let measure = self.session.chosen_time(&self.case.id).unwrap_or(self.case.effort.measure);
-            calibration?.prior(&self.case.id, record, measure, metric)
-        };
+        let expect = self.session.expectation(&self.case);
         let looks = Looks { after: self.tried, seed: looks.seed.wrapping_add(self.tried), ..looks };
         let set = compare_pairs(
             self.session,
