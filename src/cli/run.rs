@@ -88,7 +88,8 @@ pub fn run(args: &RunArgs, manifest: Option<&Path>) -> Result<Exit> {
     let base = args.baseline.as_deref().map(|name| find_record_file(&project, name)).transpose()?;
     // Of all of them: a part without a case is of the same machine.
     let mut machines = session::machines_of(&all, &args.lanes.devices)?;
-    if base.is_some() || args.markdown.is_some() || args.html.is_some() || args.result.is_some() {
+    let files = [&args.markdown, &args.junit, &args.html, &args.result];
+    if base.is_some() || files.iter().any(|file| file.is_some()) {
         let what = "a record to compare with, and a report, are of one kind of device";
         machines = vec![session::only_kind(machines, what)?];
     }
