@@ -106,8 +106,11 @@ fn need_driver() -> Result<()> {
 pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
     let name = e.error_name().map_or_else(|_| format!("{:?}", e.0), |n| n.to_string_lossy().into_owned());
     let said = e.error_string().map_or_else(|_| String::new(), |s| format!(" ({})", s.to_string_lossy()));
-    let kind = if name.contains("OUT_OF_MEMORY") { FailureKind::OutOfMemory } else { FailureKind::Measure };
-    Failure::new(kind, format!("CUDA could not {doing}: {name}{said}")).next(
+    let what = format!("CUDA could not {doing}: {name}{said}");
+    if name.contains("OUT_OF_MEMORY") {
+        return Failure::gpu_out_of_memory(what);
+    }
+    Failure::new(FailureKind::Measure, what).next(
         "see `cargo trt-perf doctor` for the GPU's state, and `dmesg | grep NVRM` for what the driver says",
     )
 }

@@ -138,8 +138,14 @@ impl Api {
     pub fn failed(&self, kind: FailureKind, what: &str) -> Failure {
         let errors = self.errors();
         let said = if errors.is_empty() { String::new() } else { format!(": {}", errors.join(" / ")) };
-        let failure = Failure::new(kind, format!("{}: {what}{said}", self.release));
-        if said.to_lowercase().contains("cuda") && !crate::backend::cuda::driver_present() {
+        let lower = said.to_lowercase();
+        let whole = format!("{}: {what}{said}", self.release);
+        // As CUDA says it, and as TensorRT's own code for it is called.
+        if lower.contains("out of memory") || lower.contains("outofmemory") {
+            return Failure::gpu_out_of_memory(whole);
+        }
+        let failure = Failure::new(kind, whole);
+        if lower.contains("cuda") && !crate::backend::cuda::driver_present() {
             return failure.next(
                 "there is no CUDA driver (libcuda) here; use a machine with an NVIDIA GPU and its driver",
             );
