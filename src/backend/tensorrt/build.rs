@@ -117,9 +117,13 @@ fn load_plugins(
 }
 
 /// Loads a plugin library, as both phases must.
-pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<()> {
+pub(super) fn load_plugin(api: &Arc<Api>, registry: &Object, path: &Path) -> Result<()> {
     let name = c_text("the path", &path.to_string_lossy())?;
-    if call!(registry, i_plugin_registry::LOAD_LIBRARY, name.as_ptr()).is_null() {
+    let loaded = match api.init_plugins(path) {
+        Some(done) => done,
+        None => !call!(registry, i_plugin_registry::LOAD_LIBRARY, name.as_ptr()).is_null(),
+    };
+    if !loaded {
         let what = format!("the plugin library {} was not loaded", path.display());
         return Err(api.failed(FailureKind::Build, &what).context("build option `plugins`"));
     }
