@@ -20,6 +20,7 @@
 //! | `model` | a plan | an ONNX file |
 //! | `config`, `network`, `builder` | the build phase | a plan |
 //! | `cuda` | memory and work | the driver |
+//! | `driver` | GPUs that do nothing | – |
 //! | `engine`, `runtime_config`, `context` | the run phase | a plan |
 //! | `nvtx` | a list of ranges, as a profiler does | what the program marks |
 
@@ -31,6 +32,7 @@ mod callbacks;
 mod config;
 mod context;
 mod cuda;
+mod driver;
 mod engine;
 mod model;
 mod network;
