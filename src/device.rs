@@ -26,7 +26,7 @@ mod timer;
 
 pub use conditions::{BoostSwitch, Conditions, Warning, judge};
 pub use disturbance::{GpuConditions, GpuDisturbance, Throttle};
-pub use gpu::{Gpu, GpuState, key as gpu_key};
+pub use gpu::{Gpu, GpuState, cuda_version, key as gpu_key};
 #[cfg(feature = "tensorrt")]
 pub use monitor::Monitor;
 pub use nvml::gpus;
@@ -60,7 +60,8 @@ pub struct Device {
     pub governor: Option<String>,
     /// The cgroup's CPU quota, in CPUs; `None` where there is none.
     pub cpu_quota: Option<f64>,
-    /// The GPUs NVML shows, in its order (which need not be CUDA's); empty where there are none or [`gpus`] failed.
+    /// The GPUs NVML shows, in its order (which need not be CUDA's); empty where there are none or [`gpus`] failed, but
+    /// that `doctor` then asks CUDA.
     pub gpus: Vec<Gpu>,
 }
 

@@ -81,6 +81,13 @@ impl Failure {
         Self::new(FailureKind::Usage, message)
     }
 
+    /// The GPU has less memory than was asked of it.
+    pub fn gpu_out_of_memory(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::OutOfMemory, message).next(
+            "use a smaller batch, fewer streams or a smaller --build workspace, or end what else uses the GPU (nvidia-smi lists it)",
+        )
+    }
+
     /// An operating-system error on a path: `doing` is a verb phrase such as "read".
     pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         let failure = Self::new(FailureKind::Io, format!("cannot {doing} {}: {error}", path.display()));

@@ -66,12 +66,12 @@
 //! | [`measured`] | what a measuring process found | – | pure | |
 //! | [`timeline`] | timelines that other programs show | spans, numbers over time | pure | |
 //! | [`profile`] | a profiler's command line, the kernels of each layer, a timeline | its help, its reports | pure | |
+//! | `prepare` | models | a command of the project; in a worker | | `cli` |
+//! | `tool` | what another program does, such as a profiler | its command line; in a worker | | `cli` |
 //! | `onnx` | a checked model | an ONNX file; in the build worker | | `cli` |
 //! | `backend` | engines, and streams that answer requests | models, engines; in workers | | `cli` |
 //! | `build` | an engine | a model; in the build worker | | `cli` |
 //! | `measure` | samples, pass by pass | an engine; in the measure worker | | `cli` |
-//! | `prepare` | models | a command of the project; in a worker | | `cli` |
-//! | `tool` | what another program does, such as a profiler | its command line; in a worker | | `cli` |
 //! | `worker` | a fresh process and its messages | a job | | `cli` |
 //! | `child` | the worker's side of a job | a job; builds or measures | | `cli` |
 //! | [`summarize`] | a summary | samples | pure | |

@@ -66,16 +66,18 @@ fn command(job: &ToolJob) -> Result<Command> {
     Ok(command)
 }
 
-/// Where a program is: the file that `variable` names, then PATH, then `usual` folders, in which a `*` stands for any
-/// version, the newest first. `Err`: every place that was looked at.
-pub fn find(name: &str, variable: &str, usual: &[&str]) -> Result<PathBuf, Vec<PathBuf>> {
+/// Where a program is: the file that `variable` names, then the `asked` folders, PATH, and `usual` folders, in which a
+/// `*` stands for any version, the newest first. `Err`: every place that was looked at.
+pub fn find(name: &str, variable: &str, asked: &[PathBuf], usual: &[&str]) -> Result<PathBuf, Vec<PathBuf>> {
     if let Some(named) = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from) {
         // Named and not there is a mistake, never a reason to take another.
         return if is_program(&named) { Ok(named) } else { Err(vec![named]) };
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(usual.iter().flat_map(|folder| versions(folder)));
-    let looked: Vec<PathBuf> = folders.map(|folder| folder.join(name)).collect();
+    let path = std::env::var_os("PATH").filter(|value| !value.is_empty());
+    let path: Vec<PathBuf> = path.iter().flat_map(|path| std::env::split_paths(path)).collect();
+    let usual: Vec<PathBuf> = usual.iter().flat_map(|folder| versions(folder)).collect();
+    let looked: Vec<PathBuf> =
+        [asked, &path, &usual].concat().iter().map(|folder| folder.join(name)).collect();
     looked.iter().find(|file| is_program(file)).cloned().ok_or(looked)
 }
 
@@ -113,6 +115,17 @@ mod tests {
         let expected = ["2025.10.1", "2025.9.1", "2024.4"].map(|name| dir.path().join(name).join("bin"));
         assert_eq!(found, expected);
         assert_eq!(versions("/usr/local/cuda/bin"), [Path::new("/usr/local/cuda/bin")]);
+    }
+
+    #[test]
+    fn folders_that_are_asked_for_come_before_path_and_the_usual_ones() {
+        let asked = [PathBuf::from("/asked/bin")];
+        let looked = find("no-such-program", "TRT_PERF_NO_SUCH_PROGRAM", &asked, &["/usual"]).unwrap_err();
+        let [first, .., last] = &looked[..] else { panic!("{looked:?}") };
+        assert_eq!(
+            [first, last],
+            [Path::new("/asked/bin/no-such-program"), Path::new("/usual/no-such-program")]
+        );
         assert!(!is_program(Path::new("/")) && !is_program(Path::new("/etc/passwd")));
     }
 }

@@ -138,11 +138,12 @@ impl Program for Ready {
 }
 
 impl Ready {
-    /// The GPU's state, from outside; `None` where the program is not said to use one.
+    /// The GPU's state, from outside; `None` where the program is not said to use one. It is not running, and this
+    /// process has nothing on the GPU: whoever computes there is another.
     fn conditions(&self) -> Option<GpuConditions> {
         let gpu = self.gpu.as_ref()?;
         #[cfg(feature = "tensorrt")]
-        let seen = gpu.uuid.as_deref().and_then(crate::device::Monitor::open).map(|m| m.conditions());
+        let seen = gpu.uuid.as_deref().and_then(crate::device::Monitor::open).map(|m| m.conditions(0));
         #[cfg(not(feature = "tensorrt"))]
         let seen = gpu.uuid.as_ref().and(None);
         Some(seen.unwrap_or_default())

@@ -97,7 +97,9 @@ impl Backend for Tensorrt {
         }
     }
 
-    fn build(&self, request: BuildRequest) -> Result<Payload> {
+    fn build(&self, mut request: BuildRequest) -> Result<Payload> {
+        // The parser reads external weights itself: a second copy of them would be there for the whole build.
+        request.model.external.clear();
         let options = &request.options.tensorrt;
         if is_plan(request.path) {
             let payload = foreign::payload(request)?;

@@ -129,7 +129,10 @@ impl Backend for Trtexec {
         Ok(Some(facts.into_iter().flatten().collect::<Vec<_>>().join(", ")))
     }
 
-    fn build(&self, request: BuildRequest) -> Result<Payload> {
+    fn build(&self, mut request: BuildRequest) -> Result<Payload> {
+        // The program reads the model itself: a second copy of it would be there for the whole build.
+        request.model.external.clear();
+        request.model.bytes = Vec::new();
         refuse_options_of_others(BackendKind::Trtexec, request.options)?;
         let version = self.version()?;
         let user = &request.options.trtexec_args;

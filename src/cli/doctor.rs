@@ -137,10 +137,11 @@ pub struct DoctorArgs {
 /// Runs the verb.
 pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
     let plan = args.plan.as_deref().map(made_by).transpose()?;
-    let gpus = device::gpus();
+    let cuda = backends::gpus_of_cuda();
+    let gpus = either(device::gpus(), &cuda);
     let device = Device::with_gpus(gpus.clone().unwrap_or_default());
     let warnings = device::warnings(&device);
-    let backends = backends::known(tensorrt_folder(args.tensorrt.as_deref()), gpus.as_ref().err());
+    let backends = backends::known(tensorrt_folder(args.tensorrt.as_deref()), &cuda, gpus.as_ref().err());
     let timer = device::measure_timer();
     // A manifest that cannot be read is no reason to say nothing about the machine.
     let found = project(manifest).and_then(|p| load_calibration(&p.baselines(), &device.key));
@@ -157,6 +158,14 @@ pub fn run(args: &DoctorArgs, manifest: Option<&Path>) -> Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The GPUs that NVML knows; where it knows none, as on boards that have no NVML, those of CUDA.
+fn either(nvml: Result<Vec<Gpu>, String>, cuda: &Result<Vec<Gpu>, String>) -> Result<Vec<Gpu>, String> {
+    match (nvml, cuda) {
+        (Err(_), Ok(gpus)) if !gpus.is_empty() => Ok(gpus.clone()),
+        (nvml, _) => nvml,
+    }
 }
 
 /// Which library made a plan.

@@ -83,6 +83,11 @@ pub struct GpuState {
     pub processes: Option<u64>,
 }
 
+/// A version of CUDA as people write it, from the driver's number.
+pub fn cuda_version(number: i32) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
+}
+
 /// The key of a GPU. Memory is in whole GiB, rounded up: drivers keep a little back, and not always the same.
 pub fn key(name: &str, memory_bytes: Option<u64>, profile: Option<&str>) -> String {
     let mut name = slug(name);
@@ -98,6 +103,12 @@ pub fn key(name: &str, memory_bytes: Option<u64>, profile: Option<&str>) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_as_nvidia_writes_them() {
+        assert_eq!(cuda_version(12_080), "12.8");
+        assert_eq!(cuda_version(13_000), "13.0");
+    }
 
     #[test]
     fn keys_of_gpus() {

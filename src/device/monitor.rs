@@ -9,20 +9,17 @@ use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
 
-/// NVML's view of the GPU that this process computes on.
+/// NVML's view of the GPU that is measured on.
 pub struct Monitor {
     nvml: Nvml,
     uuid: String,
 }
 
 impl Monitor {
-    /// `id` is the UUID without `GPU-`, or `MIG-` for an instance of a split GPU; `None` where NVML does not know it.
+    /// `id` is the UUID, as NVML writes it or as CUDA does; `None` where NVML does not know it.
     pub fn open(id: &str) -> Option<Self> {
         let nvml = open().ok()?;
-        let uuid = ["GPU", "MIG"]
-            .map(|kind| format!("{kind}-{id}"))
-            .into_iter()
-            .find(|uuid| nvml.device_by_uuid(uuid.as_str()).is_ok())?;
+        let uuid = names(id).into_iter().find(|uuid| nvml.device_by_uuid(uuid.as_str()).is_ok())?;
         Some(Self { nvml, uuid })
     }
 
@@ -30,8 +27,9 @@ impl Monitor {
         self.nvml.device_by_uuid(self.uuid.as_str()).ok()
     }
 
-    /// The state now. Called while this process has a context on the GPU; clocks of the multiprocessors are left to CUDA.
-    pub fn conditions(&self) -> GpuConditions {
+    /// The state now; clocks of the multiprocessors are left to CUDA. `ours` of the processes that compute on the GPU
+    /// are those that are measured.
+    pub fn conditions(&self, ours: u64) -> GpuConditions {
         let Some(gpu) = self.device() else { return GpuConditions::default() };
         GpuConditions {
             sm_mhz: None,
@@ -40,8 +38,8 @@ impl Monitor {
             temperature_c: gpu.temperature(TemperatureSensor::Gpu).ok(),
             power_w: gpu.power_usage().ok().map(|mw| f64::from(mw) / 1000.0),
             throttled: gpu.current_throttle_reasons().map(throttled).unwrap_or_default(),
-            // Process ids are the host's, which a container cannot tell from its own; but one of them is ours.
-            others: gpu.running_compute_processes().ok().map(|all| (all.len() as u64).saturating_sub(1)),
+            // Counted, because process ids are the host's, which a container cannot tell from its own.
+            others: gpu.running_compute_processes().ok().map(|all| (all.len() as u64).saturating_sub(ours)),
         }
     }
 
@@ -63,5 +61,27 @@ impl Monitor {
     /// Energy since the driver was loaded, in joules.
     pub fn energy_j(&self) -> Option<f64> {
         Some(self.device()?.total_energy_consumption().ok()? as f64 / 1000.0)
+    }
+}
+
+/// What NVML may call a GPU that has this id: CUDA leaves out the `GPU-`, or the `MIG-` of an instance of a split GPU.
+fn names(id: &str) -> Vec<String> {
+    let kinds = ["GPU-", "MIG-"];
+    match kinds.iter().any(|kind| id.starts_with(kind)) {
+        true => vec![id.to_owned()],
+        false => kinds.map(|kind| format!("{kind}{id}")).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_is_found_by_the_id_of_either_library() {
+        assert_eq!(names("8a7c-01"), ["GPU-8a7c-01", "MIG-8a7c-01"]);
+        for whole in ["GPU-8a7c-01", "MIG-8a7c-01"] {
+            assert_eq!(names(whole), [whole]);
+        }
     }
 }

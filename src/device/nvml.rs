@@ -3,7 +3,7 @@
 //! libcuda is not opened here: whether it is present is asked of NVML, which answers without panicking or leaving a
 //! CUDA context behind. Settings of a GPU are read and not changed.
 
-use super::gpu::{Gpu, GpuState, key};
+use super::gpu::{Gpu, GpuState, cuda_version, key};
 use super::{Throttle, read};
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::error::NvmlError;
@@ -151,10 +151,6 @@ fn profile_of(gpu_slices: u32, compute_slices: u32, bytes: u64, whole_bytes: u64
     format!("{compute}{gpu_slices}g.{memory_gb}gb")
 }
 
-fn cuda_version(number: i32) -> String {
-    format!("{}.{}", number / 1000, number % 1000 / 10)
-}
-
 /// The reasons that make a GPU slower than it would be; being idle and clocks the user has set are none.
 pub(super) fn throttled(reasons: ThrottleReasons) -> Vec<Throttle> {
     [
@@ -221,9 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_and_profiles_as_nvidia_writes_them() {
-        assert_eq!(cuda_version(12_080), "12.8");
-        assert_eq!(cuda_version(13_000), "13.0");
+    fn profiles_as_nvidia_writes_them() {
         const MIB: u64 = 1 << 20;
         assert_eq!(profile_of(1, 1, 16_384 * MIB, 143_771 * MIB), "1g.18gb");
         assert_eq!(profile_of(2, 1, 33_280 * MIB, 143_771 * MIB), "1c.2g.35gb");

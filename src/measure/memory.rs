@@ -7,7 +7,7 @@ use crate::backend::trace::{MemoryTrace, keep_events};
 use crate::backend::{LoadSetup, Loaded, Opened, backend, infer};
 use crate::case::BackendKind;
 use crate::engine::EngineHeader;
-use crate::error::{Failure, FailureKind, Result};
+use crate::error::{Failure, Result};
 use crate::memory::{EngineMemory, MemoryPhase, ProcessMemory};
 use crate::progress::{Stage, Tell};
 use crate::units::bytes;
@@ -95,21 +95,19 @@ fn own_process(kind: BackendKind) -> Failure {
 /// A failure for lack of memory says how much was asked for.
 fn ran_out(failure: Failure, refusal: Option<(u64, MemoryPhase, u64)>) -> Failure {
     let Some((asked, phase, held)) = refusal else { return failure };
-    let what = format!(
+    Failure::gpu_out_of_memory(format!(
         "the GPU had no {} more in the phase {}, with {} allocated: {}",
         bytes(asked),
         phase.word(),
         bytes(held),
         failure.message
-    );
-    Failure::new(FailureKind::OutOfMemory, what).next(
-        "use a smaller batch, fewer streams or a smaller --build workspace, or end what else uses the GPU (nvidia-smi lists it)",
-    )
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::FailureKind;
 
     #[test]
     fn a_failure_for_lack_of_memory_says_how_much_was_asked_for() {

@@ -110,6 +110,25 @@ fn the_library_is_named_as_what_it_is() {
 }
 
 #[test]
+fn the_gpus_of_a_machine_without_nvml_are_those_of_cuda() {
+    if has_driver() || trt_perf::device::gpus().is_ok() {
+        return;
+    }
+    let (installed, s) = (Installed::new(RELEASES[0]), Sandbox::new());
+    let folder = installed.folder().display().to_string();
+    let args = ["doctor", "--tensorrt", &folder, "--message-format", "json"];
+    let mut command = program(&installed, &s, &args, "");
+    installed.with_driver(&mut command);
+    let report: Value = serde_json::from_str(&Ran::of(command).says(0, &[]).out).unwrap();
+    let gpus = report["device"]["gpus"].as_array().expect("GPUs");
+    let said: Vec<_> = gpus.iter().map(|gpu| (gpu["key"].as_str(), gpu["cuda_driver"].as_str())).collect();
+    assert_eq!(said, [(Some("gpu-stand-in-gpu-8g"), Some("11.4")); 2], "{report}");
+    assert!(report.get("no_gpu_because").is_none(), "{report}");
+    let all = report.to_string();
+    assert!(!all.contains("no GPU to run them on") && !all.contains("libcuda"), "{report}");
+}
+
+#[test]
 fn it_is_never_used_unless_its_folder_is_named() {
     let installed = Installed::new(RELEASES[1]);
     let s = Sandbox::new();

@@ -3,7 +3,7 @@
 use crate::accidents;
 use crate::callbacks::{ERROR, INFO, WARNING, log};
 use crate::config::{self, CONFIG, Config, host_memory};
-use crate::cuda::Memory;
+use crate::cuda::{self, Memory};
 use crate::model::{Plan, Profile, extents, values_of};
 use crate::network::{self, NETWORK, Network};
 use crate::object::{Class, Object, at};
@@ -162,6 +162,9 @@ fn try_tactics(allocator: usize) {
 
 extern "C" fn build(this: This, network: Pointer, config: Pointer) -> Pointer {
     Object::of(this).told("buildSerializedNetwork");
+    if let Some(gpu) = cuda::gpu() {
+        Object::of(this).told(&format!("tactics on GPU {gpu}"));
+    }
     let network: &Network = Object::of_wrapper(network, &NETWORK).state();
     let config: &Config = Object::of_wrapper(config, &CONFIG).state();
     let filled = network.filled.lock().expect("no panic while it is held");

@@ -43,6 +43,17 @@ pub fn current() -> Result<usize, String> {
     current.map(|c| c as usize).ok_or_else(|| "CUDA: no context is current on this thread".to_owned())
 }
 
+/// The number of the GPU that the calling thread uses; `None` where it uses none.
+pub fn gpu() -> Option<i32> {
+    if on_host() || current().is_err() {
+        return None;
+    }
+    let mut gpu = 0;
+    // SAFETY: there is a driver, and it fills what it is pointed at.
+    unsafe { sys::cuCtxGetDevice(&raw mut gpu) }.result().ok()?;
+    Some(gpu)
+}
+
 impl Memory {
     /// `ordered`: an allocator is asked for it in the order of the default stream.
     pub fn new(bytes: usize, allocator: usize, ordered: bool) -> Result<Self, String> {

@@ -20,6 +20,7 @@
 //! | `model` | a plan | an ONNX file |
 //! | `config`, `network`, `builder` | the build phase | a plan |
 //! | `cuda` | memory and work | the driver |
+//! | `driver` | GPUs that do nothing | – |
 //! | `engine`, `runtime_config`, `context` | the run phase | a plan |
 //! | `nvtx` | a list of ranges, as a profiler does | what the program marks |
 
@@ -31,6 +32,7 @@ mod callbacks;
 mod config;
 mod context;
 mod cuda;
+mod driver;
 mod engine;
 mod model;
 mod network;
@@ -39,8 +41,9 @@ mod object;
 mod runtime_config;
 mod told;
 
+use std::ffi::CStr;
 use told::{fault, release, tell};
-use trt_perf::backend::tensorrt::sys::abi::ObjectPointer as Pointer;
+use trt_perf::backend::tensorrt::sys::abi::{ObjectPointer as Pointer, Text};
 
 fn number(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(0)
@@ -126,4 +129,20 @@ pub unsafe extern "C" fn createNvOnnxParser_INTERNAL(
         return std::ptr::null_mut();
     }
     network::create_parser(network)
+}
+
+/// What NVIDIA's library of plugins exports in place of what a registry loads.
+///
+/// # Safety
+/// `logger` is a live `ILogger` of this family, `namespace` a text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn initLibNvInferPlugins(logger: Pointer, namespace: Text) -> bool {
+    // SAFETY: the caller's promise.
+    let namespace = unsafe { CStr::from_ptr(namespace) };
+    tell(&format!("initLibNvInferPlugins({namespace:?})"));
+    callbacks::begin(logger, whole_version(), whole_version());
+    if fault("plugins-refused") {
+        callbacks::log(callbacks::ERROR, "no plugin, as the test library was told");
+    }
+    !fault("plugins-refused")
 }

@@ -7,11 +7,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use trt_perf::backend::tensorrt::sys::abi::{Family, LibraryVersion, Release, TEST_LIBRARY_BUILD};
 
 /// Everything that can be made to go wrong. A number after a colon says how many times it goes well before.
-const FAULTS: [&str; 29] = [
+const FAULTS: [&str; 30] = [
     // The library and its objects.
     "wrong-version",
     "builder-null",
     "parser-null",
+    "plugins-refused",
     "runtime-null",
     // As the lean runtimes: a null pointer that was moved to where a base class would be.
     "runtime-moved-null",

@@ -5,14 +5,14 @@ use crate::device;
 use crate::error::{Failure, FailureKind, Result};
 use crate::layers::GpuLimits;
 use crate::units::hex;
-use cudarc::driver::sys::{CUctx_flags, CUdevice_attribute, CUuuid};
+use cudarc::driver::sys::{self, CUctx_flags, CUdevice, CUdevice_attribute, CUuuid};
 use cudarc::driver::{CudaContext, CudaStream, DriverError, result};
 use std::sync::Arc;
 
 /// Whether the driver's library (libcuda) can be opened here. Nothing else of cudarc may be called where it cannot.
 pub fn driver_present() -> bool {
     // SAFETY: only tries to open the library; its initialisers are the driver's own and run in any CUDA program.
-    unsafe { cudarc::driver::sys::is_culib_present() }
+    unsafe { sys::is_culib_present() }
 }
 
 /// The GPUs that CUDA shows to this process, in its order, with what NVML knows of them.
@@ -28,7 +28,9 @@ pub fn gpus() -> Result<Vec<device::Gpu>> {
             let whole = !gpu.integrated && nvml.is_none_or(|g| g.mig != Some(true));
             let limits = gpu.limits.filter(|_| whole);
             let found = nvml.cloned().unwrap_or_else(|| {
-                device::Gpu::without_nvml(index, &gpu.name, gpu.memory_bytes, gpu.compute_capability)
+                let seen =
+                    device::Gpu::without_nvml(index, &gpu.name, gpu.memory_bytes, gpu.compute_capability);
+                device::Gpu { cuda_driver: version(), ..seen }
             });
             Ok(device::Gpu { integrated: Some(gpu.integrated), limits, ..found })
         })
@@ -53,8 +55,7 @@ pub(crate) struct Described {
 /// GPU `index`, as CUDA numbers them. The driver must be present.
 pub(crate) fn describe(index: u32) -> Result<Described> {
     let read = || -> std::result::Result<Described, DriverError> {
-        result::init()?;
-        let gpu = result::device::get(i32::try_from(index).unwrap_or(i32::MAX))?;
+        let gpu = handle(index)?;
         // SAFETY: the device is one that the driver just gave; the same below.
         let attribute = |which| unsafe { result::device::get_attribute(gpu, which) };
         let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
@@ -78,16 +79,34 @@ pub(crate) fn describe(index: u32) -> Result<Described> {
             compute_capability,
             // SAFETY: as above.
             memory_bytes: unsafe { result::device::total_mem(gpu) }? as u64,
-            id: id(result::device::get_uuid(gpu)?),
+            id: id(gpu)?,
         })
     };
     read().map_err(|e| failed("describe the GPU", &e))
 }
 
-fn id(uuid: CUuuid) -> String {
+/// GPU `index`, as CUDA numbers them.
+fn handle(index: u32) -> std::result::Result<CUdevice, DriverError> {
+    result::init()?;
+    result::device::get(i32::try_from(index).unwrap_or(i32::MAX))
+}
+
+/// What names the GPU, and an instance of a split GPU by itself: the function's first version gives that of the whole.
+fn id(gpu: CUdevice) -> std::result::Result<String, DriverError> {
+    let mut uuid = CUuuid { bytes: [0; 16] };
+    // SAFETY: the device is one that the driver gave, and the driver fills the 16 bytes that it is pointed at.
+    unsafe { sys::cuDeviceGetUuid_v2(&raw mut uuid, gpu) }.result()?;
     let hex = hex(uuid.bytes.map(|b| b as u8));
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+}
+
+/// The newest CUDA version that the driver supports.
+fn version() -> Option<String> {
+    let mut number = 0;
+    // SAFETY: the driver writes the number that it is pointed at.
+    unsafe { sys::cuDriverGetVersion(&raw mut number) }.result().ok()?;
+    Some(device::cuda_version(number))
 }
 
 fn need_driver() -> Result<()> {
@@ -106,8 +125,11 @@ fn need_driver() -> Result<()> {
 pub(super) fn failed(doing: &str, e: &DriverError) -> Failure {
     let name = e.error_name().map_or_else(|_| format!("{:?}", e.0), |n| n.to_string_lossy().into_owned());
     let said = e.error_string().map_or_else(|_| String::new(), |s| format!(" ({})", s.to_string_lossy()));
-    let kind = if name.contains("OUT_OF_MEMORY") { FailureKind::OutOfMemory } else { FailureKind::Measure };
-    Failure::new(kind, format!("CUDA could not {doing}: {name}{said}")).next(
+    let what = format!("CUDA could not {doing}: {name}{said}");
+    if name.contains("OUT_OF_MEMORY") {
+        return Failure::gpu_out_of_memory(what);
+    }
+    Failure::new(FailureKind::Measure, what).next(
         "see `cargo trt-perf doctor` for the GPU's state, and `dmesg | grep NVRM` for what the driver says",
     )
 }
@@ -128,12 +150,17 @@ impl GpuContext {
     /// Opens GPU `index` (CUDA's number), with the way the host is going to wait for it.
     pub fn open(index: u32, wait: Wait) -> Result<Self> {
         need_driver()?;
-        let context = CudaContext::new(index as usize).map_err(|e| failed("open the GPU", &e))?;
+        let gpu = handle(index).map_err(|e| failed("find the GPU", &e))?;
         let flags = match wait {
             Wait::Spin => CUctx_flags::CU_CTX_SCHED_SPIN,
             Wait::Block => CUctx_flags::CU_CTX_SCHED_BLOCKING_SYNC,
         };
-        context.set_flags(flags).map_err(|e| failed("set how the host waits", &e))?;
+        // Before there is a context: only drivers of CUDA 12.1 and later can change one.
+        // SAFETY: the device is one that the driver just gave.
+        unsafe { sys::cuDevicePrimaryCtxSetFlags_v2(gpu, flags as u32) }
+            .result()
+            .map_err(|e| failed("set how the host waits", &e))?;
+        let context = CudaContext::new(index as usize).map_err(|e| failed("open the GPU", &e))?;
         // SAFETY: without tracking, cudarc does not order work of several streams on one buffer. No buffer here is used
         // by more than one stream. Tracking records an event for every use of a buffer and breaks graph capture.
         unsafe { context.disable_event_tracking() };
@@ -142,7 +169,7 @@ impl GpuContext {
         let max_khz = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE, "read the clock rate")?;
         let count =
             attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, "count multiprocessors")?;
-        let id = id(context.uuid().map_err(|e| failed("read the GPU's id", &e))?);
+        let id = id(gpu).map_err(|e| failed("read the GPU's id", &e))?;
         Ok(Self { id, max_khz, multiprocessors: u32::try_from(count).unwrap_or(1), context })
     }
 

@@ -41,7 +41,8 @@ impl GpuProbe {
     /// The state now, with the clock as the GPU itself measures it.
     pub fn conditions(&mut self) -> Result<GpuConditions> {
         let sm_mhz = self.clock_mhz()?;
-        let rest = self.monitor.as_ref().map(Monitor::conditions).unwrap_or_default();
+        // This process is among those on the GPU: it has a context there.
+        let rest = self.monitor.as_ref().map(|monitor| monitor.conditions(1)).unwrap_or_default();
         let max_sm_mhz = Some(self.max_khz as f64 / 1000.0).filter(|mhz| *mhz > 0.0);
         Ok(GpuConditions { sm_mhz, max_sm_mhz, ..rest })
     }

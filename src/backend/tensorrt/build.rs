@@ -1,6 +1,5 @@
 //! Builds a serialised plan from a checked ONNX model. Runs in build workers only.
 
-use super::sys::allocator::GpuAllocator;
 use super::sys::callbacks::{Phase, ProgressMonitor};
 use super::sys::library::Api;
 use super::sys::object::{Layout, Object, call, is_nothing};
@@ -10,7 +9,7 @@ use super::sys::tables::{
 use super::sys::text::c_text;
 use super::{network, options, run};
 use crate::backend::cuda::memory::ask_nvml;
-use crate::backend::cuda::{GpuContext, driver_present};
+use crate::backend::cuda::{GpuContext, describe, driver_present};
 use crate::backend::{BuildRequest, Payload, WARNINGS};
 use crate::case::sha256_hex;
 use crate::config::{BuildOptions, Shape, TensorrtOptions, Wait};
@@ -34,7 +33,9 @@ pub fn build(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Payl
     let tell = |phases: &[Phase]| (request.progress)(progress(phases));
     // In the order in which they depend on each other: dropped the other way round.
     let monitor = ProgressMonitor::new(api.family(), &tell);
-    let allocator = allocator(api, device, request)?;
+    let gpu = gpu(device, request)?;
+    let traced = gpu.as_ref().zip(request.memory.as_ref());
+    let allocator = traced.map(|(gpu, trace)| run::allocator(api, trace, gpu));
     let builder = api.builder()?;
     if let Some(allocator) = &allocator {
         call!(builder, v_builder::SET_GPU_ALLOCATOR, allocator.pointer());
@@ -69,12 +70,16 @@ pub fn build(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Payl
     Ok(Payload { parts: vec![(PLAN.to_owned(), plan)], facts })
 }
 
-/// In a traced build: an allocator of ours. Where there is no GPU the library allocates nothing on one.
-fn allocator(api: &Arc<Api>, device: u32, request: &BuildRequest) -> Result<Option<Arc<GpuAllocator>>> {
-    let Some(trace) = request.memory.as_ref().filter(|_| driver_present()) else { return Ok(None) };
-    ask_nvml(trace, device)?;
-    let gpu = GpuContext::open(device, Wait::Block)?;
-    Ok(Some(run::allocator(api, trace, &gpu)))
+/// The GPU that the library times its tactics on, which is the one that this thread uses; `None` where it builds without
+/// any.
+fn gpu(device: u32, request: &BuildRequest) -> Result<Option<GpuContext>> {
+    if !driver_present() || describe(device).is_err() {
+        return Ok(None);
+    }
+    if let Some(trace) = &request.memory {
+        ask_nvml(trace, device)?;
+    }
+    GpuContext::open(device, Wait::Block).map(Some)
 }
 
 /// Options that only the cpu backend has must not be dropped silently.
@@ -117,9 +122,13 @@ fn load_plugins(
 }
 
 /// Loads a plugin library, as both phases must.
-pub(super) fn load_plugin(api: &Api, registry: &Object, path: &Path) -> Result<()> {
+pub(super) fn load_plugin(api: &Arc<Api>, registry: &Object, path: &Path) -> Result<()> {
     let name = c_text("the path", &path.to_string_lossy())?;
-    if call!(registry, i_plugin_registry::LOAD_LIBRARY, name.as_ptr()).is_null() {
+    let loaded = match api.init_plugins(path) {
+        Some(done) => done,
+        None => !call!(registry, i_plugin_registry::LOAD_LIBRARY, name.as_ptr()).is_null(),
+    };
+    if !loaded {
         let what = format!("the plugin library {} was not loaded", path.display());
         return Err(api.failed(FailureKind::Build, &what).context("build option `plugins`"));
     }

@@ -233,9 +233,12 @@ impl Engine {
     }
 }
 
-/// The same failure, of the run phase.
+/// The same failure, of the run phase. Too little memory is that in every phase.
 pub(super) fn as_measure_failure(failure: Failure) -> Failure {
-    Failure { kind: FailureKind::Measure, ..failure }
+    match failure.kind {
+        FailureKind::OutOfMemory => failure,
+        _ => Failure { kind: FailureKind::Measure, ..failure },
+    }
 }
 
 fn is(family: Family, value: &EnumValue, number: i32) -> bool {

@@ -4,6 +4,7 @@
 
 use crate::backend::Looked;
 use crate::case::{BackendKind, Target};
+use crate::device::Gpu;
 use crate::error::Result;
 use crate::units::plural;
 use crate::worker;
@@ -25,9 +26,13 @@ pub struct KnownBackend {
     pub looked: Vec<Looked>,
 }
 
-/// Every backend; TensorRT's library is looked for in `folder`, or everywhere.
-pub fn known(folder: Option<PathBuf>, no_gpu: Option<&String>) -> Vec<KnownBackend> {
-    vec![cpu(), tensorrt(folder.clone(), no_gpu), trtexec(folder.as_deref()), cuda()]
+/// Every backend; TensorRT's library is looked for in `folder`, or everywhere. `gpus` are those of CUDA.
+pub fn known(
+    folder: Option<PathBuf>,
+    gpus: &Result<Vec<Gpu>, String>,
+    no_gpu: Option<&String>,
+) -> Vec<KnownBackend> {
+    vec![cpu(), tensorrt(folder.clone(), no_gpu), trtexec(folder.as_deref()), cuda(gpus)]
 }
 
 fn cpu() -> KnownBackend {
@@ -41,18 +46,23 @@ fn trtexec(folder: Option<&Path>) -> KnownBackend {
     KnownBackend { name: BackendKind::Trtexec.word().to_owned(), state, looked: Vec::new() }
 }
 
-fn cuda() -> KnownBackend {
-    let name = BackendKind::Cuda.word().to_owned();
+/// The GPUs of CUDA, or why there are none.
+pub fn gpus_of_cuda() -> Result<Vec<Gpu>, String> {
     let target = Target { kind: BackendKind::Cuda, tensorrt: None, gpu: 0, lane: false };
-    let state = match worker::run(&Job::Gpus(target), PROBE_LIMIT, &mut |_| {}) {
-        Ok(WorkerMessage::Gpus(gpus)) => Ok(format!(
-            "a calibration workload of kernels with a set duration, on {}; no models",
-            plural(gpus.len(), "GPU")
-        )),
+    match worker::run(&Job::Gpus(target), PROBE_LIMIT, &mut |_| {}) {
+        Ok(WorkerMessage::Gpus(gpus)) => Ok(gpus),
         Ok(other) => Err(format!("the worker answered {other:?}")),
         Err(failure) => Err(failure.message),
+    }
+}
+
+fn cuda(gpus: &Result<Vec<Gpu>, String>) -> KnownBackend {
+    let what = |gpus: &Vec<Gpu>| {
+        let count = plural(gpus.len(), "GPU");
+        format!("a calibration workload of kernels with a set duration, on {count}; no models")
     };
-    KnownBackend { name, state, looked: Vec::new() }
+    let state = gpus.as_ref().map(what).map_err(Clone::clone);
+    KnownBackend { name: BackendKind::Cuda.word().to_owned(), state, looked: Vec::new() }
 }
 
 /// Asks a worker, because a library that crashes when it is opened must only be an answer.

@@ -145,6 +145,16 @@ fn a_machine_with_gpus() {
 }
 
 #[test]
+fn there_is_no_gpu_only_where_neither_library_knows_one() {
+    let (none, why) = (Err("no libcuda".to_owned()), Err("no NVML".to_owned()));
+    let (one, other) = (Ok(vec![gpu()]), Ok(vec![gpu(), gpu()]));
+    assert_eq!(either(why.clone(), &one), one);
+    assert_eq!(either(other.clone(), &one), other);
+    assert_eq!(either(why.clone(), &none), why);
+    assert_eq!(either(why.clone(), &Ok(Vec::new())), why);
+}
+
+#[test]
 fn profilers_are_named_with_what_to_install() {
     let row = |name: &str, usable, detail: &str| ProfilerReport {
         name: name.to_owned(),

@@ -25,7 +25,7 @@ pub(super) struct InstalledProfiler {
 impl InstalledProfiler {
     /// The profiler that is installed, which has said its version.
     pub fn find(tool: ProfilerTool) -> Result<Self> {
-        let program = tool::find(tool.program(), tool.variable(), tool.folders()).map_err(|looked| {
+        let program = tool::find(tool.program(), tool.variable(), &[], tool.folders()).map_err(|looked| {
             let looked: Vec<String> = looked.iter().map(|path| path.display().to_string()).collect();
             Failure::usage(format!("there is no {} here", tool.program())).parts(looked).next(format!(
                 "install NVIDIA's package {}, or name the program: {}=/path/to/{}",

@@ -217,7 +217,7 @@ fn what_goes_wrong_while_running_is_one_row_and_other_cases_go_on() {
     for (fault, kind, says) in [
         ("deserialize-null", "measure", "told not to load it"),
         ("crash-in-deserialize", "crash", "SIGSEGV"),
-        ("no-context", "measure", "no context was made"),
+        ("no-context", "out-of-memory", "no context was made"),
         ("lying-io-count", "measure", "the engine has no input `features`"),
         ("lying-shape", "measure", "which no memory holds"),
         ("enqueue-fails", "measure", "an illegal memory access was encountered"),

@@ -54,6 +54,14 @@ impl Installed {
         self.dir.path().join("lib")
     }
 
+    /// The library in the place of the driver too: two GPUs that do nothing. Only where there is no driver, which would be
+    /// found first.
+    pub fn with_driver(&self, command: &mut Command) {
+        let lib = self.folder();
+        symlink("libnvinfer.so.10", lib.join("libcuda.so.1")).expect("a link");
+        command.env("LD_LIBRARY_PATH", lib);
+    }
+
     /// Tells the library, through the program's environment, what goes wrong (nothing, where it is empty).
     pub fn tell(&self, command: &mut Command, fault: &str) {
         command

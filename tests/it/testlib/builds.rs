@@ -1,6 +1,6 @@
 //! The build phase in every family: the right slots, the right values, and nothing left over.
 
-use super::{build, build_in, failure};
+use super::{build, build_in, failure, has_driver, program};
 use crate::support::installed::{Calls, Installed};
 use crate::support::{Ran, Sandbox, sample};
 use trt_perf::engine;
@@ -171,4 +171,38 @@ fn an_engine_that_is_there_already_knows_its_plugin_libraries_where_they_are_now
     assert_eq!(build_with("old/plugin.so"), (Some(false), place("old/plugin.so")));
     std::fs::remove_file(s.path("old/plugin.so")).expect("removed");
     assert_eq!(build_with("new/plugin.so"), (Some(true), place("new/plugin.so")));
+}
+
+#[test]
+fn a_library_that_registers_its_plugins_itself_is_not_given_to_the_registry() {
+    // The test library exports what NVIDIA's library of plugins does.
+    let installed = Installed::new(FIRST[0].0);
+    let option = format!("plugins={}", installed.folder().join(FIRST[0].0).display());
+    with(&installed, &[&option], "").says(0, &[]);
+    let calls = installed.calls();
+    calls.check_lifecycle();
+    assert!(calls.has("initLibNvInferPlugins(\"\")"), "{calls:#?}");
+    assert!(!calls.0.iter().any(|(_, c)| c.contains("loadLibrary")), "{calls:#?}");
+
+    let (_, message, _) = failure(&with(&installed, &[&option], "plugins-refused"));
+    let says = ["build option `plugins`", "was not loaded: no plugin, as the test library was told"];
+    assert!(says.iter().all(|part| message.contains(part)), "{message}");
+}
+
+#[test]
+fn tactics_are_timed_on_the_gpu_that_the_engine_is_for() {
+    if has_driver() {
+        return;
+    }
+    for gpu in ["0", "1"] {
+        let (installed, s) = (Installed::new(FIRST[0].0), Sandbox::new());
+        let (model, folder) = (sample(MODEL).display().to_string(), installed.folder().display().to_string());
+        let args = ["build", &model, "--backend", "tensorrt", "--tensorrt", &folder, "--device", gpu];
+        let mut command = program(&installed, &s, &[&args[..], &SHAPE].concat(), "");
+        installed.with_driver(&mut command);
+        Ran::of(command).says(0, &[]);
+        let calls = installed.calls();
+        calls.check_lifecycle();
+        assert!(calls.has(&format!("tactics on GPU {gpu}")), "{calls:#?}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! To open a native library is to run its code, so only workers do it.
 
-use super::abi::{Family, LibraryVersion, ObjectPointer, Release};
+use super::abi::{Family, LibraryVersion, ObjectPointer, Release, Text};
 use super::callbacks::{Logged, Logger};
 use super::search::{LibraryCandidate, LibrarySearch, Surroundings, search};
 use crate::error::{Failure, FailureKind, Result};
@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 type Create = unsafe extern "C" fn(ObjectPointer, i32) -> ObjectPointer;
 /// `createNvOnnxParser_INTERNAL(network, logger, version)`.
 type CreateParser = unsafe extern "C" fn(ObjectPointer, ObjectPointer, i32) -> ObjectPointer;
+/// `initLibNvInferPlugins(logger, namespace)`.
+type InitPlugins = unsafe extern "C" fn(ObjectPointer, Text) -> bool;
 type VersionFunction = unsafe extern "C" fn() -> i32;
 
 /// The functions a library exports by name.
@@ -138,8 +140,14 @@ impl Api {
     pub fn failed(&self, kind: FailureKind, what: &str) -> Failure {
         let errors = self.errors();
         let said = if errors.is_empty() { String::new() } else { format!(": {}", errors.join(" / ")) };
-        let failure = Failure::new(kind, format!("{}: {what}{said}", self.release));
-        if said.to_lowercase().contains("cuda") && !crate::backend::cuda::driver_present() {
+        let lower = said.to_lowercase();
+        let whole = format!("{}: {what}{said}", self.release);
+        // As CUDA says it, and as TensorRT's own code for it is called.
+        if lower.contains("out of memory") || lower.contains("outofmemory") {
+            return Failure::gpu_out_of_memory(whole);
+        }
+        let failure = Failure::new(kind, whole);
+        if lower.contains("cuda") && !crate::backend::cuda::driver_present() {
             return failure.next(
                 "there is no CUDA driver (libcuda) here; use a machine with an NVIDIA GPU and its driver",
             );
@@ -181,6 +189,18 @@ impl Api {
     /// A failure with what the library logged, where it did not accept what it was told.
     pub fn ensure_accepted(&self, accepted: bool, what: &str) -> Result<()> {
         if accepted { Ok(()) } else { Err(self.failed(FailureKind::Measure, what)) }
+    }
+
+    /// Has a library register its plugins itself: TensorRT's own library of them does, and a registry cannot load it.
+    /// Whether it did; `None`: it is none that does, or cannot be opened, of which the registry tells more.
+    pub fn init_plugins(self: &Arc<Self>, path: &Path) -> Option<bool> {
+        // Never closed: what is registered is its code.
+        let library = ManuallyDrop::new(load(path).ok()?);
+        let init: InitPlugins = symbol(&library, "initLibNvInferPlugins")?;
+        // It keeps the logger, so this lives as long as the process.
+        std::mem::forget(Arc::clone(self));
+        // SAFETY: the logger has the table of this family and lives on; the namespace is a text.
+        Some(unsafe { init(self.logger.pointer(), c"".as_ptr()) })
     }
 
     pub(super) fn new_builder(&self) -> Result<ObjectPointer> {

@@ -2,6 +2,7 @@
 //! test library that the other tests of this backend use.
 
 use super::super::build::progress;
+use super::super::runtime::as_measure_failure;
 use super::super::sys::abi::{Dims, Family, Method, ObjectPointer, Text, This};
 use super::super::sys::callbacks::{
     Implementation, Logged, Logger, Phase, Profiler, ProgressMonitor, Word, nothing, state,
@@ -11,7 +12,7 @@ use super::super::sys::object::call;
 use super::super::sys::output_allocator::{OutputAllocator, OutputMemory};
 use super::super::sys::tables::{i_logger, i_output_allocator, i_profiler, i_progress_monitor, v_builder};
 use super::release;
-use crate::error::Result;
+use crate::error::{FailureKind, Result};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
@@ -142,6 +143,14 @@ extern "C" fn create(_logger: ObjectPointer, _version: i32) -> ObjectPointer {
     BUILDER.get()
 }
 
+/// Gives nothing, and says why.
+extern "C" fn create_without_memory(logger: ObjectPointer, _version: i32) -> ObjectPointer {
+    let why = c"Error Code 2: OutOfMemory (Requested size was 17179869184 bytes.)";
+    // SAFETY: the logger is alive, and of this family.
+    unsafe { function(logger, &i_logger::LOG, Family::Trt10)(logger, 1, why.as_ptr()) };
+    std::ptr::null_mut()
+}
+
 extern "C" fn delete(this: This) {
     // SAFETY: only the wrapper has this function in its table.
     assert!(!unsafe { state::<Wrapper>(this) }.implementation.is_null());
@@ -153,7 +162,7 @@ extern "C" fn dla_cores(this: This) -> i32 {
     *unsafe { state::<i32>(this) }
 }
 
-fn api(family: Family) -> Arc<Api> {
+fn api(family: Family, create: extern "C" fn(ObjectPointer, i32) -> ObjectPointer) -> Arc<Api> {
     let (major, minor) = family.releases().0;
     let exports = Exports { builder: Some(create), ..Exports::default() };
     Arc::new(Api::new(release(family, major, minor), "made of Rust".into(), exports, Vec::new()))
@@ -174,10 +183,19 @@ fn an_object_is_called_through_its_implementation_and_deleted_once() {
         let wrapper = Implementation::new(c"4Test", 2, &destructors, state);
         BUILDER.set(wrapper.pointer());
         DELETED.set(0);
-        assert_eq!((cores(&api(family)), DELETED.get()), (Ok(7), 1), "{family:?}");
+        assert_eq!((cores(&api(family, create)), DELETED.get()), (Ok(7), 1), "{family:?}");
         // A null pointer that was moved to where a base class would be.
         BUILDER.set(std::ptr::without_provenance_mut(0x228));
-        let failure = cores(&api(family)).unwrap_err();
+        let failure = cores(&api(family, create)).unwrap_err();
         assert!(failure.message.contains("createInferBuilder gave nothing"), "{failure}");
     }
+}
+
+#[test]
+fn too_little_memory_is_a_kind_of_its_own_in_both_phases() {
+    let failure = api(Family::Trt10, create_without_memory).builder().err().expect("no builder");
+    assert_eq!(failure.kind, FailureKind::OutOfMemory, "{failure}");
+    assert!(failure.message.contains("createInferBuilder gave nothing: Error Code 2"), "{failure}");
+    assert!(failure.next.contains("a smaller --build workspace"), "{failure}");
+    assert_eq!(as_measure_failure(failure.clone()), failure);
 }
