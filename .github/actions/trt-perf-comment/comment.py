@@ -259,7 +259,8 @@ def comment(marker, messages, run, repository):
     counts += [(sum(r[3] == "improved" for r in rows), "improved")]
     counts += [(sum("changed" in r[3] for r in rows), "unchanged")]
     counts = [f"{count} {words}" for count, words in counts if count] or ["nothing was checked"]
-    head = f"{marker}\n### Inference performance: {', '.join(counts)}\n\n"
+    stopped = "stopped early, so not everything was measured: " if end.truth("interrupted") else ""
+    head = f"{marker}\n### Inference performance: {stopped}{', '.join(counts)}\n\n"
     head += f"base {code(end.text('base'))} · head {code(end.text('head'))} · {code(end.text('device'))}\n\n"
     lines = [f"- ❌ {code(m.text('case'))} {code(m.text('message'))}" for m in of("case-failed")]
     lines += [f"- ⚠️ {code(m.text('case'))} drifted, against {code(m.text('base'))}" for m in of("drift")]
