@@ -15,7 +15,6 @@ pub mod doctor;
 mod exit;
 mod export;
 mod history;
-mod html;
 mod import;
 pub mod init;
 mod keep;
@@ -259,9 +258,17 @@ fn err(text: &str) {
     let _ = writeln!(anstream::stderr(), "{}", page(text, columns(std::io::stderr())));
 }
 
-/// Writes a report beside what is printed.
-fn write_report(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|e| Failure::io("write the report", path, &e))
+/// Writes a file that somebody asked for; a folder that is missing is made.
+fn write_file(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
+    }
+    std::fs::write(path, contents).map_err(|e| Failure::io("write", path, &e))
+}
+
+/// Copies a file that a session left to where somebody asked for it.
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    write_file(to, std::fs::read(from).map_err(|e| Failure::io("read", from, &e))?)
 }
 
 /// The time of a session: seconds since 1970.

@@ -61,7 +61,7 @@ pub struct Evidence {
     pub prepare_differs: Option<String>,
     /// Ctrl-C ended it early.
     pub interrupted: bool,
-    /// The manifest that head's case is configured in, relative to the project.
+    /// The manifest that head's case is configured in, relative to the work tree of git.
     pub manifests: BTreeMap<String, PathBuf>,
     /// By case id.
     pub cases: BTreeMap<String, CaseEvidence>,

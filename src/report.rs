@@ -35,6 +35,9 @@ use crate::units::change;
 
 pub use fold::fold;
 
+/// What is said first of a session that Ctrl-C ended: what it measured may look complete.
+const STOPPED: &str = "stopped early, so not everything was measured";
+
 /// A check, as every format shows it.
 pub struct CheckReport<'a> {
     /// What the base is called.
@@ -74,7 +77,8 @@ impl CheckReport<'_> {
         .map(|(n, word)| format!("{n} {word}"))
         .chain(self.settings_changed())
         .collect();
-        if parts.is_empty() { "nothing was checked".into() } else { parts.join(", ") }
+        let counted = if parts.is_empty() { "nothing was checked".into() } else { parts.join(", ") };
+        if self.checked.interrupted { format!("{STOPPED}: {counted}") } else { counted }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod past;
 mod pilot;
 mod pin;
 pub mod profile;
+pub mod samples;
 mod source;
 mod stages;
 

@@ -133,6 +133,19 @@ impl Summary {
     pub fn quantile_ns(&self, q: f64) -> Option<f64> {
         QUANTILES.iter().position(|x| (x - q).abs() < 1e-9).map(|i| self.quantiles_ns[i])
     }
+
+    /// Those of a process's samples that are summed up here: all but a cold start.
+    pub fn kept<'a>(&self, samples: &'a [u64]) -> &'a [u64] {
+        usize::try_from(self.dropped).ok().and_then(|cold| samples.get(cold..)).unwrap_or_default()
+    }
+
+    /// Whether these are its samples, as far as their number and their extremes tell: another session may have had the
+    /// same place.
+    pub fn is_of(&self, samples: &[u64]) -> bool {
+        let kept = self.kept(samples);
+        let ends = (kept.iter().min(), kept.iter().max());
+        kept.len() as u64 == self.requests && ends == (Some(&self.min_ns), Some(&self.max_ns))
+    }
 }
 
 impl Summary {

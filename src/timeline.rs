@@ -52,30 +52,42 @@ pub fn trace(tracks: &[Track], counters: &[Counter]) -> String {
     let starts = tracks.iter().flat_map(|t| &t.spans).map(|s| s.start);
     let zero = starts.chain(counters.iter().flat_map(|c| &c.points).map(|p| p.0)).min().unwrap_or(0);
     let mut groups = Groups::default();
-    let mut events = Vec::new();
+    let mut events = TraceEvents(String::from("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
     for track in tracks {
         let process = groups.number(&track.group, &mut events);
         for (line, spans) in lines(&track.spans).into_iter().enumerate() {
             let name = if line == 0 { track.name.clone() } else { format!("{} ({})", track.name, line + 1) };
             let thread = groups.next_thread();
-            events.push(json!({"ph": "M", "name": "thread_name", "pid": process, "tid": thread, "args": {"name": name}}));
+            events.push(&json!({"ph": "M", "name": "thread_name", "pid": process, "tid": thread, "args": {"name": name}}));
             // Otherwise lines are sorted by name.
-            events.push(json!({
+            events.push(&json!({
                 "ph": "M", "name": "thread_sort_index", "pid": process, "tid": thread, "args": {"sort_index": thread}
             }));
-            events.extend(spans.into_iter().map(|span| complete(span, zero, process, thread)));
+            spans.into_iter().for_each(|span| events.push(&complete(span, zero, process, thread)));
         }
     }
     for counter in counters {
         let process = groups.number(&counter.group, &mut events);
-        events.extend(counter.points.iter().map(|(at, value)| {
-            json!({
+        for (at, value) in &counter.points {
+            events.push(&json!({
                 "ph": "C", "name": counter.name, "pid": process, "ts": micros(at - zero), "args": {"value": value}
-            })
-        }));
+            }));
+        }
     }
-    // A name may hold anything.
-    printable::json(&json!({"displayTimeUnit": "ns", "traceEvents": events}).to_string())
+    events.0 + "]}"
+}
+
+/// The text so far: there may be millions of events, so each is text as soon as it is known.
+struct TraceEvents(String);
+
+impl TraceEvents {
+    fn push(&mut self, event: &Value) {
+        if !self.0.ends_with('[') {
+            self.0.push(',');
+        }
+        // A name may hold anything.
+        self.0 += &printable::json(&event.to_string());
+    }
 }
 
 fn complete(span: &Span, zero: i64, process: usize, thread: usize) -> Value {
@@ -101,12 +113,12 @@ struct Groups {
 
 impl Groups {
     /// The number of a group; a new one is named and put behind the others.
-    fn number(&mut self, group: &str, events: &mut Vec<Value>) -> usize {
+    fn number(&mut self, group: &str, events: &mut TraceEvents) -> usize {
         let next = self.numbers.len() + 1;
         let number = *self.numbers.entry(group.to_owned()).or_insert(next);
         if number == next {
-            events.push(json!({"ph": "M", "name": "process_name", "pid": number, "args": {"name": group}}));
-            events.push(json!({
+            events.push(&json!({"ph": "M", "name": "process_name", "pid": number, "args": {"name": group}}));
+            events.push(&json!({
                 "ph": "M", "name": "process_sort_index", "pid": number, "args": {"sort_index": number}
             }));
         }
@@ -212,5 +224,17 @@ mod tests {
             Track { group: "g".into(), name: "t".into(), spans: vec![span("x\x1b[8m\u{202e}", 0, 1)] };
         let text = trace(&[track], &[]);
         assert!(!text.contains(['\x1b', '\u{202e}']) && text.contains(r"\u202e"), "{text}");
+    }
+
+    #[test]
+    fn the_text_that_is_put_together_is_what_json_would_be() {
+        let empty = r#"{"displayTimeUnit":"ns","traceEvents":[]}"#;
+        assert_eq!(trace(&[], &[]), empty);
+        let spans = vec![span("a \"x\" ##[b", 0, 1500), span("c", 1500, 1501)];
+        let track = Track { group: "g".into(), name: "t".into(), spans };
+        let counter = Counter { group: "memory".into(), name: "bytes".into(), points: vec![(500, 4096.0)] };
+        let text = trace(&[track], &[counter]);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(text, printable::json(&value.to_string()));
     }
 }

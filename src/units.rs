@@ -149,8 +149,18 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A signed relative change as percent: `+1.23%`.
+/// A signed relative change as percent: `+1.23%`; `+∞` where nothing bounds it.
 pub fn change(frac: f64) -> String {
+    if !frac.is_finite() {
+        let word = if frac.is_nan() {
+            "unknown"
+        } else if frac > 0.0 {
+            "+∞"
+        } else {
+            "-∞"
+        };
+        return word.to_owned();
+    }
     let percent = frac * 100.0;
     let digits = match percent.abs() {
         p if p >= 100.0 => 1,
@@ -272,6 +282,7 @@ mod tests {
         assert_eq!(change(0.0123), "+1.23%");
         assert_eq!(change(-0.0), "0.00%");
         assert_eq!(change(2.5), "+250.0%");
+        assert_eq!([f64::INFINITY, -f64::INFINITY, f64::NAN].map(change), ["+∞", "-∞", "unknown"]);
         assert_eq!(
             [0.0, 9e-5, 0.00123, 0.05, 0.5].map(p_value),
             ["p < 0.0001", "p < 0.0001", "p = 0.0012", "p = 0.05", "p = 0.50"]

@@ -4,7 +4,7 @@ use super::args::{self, LaneArgs, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::Exit;
 use super::show::Show;
-use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
+use super::verdict::{ShownVerdict, VerdictArgs, publish};
 use super::{note, now_s, project, shown};
 use crate::case::Partition;
 use crate::config::{Overrides, parse_override};
@@ -123,10 +123,13 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     let KeptCheck { evidence, checked, path } = check(&setup, &arms, plan)?;
     show.done();
-    if let Some(to) = &args.result {
-        copy_result(&path, to)?;
-    }
-    let judged = ShownVerdict { evidence: &evidence, checked: &checked, path: Some(&path), remark: None };
+    let judged = ShownVerdict {
+        evidence: &evidence,
+        checked: &checked,
+        path: Some(&path),
+        copy: args.result.as_deref(),
+        remark: None,
+    };
     publish(&args.verdict, &project.folders, &judged)
 }
 

@@ -6,7 +6,7 @@ pub use folders::natural;
 
 use super::args::{self, MessageFormat};
 use super::exit::{Exit, ExitPolicy};
-use super::{note, out, out_message, project, width, write_report};
+use super::{note, out, out_message, project, width, write_file};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare::{self, Sessions};
@@ -92,11 +92,11 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
         out(&terminal::comparison_table(ordered.iter().copied(), width()));
     }
     if let Some(path) = &args.markdown {
-        write_report(path, &markdown::comparisons(&base.label(), &head.label(), ordered))?;
+        write_file(path, markdown::comparisons(&base.label(), &head.label(), ordered))?;
     }
     if let Some(path) = &args.junit {
         let names = [&base.label(), &head.label(), head.device.key.as_str()];
-        write_report(path, &junit::comparisons(names, &comparisons, args.strict))?;
+        write_file(path, junit::comparisons(names, &comparisons, args.strict))?;
     }
     for (name, record) in [(&args.base, &base), (&args.head, &head)] {
         record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));

@@ -6,10 +6,9 @@ use super::args::MessageFormat;
 use super::cases::{SessionArgs, ensure_unique_ids};
 use super::exit::Exit;
 use super::history::{locale_glyphs, size};
-use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, width};
+use super::{note, now_s, out, out_message, project, shown, width, write_file};
 use crate::case::{self, Case};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
@@ -73,12 +72,7 @@ pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>)
     let setup = Setup { project: &project, device: &device, lanes: &[], now_s: now_s(), events: &events };
     let mut found = discover(&setup, grids)?;
     show.done();
-    let exit = finish(asked, &project, &mut found, &known)?;
-    if let Some(path) = page {
-        let details = details::of_record(&project.folders, &found.record, &BTreeMap::new(), &|_| None);
-        write_page(path, &html::discover(&found, &details)?)?;
-    }
-    Ok(exit)
+    finish(asked, page, &project, &mut found, &known)
 }
 
 /// The grids that are asked for, and the ids of all configured cases.
@@ -118,9 +112,10 @@ fn check_write_target(asked: &SessionArgs, grids: &[Grid]) -> Result<()> {
     Ok(())
 }
 
-/// The plots and tables, where the record is, what was written.
+/// The plots and tables, where the record is, what was written, and the page that is asked for.
 fn finish(
     asked: &SessionArgs,
+    page: Option<&Path>,
     project: &Project,
     found: &mut Discovered,
     known: &BTreeSet<String>,
@@ -147,9 +142,17 @@ fn finish(
     let (notes, written) = keep(asked, project, found, known, record.as_deref())?;
     if human {
         notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
+    } else {
+        notes.iter().for_each(|n| out_message(&Message::note(n)));
+    }
+    if let Some(path) = page {
+        let details = details::of_record(&project.folders, &found.record, &BTreeMap::new(), &|_| None);
+        write_file(path, html::discover(found, &details)?)?;
+    }
+    if human {
         return Ok(exit);
     }
-    notes.iter().for_each(|n| out_message(&Message::note(n)));
+    // Last: who reads that the search finished has its page.
     out_message(&Message::DiscoverFinished(DiscoverFinished {
         record: record.as_deref().map(json::path),
         id: found.record.id.clone(),

@@ -5,13 +5,14 @@ mod memory;
 mod perfetto;
 
 use super::exit::Exit;
-use super::{note, out_json, project, shown};
+use super::{note, out_json, project, shown, write_file};
 use crate::baseline::{find_record, newest_result};
-use crate::config::{Project, case_folder};
+use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::export;
-use crate::record::Record;
-use crate::session::details::sessions_of;
+use crate::printable::line;
+use crate::record::{CaseRecord, Record};
+use crate::session::samples::samples;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -124,22 +125,16 @@ fn put(output: Option<&Path>, text: &str) -> Result<()> {
         out_json(text.trim_end_matches('\n'));
         return Ok(());
     };
-    write(path, text)?;
+    write_file(path, text)?;
     note(&format!("exported: {}", shown(path)));
     Ok(())
 }
 
-/// Writes a file, and makes the folders above it.
-fn write(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::io("make the folder", folder, &e))?;
+/// The samples of each process of a case; where they are not there any more, that is said.
+fn kept_samples(project: &Project, record: &Record, id: &str, case: &CaseRecord) -> Option<Vec<Vec<u64>>> {
+    let found = samples(&project.folders, record.created_s, (id, case), |_, _, samples| samples);
+    if found.is_none() {
+        note(&format!("note: {}: the samples of this session are not kept here", line(id)));
     }
-    std::fs::write(path, text).map_err(|e| Failure::io("write", path, &e))
-}
-
-/// Where a session kept the samples of a case.
-fn samples(project: &Project, record: &Record, id: &str) -> Option<PathBuf> {
-    let mut folders =
-        sessions_of(&project.folders, record.created_s).map(|session| session.join(case_folder(id)));
-    folders.find(|folder| folder.is_dir())
+    found
 }

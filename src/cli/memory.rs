@@ -3,9 +3,8 @@
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
-use super::html::write_page;
 use super::show::Show;
-use super::{note, now_s, out_message, project, shown};
+use super::{note, now_s, out_message, project, shown, write_file};
 use crate::case::Case;
 use crate::compare::NotComparable;
 use crate::config::Project;
@@ -69,12 +68,7 @@ pub fn run(args: &MemoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     let plan = MemoryPlan { requests: args.requests, trace_build: args.trace_build };
     let mut outcome = memory(&setup, &cases, plan, &base)?;
     show.done();
-    let exit = finish(args, &mut outcome);
-    if let Some(path) = &args.html {
-        let details = details::of_memory(&project.folders, setup.now_s, &outcome);
-        write_page(path, &html::memory(&outcome, &details)?)?;
-    }
-    Ok(exit)
+    finish(args, &setup, &mut outcome)
 }
 
 /// The cases, and what they are compared with.
@@ -113,8 +107,8 @@ fn same_device(name: &str, record: &MemoryRecord, device: &Device) -> Result<()>
         .next("compare with a record of this machine, or with a revision"))
 }
 
-/// Where the record is, and the exit code.
-fn finish(args: &MemoryArgs, outcome: &mut MemoryOutcome) -> Exit {
+/// Where the record is, the page that is asked for, and the exit code.
+fn finish(args: &MemoryArgs, setup: &Setup, outcome: &mut MemoryOutcome) -> Result<Exit> {
     let tally = Tally {
         measured: outcome.rows.len(),
         failed: outcome.failed.len(),
@@ -132,12 +126,20 @@ fn finish(args: &MemoryArgs, outcome: &mut MemoryOutcome) -> Exit {
             None
         }
     };
-    if args.message_format == MessageFormat::Human {
+    let human = args.message_format == MessageFormat::Human;
+    if human {
         let base = outcome.base.iter().map(|base| format!("base: {base}"));
         let record = record.iter().map(|path| format!("record: {} (events beside it)", shown(path)));
         base.chain(record).filter(|_| !args.quiet).for_each(|text| note(&text));
-        return exit;
     }
+    if let Some(path) = &args.html {
+        let details = details::of_memory(&setup.project.folders, setup.now_s, outcome);
+        write_file(path, html::memory(outcome, &details)?)?;
+    }
+    if human {
+        return Ok(exit);
+    }
+    // Last: who reads that the session finished has its page.
     out_message(&Message::MemoryFinished(MemoryFinished {
         record: record.as_deref().map(json::path),
         base: outcome.base.clone(),
@@ -147,5 +149,5 @@ fn finish(args: &MemoryArgs, outcome: &mut MemoryOutcome) -> Exit {
         interrupted: tally.interrupted,
         exit_code: exit.code(),
     }));
-    exit
+    Ok(exit)
 }

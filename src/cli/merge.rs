@@ -2,9 +2,8 @@
 
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
-use super::html::write_page;
-use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
-use super::{note, out, out_message, project, shown, width, write_report};
+use super::verdict::{ShownVerdict, VerdictArgs, publish};
+use super::{copy_file, note, out, out_message, project, shown, width, write_file};
 use crate::baseline::{Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -119,13 +118,11 @@ fn of_checks(args: &MergeArgs, project: &Project, parts: &[(String, Evidence)]) 
     let merged = evidence::merge(parts)?;
     say(args, merged.notes.iter().cloned());
     let kept = kept::keep(&project.folders, merged.evidence)?;
-    if let Some(to) = &args.result {
-        copy_result(&kept.path, to)?;
-    }
     let judged = ShownVerdict {
         evidence: &kept.evidence,
         checked: &kept.checked,
         path: Some(&kept.path),
+        copy: args.result.as_deref(),
         remark: None,
     };
     publish(&args.verdict, &project.folders, &judged)
@@ -144,22 +141,9 @@ fn say(args: &MergeArgs, notes: impl IntoIterator<Item = String>) {
 fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> Result<Exit> {
     let mut record = record::merge(parts)?;
     let path = Store::new(project.folders.results()).save(&mut record)?;
-    if let Some(to) = &args.result {
-        copy_result(&path, to)?;
-    }
     let compared = BTreeMap::new();
     let outcome = RunOutcome { record, written: None, compared, interrupted: false, no_base: None };
     let record = &outcome.record;
-    if let Some(path) = &args.verdict.markdown {
-        write_report(path, &markdown::run(&outcome))?;
-    }
-    if let Some(path) = &args.verdict.junit {
-        write_report(path, &junit::run(&outcome, args.verdict.strict))?;
-    }
-    if let Some(path) = &args.verdict.html {
-        let details = details::of_run(&project.folders, &outcome);
-        write_page(path, &html::record(record, &outcome.compared, &details)?)?;
-    }
     let tally = Tally::of_run(&outcome);
     let exit = ExitPolicy { fail_on_regression: false, strict: args.verdict.strict }.exit(tally);
     if args.verdict.message_format == MessageFormat::Human {
@@ -187,11 +171,35 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
         interrupted: false,
         exit_code: exit.code(),
     });
-    if let Some(path) = &args.verdict.json {
-        write_report(path, &(finished.line() + "\n"))?;
-    }
+    write_files(args, project, &outcome, (&path, &finished))?;
     if args.verdict.message_format == MessageFormat::Json {
         out_message(&finished);
     }
     Ok(exit)
+}
+
+/// The files that are asked for. `record`: the file of the record; `finished`: the last message.
+fn write_files(
+    args: &MergeArgs,
+    project: &Project,
+    outcome: &RunOutcome,
+    (record, finished): (&Path, &Message),
+) -> Result<()> {
+    if let Some(to) = &args.result {
+        copy_file(record, to)?;
+    }
+    if let Some(path) = &args.verdict.markdown {
+        write_file(path, markdown::run(outcome))?;
+    }
+    if let Some(path) = &args.verdict.junit {
+        write_file(path, junit::run(outcome, args.verdict.strict))?;
+    }
+    if let Some(path) = &args.verdict.html {
+        let details = details::of_run(&project.folders, outcome);
+        write_file(path, html::record(&outcome.record, &outcome.compared, &details)?)?;
+    }
+    if let Some(path) = &args.verdict.json {
+        write_file(path, finished.line() + "\n")?;
+    }
+    Ok(())
 }

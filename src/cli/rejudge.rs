@@ -55,7 +55,8 @@ pub fn run(args: &RejudgeArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     let remark = format!("judged again, without measuring, what is in {}: {what}", shown(&path));
     let checked = again.checked(again.records(), Vec::new());
-    let judged = ShownVerdict { evidence: &again, checked: &checked, path: None, remark: Some(&remark) };
+    let judged =
+        ShownVerdict { evidence: &again, checked: &checked, path: None, copy: None, remark: Some(&remark) };
     publish(&args.verdict, &project.folders, &judged)
 }
 

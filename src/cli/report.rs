@@ -2,8 +2,7 @@
 
 use super::compare::compared;
 use super::exit::Exit;
-use super::html::write_page;
-use super::{args, note, project, shown};
+use super::{args, note, project, shown, write_file};
 use crate::baseline::{self, find_record, stores};
 use crate::compare;
 use crate::config::Project;
@@ -53,7 +52,7 @@ pub fn run(args: &ReportArgs, manifest: Option<&Path>) -> Result<Exit> {
     }
     let default = || project.folders.page();
     let path = args.html.clone().unwrap_or_else(default);
-    write_page(&path, &html::record(&record, &against, &details)?)?;
+    write_file(&path, html::record(&record, &against, &details)?)?;
     note(&format!("page: {}", shown(&path)));
     Ok(Exit::Ok)
 }

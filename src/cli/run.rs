@@ -4,11 +4,9 @@ use super::args::{self, LaneArgs, MessageFormat};
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, ExitPolicy};
-use super::html::write_page;
 use super::keep::save_baseline;
 use super::show::Show;
-use super::verdict::copy_result;
-use super::{note, now_s, out, out_message, project, shown, width, write_report};
+use super::{copy_file, note, now_s, out, out_message, project, shown, width, write_file};
 use crate::baseline::find_record_file;
 use crate::case::{Case, CasePart, Partition};
 use crate::config::Project;
@@ -128,22 +126,7 @@ fn on_machine(
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, cases, args.assume_session_sd, base, part)?;
     show.done();
-    if let (Some(to), Some(Ok(from))) = (&args.result, &outcome.written) {
-        copy_result(from, to)?;
-    }
-    let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    let exit = finish(asked, project, &mut outcome, gate)?;
-    if let Some(path) = &args.markdown {
-        write_report(path, &markdown::run(&outcome))?;
-    }
-    if let Some(path) = &args.junit {
-        write_report(path, &junit::run(&outcome, args.strict))?;
-    }
-    if let Some(path) = &args.html {
-        let details = details::of_run(&project.folders, &outcome);
-        write_page(path, &html::record(&outcome.record, &outcome.compared, &details)?)?;
-    }
-    Ok(exit)
+    finish(args, project, &mut outcome)
 }
 
 /// The cases of this machine, and what they are a part of.
@@ -155,13 +138,10 @@ fn partitioned(all: &[Case], partition: Option<Partition>) -> (Vec<Case>, Option
     (cases, Some(CasePart::of(partition, &ids)))
 }
 
-/// The table, where the record is, the baseline, and what to do next.
-fn finish(
-    asked: &SessionArgs,
-    project: &Project,
-    outcome: &mut RunOutcome,
-    gate: ExitPolicy,
-) -> Result<Exit> {
+/// The table, where the record is, the baseline, what to do next, and the files that are asked for.
+fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result<Exit> {
+    let asked = &args.session;
+    let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     let tally = Tally::of_run(outcome);
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
@@ -184,11 +164,17 @@ fn finish(
     }
     if human {
         notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
+    } else {
+        notes.iter().for_each(|n| out_message(&Message::note(n)));
+    }
+    let record = written.ok().flatten();
+    write_files(args, project, outcome, record.as_deref())?;
+    if human {
         return Ok(exit);
     }
-    notes.iter().for_each(|n| out_message(&Message::note(n)));
+    // Last: who reads that the session finished has all its files.
     out_message(&Message::SessionFinished(SessionFinished {
-        record: written.ok().flatten().as_deref().map(json::path),
+        record: record.as_deref().map(json::path),
         id: outcome.record.id.clone(),
         measured: tally.measured,
         failed: tally.failed,
@@ -198,6 +184,24 @@ fn finish(
         exit_code: exit.code(),
     }));
     Ok(exit)
+}
+
+/// The files that are asked for. `record`: the file of the record.
+fn write_files(args: &RunArgs, project: &Project, outcome: &RunOutcome, record: Option<&Path>) -> Result<()> {
+    if let Some((from, to)) = record.zip(args.result.as_deref()) {
+        copy_file(from, to)?;
+    }
+    if let Some(path) = &args.markdown {
+        write_file(path, markdown::run(outcome))?;
+    }
+    if let Some(path) = &args.junit {
+        write_file(path, junit::run(outcome, args.strict))?;
+    }
+    if let Some(path) = &args.html {
+        let details = details::of_run(&project.folders, outcome);
+        write_file(path, html::record(&outcome.record, &outcome.compared, &details)?)?;
+    }
+    Ok(())
 }
 
 /// Where the record is.

@@ -2,10 +2,9 @@
 
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
-use super::html::write_page;
-use super::{note, out, out_message, shown, stopped, width, write_report};
+use super::{copy_file, note, out, out_message, shown, stopped, width, write_file};
 use crate::config::Folders;
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::evidence::Evidence;
 use crate::message::Message;
 use crate::outcome::{Checked, Tally};
@@ -55,13 +54,15 @@ pub struct ShownVerdict<'a> {
     pub checked: &'a Checked,
     /// The file of the evidence; `None` where none was written.
     pub path: Option<&'a Path>,
+    /// Where a copy of that file goes.
+    pub copy: Option<&'a Path>,
     /// What is to be said first of all.
     pub remark: Option<&'a str>,
 }
 
 /// Shows it everywhere, and says how the command ends.
 pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> Result<Exit> {
-    let ShownVerdict { evidence, checked, path, remark } = *judged;
+    let ShownVerdict { evidence, checked, path, copy, remark } = *judged;
     let tally = Tally::of_check(checked);
     // A gate must not pass on numbers that cannot be trusted.
     let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
@@ -86,11 +87,16 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
         }
     }
     let text = markdown::check(&report);
+    if let Some((from, to)) = path.zip(copy) {
+        copy_file(from, to)?;
+    }
     write_files(args, folders, &report, (&text, &messages))?;
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
-            append(&path, github::summary(&text))
-                .map_err(|e| Failure::io("append the summary to", &path, &e))?;
+        // Nobody asked for it: the verdict counts without it, too.
+        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from)
+            && let Err(e) = append(&path, github::summary(&text))
+        {
+            note(&format!("note: the summary is not in {}: {e}", shown(&path)));
         }
         // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
         if human {
@@ -114,17 +120,17 @@ fn write_files(
     if let Some(path) = &args.json {
         let failed = json::failed(report.checked);
         let lines: String = failed.iter().chain(messages).map(|m| m.line() + "\n").collect();
-        write_report(path, &lines)?;
+        write_file(path, lines)?;
     }
     if let Some(path) = &args.markdown {
-        write_report(path, text)?;
+        write_file(path, text)?;
     }
     if let Some(path) = &args.junit {
-        write_report(path, &junit::check(report, args.strict))?;
+        write_file(path, junit::check(report, args.strict))?;
     }
     if let Some(path) = &args.html {
         let details = details::of_check(folders, report.checked);
-        write_page(path, &html::check(report, &details)?)?;
+        write_file(path, html::check(report, &details)?)?;
     }
     Ok(())
 }
@@ -132,13 +138,4 @@ fn write_files(
 fn append(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     std::fs::File::options().create(true).append(true).open(path)?.write_all(text.as_bytes())
-}
-
-/// Copies a file that a session left to where somebody asked for it; a folder that is missing is made.
-pub fn copy_result(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
-    }
-    std::fs::copy(from, to).map(drop).map_err(|e| Failure::io("write the result", to, &e))
 }

@@ -1,8 +1,8 @@
-//! OpenMetrics text, which Prometheus and its pushgateway take
-//! (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+//! OpenMetrics text, which Prometheus takes (<https://prometheus.io/docs/specs/om/open_metrics_spec/>), and in Prometheus'
+//! older text format, which its Pushgateway reads, as well.
 //!
 //! Base units only: seconds and bytes. Lines of a family stand together, its unit ends its name, and the text ends with
-//! `# EOF`.
+//! `# EOF`. All are gauges: the older format refuses the type `info`, and takes lines that it does not know for comments.
 
 use super::{Measure, MeasureUnit, measures};
 use crate::printable;
@@ -82,10 +82,7 @@ fn scale(unit: MeasureUnit) -> f64 {
 }
 
 fn about(record: &Record) -> MetricFamily {
-    let mut family = MetricFamily {
-        kind: "info",
-        ..MetricFamily::new("record", "", "The record that the numbers are from.")
-    };
+    let mut family = MetricFamily::new("record_info", "", "The record that the numbers are from.");
     let source = record.source.as_ref();
     let commit = source.map_or("", |s| s.commit.as_str());
     let dirty = if source.is_some_and(|s| s.dirty) { "true" } else { "false" };
@@ -126,7 +123,6 @@ fn of_case<'a>(id: &'a str, case: &'a CaseRecord) -> [(&'static str, &'a str); 3
 /// Lines that belong together.
 struct MetricFamily {
     name: String,
-    kind: &'static str,
     unit: &'static str,
     help: &'static str,
     samples: Vec<String>,
@@ -136,15 +132,14 @@ impl MetricFamily {
     fn new(name: &str, unit: &'static str, help: &'static str) -> Self {
         let end = if unit.is_empty() { String::new() } else { format!("_{unit}") };
         let name = format!("trt_perf_{}{end}", name.replace('-', "_"));
-        Self { name, kind: "gauge", unit, help, samples: Vec::new() }
+        Self { name, unit, help, samples: Vec::new() }
     }
 
     fn add(&mut self, labels: &[(&str, &str)], value: f64) {
-        let suffix = if self.kind == "info" { "_info" } else { "" };
         let labels: Vec<String> =
             labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escaped(text))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        self.samples.push(format!("{}{suffix}{labels} {value}\n", self.name));
+        self.samples.push(format!("{}{labels} {value}\n", self.name));
     }
 
     /// Nothing where there is no sample.
@@ -157,8 +152,8 @@ impl MetricFamily {
         } else {
             format!("# UNIT {} {}\n", self.name, self.unit)
         };
-        let Self { name, kind, help, .. } = self;
-        format!("# TYPE {name} {kind}\n{unit}# HELP {name} {help}\n{}", self.samples.concat())
+        let Self { name, help, .. } = self;
+        format!("# TYPE {name} gauge\n{unit}# HELP {name} {help}\n{}", self.samples.concat())
     }
 }
 
@@ -173,7 +168,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// What the specification asks of families: TYPE first, each once, the unit at the end of the name.
+    /// What both formats ask of families: TYPE first, each once, a type that both know, the unit at the end of the name.
     fn check(text: &str) {
         let body = text.strip_suffix("# EOF\n").expect("the end");
         let mut seen = BTreeSet::new();
@@ -182,7 +177,7 @@ mod tests {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
                 ["#", "TYPE", name, kind] => {
-                    assert!(["gauge", "info"].contains(&kind) && seen.insert(name.to_owned()), "{line}");
+                    assert!(kind == "gauge" && seen.insert(name.to_owned()), "{line}");
                     name.clone_into(&mut family);
                 }
                 ["#", "UNIT", name, unit] => {
@@ -191,7 +186,7 @@ mod tests {
                 ["#", "HELP", name, ..] => assert_eq!(name, family),
                 _ => {
                     let (name, value) = (line.split(['{', ' ']).next(), words.last());
-                    assert!(name.is_some_and(|n| n == family || n == format!("{family}_info")), "{line}");
+                    assert!(name.is_some_and(|n| n == family), "{line}");
                     assert!(value.is_some_and(|v| v.parse::<f64>().is_ok()), "{line}");
                 }
             }

@@ -16,7 +16,12 @@ use std::fmt::Write;
 /// Rows shown before the rest is folded.
 const OPEN_ROWS: usize = 20;
 
-/// Text that can be shown, and that markdown and HTML leave alone, on one line: ids and messages come from configuration and tools.
+/// A space without width, in letters that can be seen in the file.
+const APART: &str = "&#8203;";
+
+/// Text that can be shown, and that markdown and HTML leave alone, on one line: ids and messages come from configuration
+/// and tools. In a comment GitHub looks for names, numbers and addresses after the escapes are read, so it must not find any
+/// in one piece.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in printable::message(text).chars() {
@@ -24,11 +29,22 @@ pub fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '!' | '@' => {
+            '@' | '#' => {
+                out.push('\\');
+                out.push(c);
+                out.push_str(APART);
+            }
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '!' => {
                 out.push('\\');
                 out.push(c);
             }
-            c => out.push(c),
+            c => {
+                let www = || out.as_bytes().last_chunk::<3>().is_some_and(|w| w.eq_ignore_ascii_case(b"www"));
+                if c == '/' && out.ends_with(":/") || c == '.' && www() {
+                    out.push_str(APART);
+                }
+                out.push(c);
+            }
         }
     }
     out
@@ -203,7 +219,19 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_can_break_out_of_its_cell() {
-        let escaped = "a\\|b\\\\n&lt;script&gt;\\@me \\`x\\` \\[l\\](u)\\\\u{202e}";
+        let escaped = "a\\|b\\\\n&lt;script&gt;\\@&#8203;me \\`x\\` \\[l\\](u)\\\\u{202e}";
         assert_eq!(escape("a|b\n<script>@me `x` [l](u)\u{202e}"), escaped);
+    }
+
+    #[test]
+    fn nothing_from_outside_becomes_a_link_or_a_mention() {
+        for (text, escaped) in [
+            ("p/a/b1/latency, 5 ms. See C:/x", "p/a/b1/latency, 5 ms. See C:/x"),
+            ("@org/team owner/repo#1", "\\@&#8203;org/team owner/repo\\#&#8203;1"),
+            ("https://evil.example a@b.example", "https:/&#8203;/evil.example a\\@&#8203;b.example"),
+            ("www.evil.example WWW.x", "www&#8203;.evil.example WWW&#8203;.x"),
+        ] {
+            assert_eq!(escape(text), escaped);
+        }
     }
 }

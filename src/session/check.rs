@@ -34,6 +34,7 @@ use super::tensor_sha256;
 use crate::case::{self, Case, CasePart, Partition};
 use crate::error::{Failure, FailureKind, Result};
 use crate::evidence::{Evidence, EvidenceArm, EvidencePlan};
+use crate::git::Repo;
 use crate::outcome::{MemoryRow, OnMissing};
 use crate::pairing::{Both, Pairing, pair};
 use crate::units::Nanos;
@@ -114,12 +115,15 @@ fn nothing_yet(session: &Session, arms: &Arms, plan: &CheckPlan, part: Option<Ca
     }
 }
 
-/// Where each case is configured, relative to the project, as far as it is configured anywhere.
+/// Where each case of the project at `root` is configured, as far as it is configured anywhere: relative to the work tree of
+/// git, as GitHub wants it.
 fn manifests(cases: &[Case], root: &Path) -> BTreeMap<String, PathBuf> {
+    let repo = Repo::discover(root).ok().flatten();
+    let project = repo.and_then(|repo| repo.relative(root).ok()).unwrap_or_default();
     let manifest = |case: &Case| {
         let path = case.place.manifest.as_path();
-        let path = path.strip_prefix(root).unwrap_or(path);
-        (!path.as_os_str().is_empty()).then(|| (case.id.clone(), path.to_owned()))
+        let path = path.strip_prefix(root).map_or_else(|_| path.to_owned(), |below| project.join(below));
+        (!path.as_os_str().is_empty()).then(|| (case.id.clone(), path))
     };
     cases.iter().filter_map(manifest).collect()
 }

@@ -1,24 +1,23 @@
-//! Puts together what a page shows of a case beside its verdict, and finds the samples, layers and events of allocators
-//! that are still there.
+//! Puts together what a page shows of a case beside its verdict: its samples, layers and events of allocators that are
+//! still there.
 
-use super::discover::trial_folder;
 use super::memory::events_file;
+use super::samples::samples;
 use super::stages::warm_up_file;
 use crate::baseline::{self, load_layers};
 use crate::compare::CaseComparison;
-use crate::config::{Folders, case_folder};
-use crate::discover::ROUNDS;
+use crate::config::Folders;
 use crate::file;
 use crate::layers::attribute;
 use crate::memory::wire::MemoryEvents;
 use crate::outcome::{
-    CaseDetail, CasePicture, Checked, Compared, LatencyAxis, LayerDetail, MemoryDetail, MemoryOutcome,
-    MemoryPicture, MemoryRow, Row, RunOutcome, SampledProcess,
+    CaseDetail, CasePicture, Checked, Compared, LayerDetail, MemoryDetail, MemoryOutcome, MemoryPicture,
+    MemoryRow, Row, RunOutcome, SampledProcess,
 };
 use crate::record::{CaseRecord, Record};
 use crate::tensor::read_samples;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The case `id` in the records of base and head, with the pictures of its processes.
 fn detail(
@@ -29,7 +28,11 @@ fn detail(
 ) -> CaseDetail {
     let arms = records.map(|record| record?.cases.get(id));
     let picture = CasePicture::of(arms, comparison, |arm, case, axis| {
-        samples(folders, records[arm]?.created_s, (id, case), axis)
+        let all = case.processes.len();
+        samples(folders, records[arm]?.created_s, (id, case), |index, file, samples| {
+            let warm_up = read_samples(&warm_up_file(file)).unwrap_or_default();
+            SampledProcess::of((&warm_up, &samples), &case.processes[index], axis, (index, all))
+        })
     });
     let layers = layers(folders, arms);
     CaseDetail { arms: arms.map(Option::<&CaseRecord>::cloned), picture, layers, ..CaseDetail::default() }
@@ -96,51 +99,4 @@ pub fn of_check(folders: &Folders, checked: &Checked) -> BTreeMap<String, CaseDe
         (id.clone(), CaseDetail { memory, ..found })
     };
     checked.rows.iter().map(of).collect()
-}
-
-/// The samples of a case of the session that began at `created_s`; `None` unless all of its processes' are still there.
-fn samples(
-    folders: &Folders,
-    created_s: i64,
-    (id, case): (&str, &CaseRecord),
-    axis: &LatencyAxis,
-) -> Option<Vec<SampledProcess>> {
-    // The numbers of a discovery are those of the winner's last trial.
-    let trial = trial_folder(case.cell(), ROUNDS);
-    let folders = sessions_of(folders, created_s).flat_map(|session| [session.clone(), session.join(&trial)]);
-    // A run has one arm; in a check each has a folder.
-    let of_arms = |folder: PathBuf| ["", "base", "head"].map(|arm| folder.join(case_folder(id)).join(arm));
-    let mut arms = folders.flat_map(of_arms);
-    arms.find_map(|folder| of_folder(&folder, case, axis))
-}
-
-/// The folders of samples of sessions that began at `created_s`.
-pub fn sessions_of(folders: &Folders, created_s: i64) -> impl Iterator<Item = PathBuf> {
-    let began = format!("{created_s}-");
-    let sessions = std::fs::read_dir(folders.samples()).into_iter().flatten().flatten();
-    sessions.filter(move |e| e.file_name().to_string_lossy().starts_with(&began)).map(|e| e.path())
-}
-
-/// The files' samples that are those of the case's processes, which are in the same order; between them may be those of
-/// pairs that were discarded.
-fn of_folder(folder: &Path, case: &CaseRecord, axis: &LatencyAxis) -> Option<Vec<SampledProcess>> {
-    let mut files = numbered(folder)?.into_iter();
-    let all = case.processes.len();
-    let process = |(index, summary)| {
-        files.find_map(|file| {
-            let warm_up = read_samples(&warm_up_file(&file)).unwrap_or_default();
-            SampledProcess::of((&warm_up, &read_samples(&file).ok()?), summary, axis, (index, all))
-        })
-    };
-    case.processes.iter().enumerate().map(process).collect()
-}
-
-/// `1.npy`, `2.npy`, … in this order.
-fn numbered(folder: &Path) -> Option<Vec<PathBuf>> {
-    let files = std::fs::read_dir(folder).ok()?.flatten().map(|e| e.path());
-    let number = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
-    let npy = files.filter(|path| path.extension().is_some_and(|e| e == "npy"));
-    let mut found: Vec<(u64, PathBuf)> = npy.filter_map(|path| Some((number(&path)?, path))).collect();
-    found.sort();
-    Some(found.into_iter().map(|(_, path)| path).collect())
 }

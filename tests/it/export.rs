@@ -2,6 +2,8 @@
 
 use crate::support::{Sandbox, files_below, model};
 use serde_json::Value;
+use std::path::Path;
+use trt_perf::baseline::load;
 
 /// A sandbox with one record, and the record's id.
 fn measured() -> (Sandbox, String) {
@@ -58,6 +60,27 @@ fn folders_get_the_files_that_their_readers_look_for() {
     std::fs::remove_dir_all(s.path("target/trt-perf/samples")).expect("removed");
     s.run(".", &["export", "trtexec", &id, "-o", "t"])
         .says(4, &["no sample of record", "next: measure again"]);
+}
+
+#[test]
+fn of_a_check_each_arm_has_its_samples() {
+    let s = Sandbox::committed_mlp();
+    let args = ["check", "--head-config", "debug-extra-work=300%", "--pairs", "3"];
+    let (ran, messages) = s.run_json(".", &args);
+    let records = messages.last().expect("the end")["records"].as_array().expect("records").clone();
+    assert_eq!(records.len(), 2, "{ran}");
+    for (at, record) in records.iter().enumerate() {
+        let (record, to) = (record.as_str().expect("a path"), format!("times-{at}"));
+        let trace = s.run(".", &["export", "perfetto", record]).says(0, &["\"request\""]).out.clone();
+        assert!(json(&trace)["traceEvents"].is_array());
+        s.run(".", &["export", "trtexec", record, "-o", &to]).says(0, &["exported: "]);
+        let kept =
+            load(Path::new(record)).expect("a record").cases["demo/mlp/default/latency"].processes.len();
+        assert_eq!(files_below(&s.path(&to)).len(), kept, "a disturbed pair is discarded");
+    }
+    let first =
+        |to: &str| std::fs::read(s.path(to).join("demo__mlp__default__latency/1.json")).expect("a file");
+    assert_ne!(first("times-0"), first("times-1"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::CompareArgs;
 use crate::case::Margins;
 use crate::cli::exit::{Exit, ExitPolicy};
-use crate::cli::{note, out, out_message, width, write_report};
+use crate::cli::{note, out, out_message, width, write_file};
 use crate::compare::many::correct;
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
@@ -106,10 +106,10 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
         out_message(&Message::Comparison(json::compared_case(&c, None)));
     }
     if let Some(path) = &args.markdown {
-        write_report(path, &markdown::comparisons(&base.label(), &head.label(), [&c]))?;
+        write_file(path, markdown::comparisons(&base.label(), &head.label(), [&c]))?;
     }
     if let Some(path) = &args.junit {
-        write_report(path, &junit::comparisons([&base.label(), &head.label(), ""], [&c], args.strict))?;
+        write_file(path, junit::comparisons([&base.label(), &head.label(), ""], [&c], args.strict))?;
     }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_comparisons([&c])))

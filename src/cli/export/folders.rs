@@ -1,12 +1,11 @@
 //! Exports of more than one file.
 
-use super::{RecordArgs, samples, write};
-use crate::cli::{note, shown};
-use crate::config::Project;
+use super::{RecordArgs, kept_samples};
+use crate::cli::{note, shown, write_file};
+use crate::config::{Project, case_folder};
 use crate::error::{Failure, FailureKind, Result};
 use crate::export;
 use crate::printable::line;
-use crate::tensor::read_samples;
 use crate::units::plural;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -61,7 +60,7 @@ pub fn criterion(args: &CriterionArgs, project: &Project) -> Result<()> {
         return Err(nothing(&record.id));
     }
     for file in &files {
-        write(&folder.join(&file.path), &file.text)?;
+        write_file(&folder.join(&file.path), &file.text)?;
     }
     note(&format!(
         "exported: {} as baseline {baseline}, in {} (then: critcmp {baseline} OTHER)",
@@ -86,7 +85,7 @@ pub fn benchmark_action(args: &BenchmarkActionArgs, project: &Project) -> Result
     }
     for (name, text) in files {
         let path = args.output.join(name);
-        write(&path, &text)?;
+        write_file(&path, &text)?;
         note(&format!("exported: {}", shown(&path)));
     }
     Ok(())
@@ -96,15 +95,10 @@ pub fn trtexec(args: &TimesArgs, project: &Project) -> Result<()> {
     let record = args.of.record(project)?;
     let mut written = 0;
     for (id, case) in &record.cases {
-        let Some(folder) = samples(project, &record, id) else {
-            note(&format!("note: {}: the samples of this session are not kept here", line(id)));
-            continue;
-        };
-        for process in 1..=case.processes.len() {
-            let samples = read_samples(&folder.join(format!("{process}.npy")))?;
-            let name = folder.file_name().unwrap_or_default();
-            let path = args.output.join(name).join(format!("{process}.json"));
-            write(&path, &export::trtexec::text(&samples))?;
+        let processes = kept_samples(project, &record, id, case).unwrap_or_default();
+        for (process, samples) in (1..).zip(&processes) {
+            let path = args.output.join(case_folder(id)).join(format!("{process}.json"));
+            write_file(&path, export::trtexec::text(samples))?;
             written += 1;
         }
     }

@@ -1,14 +1,14 @@
 //! `export perfetto`: a timeline of a profile, or of what a record's processes spent their time on.
 
-use super::{memory, samples};
+use super::{kept_samples, memory};
 use crate::baseline::find_record;
-use crate::cli::{note, out_json, project, shown};
+use crate::cli::{note, out_json, project, shown, write_file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::profile;
 use crate::record::{CaseRecord, Record};
 use crate::session;
-use crate::tensor::read_samples;
+use crate::summarize::Summary;
 use crate::timeline::process::{self, ProcessTimes};
 use crate::timeline::{self, Counter, Track};
 use clap::Args;
@@ -52,7 +52,7 @@ pub fn run(args: &PerfettoArgs, manifest: Option<&Path>) -> Result<()> {
     match &args.output {
         None => out_json(&trace),
         Some(path) => {
-            std::fs::write(path, trace).map_err(|e| Failure::io("write", path, &e))?;
+            write_file(path, trace)?;
             note(&format!("timeline: {} (open it at https://ui.perfetto.dev)", shown(path)));
         }
     }
@@ -71,7 +71,7 @@ fn add(from: &str, args: &PerfettoArgs, manifest: Option<&Path>, timeline: &mut 
     }
     let project = project(manifest)?;
     let record = find_record(&project, from)?;
-    timeline.tracks.extend(of_record(&record, &project, filter)?);
+    timeline.tracks.extend(of_record(&record, &project, filter));
     if !args.from.iter().any(|name| memory::is_memory(name))
         && let Some(session) = memory::of_same_sources(&project, &record)
     {
@@ -86,35 +86,33 @@ fn is_profile(name: &str) -> bool {
 }
 
 /// The processes of a record's cases.
-fn of_record(record: &Record, project: &Project, filter: Option<&str>) -> Result<Vec<Track>> {
+fn of_record(record: &Record, project: &Project, filter: Option<&str>) -> Vec<Track> {
     let wanted = |id: &str| filter.is_none_or(|part| id.contains(part));
     let mut tracks = Vec::new();
     for (id, case) in record.cases.iter().filter(|(id, _)| wanted(id)) {
         let one_by_one = case.point.streams == 1 && case.point.in_flight == 1 && case.open.is_none();
-        let folder = samples(project, record, id);
-        match (one_by_one, &folder) {
-            (false, _) => note(&format!("note: {id}: its requests overlapped; when each began was not kept")),
-            (true, None) => note(&format!("note: {id}: the samples of this session are not kept here")),
-            (true, Some(_)) => {}
-        }
-        tracks.extend(of_case(id, case, folder.filter(|_| one_by_one).as_deref())?);
+        let samples = if one_by_one {
+            kept_samples(project, record, id, case)
+        } else {
+            note(&format!("note: {id}: its requests overlapped; when each began was not kept"));
+            None
+        };
+        tracks.extend(of_case(id, case, &samples.unwrap_or_default()));
     }
-    Ok(tracks)
+    tracks
 }
 
-fn of_case(id: &str, case: &CaseRecord, samples: Option<&Path>) -> Result<Vec<Track>> {
-    let mut tracks = Vec::new();
-    for (i, summary) in case.processes.iter().enumerate() {
-        let file = samples.map(|folder| folder.join(format!("{}.npy", i + 1)));
-        let requests = file.map(|file| read_samples(&file)).transpose()?.unwrap_or_default();
-        tracks.extend(process::tracks(&ProcessTimes {
+/// The processes of a case; `samples` are the requests of each, or empty.
+fn of_case(id: &str, case: &CaseRecord, samples: &[Vec<u64>]) -> Vec<Track> {
+    let tracks = |(i, summary): (usize, &Summary)| {
+        process::tracks(&ProcessTimes {
             case: id,
             process: i + 1,
             load_ns: summary.load_ns,
             steps: &summary.steps,
             first_ns: summary.first_ns,
-            requests: &requests,
-        }));
-    }
-    Ok(tracks)
+            requests: samples.get(i).map_or(&[], Vec::as_slice),
+        })
+    };
+    case.processes.iter().enumerate().flat_map(tracks).collect()
 }

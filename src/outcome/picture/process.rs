@@ -41,20 +41,14 @@ pub struct Envelope {
 
 impl SampledProcess {
     /// The samples that `summary` is of, which is the one at `index` of `processes`, and those of the warm-up before
-    /// them; empty where they are not kept. `None` where these are not its samples: another session may have had the same
-    /// place.
+    /// them; empty where they are not kept.
     pub fn of(
         (warm_up, samples): (&[u64], &[u64]),
         summary: &Summary,
         axis: &LatencyAxis,
         (index, processes): (usize, usize),
-    ) -> Option<Self> {
-        let cold = usize::try_from(summary.dropped).ok()?;
-        let kept = samples.get(cold..).filter(|kept| !kept.is_empty())?;
-        let ends = (kept.iter().min().copied()?, kept.iter().max().copied()?);
-        if kept.len() as u64 != summary.requests || ends != (summary.min_ns, summary.max_ns) {
-            return None;
-        }
+    ) -> Self {
+        let kept = summary.kept(samples);
         let mut bins = vec![0; LatencyAxis::BINS];
         let mut beyond = 0;
         for ns in kept {
@@ -66,14 +60,14 @@ impl SampledProcess {
         let buckets = if index < MOST_PROCESSES { (BUCKETS / processes).max(LEAST_BUCKETS) } else { 0 };
         let all = [warm_up, samples].concat();
         let frac = |requests: usize| requests as f64 / all.len() as f64;
-        Some(Self {
+        Self {
             requests: kept.len() as u64,
             bins,
             beyond,
             envelope: envelope(&all, buckets),
             warm_frac: frac(warm_up.len()),
-            cold_frac: frac(cold),
-        })
+            cold_frac: frac(samples.len() - kept.len()),
+        }
     }
 }
 

@@ -30,9 +30,6 @@ pub fn check(report: &CheckReport, details: &Details) -> Result<String> {
 fn notes(report: &CheckReport, view: &mut View) {
     let checked = report.checked;
     report.remark.iter().for_each(|remark| view.note(Tone::Warn, remark));
-    if checked.interrupted {
-        view.note(Tone::Warn, "stopped by Ctrl-C: not every case was measured");
-    }
     let unreal = checked.rows.values().find_map(|row| row.comparison.unreal);
     if let Some(unreal) = unreal {
         view.note(Tone::Bad, &format!("not a real result: {}", unreal.words()));

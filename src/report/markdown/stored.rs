@@ -3,14 +3,16 @@
 use super::{escape, numbers, remarks, sign};
 use crate::compare::{CaseComparison, Verdict};
 use crate::outcome::{RunOutcome, worst_first};
-use crate::report::terminal;
+use crate::report::{STOPPED, terminal};
 use crate::units::plural;
 use std::fmt::Write;
 
 /// What a run measured: a row per case, worst first.
 pub fn run(outcome: &RunOutcome) -> String {
     let record = &outcome.record;
-    let mut out = format!("## Inference performance: {} measured\n\n", plural(record.cases.len(), "case"));
+    let stopped = if outcome.interrupted { format!("{STOPPED}: ") } else { String::new() };
+    let measured = plural(record.cases.len(), "case");
+    let mut out = format!("## Inference performance: {stopped}{measured} measured\n\n");
     let _ = writeln!(out, "{} · {}\n", escape(&record.label()), escape(&record.device.key));
     for (id, failure) in &record.failed {
         let _ =

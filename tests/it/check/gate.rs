@@ -1,6 +1,6 @@
 //! The gate, end to end: the real program, real models, two commits.
 
-use crate::support::{Ran, Sandbox};
+use crate::support::{Ran, Sandbox, model};
 use std::process::Command;
 
 /// An improvement needs a tail that is judged. The slow model has few requests in so short a time: enough for p50.
@@ -243,6 +243,24 @@ fn in_github_actions_the_summary_and_annotations_appear() {
     assert!(text.contains("::error file=Cargo.toml,title=shop/small/default/latency::regressed"), "{text}");
     let summary = std::fs::read_to_string(gate.0.path("summary.md")).expect("a summary");
     assert!(summary.starts_with("before\n## Inference performance: 1 regressed"), "{summary}");
+}
+
+#[test]
+fn annotations_name_files_as_the_repository_has_them_and_a_summary_that_cannot_be_written_is_said() {
+    let s = Sandbox::new();
+    s.add_package(
+        "sub/shop",
+        "shop",
+        &format!("[workspace]\n[package.metadata.trt-perf]\n{}", model("mlp", "m.onnx")),
+    );
+    s.copy("mlp.onnx", "sub/shop/m.onnx");
+    s.init_git(".");
+    s.commit(".", "first");
+    s.write("sub/shop/m.onnx", "this is no model");
+    let mut command = s.command("sub/shop", &["check", "--base", "HEAD"]);
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", s.path("not/there.md"));
+    let ran = Ran::of(command);
+    ran.says(101, &["::error file=sub/shop/Cargo.toml,title=shop/mlp/", "note: the summary is not in "]);
 }
 
 #[test]

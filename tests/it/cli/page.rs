@@ -48,7 +48,7 @@ fn a_record_is_shown_against_another_one() {
         assert!(page.contains(said), "{said}");
     }
     s.run(".", &["report", "HEAD", "nothing-of-that-name"]).says(4, &["nothing-of-that-name"]);
-    s.run(".", &["report", "HEAD", "-o", "."]).says(101, &["cannot write the page"]);
+    s.run(".", &["report", "HEAD", "-o", "."]).says(101, &["cannot write .: "]);
 }
 
 #[test]

@@ -152,7 +152,36 @@ fn a_run_and_a_comparison_are_markdown_too() {
         let columns = |line: &str| line.matches('|').count();
         assert!(table.len() >= 3 && table.iter().all(|l| columns(l) == columns(table[0])), "{text}");
     }
-    s.run(".", &["compare", "HEAD", "HEAD", "--markdown", "no/such/c.md"]).says(101, &["write the report"]);
+    s.run(".", &["compare", "HEAD", "HEAD", "--markdown", "mlp.onnx/c.md"])
+        .says(101, &["cannot create the folder"]);
+}
+
+#[test]
+fn files_that_are_asked_for_get_their_folders_and_are_there_before_the_last_message() {
+    let s = Sandbox::committed_mlp();
+    let files =
+        ["--markdown", "a/run.md", "--junit", "b/c/run.xml", "--html", "d/run.html", "--result", "e/r.json"];
+    s.run_json(".", &[&["run"], &files[..]].concat()).0.says(0, &["session-finished"]);
+    for file in files.iter().skip(1).step_by(2) {
+        assert!(s.path(file).is_file(), "{file}");
+    }
+    s.run(".", &["compare", "e/r.json", "e/r.json", "--markdown", "f/c.md", "--junit", "g/c.xml"])
+        .says(0, &[]);
+    assert!(s.path("f/c.md").is_file() && s.path("g/c.xml").is_file());
+    let merged = ["merge", "e/r.json", "--json", "h/m.jsonl", "--result", "i/m.json"];
+    s.run(".", &merged).says(0, &["record:"]);
+    assert!(s.path("h/m.jsonl").is_file() && s.path("i/m.json").is_file());
+    // What was measured is shown, and nobody reads that it finished.
+    let ran = s.run(".", &["run", "--junit", "mlp.onnx/run.xml", "--message-format", "json"]);
+    ran.says(101, &["cannot create the folder", "case-finished", "record:"]).silent_on(&["session-finished"]);
+    // A check of the same engine measures nothing.
+    let files =
+        ["--markdown", "k/a.md", "--junit", "k/l/a.xml", "--json", "m/a.jsonl", "--result", "n/a.json"];
+    let check = ["check", "--base-config", "seed=0", "--head-config", "seed=0"];
+    s.run(".", &[&check[..], &files[..]].concat()).says(0, &["same engine"]);
+    for file in files.iter().skip(1).step_by(2) {
+        assert!(s.path(file).is_file(), "{file}");
+    }
 }
 
 #[test]

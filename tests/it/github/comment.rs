@@ -201,6 +201,41 @@ fn a_pull_request_of_a_fork_gets_a_table_with_the_worst_first() {
 }
 
 #[test]
+fn a_check_that_was_stopped_is_said_to_be_incomplete() {
+    let mut end = finished(0);
+    end["interrupted"] = json!(true);
+    let body = GitHub::of(&[checked("p/a/default/latency", "unchanged"), end]).written();
+    let says = "### Inference performance: stopped early, so not everything was measured: 1 unchanged\n";
+    assert!(body.contains(says), "{body}");
+}
+
+/// What so many layers contribute to a change.
+fn layer_changes(layers: usize) -> Value {
+    let time = json!({ "base_ns": 1, "head_ns": 2, "change_ns": { "lo": null, "est": 1.0, "hi": null } });
+    let name = "x".repeat(100);
+    let group =
+        json!({ "correspondence": "same", "base": [name], "head": [name], "changes": [], "time": time });
+    let mut one = as_documented(json!({
+        "schema": "trt-perf/message@1", "reason": "layer-changes", "case": "p/a/default/latency", "whole": time,
+        "residual": null, "computing": layers, "aligned": layers, "same_tactics": null, "groups": [group],
+    }));
+    one["groups"] = json!(vec![group; layers]);
+    one
+}
+
+#[test]
+fn what_layers_explain_is_no_part_of_the_comment_and_may_be_long() {
+    let long = layer_changes(20_000);
+    assert!(long.to_string().len() > 4 << 20, "more than the rest of a result may be");
+    let row = || checked("p/a/default/latency", "regressed");
+    let body = GitHub::of(&[row(), long.clone(), finished(1)]).written();
+    assert_eq!(body, GitHub::of(&[row(), finished(1)]).written());
+    // It cannot be the end, and does not hide that there is none.
+    let (job, _) = GitHub::of(&[row(), long]).comment();
+    assert!(job.code == 1 && job.log.contains("does not end with check-finished"), "{}", job.log);
+}
+
+#[test]
 fn there_is_one_comment_and_it_is_our_own() {
     let mut hub = GitHub::of(&[checked("p/a/default/latency", "unchanged"), finished(0)]);
     let ours = "<!-- trt-perf:trt-perf -->\nold";

@@ -31,11 +31,12 @@ fn an_artifact_that_is_no_result_is_an_error_and_changes_nothing() {
     let deep = format!("{{\"schema\":\"trt-perf/message@1\",\"x\":{}", "[".repeat(200_000));
     for (hub, says) in [
         (GitHub::with(b"PK no archive".to_vec()), "cannot be read (BadZipFile)"),
-        (GitHub::with(zip(&[("check.jsonl", "100000000")])), "more than 4194304 bytes"),
+        (GitHub::with(zip(&[("check.jsonl", "100000000")])), "more than 67108864 bytes"),
         (GitHub::with(zip(&[("check.jsonl", "x\n"), ("check.jsonl", "y\n")])), "several check.jsonl"),
         (lines(""), "cut off, empty or too long"),
         (lines(&end), "cut off, empty or too long"),
         (lines(&format!("{end}\n").repeat(5_001)), "cut off, empty or too long"),
+        (lines(&format!("{}\n{end}\n", " ".repeat(5 << 20))), "cut off, empty or too long"),
         (lines("no json\n"), "line 1 of check.jsonl is not JSON"),
         (lines(&format!("{deep}\n")), "line 1 of check.jsonl is not JSON"),
         (lines(&format!("{{\"x\":{}}}\n", "9".repeat(100_000))), "line 1 of check.jsonl is not JSON"),

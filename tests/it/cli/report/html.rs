@@ -4,6 +4,7 @@ mod drawn;
 
 use super::{base, compared, five, process, record};
 use std::collections::BTreeMap;
+use trt_perf::acceptance::AcceptanceStatus;
 use trt_perf::compare::{CaseComparison, Verdict};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::outcome::{CaseDetail, CasePicture, Checked, Compared, Row, RowOrigin, SampledProcess};
@@ -41,7 +42,7 @@ fn sampled(n: usize, requests: u64, seed: u64) -> (CaseRecord, CaseRecord, CaseD
         let drawn = |(i, s): (usize, &Vec<u64>)| {
             SampledProcess::of((&s[..s.len() / 10], s), &case.processes[i], axis, (i, n))
         };
-        samples[arm].iter().enumerate().map(drawn).collect()
+        Some(samples[arm].iter().enumerate().map(drawn).collect())
     });
     assert!(picture.as_ref().is_some_and(|p| p.samples.iter().all(Option::is_some)));
     let arms = [Some(base.clone()), Some(head.clone())];
@@ -174,6 +175,21 @@ fn a_check_draws_both_arms_and_says_what_was_asked_otherwise() {
 }
 
 #[test]
+fn every_kind_of_row_has_a_filter_of_its_own() {
+    let of = |id: &str| pairs(CaseComparison::bare(id, None, Default::default(), None, Verdict::Regressed));
+    let mut accepted = of("a/accepted");
+    let status = AcceptanceStatus::Honoured { reason: "meant".into(), by: "me".into() };
+    accepted.accepted = Some(status);
+    let page = check(vec![accepted, of("a/real")], &BTreeMap::new());
+    for kind in ["bad regressed", "warn regressed"] {
+        for holds in [format!("type=\"checkbox\" value=\"{kind}\" checked"), format!("data-kind=\"{kind}\"")]
+        {
+            assert_eq!(page.matches(&holds).count(), 1, "{holds}: {}", body(&page));
+        }
+    }
+}
+
+#[test]
 fn nothing_from_outside_becomes_part_of_the_page() {
     let (base_case, mut head, mut detail) = sampled(5, 300, 4);
     head.shapes = BTreeMap::from([(EVIL.to_owned(), EVIL.to_owned())]);
@@ -207,8 +223,7 @@ fn nothing_from_outside_becomes_part_of_the_page() {
 
     let mut row = pairs(comparison);
     row.redefined = vec![Changed { what: EVIL.into(), base: EVIL.into(), head: EVIL.into() }];
-    row.accepted =
-        Some(trt_perf::acceptance::AcceptanceStatus::Honoured { reason: EVIL.into(), by: EVIL.into() });
+    row.accepted = Some(AcceptanceStatus::Honoured { reason: EVIL.into(), by: EVIL.into() });
     is_safe(&check(vec![row], &BTreeMap::from([(EVIL.to_owned(), detail)])));
 }
 

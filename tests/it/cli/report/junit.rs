@@ -9,7 +9,7 @@ use trt_perf::acceptance::AcceptanceStatus;
 use trt_perf::compare::{Basis, CaseComparison, Inconclusive, NotComparable, Verdict};
 use trt_perf::error::{Failure, FailureKind};
 use trt_perf::outcome::{Checked, OnMissing, Row, RowOrigin, RunOutcome, Tally};
-use trt_perf::report::{CheckReport, junit};
+use trt_perf::report::{CheckReport, junit, markdown, terminal};
 
 /// Everything that XML would take for its own, or cannot hold.
 const EVIL: &str = "a<b>&\"'c]]>\u{1}\u{8}\u{fffe}\u{202e}\x1b[31m\nd";
@@ -23,16 +23,19 @@ fn checked(rows: Vec<Row>, failed: Vec<(&str, Failure)>) -> Checked {
     }
 }
 
-fn text(checked: &Checked, strict: bool) -> String {
-    let report = CheckReport {
+fn report(checked: &Checked) -> CheckReport<'_> {
+    CheckReport {
         base: "main",
         head: "this & that",
         device: "cpu-test-2c",
         seeds: &[7],
         checked,
         remark: None,
-    };
-    junit::check(&report, strict)
+    }
+}
+
+fn text(checked: &Checked, strict: bool) -> String {
+    junit::check(&report(checked), strict)
 }
 
 fn pairs(comparison: CaseComparison) -> Row {
@@ -241,4 +244,23 @@ fn a_run_says_what_was_measured_and_advice_fails_nothing() {
     assert!((seconds - 5.0 * 12_345.0 * 1.5e-3).abs() < 0.1, "{seconds}");
     assert_eq!(tests["b1/throughput"].children[0].attributes["type"], "invalid");
     assert_eq!(tests["default/latency"].children[0].name, "error");
+}
+
+#[test]
+fn what_was_stopped_is_said_to_be_incomplete_before_anything_else() {
+    const STOPPED: &str = "stopped early, so not everything was measured: ";
+    let checked = Checked { interrupted: true, ..checked(vec![pairs(of(ID, Verdict::Unchanged))], vec![]) };
+    let report = report(&checked);
+    assert_eq!(report.headline(), format!("{STOPPED}1 unchanged"));
+    assert!(terminal::check(&report, true, 100).contains(STOPPED));
+    assert!(
+        markdown::check(&report).starts_with(&format!("## Inference performance: {STOPPED}1 unchanged\n"))
+    );
+    let run = |interrupted| {
+        let record = record(vec![(ID, five(1e6))], vec![]);
+        let compared = BTreeMap::new();
+        markdown::run(&RunOutcome { record, written: None, compared, interrupted, no_base: None })
+    };
+    assert!(run(true).starts_with(&format!("## Inference performance: {STOPPED}1 case measured\n")));
+    assert!(run(false).starts_with("## Inference performance: 1 case measured\n"));
 }
