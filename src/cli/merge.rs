@@ -5,14 +5,14 @@ use super::exit::{Exit, ExitPolicy};
 use super::html::write_page;
 use super::verdict::{ShownVerdict, VerdictArgs, copy_result, publish};
 use super::{note, out, out_message, project, shown, width, write_report};
-use crate::baseline::{Store, file};
+use crate::baseline::{self, Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::evidence::{self, Evidence};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{RunOutcome, Tally};
 use crate::record::wire::document::{EVIDENCE, kind_name};
-use crate::record::{self, Record, wire};
+use crate::record::{self, Record};
 use crate::report::{html, json, junit, markdown, terminal};
 use crate::session::{details, kept};
 use crate::units::plural;
@@ -90,7 +90,7 @@ impl MergeParts {
         let name = shown(path);
         match kind.as_deref() {
             Some("evidence") => self.checks.push((name, kept::load(path)?)),
-            Some("record") => self.runs.push((name, file::open(path, &EVIDENCE, wire::read)?)),
+            Some("record") => self.runs.push((name, baseline::load(path)?)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -143,7 +143,7 @@ fn say(args: &MergeArgs, notes: impl IntoIterator<Item = String>) {
 
 fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> Result<Exit> {
     let mut record = record::merge(parts)?;
-    let path = Store::new(project.folders.results()).save(&mut record)?;
+    let path = Store::results(project.folders.results()).save(&mut record)?;
     if let Some(to) = &args.result {
         copy_result(&path, to)?;
     }

@@ -41,7 +41,7 @@ pub fn keep(folders: &Folders, evidence: Evidence) -> Result<KeptCheck> {
 
 /// Writes the records of the arms that were measured; they get their ids.
 fn write_records(folders: &Folders, records: &mut [Record; 2]) -> Result<Vec<PathBuf>> {
-    let store = Store::new(folders.results());
+    let store = Store::results(folders.results());
     let measured = records.iter_mut().filter(|record| !record.cases.is_empty());
     measured.map(|record| store.save(record)).collect()
 }
