@@ -48,6 +48,8 @@ const MOST_FILES: usize = 10_000;
 struct MergeParts {
     checks: Vec<(String, Evidence)>,
     runs: Vec<(String, Record)>,
+    /// What lies in a folder beside them and cannot be read.
+    skipped: Vec<String>,
 }
 
 /// Runs the verb.
@@ -57,6 +59,7 @@ pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
     for path in &args.parts {
         parts.add(path)?;
     }
+    say(args, parts.skipped.iter().cloned());
     match (parts.checks.is_empty(), parts.runs.is_empty()) {
         (true, true) => {
             let all: Vec<String> = args.parts.iter().map(|path| shown(path)).collect();
@@ -73,28 +76,38 @@ pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
 impl MergeParts {
     fn add(&mut self, path: &Path) -> Result<()> {
         if !path.is_dir() {
-            let known = self.add_file(path)?;
+            let known = self.add_file(path, kind_of(path)?.as_deref())?;
             let what = || format!("{} is no result of a check and no record", shown(path));
             return if known { Ok(()) } else { Err(Failure::usage(what()).next(EVIDENCE.damaged)) };
         }
         let mut files = Vec::new();
         below(path, 0, &mut files)?;
         files.sort();
-        // Other files lie beside them: samples, engines, the records of what layers take.
-        files.iter().try_for_each(|file| self.add_file(file).map(drop))
+        // Other files lie beside them: samples, engines, the records of what layers take, and what nobody here wrote.
+        for file in &files {
+            match kind_of(file) {
+                Ok(kind) => drop(self.add_file(file, kind.as_deref())?),
+                Err(failure) => self.skipped.push(format!("skipped: {}", failure.message)),
+            }
+        }
+        Ok(())
     }
 
     /// Whether it is one of ours.
-    fn add_file(&mut self, path: &Path) -> Result<bool> {
-        let kind = file::open(path, &EVIDENCE, |text| Ok(kind_name(text)))?;
+    fn add_file(&mut self, path: &Path, kind: Option<&str>) -> Result<bool> {
         let name = shown(path);
-        match kind.as_deref() {
+        match kind {
             Some("evidence") => self.checks.push((name, kept::load(path)?)),
             Some("record") => self.runs.push((name, baseline::load(path)?)),
             _ => return Ok(false),
         }
         Ok(true)
     }
+}
+
+/// What a file says that it is.
+fn kind_of(path: &Path) -> Result<Option<String>> {
+    file::open(path, &EVIDENCE, |text| Ok(kind_name(text)))
 }
 
 /// The `.json` files below a folder, without following links.
