@@ -15,7 +15,8 @@ use std::fmt;
 pub const MIN_BUDGET_IN_MEDIANS: f64 = 3.0;
 
 /// Which of the two that are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum WhichArm {
     /// What is compared with.
     Base,
@@ -33,7 +34,7 @@ impl WhichArm {
     }
 
     /// As in the middle of a sentence.
-    fn in_words(self) -> &'static str {
+    pub fn in_words(self) -> &'static str {
         match self {
             Self::Base => "the base",
             Self::Head => "head",
