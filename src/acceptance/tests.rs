@@ -60,6 +60,7 @@ fn record(id: &str, supersedes: &[&str], holds: bool) -> Record {
         cases: holds.then(|| (CASE.to_owned(), case())).into_iter().collect(),
         failed: BTreeMap::new(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     }

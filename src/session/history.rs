@@ -221,6 +221,7 @@ mod tests {
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
             crlf: false,
         }

@@ -112,6 +112,7 @@ mod tests {
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
             crlf: false,
         }

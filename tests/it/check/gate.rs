@@ -118,6 +118,26 @@ fn settings_of_one_arm_are_compared_on_the_same_sources_and_extra_work_is_named_
 }
 
 #[test]
+fn an_experiment_with_settings_is_no_result_of_the_commit() {
+    let gate = Gate::new();
+    let page = gate.0.path("page.html");
+    let args = ["--pairs", "3", "--head-config", "build.optimize=false", "--html"];
+    let (code, text) = gate.check(&[&args[..], &[page.to_str().expect("UTF-8")]].concat());
+    assert!(code == 0 || code == 100, "{text}");
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("base median") && page.contains("head median"), "{page}");
+    gate.0.run("repo", &["export", "csv"]).says(0, &["shop/small/default/latency"]);
+    for args in [&["baseline", "save"][..], &["compare", "HEAD", "HEAD"], &["report", "HEAD", "-o", "p.html"]]
+    {
+        gate.0.run("repo", args).says(4, &["of HEAD"]);
+    }
+    gate.0.run("repo", &["history", "small"]).says(4, &[]);
+    gate.0.run("repo", &["run", "--quiet"]).says(0, &[]);
+    gate.0.run("repo", &["history", "small", "--message-format", "json"]).says(0, &["\"commit\""]);
+    gate.0.run("repo", &["compare", "HEAD", "HEAD"]).says(0, &[]);
+}
+
+#[test]
 fn two_engine_files_are_compared_as_they_are() {
     let gate = Gate::new();
     let engine = |model: &str| {
