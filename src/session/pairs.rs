@@ -111,11 +111,9 @@ pub(super) fn compare_pairs(
         if paired.is_some() {
             run.tell_look(session, until, looks.most(), start.elapsed());
         }
-        while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
+        let enough = |run: &PairRun| run.summaries[0].len() >= until || run.hopeless(looks.most());
+        while !enough(&run) && !run.computes_otherwise() {
             run.pair(session, samples)?;
-            if run.computes_otherwise() {
-                break;
-            }
         }
         let now = run.set(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
