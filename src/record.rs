@@ -10,7 +10,7 @@ mod merge;
 pub(crate) mod sample;
 pub mod wire;
 
-pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
+pub use acceptance::{Acceptance, BudgetKind, ChangeKind, UNKNOWN, superseded};
 pub use merge::merge;
 
 use crate::case::{BackendKind, Budget, CasePart, Mode, OpenIdentity, OperatingPoint};

@@ -4,6 +4,7 @@
 
 use super::OutputDifference;
 use crate::config::Tolerances;
+use crate::record::BudgetKind;
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
 use crate::units::{bytes, plain_time, share, time};
@@ -278,4 +279,14 @@ pub enum BrokenBudget {
         bytes(*.head_bytes), bytes(*.max_bytes), bytes(*.base_bytes)
     )]
     Memory { head_bytes: u64, base_bytes: u64, max_bytes: u64 },
+}
+
+impl BrokenBudget {
+    /// What the budget limits.
+    pub fn kind(&self) -> BudgetKind {
+        match self {
+            Self::Exceeded { .. } | Self::NoRate { .. } => BudgetKind::Latency,
+            Self::Memory { .. } => BudgetKind::Memory,
+        }
+    }
 }

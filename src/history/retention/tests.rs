@@ -83,6 +83,7 @@ fn what_was_accepted_stays_and_what_replaced_a_record_that_stays() {
         kind: ChangeKind::Regression,
         reason: "r".into(),
         redefined: Vec::new(),
+        broken_budget: None,
         changes: BTreeMap::new(),
         by: "b".into(),
         base_commit: "1".into(),

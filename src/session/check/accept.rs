@@ -61,6 +61,7 @@ fn found(row: &Row, base_commit: &str, head: &Record) -> Option<MeasuredCase> {
         kind,
         redefined: Vec::new(),
         changes: BTreeMap::new(),
+        broken_budget: None,
     };
     Some(MeasuredCase { kind, redefined: row.gap_words(), ..numbers.unwrap_or_else(without_numbers) })
 }
@@ -90,6 +91,7 @@ pub fn accept(project: &Project, request: &AcceptRequest) -> Result<(PathBuf, Re
         reason: reason.to_owned(),
         redefined: case.redefined,
         changes: case.changes,
+        broken_budget: case.broken_budget,
         by: repo.user_name().unwrap_or_else(|| UNKNOWN.to_owned()),
         base_commit: case.base_commit,
     });
