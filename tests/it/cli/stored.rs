@@ -200,8 +200,7 @@ fn a_result_may_be_far_larger_than_what_is_committed() {
     s.run(".", &["run"]).says(0, &[]);
     let mut record = s.record("target");
     let case = record.cases.values().next().expect("a case").clone();
-    let many = |n: usize| (0..n).map(|i| (format!("demo/m{i}/default/latency"), case.clone())).collect();
-    record.cases = many(400);
+    record.cases = (0..400).map(|i| (format!("demo/m{i}/default/latency"), case.clone())).collect();
     let path = Store::results(s.path("target/trt-perf/results")).save(&mut record).expect("a result");
     assert!(fs::metadata(&path).expect("a file").len() > 256 << 10, "{}", path.display());
     let shown = [&record.id, "HEAD", &path.display().to_string()];
