@@ -131,6 +131,7 @@ fn record(seed: u64, cases: usize, processes: usize) -> Record {
         acceptance: None,
         failed: BTreeMap::new(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     }

@@ -1,7 +1,8 @@
 //! Decides whether a change that somebody accepted earlier covers the regression, or the gap, that is found now. Pure.
 //!
 //! An acceptance is honoured when it is about the source tree under test, was measured on the same device and asks
-//! the same question, and no metric that regressed now is worse than was accepted. With all effects on the log
+//! the same question, no metric that regressed now is worse than was accepted, and no budget is broken but the one that
+//! was broken then. With all effects on the log
 //! scale and oriented (+ = worse), *m* [m_lo, m_hi] measured now and *a* [a_lo, a_hi] accepted, both at 95 %, a metric
 //! is worse than was accepted when
 //!
@@ -121,6 +122,11 @@ fn objection(record: &Record, acceptance: &Acceptance, now: &UnderTest) -> Optio
     };
     if case.definition_hash != now.definition_hash {
         return Some("it was measured with another definition of the case".into());
+    }
+    // Beyond it nothing is worse than before, however little the metrics changed.
+    let broken = now.comparison.broken_budget.as_ref();
+    if let Some(broken) = broken.filter(|broken| acceptance.broken_budget != Some(broken.kind())) {
+        return Some(format!("the budget of {} is broken, and that was not accepted", broken.kind().word()));
     }
     let regressed =
         |m: &&MetricComparison| m.ruling.as_ref().is_ok_and(|r| r.decision == Decision::Regressed);

@@ -25,7 +25,7 @@ pub use size::Sizes;
 use crate::compare::Metric;
 use crate::error::{Failure, Result};
 use crate::git::Repo;
-use crate::record::wire::document::RECORD;
+use crate::record::wire::document::{FileKind, RECORD, RESULT};
 use crate::record::{Record, date, wire};
 use crate::stats::{SessionSpread, session_spread};
 use std::cmp::Reverse;
@@ -59,21 +59,43 @@ pub struct Entry {
     pub record8: String,
     /// The file.
     pub path: PathBuf,
+    /// How large it may be.
+    pub kind: &'static FileKind,
+}
+
+impl Entry {
+    /// Reads the file.
+    pub fn load(&self) -> Result<Record> {
+        file::open(&self.path, self.kind, wire::read)
+    }
+
+    /// When the record was made, by the end of its file; `None` where that does not tell.
+    fn created_s(&self) -> Option<i64> {
+        let tail = crate::file::tail(&self.path, &self.kind.file(), TAIL)?;
+        wire::created_s(&String::from_utf8_lossy(&tail))
+    }
 }
 
 /// A folder of records, `baselines/` or `target/trt-perf/results/`.
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
+    /// How large its files may be.
+    kind: &'static FileKind,
 }
 
 impl Store {
     /// The baselines in `dir`, which need not exist.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        Self { dir, kind: &RECORD }
     }
 
-    /// The folder of the baselines.
+    /// The results of sessions in `dir`, which are never committed and may be large.
+    pub fn results(dir: PathBuf) -> Self {
+        Self { dir, kind: &RESULT }
+    }
+
+    /// The folder of the records.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -88,10 +110,27 @@ impl Store {
                 continue;
             }
             let files = read_dir(&device.path())?;
-            entries.extend(files.into_iter().filter_map(|f| entry(&device_key, f.path())));
+            entries.extend(files.into_iter().filter_map(|f| self.entry(&device_key, f.path())));
         }
         entries.sort_by(|a: &Entry, b| (&b.date, &a.path).cmp(&(&a.date, &b.path)));
         Ok(entries)
+    }
+
+    /// What the name of a file tells; `None` where it is none of ours.
+    fn entry(&self, device_key: &str, path: PathBuf) -> Option<Entry> {
+        let stem = path.file_name()?.to_str()?.strip_suffix(".json")?;
+        let mut parts = stem.split('-');
+        let (date, commit12, record8) = (parts.next()?, parts.next()?, parts.next()?);
+        let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_hexdigit());
+        let ours = digits(date, 8) && digits(commit12, 12) && digits(record8, 8) && parts.next().is_none();
+        ours.then(|| Entry {
+            device_key: device_key.to_owned(),
+            date: date.into(),
+            commit12: commit12.into(),
+            record8: record8.into(),
+            path: path.clone(),
+            kind: self.kind,
+        })
     }
 
     /// As [`Self::save`], for a store of baselines: refuses what is no result.
@@ -113,9 +152,9 @@ impl Store {
                 .next("a newer version of the tool wrote it: cargo install cargo-trt-perf"));
         }
         let text = wire::write(record);
-        RECORD.ensure_storable(&text)?;
+        self.kind.ensure_storable(&text)?;
         let path = self.dir.join(&record.device.key).join(file_name(record));
-        file::write(&path, &RECORD, &text, false)?;
+        file::write(&path, self.kind, &text, false)?;
         *record = wire::read(&text)?;
         Ok(path)
     }
@@ -130,7 +169,7 @@ pub fn newest_first(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
         let mut day: Vec<Entry> = std::iter::from_fn(|| rest.next_if(|e| e.date == date)).collect();
         if day.len() > 1 {
             // Copies and clones give files other times of their own, which count only within a second.
-            let age = |e: &Entry| (Reverse(created_s(&e.path)), Reverse(modified(&e.path)), e.path.clone());
+            let age = |e: &Entry| (Reverse(e.created_s()), Reverse(modified(&e.path)), e.path.clone());
             day.sort_by_cached_key(age);
         }
         Some(day)
@@ -157,9 +196,9 @@ pub fn file_name(record: &Record) -> String {
     format!("{day}-{commit}-{}.json", record.id.get(..8).unwrap_or("00000000"))
 }
 
-/// Reads one record file.
+/// Reads a record file that somebody names, wherever it lies.
 pub fn load(path: &Path) -> Result<Record> {
-    file::open(path, &RECORD, wire::read)
+    file::open(path, &RESULT, wire::read)
 }
 
 fn read_dir(dir: &Path) -> Result<Vec<std::fs::DirEntry>> {
@@ -170,28 +209,8 @@ fn read_dir(dir: &Path) -> Result<Vec<std::fs::DirEntry>> {
     }
 }
 
-/// When the record was made, by the end of its file; `None` where that does not tell.
-fn created_s(path: &Path) -> Option<i64> {
-    wire::created_s(&String::from_utf8_lossy(&crate::file::tail(path, &RECORD.file(), TAIL)?))
-}
-
 fn modified(path: &Path) -> Option<std::time::SystemTime> {
     path.metadata().and_then(|m| m.modified()).ok()
-}
-
-fn entry(device_key: &str, path: PathBuf) -> Option<Entry> {
-    let stem = path.file_name()?.to_str()?.strip_suffix(".json")?;
-    let mut parts = stem.split('-');
-    let (date, commit12, record8) = (parts.next()?, parts.next()?, parts.next()?);
-    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_hexdigit());
-    let ours = digits(date, 8) && digits(commit12, 12) && digits(record8, 8) && parts.next().is_none();
-    ours.then(|| Entry {
-        device_key: device_key.to_owned(),
-        date: date.into(),
-        commit12: commit12.into(),
-        record8: record8.into(),
-        path: path.clone(),
-    })
 }
 
 /// A stored record that HEAD descends from.
@@ -215,7 +234,7 @@ pub struct Candidates {
 
 #[derive(Debug)]
 struct StoredFile {
-    path: PathBuf,
+    entry: Entry,
     steps: usize,
     record: OnceLock<Result<Record>>,
 }
@@ -237,14 +256,14 @@ impl Candidates {
 
     /// What there is to say of the files that were asked for: that they cannot be read, or hold what is not known here.
     pub fn notes(&self) -> impl Iterator<Item = String> {
-        self.files.iter().filter_map(|f| note(&f.path, f.record.get()?.as_ref()))
+        self.files.iter().filter_map(|f| note(&f.entry.path, f.record.get()?.as_ref()))
     }
 }
 
 impl StoredFile {
     fn open(&self) -> Option<Candidate<'_>> {
-        let record = self.record.get_or_init(|| load(&self.path)).as_ref().ok()?;
-        Some(Candidate { record, path: &self.path, steps: Some(self.steps) })
+        let record = self.record.get_or_init(|| self.entry.load()).as_ref().ok()?;
+        Some(Candidate { record, path: &self.entry.path, steps: Some(self.steps) })
     }
 }
 
@@ -292,18 +311,18 @@ pub fn candidates(
     let mut opened = 0;
     for entry in entries {
         if let Some(steps) = steps_of.get(&entry.commit12) {
-            files.push(StoredFile { path: entry.path, steps: *steps, record: OnceLock::new() });
+            files.push(StoredFile { steps: *steps, entry, record: OnceLock::new() });
             continue;
         }
         opened += 1;
         if opened > MAX_OPENED {
             continue;
         }
-        match load(&entry.path) {
+        match entry.load() {
             Ok(record) => {
                 let source = record.source.as_ref().filter(|s| !s.dirty);
                 if let Some(steps) = source.and_then(|s| trees.get(&s.src_tree)).copied() {
-                    files.push(StoredFile { path: entry.path, steps, record: Ok(record).into() });
+                    files.push(StoredFile { entry, steps, record: Ok(record).into() });
                 }
             }
             Err(e) => notes.push(format!("skipped: {e}")),
@@ -338,7 +357,7 @@ pub fn recent(stores: &[&Store], device_key: &str) -> Vec<Record> {
         let of_device = list.into_iter().filter(|e| e.device_key == device_key).collect();
         newest_first(of_device).take(MAX_SESSIONS).collect::<Vec<_>>()
     });
-    entries.filter(|e| seen.insert(e.record8.clone())).filter_map(|e| load(&e.path).ok()).collect()
+    entries.filter(|e| seen.insert(e.record8.clone())).filter_map(|e| e.load().ok()).collect()
 }
 
 /// Every readable record of several stores, each once. What cannot be read, or not as a whole, is named in `notes`.
@@ -351,7 +370,7 @@ pub fn all(stores: &[Store], notes: &mut Vec<String>) -> Result<Vec<Record>> {
         if !seen.insert((entry.device_key.clone(), name)) {
             continue;
         }
-        let record = load(&entry.path);
+        let record = entry.load();
         notes.extend(note(&entry.path, record.as_ref()));
         records.extend(record);
     }

@@ -117,7 +117,7 @@ fn default_metric(scenario: Scenario) -> Metric {
 
 /// The case that `wanted` means among those that `records` hold: the one with that id, or those that contain it.
 pub fn matching_ids(records: &[Record], wanted: &str) -> BTreeSet<String> {
-    let ids = || records.iter().flat_map(|r| r.cases.keys());
+    let ids = || records.iter().filter(|r| !r.experiment).flat_map(|r| r.cases.keys());
     match ids().find(|id| *id == wanted) {
         Some(id) => BTreeSet::from([id.clone()]),
         None => ids().filter(|id| id.contains(wanted)).cloned().collect(),
@@ -135,7 +135,7 @@ pub fn series(
 ) -> Option<Series> {
     let mut holding: Vec<(&Record, &CaseRecord)> = records
         .iter()
-        .filter(|r| r.device.key == device_key)
+        .filter(|r| r.device.key == device_key && !r.experiment)
         .filter_map(|r| r.cases.get(id).map(|c| (r, c)))
         .collect();
     let (newest, newest_case) = holding.iter().copied().max_by_key(|(r, _)| (r.created_s, r.id.clone()))?;
@@ -288,6 +288,7 @@ mod tests {
             acceptance: None,
             failed: BTreeMap::new(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
             crlf: false,
         }

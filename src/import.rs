@@ -98,6 +98,7 @@ pub fn record(runs: &Runs) -> Result<(Record, Vec<String>)> {
         cases: BTreeMap::from([(runs.case.clone(), case)]),
         failed: BTreeMap::new(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     };

@@ -10,7 +10,7 @@ mod merge;
 pub(crate) mod sample;
 pub mod wire;
 
-pub use acceptance::{Acceptance, ChangeKind, UNKNOWN, superseded};
+pub use acceptance::{Acceptance, BudgetKind, ChangeKind, UNKNOWN, superseded};
 pub use merge::merge;
 
 use crate::case::{BackendKind, Budget, CasePart, Mode, OpenIdentity, OperatingPoint};
@@ -46,6 +46,8 @@ pub struct Record {
     pub failed: BTreeMap<String, Failure>,
     /// The part of its cases that this machine measured; `None`: all that were asked for.
     pub part: Option<CasePart>,
+    /// It is an arm of a comparison of settings or of engine files: no numbers of a commit, and no step of a history.
+    pub experiment: bool,
     /// Fields of its file that this version does not know, and leaves out. Empty unless a newer version wrote it.
     pub unknown: Vec<String>,
     /// The lines of its file end with CRLF: git changed them.
@@ -235,6 +237,7 @@ impl Record {
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
             crlf: false,
         }

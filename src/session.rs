@@ -131,7 +131,7 @@ pub fn run(
     session.say_unreadable();
     outcome.no_base = session.history.why_none(&outcome);
     if !(outcome.record.cases.is_empty() && outcome.interrupted) {
-        let store = Store::new(session.folders.results());
+        let store = Store::results(session.folders.results());
         outcome.written = Some(store.save(&mut outcome.record));
     }
     Ok(outcome)

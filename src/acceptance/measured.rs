@@ -4,11 +4,11 @@
 //! The text goes to `checks/<source tree>.json` in the target folder, as `trt-perf/check@1` in the form of
 //! [`document`]. It is not committed, so fields that this version does not know are ignored without a message.
 
-use crate::compare::{CaseComparison, Verdict};
+use crate::compare::{BrokenBudget, CaseComparison, Verdict};
 use crate::error::Result;
 use crate::record::wire::acceptance::{IntervalV1, changes_from_wire, changes_to_wire};
 use crate::record::wire::{self, DeviceV1, document};
-use crate::record::{ChangeKind, RecordDevice};
+use crate::record::{BudgetKind, ChangeKind, RecordDevice};
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct MeasuredCase {
     pub redefined: Vec<String>,
     /// As in [`crate::record::Acceptance`].
     pub changes: BTreeMap<String, Interval>,
+    /// As in [`crate::record::Acceptance`].
+    pub broken_budget: Option<BudgetKind>,
 }
 
 /// Where the numbers of the head arm are.
@@ -57,6 +59,7 @@ impl MeasuredCase {
             kind,
             redefined: Vec::new(),
             changes,
+            broken_budget: comparison.broken_budget.as_ref().map(BrokenBudget::kind),
         })
     }
 }
@@ -78,6 +81,8 @@ struct MeasuredCaseV1 {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     redefined: Vec<String>,
     changes: BTreeMap<String, IntervalV1>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broken_budget: Option<BudgetKind>,
 }
 
 /// The text of the file; cases by id.
@@ -103,6 +108,7 @@ fn case_to_wire(c: &MeasuredCase) -> MeasuredCaseV1 {
         kind: c.kind,
         redefined: c.redefined.clone(),
         changes: changes_to_wire(&c.changes),
+        broken_budget: c.broken_budget,
     }
 }
 
@@ -128,5 +134,6 @@ fn case_from_wire(c: MeasuredCaseV1) -> Result<MeasuredCase, String> {
         kind: c.kind,
         redefined: c.redefined,
         changes: changes_from_wire(c.changes)?,
+        broken_budget: c.broken_budget,
     })
 }

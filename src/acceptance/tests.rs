@@ -3,9 +3,9 @@
 use super::measured::{self, MeasuredCase};
 use super::*;
 use crate::case::Margins;
-use crate::compare::{Basis, Invalid, Metric, Verdict};
+use crate::compare::{Basis, BrokenBudget, Invalid, Metric, Verdict};
 use crate::record::sample::case;
-use crate::record::{ChangeKind, RecordDevice, Source, superseded};
+use crate::record::{BudgetKind, ChangeKind, RecordDevice, Source, superseded};
 use crate::stats::Ruling;
 use crate::summarize::InvalidReason;
 use std::collections::BTreeMap;
@@ -60,6 +60,7 @@ fn record(id: &str, supersedes: &[&str], holds: bool) -> Record {
         cases: holds.then(|| (CASE.to_owned(), case())).into_iter().collect(),
         failed: BTreeMap::new(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     }
@@ -72,6 +73,7 @@ fn acceptance(changes: &[(&str, Interval)]) -> Acceptance {
         reason: "more accurate".into(),
         redefined: Vec::new(),
         changes: changes.iter().map(|(name, i)| ((*name).to_owned(), *i)).collect(),
+        broken_budget: None,
         by: "Ada".into(),
         base_commit: "b".into(),
     }
@@ -154,6 +156,31 @@ fn every_metric_that_regressed_needs_cover_and_no_other() {
     assert_eq!(stale(judged(&[("mean", fine)], doubtful)), "honoured");
     let unknown = vec![tail(Decision::Regressed, None)];
     assert!(stale(judged(&[("p99", fine)], unknown)).contains("unknown amount"));
+}
+
+#[test]
+fn a_broken_budget_needs_cover_of_its_own() {
+    let change = interval(0.04, 0.05, 0.06);
+    let memory = BrokenBudget::Memory { head_bytes: 3, base_bytes: 1, max_bytes: 2 };
+    let mut broken = comparison(vec![metric(Metric::Mean, Decision::Regressed, Some(change))]);
+    broken.broken_budget = Some(memory);
+    let now = UnderTest {
+        src_tree: Some("tree"),
+        device_key: "cpu-x",
+        definition_hash: "asked",
+        comparison: &broken,
+    };
+    let judge = |accepted| {
+        let accepted = Acceptance { broken_budget: accepted, ..acceptance(&[("mean", change)]) };
+        stale(acceptance_status(&record("r", &[], true), &accepted, &now))
+    };
+    assert_eq!(judge(None), "the budget of memory is broken, and that was not accepted");
+    assert_eq!(judge(Some(BudgetKind::Latency)), judge(None), "another budget");
+    assert_eq!(judge(Some(BudgetKind::Memory)), "honoured");
+    let measured = MeasuredCase::of(&broken, "b", "r").expect("something to accept");
+    assert_eq!(measured.broken_budget, Some(BudgetKind::Memory));
+    let cases = BTreeMap::from([(CASE.to_owned(), measured)]);
+    assert_eq!(measured::read(&measured::write(&cases)).expect("readable"), cases);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Baselines first, then results.
 pub fn stores(project: &Project) -> [Store; 2] {
-    [Store::new(project.baselines()), Store::new(project.folders.results())]
+    [Store::new(project.baselines()), Store::results(project.folders.results())]
 }
 
 /// A record by file, by id, by the name of a baseline, or by the revision it belongs to.
@@ -23,7 +23,7 @@ pub fn find_record_file(project: &Project, name: &str) -> Result<(PathBuf, Recor
     let path = Path::new(name);
     // Whatever else stands there, it is said by name.
     if path.is_file() || name.ends_with(".json") && path.symlink_metadata().is_ok() {
-        return with_path(path);
+        return Ok((path.to_owned(), load(path)?));
     }
     let stores = stores(project);
     let lists = stores.iter().map(Store::list).collect::<Result<Vec<Vec<Entry>>>>()?;
@@ -36,14 +36,14 @@ pub fn find_record_file(project: &Project, name: &str) -> Result<(PathBuf, Recor
         })
         .collect();
     if let Some(entry) = by_id.first() {
-        return with_path(&entry.path);
+        return with_path(entry);
     }
     let named = find_named(&stores[0], name)?;
     named.map_or_else(|| by_revision(project, name, &lists), Ok)
 }
 
-fn with_path(path: &Path) -> Result<(PathBuf, Record)> {
-    Ok((path.to_owned(), load(path)?))
+fn with_path(entry: &Entry) -> Result<(PathBuf, Record)> {
+    Ok((entry.path.clone(), entry.load()?))
 }
 
 /// The newest result of a session here, whatever it is of.
@@ -53,7 +53,7 @@ pub fn newest_result(project: &Project) -> Result<Record> {
         Failure::new(FailureKind::Nothing, format!("there is no result in {} yet", results.dir().display()))
             .next("measure with `cargo trt-perf run`, or name a record: a revision, a file, or an id from `cargo trt-perf baseline list`")
     })?;
-    load(&newest.path)
+    newest.load()
 }
 
 /// Eight or more hexadecimal digits.
@@ -92,7 +92,7 @@ fn by_revision(project: &Project, name: &str, lists: &[Vec<Entry>]) -> Result<(P
     let commit12 = short(&commit.id);
     let newest_of = |wanted: &dyn Fn(&&Entry) -> bool| -> Vec<Result<(PathBuf, Record)>> {
         let wanted = lists.iter().map(|list| list.iter().filter(wanted).cloned().collect());
-        wanted.flat_map(newest_first).map(|e| with_path(&e.path)).collect()
+        wanted.flat_map(newest_first).map(|e| with_path(&e)).collect()
     };
     let of_commit = newest_of(&|e| e.commit12 == commit12);
     if let Some(clean) = of_commit.iter().flatten().find(|(_, r)| !r.is_tainted()) {

@@ -4,7 +4,7 @@
 //! part of the history. In a folder of their own they are not listed with the records of commits, not pruned, and never the
 //! base that a session finds for itself.
 
-use super::{Entry, Store, file, file_name, load, read_dir};
+use super::{Entry, Store, file, file_name, read_dir};
 use crate::error::{Failure, Result};
 use crate::record::wire::document::RECORD;
 use crate::record::{Record, is_plain_name, wire};
@@ -68,6 +68,11 @@ impl Store {
 }
 
 impl NamedBaseline {
+    /// Reads the file.
+    pub fn load(&self) -> Result<Record> {
+        file::open(&self.path, &RECORD, wire::read)
+    }
+
     /// What the name of a record's file would tell; empty where the record cannot be read.
     pub fn entry(&self, record: Option<&Record>) -> Entry {
         let stem = record.map(file_name).unwrap_or_default();
@@ -79,6 +84,7 @@ impl NamedBaseline {
             commit12: part(),
             record8: part(),
             path: self.path.clone(),
+            kind: &RECORD,
         }
     }
 }
@@ -88,7 +94,7 @@ pub(super) fn find_named(store: &Store, name: &str) -> Result<Option<(PathBuf, R
     let named: Vec<NamedBaseline> = store.named()?.into_iter().filter(|b| b.name == name).collect();
     match &named[..] {
         [] => Ok(None),
-        [one] => Ok(Some((one.path.clone(), load(&one.path)?))),
+        [one] => Ok(Some((one.path.clone(), one.load()?))),
         several => {
             let paths: Vec<String> = several.iter().map(|b| shown(&b.path)).collect();
             Err(Failure::usage(format!("{} devices have a baseline named {name}", several.len()))

@@ -1,6 +1,6 @@
 //! Which records may go, and why the others stay: loads them and asks [`crate::history::retention`].
 
-use super::{Entry, Store, load, places};
+use super::{Entry, Store, places};
 use crate::config::Project;
 use crate::error::{Failure, Result};
 use crate::history::retention::{Keep, WhyKept, kept};
@@ -40,7 +40,7 @@ fn of_device(
 ) {
     let mut readable: Vec<(Entry, Record)> = Vec::new();
     for entry in entries {
-        match load(&entry.path) {
+        match entry.load() {
             Ok(record) => readable.push((entry, record)),
             Err(failure) => found.kept.push((entry, vec![WhyKept::Unreadable(failure)])),
         }

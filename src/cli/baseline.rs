@@ -6,7 +6,7 @@ use super::args::MessageFormat;
 use super::exit::Exit;
 use super::keep::{size_note, stored_note};
 use super::{note, now_s, out, out_message, project, shown, width};
-use crate::baseline::{self, Store, find_record, newest_first};
+use crate::baseline::{Store, find_record, newest_first};
 use crate::config::Project;
 use crate::error::{Result, did_you_mean};
 use crate::printable::line;
@@ -109,11 +109,11 @@ fn accept(project: &Project, request: &AcceptRequest) -> Result<Exit> {
 fn list(project: &Project, device: Option<&str>, long: bool, format: MessageFormat) -> Result<Exit> {
     let store = Store::new(project.baselines());
     let of_commits = newest_first(store.list()?).map(|entry| {
-        let record = baseline::load(&entry.path);
+        let record = entry.load();
         StoredRecord { entry, name: None, record }
     });
     let named = store.named()?.into_iter().map(|named| {
-        let record = baseline::load(&named.path);
+        let record = named.load();
         StoredRecord { entry: named.entry(record.as_ref().ok()), name: Some(named.name), record }
     });
     let all: Vec<StoredRecord> = of_commits.chain(named).collect();

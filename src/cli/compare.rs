@@ -9,7 +9,7 @@ use super::exit::{Exit, ExitPolicy};
 use super::{note, out, out_message, project, width, write_file};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
-use crate::compare::{self, Sessions};
+use crate::compare::{self, Sessions, Verdict};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::Message;
@@ -105,8 +105,21 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if human && !soft.is_empty() {
         note(&format!("advisory: between the two {}", soft.join(", ")));
     }
+    if let Some(text) = only_in_base(&base, &head) {
+        if human { note(&text) } else { out_message(&Message::note(text)) }
+    }
+    if comparisons.iter().all(|c| matches!(c.verdict, Verdict::NotComparable(_))) {
+        return Ok(Exit::Nothing);
+    }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     Ok(gate.exit(Tally::of_comparisons(&comparisons)))
+}
+
+/// The cases that no row tells of.
+fn only_in_base(base: &Record, head: &Record) -> Option<String> {
+    let gone: Vec<&str> =
+        base.cases.keys().filter(|id| !head.cases.contains_key(*id)).map(String::as_str).collect();
+    (!gone.is_empty()).then(|| format!("only the base holds {}", gone.join(", ")))
 }
 
 /// Numbers compare on one device only.

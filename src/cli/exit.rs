@@ -66,8 +66,8 @@ impl Exit {
     pub fn and(self, other: Self) -> Self {
         let worst = [
             Self::Interrupted,
-            Self::Usage,
             Self::Regression,
+            Self::Usage,
             Self::Failed,
             Self::Invalid,
             Self::Nothing,
@@ -152,6 +152,12 @@ mod tests {
         assert_eq!(Exit::Ok.and(Exit::Failed), Exit::Failed);
         assert_eq!(Exit::Failed.and(Exit::Regression), Exit::Regression);
         assert_eq!(Exit::Interrupted.and(Exit::Regression), Exit::Interrupted);
+        assert_eq!(
+            Exit::Regression.and(Exit::Usage),
+            Exit::Regression,
+            "a record that is too large hides none"
+        );
+        assert_eq!(Exit::Ok.and(Exit::Usage), Exit::Usage);
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn trtexec(args: &TrtexecArgs, manifest: Option<&Path>) -> Result<Exit> {
         now_s: jiff::Timestamp::now().as_second(),
     };
     let (mut record, notes) = import::record(&runs)?;
-    let path = Store::new(project.folders.results()).save(&mut record)?;
+    let path = Store::results(project.folders.results()).save(&mut record)?;
     let baseline =
         if args.save_baseline { Some(Store::new(project.baselines()).save(&mut record)?) } else { None };
     if args.message_format == MessageFormat::Json {

@@ -4,14 +4,14 @@ use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
 use super::verdict::{ShownVerdict, VerdictArgs, publish};
 use super::{copy_file, note, out, out_message, project, shown, width, write_file};
-use crate::baseline::{Store, file};
+use crate::baseline::{self, Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::evidence::{self, Evidence};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{RunOutcome, Tally};
 use crate::record::wire::document::{EVIDENCE, kind_name};
-use crate::record::{self, Record, wire};
+use crate::record::{self, Record};
 use crate::report::{html, json, junit, markdown, terminal};
 use crate::session::{details, kept};
 use crate::units::plural;
@@ -47,6 +47,8 @@ const MOST_FILES: usize = 10_000;
 struct MergeParts {
     checks: Vec<(String, Evidence)>,
     runs: Vec<(String, Record)>,
+    /// What lies in a folder beside them and cannot be read.
+    skipped: Vec<String>,
 }
 
 /// Runs the verb.
@@ -56,6 +58,7 @@ pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
     for path in &args.parts {
         parts.add(path)?;
     }
+    say(args, parts.skipped.iter().cloned());
     match (parts.checks.is_empty(), parts.runs.is_empty()) {
         (true, true) => {
             let all: Vec<String> = args.parts.iter().map(|path| shown(path)).collect();
@@ -72,28 +75,38 @@ pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
 impl MergeParts {
     fn add(&mut self, path: &Path) -> Result<()> {
         if !path.is_dir() {
-            let known = self.add_file(path)?;
+            let known = self.add_file(path, kind_of(path)?.as_deref())?;
             let what = || format!("{} is no result of a check and no record", shown(path));
             return if known { Ok(()) } else { Err(Failure::usage(what()).next(EVIDENCE.damaged)) };
         }
         let mut files = Vec::new();
         below(path, 0, &mut files)?;
         files.sort();
-        // Other files lie beside them: samples, engines, the records of what layers take.
-        files.iter().try_for_each(|file| self.add_file(file).map(drop))
+        // Other files lie beside them: samples, engines, the records of what layers take, and what nobody here wrote.
+        for file in &files {
+            match kind_of(file) {
+                Ok(kind) => drop(self.add_file(file, kind.as_deref())?),
+                Err(failure) => self.skipped.push(format!("skipped: {}", failure.message)),
+            }
+        }
+        Ok(())
     }
 
     /// Whether it is one of ours.
-    fn add_file(&mut self, path: &Path) -> Result<bool> {
-        let kind = file::open(path, &EVIDENCE, |text| Ok(kind_name(text)))?;
+    fn add_file(&mut self, path: &Path, kind: Option<&str>) -> Result<bool> {
         let name = shown(path);
-        match kind.as_deref() {
+        match kind {
             Some("evidence") => self.checks.push((name, kept::load(path)?)),
-            Some("record") => self.runs.push((name, file::open(path, &EVIDENCE, wire::read)?)),
+            Some("record") => self.runs.push((name, baseline::load(path)?)),
             _ => return Ok(false),
         }
         Ok(true)
     }
+}
+
+/// What a file says that it is.
+fn kind_of(path: &Path) -> Result<Option<String>> {
+    file::open(path, &EVIDENCE, |text| Ok(kind_name(text)))
 }
 
 /// The `.json` files below a folder, without following links.
@@ -140,7 +153,7 @@ fn say(args: &MergeArgs, notes: impl IntoIterator<Item = String>) {
 
 fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> Result<Exit> {
     let mut record = record::merge(parts)?;
-    let path = Store::new(project.folders.results()).save(&mut record)?;
+    let path = Store::results(project.folders.results()).save(&mut record)?;
     let compared = BTreeMap::new();
     let outcome = RunOutcome { record, written: None, compared, interrupted: false, no_base: None };
     let record = &outcome.record;

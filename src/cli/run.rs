@@ -153,12 +153,15 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result
     let mut notes = Vec::new();
     match &written {
         // What was measured has been shown; only its record is lost.
-        Err(failure) => exit = super::report_failure(failure),
+        Err(failure) => exit = exit.and(super::report_failure(failure)),
         Ok(path) => notes.extend(kept(outcome, path.as_deref())),
     }
     if asked.save_baseline.is_some() {
         let name = asked.baseline_name();
-        notes.extend(save_baseline(project, &mut outcome.record, name, outcome.interrupted)?);
+        match save_baseline(project, &mut outcome.record, name, outcome.interrupted) {
+            Ok(saved) => notes.extend(saved),
+            Err(failure) => exit = exit.and(super::report_failure(&failure)),
+        }
     } else {
         notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
     }

@@ -4,6 +4,7 @@
 
 use super::OutputDifference;
 use crate::config::Tolerances;
+use crate::record::BudgetKind;
 use crate::stats::{Interval, StatError};
 use crate::summarize::InvalidReason;
 use crate::units::{bytes, plain_time, share, time};
@@ -15,7 +16,8 @@ use std::fmt;
 pub const MIN_BUDGET_IN_MEDIANS: f64 = 3.0;
 
 /// Which of the two that are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum WhichArm {
     /// What is compared with.
     Base,
@@ -33,7 +35,7 @@ impl WhichArm {
     }
 
     /// As in the middle of a sentence.
-    fn in_words(self) -> &'static str {
+    pub fn in_words(self) -> &'static str {
         match self {
             Self::Base => "the base",
             Self::Head => "head",
@@ -277,4 +279,14 @@ pub enum BrokenBudget {
         bytes(*.head_bytes), bytes(*.max_bytes), bytes(*.base_bytes)
     )]
     Memory { head_bytes: u64, base_bytes: u64, max_bytes: u64 },
+}
+
+impl BrokenBudget {
+    /// What the budget limits.
+    pub fn kind(&self) -> BudgetKind {
+        match self {
+            Self::Exceeded { .. } | Self::NoRate { .. } => BudgetKind::Latency,
+            Self::Memory { .. } => BudgetKind::Memory,
+        }
+    }
 }

@@ -116,11 +116,13 @@ impl Evidence {
         }
     }
 
-    /// What was measured of base and head in one session; the ids come with their files.
+    /// What was measured of base and head in one session; the ids come with their files. The arms of an experiment are of
+    /// no commit, though they have its sources: nobody who asks for the commit's numbers means them.
     pub fn records(&self) -> [Record; 2] {
         let record = |source: &Option<Source>, of: fn(&Found) -> Option<&CaseRecord>| Record {
             tool: self.tool.clone(),
-            source: source.clone(),
+            source: source.clone().filter(|_| self.of_commits),
+            experiment: !self.of_commits,
             cases: self
                 .cases
                 .iter()

@@ -87,19 +87,26 @@ impl PairSet {
         let mut comparison = compare_case(id, &self.base, &self.head, margins, &design);
         // Both were asked at one point, whatever grids chose.
         comparison.moved = None;
-        if let Some(why) = self.computes_otherwise() {
-            comparison.verdict = Verdict::Invalid(why);
-        }
         comparison.output_difference = self.difference.clone().filter(|_| comparison.outputs_changed);
-        if let Some(last) = self.last_discarded.clone().filter(|_| self.is_spoiled()) {
-            let (discarded, of, last) = (self.discarded, self.tried(), InvalidReason::Recorded(last));
-            comparison.verdict = Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last });
+        if let Some(why) = self.overruled() {
+            comparison.verdict = why;
+        }
+        comparison
+    }
+
+    /// The verdict whatever the numbers say. One pair tells that head computes something else, so that comes first: no
+    /// time would have changed it.
+    fn overruled(&self) -> Option<Verdict> {
+        if let Some(why) = self.computes_otherwise() {
+            return Some(Verdict::Invalid(why));
         }
         if let Some(wanted) = self.ran_out {
             let pairs = self.pairs();
-            comparison.verdict = Verdict::Inconclusive(Inconclusive::TimeRanOut { pairs, wanted });
+            return Some(Verdict::Inconclusive(Inconclusive::TimeRanOut { pairs, wanted }));
         }
-        comparison
+        let last = InvalidReason::Recorded(self.last_discarded.clone().filter(|_| self.is_spoiled())?);
+        let (discarded, of) = (self.discarded, self.tried());
+        Some(Verdict::Invalid(Invalid::PairsDiscarded { discarded, of, last }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::case::{Partition, PartitionBy};
-use crate::compare::Verdict;
+use crate::compare::{Invalid, Verdict};
 use crate::error::FailureKind;
 use crate::outcome::RowOrigin;
 use crate::record::sample;
@@ -227,4 +227,35 @@ fn memory_regresses_where_head_alone_breaks_the_budget() {
     };
     assert_eq!(with(90, 110), "regressed");
     assert!(with(110, 120) != "regressed" && with(90, 100) != "regressed");
+}
+
+#[test]
+fn that_head_computes_something_else_outranks_that_time_ran_out() {
+    let mut set = pairs(&mut Rng::new(3), 3, 0.0);
+    set.ran_out = Some(5);
+    let verdict = |set: &PairSet| set.compare("p/m/v/latency", Margins::default()).verdict;
+    assert!(matches!(verdict(&set), Verdict::Inconclusive(_)));
+    set.discarded = 3;
+    assert!(
+        matches!(verdict(&set), Verdict::Inconclusive(_)),
+        "too few to tell that the machine is disturbed"
+    );
+    let difference = crate::compare::OutputDifference {
+        output: "y".into(),
+        element: 0,
+        base: Some(1.0),
+        head: Some(2.0),
+        only: None,
+    };
+    (set.difference, set.tolerances) =
+        (Some(difference), Some(crate::config::Tolerances { rtol: 0.0, atol: 0.5 }));
+    assert!(matches!(verdict(&set), Verdict::Invalid(Invalid::Outputs { .. })));
+}
+
+#[test]
+fn the_arms_of_an_experiment_are_of_no_commit() {
+    let commits = evidence(&EFFECTS).records();
+    assert!(commits.iter().all(|record| record.source.is_some() && !record.experiment));
+    let settings = Evidence { of_commits: false, ..evidence(&EFFECTS) }.records();
+    assert!(settings.iter().all(|record| record.source.is_none() && record.experiment));
 }

@@ -82,8 +82,9 @@ pub fn kept(records: &[Record], places: &BTreeMap<String, CommitPlace>, keep: Ke
         records[i].cases.keys().for_each(|id| holders.entry(id).or_default().push(i));
     }
     let mut needs: Vec<BTreeMap<CaseNeed, Vec<String>>> = vec![BTreeMap::new(); records.len()];
+    let newest = records.iter().map(|record| half_year(record, places)).max().unwrap_or_default();
     for (id, holders) in holders {
-        for (i, need) in (StoredOfCase { records, places, id }).needs(&holders, keep) {
+        for (i, need) in (StoredOfCase { records, places, newest, id }).needs(&holders, keep) {
             needs[i].entry(need).or_default().push(id.clone());
         }
     }
@@ -112,10 +113,18 @@ fn with_replacing(records: &[Record], mut why: Vec<Vec<WhyKept>>) -> Vec<Vec<Why
     }
 }
 
+/// The half year that a record is of: an old commit may have been measured yesterday.
+fn half_year(record: &Record, places: &BTreeMap<String, CommitPlace>) -> i64 {
+    let place = record.source.as_ref().and_then(|source| places.get(&source.commit));
+    place.map_or(record.created_s, |place| place.time_s).div_euclid(HALF_YEAR_S)
+}
+
 /// One case in all records.
 struct StoredOfCase<'a> {
     records: &'a [Record],
     places: &'a BTreeMap<String, CommitPlace>,
+    /// The newest half year of all records.
+    newest: i64,
     id: &'a str,
 }
 
@@ -160,33 +169,28 @@ impl<'a> StoredOfCase<'a> {
         needs
     }
 
-    /// Both ends of each level of one definition of the case, half year by half year.
+    /// Both ends of each level of one definition of the case, half year by half year, and all of the newest one, which
+    /// nobody has searched yet: also those without a value.
     fn levels(&self, same: &[usize]) -> Vec<(usize, CaseNeed)> {
+        let half_year = |record| half_year(record, self.places);
+        let (recent, over): (Vec<usize>, Vec<usize>) =
+            same.iter().partition(|i| half_year(&self.records[**i]) == self.newest);
         let metric = default_metric(self.case(same[0]).scenario);
-        let index: BTreeMap<&str, usize> = same.iter().map(|i| (self.records[*i].id.as_str(), *i)).collect();
-        let holding = same.iter().map(|i| (&self.records[*i], self.case(*i))).collect();
+        let index: BTreeMap<&str, usize> = over.iter().map(|i| (self.records[*i].id.as_str(), *i)).collect();
+        let holding = over.iter().map(|i| (&self.records[*i], self.case(*i))).collect();
         let points: Vec<(i64, usize, f64)> = in_order(holding, self.places)
             .into_iter()
-            .filter_map(|(record, case, place)| {
+            .filter_map(|(record, case, _)| {
                 let estimate = geometric_mean(&values(case, metric)?)?;
-                // An old commit may have been measured yesterday.
-                let time_s = place.map_or(record.created_s, |place| place.time_s);
-                Some((time_s.div_euclid(HALF_YEAR_S), *index.get(record.id.as_str())?, estimate))
+                Some((half_year(record), *index.get(record.id.as_str())?, estimate))
             })
             .collect();
-        let newest = points.iter().map(|(half_year, ..)| *half_year).max();
         let half_years = points.chunk_by(|a, b| a.0 == b.0).flat_map(|points| points.chunks(MAX_SERIES));
-        half_years
-            .flat_map(|points| {
-                let estimates: Vec<f64> = points.iter().map(|(.., estimate)| *estimate).collect();
-                let is_newest = Some(points[0].0) == newest;
-                let (ends, need) = match is_newest {
-                    true => ((0..points.len()).collect(), CaseNeed::Recent),
-                    false => (level_ends(&estimates), CaseNeed::Level),
-                };
-                ends.into_iter().map(move |at| (points[at].1, need))
-            })
-            .collect()
+        let levels = half_years.flat_map(|points| {
+            let estimates: Vec<f64> = points.iter().map(|(.., estimate)| *estimate).collect();
+            level_ends(&estimates).into_iter().map(|at| (points[at].1, CaseNeed::Level))
+        });
+        levels.chain(recent.into_iter().map(|i| (i, CaseNeed::Recent))).collect()
     }
 }
 

@@ -35,6 +35,8 @@ pub struct MeasureJob {
     pub samples: PathBuf,
     /// The folder for the outputs after warming up, a `.npy` file each; `None`: they are not kept.
     pub outputs: Option<PathBuf>,
+    /// Whether a check holds them to those of the other arm.
+    pub judges_outputs: bool,
     /// Where the GPU's compute times go, if it times requests.
     pub gpu_samples: PathBuf,
     /// Where the latencies of the warm-up go, which no number counts, and pictures show.

@@ -22,10 +22,11 @@ fn file_of(folder: &Path, number: usize) -> PathBuf {
     folder.join(format!("{number}.npy"))
 }
 
-/// The outputs that a process kept in a folder, of so many; `None` where one cannot be read. They are gone afterwards:
-/// they may be large, and every file beside the latencies would be taken for latencies.
-pub fn take(folder: &Path, count: usize) -> Option<Vec<Tensor>> {
-    let found = (0..count).map(|number| read_npy(&file_of(folder, number)).ok()).collect();
+/// The outputs that a process of an engine with these outputs kept in a folder. They are gone afterwards: they may be
+/// large, and every file beside the latencies would be taken for latencies.
+pub fn take(folder: &Path, names: &[String]) -> Result<BTreeMap<String, Tensor>> {
+    let read = |(number, name): (usize, &String)| Ok((name.clone(), read_npy(&file_of(folder, number))?));
+    let found = names.iter().enumerate().map(read).collect();
     let _ = std::fs::remove_dir_all(folder);
     found
 }

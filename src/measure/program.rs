@@ -60,6 +60,8 @@ fn not_ours(job: &MeasureJob, header: &EngineHeader) -> Result<()> {
         "debug-extra-work adds work to requests"
     } else if !job.expect.is_empty() {
         "expect compares outputs"
+    } else if job.judges_outputs {
+        "outputs compares those of two commits"
     } else {
         return Ok(());
     };

@@ -19,6 +19,8 @@ pub struct Acceptance {
     /// By metric name (`mean`, `p50`, `p99`, `throughput`): relative change of the value itself, with its interval
     /// at 95 %. +0.05 is 5 % more.
     pub changes: BTreeMap<String, Interval>,
+    /// The budget that head broke, and that was accepted with the changes.
+    pub broken_budget: Option<BudgetKind>,
     /// Who, as git knows them, or [`UNKNOWN`].
     pub by: String,
     /// The commit that the change was measured against.
@@ -27,6 +29,26 @@ pub struct Acceptance {
 
 /// Who accepted, where git knows no name.
 pub const UNKNOWN: &str = "unknown";
+
+/// What a budget limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BudgetKind {
+    /// The tail of the latency, at a given rate or at any.
+    Latency,
+    /// Bytes of memory.
+    Memory,
+}
+
+impl BudgetKind {
+    /// As in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Memory => "memory",
+        }
+    }
+}
 
 /// What was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

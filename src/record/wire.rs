@@ -54,6 +54,9 @@ pub struct RecordV1 {
     /// Which part of its cases was measured, where several machines share them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<CasePart>,
+    /// It is an arm of a comparison of settings or of engine files, and of no commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    experiment: bool,
 }
 
 /// Sources as files hold them.
@@ -199,6 +202,7 @@ fn to_wire(r: &Record) -> RecordV1 {
         cases: r.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c, round5))).collect(),
         failed: r.failed.iter().map(|(id, f)| (id.clone(), failure_to_wire(f))).collect(),
         part: r.part.clone(),
+        experiment: r.experiment,
     }
 }
 
@@ -289,6 +293,7 @@ fn from_wire(w: RecordV1) -> Result<Record, String> {
         cases: w.cases.into_iter().map(|(id, c)| (id, case_from_wire(c))).collect(),
         failed: w.failed.into_iter().map(|(id, f)| (id, failure_from_wire(f))).collect(),
         part: w.part,
+        experiment: w.experiment,
         unknown: Vec::new(),
         crlf: false,
     })

@@ -51,7 +51,7 @@ pub fn discover(setup: &Setup, grids: Vec<Grid>) -> Result<Discovered> {
     }))?;
     session.say_unreadable();
     if !discovered.record.cases.is_empty() {
-        let store = Store::new(session.folders.results());
+        let store = Store::results(session.folders.results());
         discovered.written = Some(store.save(&mut discovered.record));
     }
     Ok(discovered)

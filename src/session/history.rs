@@ -60,7 +60,7 @@ impl History {
             None
         });
         notes.iter().for_each(|n| events(Event::Note { text: n }));
-        let results = Store::new(project.folders.results());
+        let results = Store::results(project.folders.results());
         let sessions = if candidates.is_empty() {
             Vec::new()
         } else {
@@ -221,6 +221,7 @@ mod tests {
             cases: holds.iter().map(|(case_id, d)| ((*case_id).to_owned(), case(d))).collect(),
             failed: BTreeMap::new(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
             crlf: false,
         }

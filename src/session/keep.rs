@@ -3,7 +3,7 @@
 //! A stored baseline belongs to a commit, so both ask the same of the repository.
 
 use super::source::source;
-use crate::baseline::{self, Entry, Store, find_record, newest_first, stores};
+use crate::baseline::{Entry, Store, find_record, newest_first, stores};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::{Commit, Dirty, Repo};
@@ -103,9 +103,9 @@ fn newest_of_head(project: &Project, allow_dirty: bool) -> Result<Record> {
         Failure::new(FailureKind::Nothing, format!("there is no result of HEAD ({commit}) yet"))
             .next("measure it: `cargo trt-perf run --save-baseline`")
     })?;
-    let mut readable = entries.iter().filter_map(|e| baseline::load(&e.path).ok());
+    let mut readable = entries.iter().filter_map(|e| e.load().ok());
     match readable.find(|r| !r.is_tainted()).filter(|_| !allow_dirty) {
         Some(clean) => Ok(clean),
-        None => baseline::load(&newest.path),
+        None => newest.load(),
     }
 }

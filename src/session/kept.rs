@@ -30,7 +30,7 @@ pub fn keep(folders: &Folders, evidence: Evidence) -> Result<KeptCheck> {
     EVIDENCE.ensure_storable(&text)?;
     let path = folders.evidence().join(file_name(&evidence, &id));
     file::write(&path, &EVIDENCE, &text, false)?;
-    forget_old(&folders.evidence());
+    forget_old(&folders.evidence(), &path);
     let evidence = evidence::read(&text)?;
     let mut records = evidence.records();
     let written = write_records(folders, &mut records)?;
@@ -41,7 +41,7 @@ pub fn keep(folders: &Folders, evidence: Evidence) -> Result<KeptCheck> {
 
 /// Writes the records of the arms that were measured; they get their ids.
 fn write_records(folders: &Folders, records: &mut [Record; 2]) -> Result<Vec<PathBuf>> {
-    let store = Store::new(folders.results());
+    let store = Store::results(folders.results());
     let measured = records.iter_mut().filter(|record| !record.cases.is_empty());
     measured.map(|record| store.save(record)).collect()
 }
@@ -70,9 +70,11 @@ fn all(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn forget_old(folder: &Path) {
-    let found = all(folder);
-    let old = found.len().saturating_sub(MOST_KEPT);
+/// Deletes all but the newest, and never `new`: what was joined now is named by the time of its parts, which may be older than all.
+fn forget_old(folder: &Path, new: &Path) {
+    let mut found = all(folder);
+    found.retain(|path| path != new);
+    let old = (found.len() + 1).saturating_sub(MOST_KEPT);
     // Only space is lost where this fails.
     found[..old].iter().for_each(|path| drop(std::fs::remove_file(path)));
 }
@@ -90,4 +92,24 @@ pub fn newest(folders: &Folders) -> Result<(PathBuf, Evidence)> {
             .next("run one: `cargo trt-perf check`; or name a file")
     })?;
     load(&path).map(|evidence| (path, evidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_just_written_stays_however_old_its_name_is() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = |year: usize| dir.path().join(format!("{year}1122T100405-000000000000-01234567.json"));
+        for year in 2000..=2000 + MOST_KEPT {
+            std::fs::write(file(year), "").expect("written");
+        }
+        std::fs::write(dir.path().join("notes.json"), "").expect("written");
+        forget_old(dir.path(), &file(2000));
+        let left = all(dir.path());
+        assert_eq!(left.len(), MOST_KEPT);
+        assert_eq!(left[..2], [file(2000), file(2002)]);
+        assert!(dir.path().join("notes.json").exists(), "none of ours");
+    }
 }

@@ -150,7 +150,7 @@ impl LayersOutcome {
     /// A record says what a commit builds; an engine that was named is another.
     fn write(&mut self, session: &Session, arm: &LayerArm) -> Result<()> {
         if !arm.cases.iter().any(|case| case.engine.is_some()) && !self.record.cases.is_empty() {
-            self.written = Some(Store::new(session.folders.results()).save(&mut self.record)?);
+            self.written = Some(Store::results(session.folders.results()).save(&mut self.record)?);
         }
         Ok(())
     }

@@ -111,11 +111,9 @@ pub(super) fn compare_pairs(
         if paired.is_some() {
             run.tell_look(session, until, looks.most(), start.elapsed());
         }
-        while run.summaries[0].len() < until && !run.hopeless(looks.most()) {
+        let enough = |run: &PairRun| run.summaries[0].len() >= until || run.hopeless(looks.most());
+        while !enough(&run) && !run.computes_otherwise() {
             run.pair(session, samples)?;
-            if run.computes_otherwise() {
-                break;
-            }
         }
         let now = run.set(alpha, expect).map_err(PairFailure::Head)?;
         // A machine that was disturbed for a while gets the pairs of the next looks to make up for it.
@@ -177,7 +175,7 @@ impl PairRun<'_> {
             found[arm] = Some(summary);
         }
         if self.done == 1 {
-            self.difference = self.compare_outputs(samples);
+            self.difference = self.compare_outputs(samples)?;
         }
         let [Some(base), Some(head)] = found else { return Ok(()) };
         let order = if first == 0 { Order::BaseFirst } else { Order::HeadFirst };
@@ -195,13 +193,18 @@ impl PairRun<'_> {
         Ok(())
     }
 
-    /// A difference that cannot be read is one that is not shown: that there is one, the hashes tell.
-    fn compare_outputs(&self, samples: &Path) -> Option<OutputDifference> {
-        let names = &self.arms[1].built.header.outputs;
-        let read = |arm: &Arm| take_outputs(&outputs_of(&arm.folder(samples)), names.len());
+    /// Without tolerances, outputs that cannot be read are a difference that is not shown: that there is one, the hashes
+    /// tell. With some they would be one that nobody looked for.
+    fn compare_outputs(&self, samples: &Path) -> Result<Option<OutputDifference>, PairFailure> {
         let tolerances = self.arms[1].case.outputs;
+        let read = |arm: &Arm| take_outputs(&outputs_of(&arm.folder(samples)), &arm.built.header.outputs);
         let [base, head] = self.arms.map(read);
-        largest_difference(names, &base?, &head?, tolerances)
+        match (base, head) {
+            (Ok(base), Ok(head)) => Ok(largest_difference(&base, &head, tolerances)),
+            (Err(failure), _) if tolerances.is_some() => Err(PairFailure::Base(failure)),
+            (_, Err(failure)) if tolerances.is_some() => Err(PairFailure::Head(failure)),
+            _ => Ok(None),
+        }
     }
 
     /// Whether no time of head counts, because it computes something else by more than is tolerated.

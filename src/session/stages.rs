@@ -289,6 +289,7 @@ fn measure_once(
         }),
         samples: file.to_owned(),
         outputs,
+        judges_outputs: case.outputs.is_some(),
         gpu_samples: gpu_file.to_owned(),
         warm_up_samples: warm_up_file(file),
     });

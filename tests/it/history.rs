@@ -109,6 +109,7 @@ fn record(commit: &str, day: i64, id: &str, case: CaseRecord) -> Record {
         acceptance: None,
         failed: BTreeMap::new(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     }

@@ -83,6 +83,7 @@ fn what_was_accepted_stays_and_what_replaced_a_record_that_stays() {
         kind: ChangeKind::Regression,
         reason: "r".into(),
         redefined: Vec::new(),
+        broken_budget: None,
         changes: BTreeMap::new(),
         by: "b".into(),
         base_commit: "1".into(),
@@ -181,4 +182,17 @@ fn without_a_change_both_ends_stay_and_few_values_all() {
     let stepped: Vec<f64> =
         values.iter().enumerate().map(|(i, v)| if i < 9 { *v } else { v * 1.1 }).collect();
     assert_eq!(level_ends(&stepped), [0, 8, 9, 25].into());
+}
+
+#[test]
+fn the_newest_half_year_is_that_of_all_records_and_needs_no_value() {
+    let former = |day| record(day, &[(A, CaseRecord { definition_hash: "former".into(), ..case(1e6) })]);
+    let mut records: Vec<Record> = (0..20).map(|week| former(week * 7)).collect();
+    records.extend((160..170).map(|week| record(week * 7, &[(A, case(1e6))])));
+    // No process of it gave a number.
+    records[24].cases.get_mut(A).expect("held").processes.clear();
+    let days = stay(&records, 1, true);
+    let of_former = days.iter().filter(|day| day.ends_with("level a")).count();
+    assert_eq!(of_former, 2, "both ends of its only level: {days:?}");
+    assert_eq!(days.iter().filter(|day| day.contains("recent a")).count(), 10, "{days:?}");
 }

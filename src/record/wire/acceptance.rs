@@ -1,6 +1,6 @@
 //! The part of a record file that says which change was accepted.
 
-use crate::record::{Acceptance, ChangeKind};
+use crate::record::{Acceptance, BudgetKind, ChangeKind};
 use crate::stats::Interval;
 use crate::units::round5;
 use schemars::JsonSchema;
@@ -18,6 +18,9 @@ pub(super) struct AcceptanceV1 {
     redefined: Vec<String>,
     /// By metric: relative change of the value, with its interval at 95 %.
     changes: BTreeMap<String, IntervalV1>,
+    /// The budget that was broken and accepted, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broken_budget: Option<BudgetKind>,
     /// Name of who accepted, or `unknown`.
     by: String,
     /// The commit that the change was measured against.
@@ -75,6 +78,7 @@ pub(super) fn to_wire(a: &Acceptance) -> AcceptanceV1 {
         reason: a.reason.clone(),
         redefined: a.redefined.clone(),
         changes: changes_to_wire(&a.changes),
+        broken_budget: a.broken_budget,
         by: a.by.clone(),
         base_commit: a.base_commit.clone(),
     }
@@ -87,6 +91,7 @@ pub(super) fn from_wire(w: AcceptanceV1) -> Result<Acceptance, String> {
         kind: w.kind,
         reason: w.reason,
         redefined: w.redefined,
+        broken_budget: w.broken_budget,
         by: w.by,
         base_commit: w.base_commit,
     })
@@ -112,6 +117,7 @@ mod tests {
             cases: BTreeMap::new(),
             failed: BTreeMap::new(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
             crlf: false,
         }
@@ -125,6 +131,7 @@ mod tests {
             reason: "more accurate; \"id\": \"0000000000000000\"".into(),
             redefined: Vec::new(),
             changes: BTreeMap::from([("mean".into(), change)]),
+            broken_budget: Some(BudgetKind::Memory),
             by: "Ada".into(),
             base_commit: "41ab".into(),
         };
@@ -146,7 +153,12 @@ mod tests {
         let mut record = accepted();
         let text = wire::write(&mut record);
         assert_eq!(wire::read(&text).expect("readable"), record);
-        for (from, to) in [("Ada", "Bob"), ("0.041", "0.031"), ("0123456789abcdef", "fedcba9876543210")] {
+        for (from, to) in [
+            ("Ada", "Bob"),
+            ("memory", "latency"),
+            ("0.041", "0.031"),
+            ("0123456789abcdef", "fedcba9876543210"),
+        ] {
             assert!(text.contains(from) && wire::read(&text.replace(from, to)).is_err(), "{from}");
         }
     }

@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 const ID_DIGITS: usize = 16;
 /// A larger file is neither stored nor read: it would stay in the repository for good.
 const MAX_BYTES: usize = 256 << 10;
-/// Of files that are never committed, and hold every process of both arms.
-const MAX_EVIDENCE: usize = 64 << 20;
+/// Of files that are never committed, and hold every process of all cases.
+const MAX_UNCOMMITTED: usize = 64 << 20;
 /// The next step where a newer version is needed.
 const UPDATE: &str = "update it: cargo install cargo-trt-perf";
 
@@ -27,7 +27,7 @@ const UPDATE: &str = "update it: cargo install cargo-trt-perf";
 const BY_CASE: [&str; 2] = ["cases", "failed"];
 
 /// One kind of file: what it is called, and what to do where one cannot be used.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileKind {
     /// As in its schema, `trt-perf/<name>@<version>`.
     name: &'static str,
@@ -47,7 +47,7 @@ pub struct FileKind {
     too_large: &'static str,
 }
 
-/// Record files.
+/// Record files that are committed.
 pub const RECORD: FileKind = FileKind {
     name: "record",
     noun: "record",
@@ -57,6 +57,14 @@ pub const RECORD: FileKind = FileKind {
     edited: "restore it from git, or measure again; records are never edited",
     other: "name a file of baselines/, or of the results of `run`",
     too_large: "measure fewer cases or processes per record: `cargo trt-perf run FILTER --save-baseline`",
+};
+
+/// The same files as sessions leave them in the target folder, or as somebody names them: only what is committed has to
+/// be small.
+pub const RESULT: FileKind = FileKind {
+    most: MAX_UNCOMMITTED,
+    too_large: "measure fewer cases at once: `cargo trt-perf run --partition hash:1/2`",
+    ..RECORD
 };
 
 const CALIBRATE: &str = "restore it from git, or measure it anew: cargo trt-perf calibrate";
@@ -80,7 +88,7 @@ pub const CHECK: FileKind = FileKind {
     name: "check",
     noun: "result of a check",
     version: 1,
-    most: MAX_BYTES,
+    most: MAX_UNCOMMITTED,
     damaged: CHECK_AGAIN,
     edited: CHECK_AGAIN,
     other: CHECK_AGAIN,
@@ -106,7 +114,7 @@ pub const EVIDENCE: FileKind = FileKind {
     name: "evidence",
     noun: "result of a check",
     version: 1,
-    most: MAX_EVIDENCE,
+    most: MAX_UNCOMMITTED,
     damaged: CHECK_AGAIN,
     edited: CHECK_AGAIN,
     other: "name what `cargo trt-perf check` wrote below target/trt-perf/evidence, or with --result",

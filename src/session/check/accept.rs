@@ -1,7 +1,7 @@
 //! Keeps what a check found for its source tree, and accepts a change: makes a baseline that says why.
 
 use crate::acceptance::measured::{self, MeasuredCase, Numbers};
-use crate::baseline::{self, Store, file};
+use crate::baseline::{Store, file};
 use crate::config::{Folders, Project};
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::evidence::gap_kind;
@@ -61,6 +61,7 @@ fn found(row: &Row, base_commit: &str, head: &Record) -> Option<MeasuredCase> {
         kind,
         redefined: Vec::new(),
         changes: BTreeMap::new(),
+        broken_budget: None,
     };
     Some(MeasuredCase { kind, redefined: row.gap_words(), ..numbers.unwrap_or_else(without_numbers) })
 }
@@ -90,6 +91,7 @@ pub fn accept(project: &Project, request: &AcceptRequest) -> Result<(PathBuf, Re
         reason: reason.to_owned(),
         redefined: case.redefined,
         changes: case.changes,
+        broken_budget: case.broken_budget,
         by: repo.user_name().unwrap_or_else(|| UNKNOWN.to_owned()),
         base_commit: case.base_commit,
     });
@@ -155,10 +157,10 @@ fn with_numbers(project: &Project, record: &str, id: &str) -> Result<Record> {
 
 /// The record of the head arm, as the check wrote it.
 fn head_record(project: &Project, id: &str) -> Result<Record> {
-    let results = Store::new(project.folders.results());
+    let results = Store::results(project.folders.results());
     let gone = || no_result(&format!("the record {id}, which the check wrote, is gone"));
     let entry = results.list()?.into_iter().find(|e| id.starts_with(&e.record8)).ok_or_else(gone)?;
-    baseline::load(&entry.path).and_then(|r| if r.id == id { Ok(r) } else { Err(gone()) })
+    entry.load().and_then(|r| if r.id == id { Ok(r) } else { Err(gone()) })
 }
 
 /// The stored records that are the case's reference so far. Those that an earlier acceptance replaced need no second
@@ -166,7 +168,7 @@ fn head_record(project: &Project, id: &str) -> Result<Record> {
 fn replaced(store: &Store, device_key: &str, case: &str) -> Result<Vec<String>> {
     let entries = store.list()?.into_iter().filter(|e| e.device_key == device_key);
     let records: Vec<Record> =
-        entries.filter_map(|e| baseline::load(&e.path).ok()).filter(|r| r.cases.contains_key(case)).collect();
+        entries.filter_map(|e| e.load().ok()).filter(|r| r.cases.contains_key(case)).collect();
     let before = superseded(&records, case);
     let ids: BTreeSet<&str> =
         records.iter().map(|r| r.id.as_str()).filter(|id| !before.contains(id)).collect();

@@ -2,7 +2,7 @@
 //!
 //! Everything that a pull request adds is shown, readable or not. Nothing is compared with it.
 
-use crate::baseline::{self, Entry, Store, calibration_files, newest_first};
+use crate::baseline::{Entry, Store, calibration_files, newest_first};
 use crate::config::Project;
 use crate::error::Result;
 use crate::file;
@@ -47,16 +47,16 @@ fn calibrations(head: &Path, base: &Path) -> Vec<(PathBuf, AddedWhat)> {
 /// The record files in `head` whose record, by its id, is not in `base`; newest first.
 fn records(head: &Path, base: &Path) -> Result<Vec<(PathBuf, AddedWhat)>> {
     let key = |e: &Entry| (e.device_key.clone(), e.record8.clone());
-    let known: BTreeMap<_, PathBuf> =
-        Store::new(base.to_owned()).list()?.into_iter().map(|e| (key(&e), e.path)).collect();
+    let known: BTreeMap<_, Entry> =
+        Store::new(base.to_owned()).list()?.into_iter().map(|e| (key(&e), e)).collect();
     // Nearly all files are in both, and the same: no need to understand them.
-    let is_new = |e: &Entry| !known.get(&key(e)).is_some_and(|twin| same_bytes(twin, &e.path));
+    let is_new = |e: &Entry| !known.get(&key(e)).is_some_and(|twin| same_bytes(&twin.path, &e.path));
     let new = Store::new(head.to_owned()).list()?.into_iter().filter(is_new).collect();
     let mut found = Vec::new();
     for entry in newest_first(new) {
         let twin = known.get(&key(&entry));
-        let record = baseline::load(&entry.path);
-        let twin = twin.and_then(|path| baseline::load(path).ok());
+        let record = entry.load();
+        let twin = twin.and_then(|twin| twin.load().ok());
         let known = record.as_ref().is_ok_and(|r| twin.is_some_and(|t| t.id == r.id));
         if !known {
             found.push((entry.path, AddedWhat::Record(Box::new(record))));

@@ -15,6 +15,7 @@ use crate::session::looks::Looks;
 use crate::session::pairs::{Arm, PairFailure, compare_pairs};
 use crate::session::stages::{Engines, build_all, measure_case};
 use crate::worker::interrupted;
+use std::path::Path;
 
 /// Both arms of one case, built.
 pub(super) struct Engined<'a> {
@@ -72,7 +73,8 @@ impl Check<'_> {
     fn head_not_built(&self, both: Option<&Both>, failure: Failure) -> Result<CaseEvidence> {
         match both.filter(|both| failure.kind == FailureKind::Usage && !both.redefined.is_empty()) {
             Some(both) => {
-                let why = NotComparable::Unaskable(failure.message);
+                let message = in_project(&failure.message, &self.session.project.root);
+                let why = NotComparable::Unaskable(message);
                 Ok(self.not_measured(both, Found::Apart(why)))
             }
             None => Err(failure),
@@ -154,6 +156,12 @@ fn of_head(pairing: &Pairing) -> Option<&Case> {
     }
 }
 
+/// A message with the project's files as they are named in it, wherever it lies: what is accepted in these words on one
+/// machine is found in the same on another.
+fn in_project(message: &str, root: &Path) -> String {
+    message.replace(&format!("{}/", root.display()), "")
+}
+
 /// Several builds of one thing differ by the builder's choices alone, which is nothing that head changed.
 pub(in crate::session) fn same_engine(base: &Built, head: &Built) -> bool {
     base.header.inputs_hash == head.header.inputs_hash
@@ -168,4 +176,24 @@ pub(in crate::session) fn other_inputs(base: &Built, head: &Built) -> Option<Not
     };
     let (base, head) = (words(base), words(head));
     (base != head).then(|| NotComparable::Inputs { base: base.join(", "), head: head.join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_head_cannot_be_asked_reads_the_same_in_every_checkout() {
+        let said = |root: &str| {
+            let message = format!(
+                "package `p`, {root}/Cargo.toml, [x]: {root}/m/a.onnx: the shape 1x3 does not fit /data/b.onnx"
+            );
+            in_project(&message, Path::new(root))
+        };
+        assert_eq!(
+            said("/home/ada/shop"),
+            "package `p`, Cargo.toml, [x]: m/a.onnx: the shape 1x3 does not fit /data/b.onnx"
+        );
+        assert_eq!(said("/home/ada/shop"), said("/runner/_work/shop"));
+    }
 }

@@ -160,7 +160,7 @@ impl Backfill<'_> {
         if !record.cases.is_empty() {
             let reasons = failed.iter().map(|(id, f)| (id.clone(), reason(f))).collect();
             record.failed = failed;
-            let path = Store::new(self.session.folders.results()).save(&mut record)?;
+            let path = Store::results(self.session.folders.results()).save(&mut record)?;
             let cases = record.cases.len();
             self.recorded.entry(commit.id.clone()).or_default().push(record);
             return Ok(Some(CommitDone::Measured { record: path, cases, failed: reasons }));

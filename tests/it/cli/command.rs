@@ -113,3 +113,13 @@ fn what_a_program_allocates_is_not_ours_to_trace() {
     let says = ["the program runs its requests in a process of its own", "next: leave this case out"];
     s.run("repo", &["memory"]).says(2, &says);
 }
+
+#[test]
+fn tolerances_of_outputs_that_nobody_keeps_are_refused() {
+    let s = program(r#"["sh", "infer.sh"]"#, "backend = \"command\"\noutputs = { rtol = 1e-2 }");
+    s.write("repo/infer.sh", PRINTS);
+    s.run("repo", &["run"]).says(
+        101,
+        &["outputs compares those of two commits, and command runs its requests itself", "another backend"],
+    );
+}

@@ -4,6 +4,7 @@ use crate::support::{Sandbox, model, with};
 use std::fs;
 use std::path::PathBuf;
 use trt_perf::baseline::{Store, load};
+use trt_perf::record::{CaseRecord, Record};
 
 const ID: &str = "demo/mlp/default/latency";
 
@@ -144,6 +145,30 @@ fn records_with_nothing_in_common_do_not_compare() {
     s.run(".", &["compare", &a.display().to_string(), &id_a]).says(0, &["demo/a/default/latency"]);
     s.run(".", &["compare", &id_a, "HEAD~7"]).says(4, &["HEAD~7"]);
     s.run(".", &["compare", &id_a]).says(2, &["<HEAD>"]);
+}
+
+#[test]
+fn where_no_case_compares_there_is_no_verdict_and_what_only_the_base_holds_is_said() {
+    let (s, a, _) = two_records();
+    let whole = load(&a).unwrap();
+    let case = whole.cases.values().next().expect("a case").clone();
+    let stored = |cases: &[(&str, &str)]| {
+        let of = |(id, definition): &(&str, &str)| {
+            let case = CaseRecord { definition_hash: (*definition).to_owned(), ..case.clone() };
+            ((*id).to_owned(), case)
+        };
+        let mut record = Record { cases: cases.iter().map(of).collect(), ..whole.clone() };
+        Store::results(s.path("records")).save(&mut record).unwrap().display().to_string()
+    };
+    let (base, other) = (stored(&[("demo/a/d/latency", "x"), ("demo/b/d/latency", "x")]), "y");
+    let one = stored(&[("demo/a/d/latency", other), ("demo/b/d/latency", "x")]);
+    let none = stored(&[("demo/a/d/latency", other)]);
+    s.run(".", &["compare", &base, &one]).says(0, &["another definition"]).silent_on(&["only the base"]);
+    let ran = s.run(".", &["compare", &base, &none]);
+    ran.says(4, &["another definition", "only the base holds demo/b/d/latency"]);
+    let (ran, messages) = s.run_json(".", &["compare", &base, &none]);
+    ran.says(4, &[]);
+    assert_eq!(with(&messages, "note")[0]["text"], "only the base holds demo/b/d/latency");
 }
 
 #[test]

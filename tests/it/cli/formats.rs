@@ -277,6 +277,7 @@ prop_compose! {
                 .map(|(id, (message, next))| (id, Failure::new(FailureKind::TimedOut, message).next(next)))
                 .collect(),
             part: None,
+            experiment: false,
             unknown: Vec::new(),
  crlf: false,
         }
@@ -332,6 +333,7 @@ fn fixed_text() -> String {
         acceptance: None,
         failed: BTreeMap::from([("a/b/c/latency".into(), Failure::usage("no").next("yes"))]),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     })

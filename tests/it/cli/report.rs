@@ -141,6 +141,7 @@ fn record(cases: Vec<(&str, CaseRecord)>, failed: Vec<(&str, Failure)>) -> Recor
         acceptance: None,
         failed: failed.into_iter().map(|(id, f)| (id.to_owned(), f)).collect(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     }

@@ -222,3 +222,31 @@ fn a_named_baseline_is_compared_with_when_it_is_named_and_never_otherwise() {
     s.run(".", &["discover", "--save-baseline=x", "--max-latency", "1s"])
         .says(2, &["say --save-baseline alone"]);
 }
+
+#[test]
+fn a_result_may_be_far_larger_than_what_is_committed() {
+    let s = Sandbox::committed_mlp();
+    s.run(".", &["run"]).says(0, &[]);
+    let mut record = s.record("target");
+    let case = record.cases.values().next().expect("a case").clone();
+    record.cases = (0..400).map(|i| (format!("demo/m{i}/default/latency"), case.clone())).collect();
+    let path = Store::results(s.path("target/trt-perf/results")).save(&mut record).expect("a result");
+    assert!(fs::metadata(&path).expect("a file").len() > 256 << 10, "{}", path.display());
+    let shown = [&record.id, "HEAD", &path.display().to_string()];
+    for name in shown {
+        s.run(".", &["baseline", "show", name]).says(0, &["demo/m399/default/latency"]);
+    }
+    let large = "the largest that may be stored has 262144";
+    for name in shown {
+        s.run(".", &["baseline", "save", name]).says(2, &[large, "next: measure fewer cases"]);
+    }
+    let baselines = Store::new(s.path("baselines"));
+    let refused = baselines.save_named(&mut record, "large").expect_err("too large");
+    assert!(refused.message.contains(large), "{refused}");
+    // As if somebody had committed it.
+    let key = &record.device.key;
+    s.write(format!("baselines/{key}/{}", path.file_name().unwrap().display()), fs::read(&path).unwrap());
+    let listed = baselines.list().expect("listed");
+    let refused = listed[0].load().expect_err("too large");
+    assert!(refused.message.contains("has more than 262144 bytes"), "{refused}");
+}

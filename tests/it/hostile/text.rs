@@ -110,6 +110,7 @@ fn hostile(measured: &Record) -> Record {
         reason: EVIL.into(),
         redefined: vec![EVIL.into()],
         by: EVIL.into(),
+        broken_budget: None,
         changes: [(EVIL.to_owned(), Interval { lo: 0.1, est: 0.2, hi: 0.3 })].into(),
     });
     record

@@ -64,3 +64,23 @@ fn a_broken_or_hostile_result_is_refused_with_its_name_and_the_reason() {
     let folder = s.0.path("bad").display().to_string();
     s.run("m", &["merge", &folder]).says(4, &["no result of a check or a run is in", "next: write them"]);
 }
+
+#[test]
+fn what_else_lies_in_a_folder_is_left_alone_and_a_file_that_is_named_is_not() {
+    let s = Shared::new();
+    s.check("a", &["weak", "--pairs", "3"]);
+    s.0.write("results/notes.json", [0xff, 0xfe]);
+    let large = fs::File::create(s.0.path("results/large.json")).expect("a file");
+    large.set_len(65 << 20).expect("a sparse file");
+    let merge = |name: &str| s.run("m", &["merge", s.0.path(name).to_str().expect("UTF-8")]);
+    let merged = merge("results");
+    assert!(matches!(merged.code, Some(0 | 100)), "{merged}");
+    for said in ["notes.json is not text", "large.json has more than"] {
+        assert!(
+            merged.err.contains(&format!("skipped: {}/{said}", s.0.path("results").display())),
+            "{merged}"
+        );
+    }
+    merge("results/notes.json").says(2, &["is not text"]);
+    merge("results/large.json").says(2, &["has more than"]);
+}

@@ -20,6 +20,7 @@ fn record() -> Record {
         cases: BTreeMap::from([("p/a/v/latency".into(), case(1e6)), ("p/b/v/latency".into(), case(2e6))]),
         failed: BTreeMap::new(),
         part: None,
+        experiment: false,
         unknown: Vec::new(),
         crlf: false,
     }

@@ -155,7 +155,7 @@ impl<'a> Commits<'a> {
 
     /// Writes the records of two commits that are ready and were measured as pairs: `history` shows them.
     pub fn keep(&mut self, commits: [usize; 2], paired: &Paired) -> Result<()> {
-        let store = Store::new(self.session.folders.results());
+        let store = Store::results(self.session.folders.results());
         for (at, case) in commits.into_iter().zip([&paired.base, &paired.head]) {
             let Some(ready) = self.ready.get(&at).filter(|_| !case.processes.is_empty()) else { continue };
             let mut record = new_record(self.session, Some(ready.tree.source.clone()));
