@@ -34,8 +34,8 @@ pub trait Bench {
     /// `None`: the one that is no end cannot be measured.
     fn pairs(&mut self, base: usize, head: usize, pairs: usize) -> Result<Option<Vec<f64>>>;
 
-    /// Is told what a commit was found to be.
-    fn placed(&mut self, step: &Step);
+    /// Is told how far the search came; the last step is what a commit was found to be just now.
+    fn placed(&mut self, known: &Narrowed);
 }
 
 /// A commit that was looked at.
@@ -61,6 +61,11 @@ pub struct Narrowed {
 }
 
 impl Narrowed {
+    /// What is known before a search between commit 0 and commit `last`.
+    pub fn between_ends(last: usize) -> Self {
+        Self { good: 0, bad: last, steps: Vec::new() }
+    }
+
     /// The commit that made the change; `None` where those between could not be measured, or not be told apart.
     pub fn commit(&self) -> Option<usize> {
         (self.bad == self.good + 1).then_some(self.bad)
@@ -74,7 +79,7 @@ impl Narrowed {
 
 /// Searches between commit 0 and commit `last`, whose change is known. Fails only where `bench` does.
 pub fn search(last: usize, ends: &Ends, bench: &mut dyn Bench) -> Result<Narrowed> {
-    let mut known = Narrowed { good: 0, bad: last, steps: Vec::new() };
+    let mut known = Narrowed::between_ends(last);
     let (mut ends, mut noise) = (*ends, Noise::of(ends.ratios));
     let mut engines = [bench.engine(0, [0, last])?, bench.engine(last, [0, last])?];
     let mut over = BTreeSet::new();
@@ -93,9 +98,8 @@ pub fn search(last: usize, ends: &Ends, bench: &mut dyn Bench) -> Result<Narrowe
             None => drop(over.insert(at)),
         }
         ends = ends.narrowed(&side);
-        let step = Step { at, side, pairs };
-        bench.placed(&step);
-        known.steps.push(step);
+        known.steps.push(Step { at, side, pairs });
+        bench.placed(&known);
     }
     Ok(known)
 }

@@ -27,7 +27,7 @@ pub enum Way {
 /// Runs the job.
 pub fn run(way: &Way) -> Result<()> {
     if let Way::Pipes(parent) = way {
-        die_with(*parent)?;
+        die_with(*parent, Signal::KILL)?;
     }
     let mut reply = match way {
         Way::Pipes(_) => Reply::take_stdout()?,
@@ -47,6 +47,11 @@ pub fn run(way: &Way) -> Result<()> {
         Failure::usage(format!("this is no job: {e}"))
             .next("workers are started by `cargo trt-perf run`, not by hand")
     })?;
+    if let Way::Pipes(parent) = way
+        && job.starts_programs()
+    {
+        group_dies_with(*parent)?;
+    }
     let outcome = match &job {
         Job::Gpus(target) => backend(target).and_then(|b| b.gpus()).map(WorkerMessage::Gpus),
         Job::Build(job) => build::run(job, &mut reply).map(|b| WorkerMessage::Built(Box::new(b))),
@@ -69,10 +74,9 @@ fn probe(folder: Option<&Path>) -> Probed {
     Probed { looked, library }
 }
 
-/// A worker must not outlive its parent, however the parent ends.
-fn die_with(parent: Option<u32>) -> Result<()> {
-    let fail = |what: &str| Failure::new(FailureKind::Crash, format!("the worker {what}"));
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+/// A worker must not outlive its parent, however the parent ends: the kernel then sends it this signal.
+fn die_with(parent: Option<u32>, signal: Signal) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(signal))
         .map_err(|e| fail(&format!("cannot tie itself to its parent: {e}")))?;
     // The parent may have died before the line above took effect.
     let now = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
@@ -80,4 +84,18 @@ fn die_with(parent: Option<u32>) -> Result<()> {
         return Err(fail("lost its parent"));
     }
     Ok(())
+}
+
+/// Nor may the programs that it starts: SIGKILL from the kernel would end this worker alone, SIGTERM it hands on to its
+/// whole group.
+fn group_dies_with(parent: Option<u32>) -> Result<()> {
+    ctrlc::set_handler(|| {
+        let _ = rustix::process::kill_process_group(rustix::process::getpgrp(), Signal::KILL);
+    })
+    .map_err(|e| fail(&format!("cannot tie its programs to its parent: {e}")))?;
+    die_with(parent, Signal::TERM)
+}
+
+fn fail(what: &str) -> Failure {
+    Failure::new(FailureKind::Crash, format!("the worker {what}"))
 }

@@ -152,10 +152,20 @@ impl Project {
 
     /// What prepares a tree for measuring (exports models, say), as configured; run in its root.
     pub fn prepare(&self) -> Result<Option<Prepare>> {
-        let Some(workspace) = &self.workspace else { return Ok(None) };
-        let tables =
-            std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata));
-        prepare::find(tables.filter_map(|table| table.get("trt-perf")))
+        prepare::find(self.tables())
+    }
+
+    /// Whether anything is: a Cargo project need not have a table of ours.
+    pub fn is_configured(&self) -> bool {
+        self.tables().next().is_some()
+    }
+
+    /// The `trt-perf` tables, as far as there are any.
+    fn tables(&self) -> impl Iterator<Item = &Value> + Clone {
+        let all = self.workspace.iter().flat_map(|workspace| {
+            std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata))
+        });
+        all.filter_map(|metadata| metadata.get("trt-perf"))
     }
 
     /// Every configured model, of `packages` only if any are named.

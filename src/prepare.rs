@@ -1,10 +1,9 @@
 //! The command that a project wants to be run in a tree before its models are there. Runs in a worker of its own.
 //!
 //! The worker leads a process group: whoever ends it ends what the command started, too. Invariant: nothing of that
-//! group is left when the parent is gone, however it ended.
+//! group is left when the parent is gone, however it ended (`child`).
 
 use crate::error::{Failure, FailureKind, Result};
-use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -24,7 +23,6 @@ pub struct PrepareJob {
 pub fn run(job: &PrepareJob) -> Result<()> {
     let fail = |what: String| Failure::new(FailureKind::Build, what);
     let Some((program, rest)) = job.command.split_first() else { return Ok(()) };
-    end_the_group_with_the_parent().map_err(|e| fail(format!("cannot be tied to its parent: {e}")))?;
     let status = Command::new(program)
         .args(rest)
         .current_dir(&job.folder)
@@ -33,15 +31,4 @@ pub fn run(job: &PrepareJob) -> Result<()> {
         .status()
         .map_err(|e| fail(format!("cannot be started: {e}")))?;
     if status.success() { Ok(()) } else { Err(fail(format!("failed: {status}"))) }
-}
-
-/// SIGKILL from the kernel would end this worker alone; SIGTERM it hands on to its whole group.
-pub fn end_the_group_with_the_parent() -> Result<(), Box<dyn std::error::Error>> {
-    let parent = rustix::process::getppid();
-    ctrlc::set_handler(|| {
-        let _ = rustix::process::kill_process_group(rustix::process::getpgrp(), Signal::KILL);
-    })?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-    // Its end may have come before the line above took effect.
-    if rustix::process::getppid() == parent { Ok(()) } else { Err("the parent is gone".into()) }
 }

@@ -2,7 +2,6 @@
 //! it is limited in time, and ended with all that it started, as every worker is.
 
 use crate::error::{Failure, FailureKind, Result, last_words};
-use crate::prepare::end_the_group_with_the_parent;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +26,6 @@ pub struct ToolJob {
 pub fn run(job: &ToolJob) -> Result<()> {
     let name = job.program.display();
     let fail = |what: String| Failure::new(FailureKind::Measure, format!("{name} {what}"));
-    end_the_group_with_the_parent().map_err(|e| fail(format!("cannot be tied to its parent: {e}")))?;
     let status = command(job)?.status().map_err(|e| fail(format!("cannot be started: {e}")))?;
     if status.success() {
         return Ok(());

@@ -8,8 +8,11 @@ use crate::error::{Failure, FailureKind, Result};
 use protocol::{Job, PROTOCOL, WorkerMessage};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -17,6 +20,9 @@ use std::time::{Duration, Instant};
 
 /// The hidden first argument of a worker; the second is the parent's process id.
 pub const WORKER_ARG: &str = "__worker";
+/// This program itself, also where its file was replaced or removed since it was started: another build of it may not
+/// understand our jobs, and would be measured as if it was this one.
+const OURSELVES: &str = "/proc/self/exe";
 /// How much of a worker's standard error is kept for the report.
 const STDERR_KEPT: usize = 4096;
 /// How often the parent looks for Ctrl-C and the time limit while a worker is silent.
@@ -73,12 +79,30 @@ fn end(child: &mut Child, now: bool) {
     }
 }
 
-fn spawn(job: &Job) -> Result<Child> {
-    // /proc/self/exe stays right when the file on disk is replaced while a session runs.
+/// The file of this program, for others that start it by its path; the one that took its place, where it was replaced
+/// since it was started.
+pub fn executable() -> Result<PathBuf> {
     let exe = std::env::current_exe().map_err(|e| Failure::io("find", "this executable".as_ref(), &e))?;
+    in_place_of(&exe).ok_or_else(|| {
+        Failure::new(FailureKind::Io, format!("{} was removed while it runs", exe.display()))
+            .next("install it again, and run again")
+    })
+}
+
+/// The file at `exe`, or at what the kernel calls so now that its first file is gone.
+fn in_place_of(exe: &Path) -> Option<PathBuf> {
+    let bytes = exe.as_os_str().as_bytes();
+    let replaced = bytes.strip_suffix(b" (deleted)").map(|path| Path::new(OsStr::from_bytes(path)));
+    [Some(exe), replaced].into_iter().flatten().find(|path| path.is_file()).map(Path::to_owned)
+}
+
+fn spawn(job: &Job) -> Result<Child> {
     // What a project's own command says is for the user.
     let stderr = if matches!(job, Job::Prepare(_)) { Stdio::inherit() } else { Stdio::piped() };
-    let mut command = Command::new(&exe);
+    let mut command = Command::new(OURSELVES);
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
     command
         .arg(WORKER_ARG)
         .arg(std::process::id().to_string())
@@ -102,7 +126,7 @@ fn spawn(job: &Job) -> Result<Child> {
     if counted {
         command.env("RTEN_NUM_THREADS", "1");
     }
-    command.spawn().map_err(|e| Failure::io("start a worker from", &exe, &e))
+    command.spawn().map_err(|e| Failure::io("start a worker from", OURSELVES.as_ref(), &e))
 }
 
 /// Messages as they come; the channel closes when the worker's output does.
@@ -241,6 +265,18 @@ fn oom_kills() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_took_the_place_of_a_file_is_found_under_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, gone) = (dir.path().join("tool"), dir.path().join("tool (deleted)"));
+        assert_eq!(in_place_of(&gone), None);
+        std::fs::write(&new, "").unwrap();
+        assert_eq!(in_place_of(&gone), Some(new.clone()));
+        assert_eq!(in_place_of(&new), Some(new));
+        std::fs::write(&gone, "").unwrap();
+        assert_eq!(in_place_of(&gone), Some(gone), "a file may be called so");
+    }
 
     #[test]
     fn ends_are_told_apart() {

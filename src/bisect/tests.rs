@@ -70,7 +70,7 @@ impl Bench for Simulated {
         Ok(Some((0..pairs).map(|_| -self.process(base) + self.process(head)).collect()))
     }
 
-    fn placed(&mut self, _: &Step) {}
+    fn placed(&mut self, _: &Narrowed) {}
 }
 
 /// Processes that a search may take, and what a check of each step with as many pairs as the ends took would.
@@ -187,7 +187,7 @@ impl Bench for OneOutlier {
         Ok(Some(ratios))
     }
 
-    fn placed(&mut self, _: &Step) {}
+    fn placed(&mut self, _: &Narrowed) {}
 }
 
 #[test]

@@ -86,6 +86,12 @@ impl Repo {
         Ok(commits)
     }
 
+    /// The commit before `rev` on its line: its first parent. `None` for the first commit, and where a shallow clone ends.
+    pub fn first_parent(&self, rev: &str) -> Result<Option<Commit>, GitError> {
+        let (_, parents) = self.time_and_parents(self.commit_oid(rev)?)?;
+        parents.first().map(|oid| self.commit(*oid)).transpose()
+    }
+
     /// The best common ancestor M of two revisions; the newest of them if there are several.
     ///
     /// In a shallow clone a common ancestor can be hidden behind the cut, and an older one be found instead (`git

@@ -78,7 +78,8 @@ pub enum BisectAnswer {
         /// The change is less than that between the ends: another commit made the rest.
         partial: bool,
     },
-    /// It lies between two commits, and those between could not be measured, or the noise hides to which end they belong.
+    /// It lies between two commits: those between could not be measured, or the noise hides to which end they belong; or the
+    /// one that is left could not be measured again.
     Range,
     /// Ctrl-C ended it early.
     Interrupted,

@@ -199,17 +199,17 @@ impl CalibrationRun {
         (!cases.is_empty()).then_some(LaneCalibration { created_s: session.now_s, devices, cases })
     }
 
+    /// What came of it. Nothing before the sessions are enough for every case: a calibration takes the place of the one
+    /// before with all of its cases.
     fn finish(mut self, session: &Session, cases: &[Case], clock: Timer) -> Calibrated {
         let mut calibrated = BTreeMap::new();
-        for case in cases {
+        for case in cases.iter().filter(|_| self.sessions >= MIN_SESSIONS) {
             let Some(sessions) = self.measured.get(&case.id).filter(|_| !self.failed.contains_key(&case.id))
             else {
                 continue;
             };
             match calibrate_case(&case.id, sessions, case.margins, case.effort.measure) {
                 Ok(found) => drop(calibrated.insert(case.id.clone(), found)),
-                // Sessions that were never begun are no failure of the case.
-                Err(_) if self.sessions < MIN_SESSIONS => {}
                 Err(why) => {
                     let failure = Failure::new(FailureKind::Measure, format!("cannot be calibrated: {why}"));
                     self.failed.insert(case.id.clone(), failure.next("measure longer, with --measure"));

@@ -19,7 +19,7 @@ mod trees;
 pub(super) use measure::{other_inputs, same_engine};
 pub(super) use prepare::prepare;
 pub(super) use private::Private;
-pub(super) use trees::write_sources;
+pub(super) use trees::{Withheld, write_sources};
 
 pub use arms::{Arms, Asked, Between, Named, find_arms};
 pub use layers::layers;

@@ -8,9 +8,9 @@ use crate::device::Device;
 use crate::error::{Failure, Result};
 use crate::worker::check_interrupt;
 use std::collections::BTreeSet;
-use std::fs::{DirEntry, File};
+use std::fs::{DirEntry, File, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,16 +25,21 @@ pub(super) struct Lock {
 
 /// Waits until no other session has the folder or one of the devices.
 pub(super) fn lock(folders: &Folders, device: &Device, lanes: &[Lane], events: Events) -> Result<Lock> {
+    let _target = lock_target(folders, events)?;
+    tidy(folders);
+    let devices = places(device, lanes);
+    let _devices = devices.iter().map(|path| acquire(path, path, events)).collect::<Result<_>>()?;
+    Ok(Lock { _target, _devices })
+}
+
+/// Waits until no session has the folder. One process may hold it once only: it would wait for itself.
+pub(super) fn lock_target(folders: &Folders, events: Events) -> Result<File> {
     let target = folders.target();
     std::fs::create_dir_all(target).map_err(|e| Failure::io("create the folder", target, &e))?;
     if let Some(path) = folders.ignore_file().filter(|path| !path.exists()) {
         std::fs::write(&path, "*\n").map_err(|e| Failure::io("write", &path, &e))?;
     }
-    let _target = acquire(&folders.lock(), target, events)?;
-    tidy(folders);
-    let devices = places(device, lanes);
-    let _devices = devices.iter().map(|path| acquire(path, path, events)).collect::<Result<_>>()?;
-    Ok(Lock { _target, _devices })
+    acquire(&folders.lock(), target, events)
 }
 
 /// The files that stand for the devices, for all users and projects of this machine. In one order for all sessions, so that
@@ -53,14 +58,18 @@ fn places(device: &Device, lanes: &[Lane]) -> BTreeSet<PathBuf> {
 fn acquire(path: &Path, shown: &Path, events: Events) -> Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = File::options();
-    let create = options.create(true).truncate(false).write(true).custom_flags(flags).open(path);
-    let file = match create {
+    options.write(true).custom_flags(flags);
+    let mut file = options.clone().create_new(true).open(path).and_then(|file| {
+        // Whatever our umask: to lock it, other users must be able to read it.
+        file.set_permissions(Permissions::from_mode(0o644)).map(|()| file)
+    });
+    if file.as_ref().is_err_and(|e| e.kind() == ErrorKind::AlreadyExists) {
+        file = options.open(path);
+    }
+    if file.as_ref().is_err_and(|e| e.kind() == ErrorKind::PermissionDenied) {
         // Another user's file: to lock it, reading is enough.
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
-            File::options().read(true).custom_flags(flags).open(path)
-        }
-        other => other,
-    };
+        file = File::options().read(true).custom_flags(flags).open(path);
+    }
     let file = file.map_err(|e| Failure::io("open the lock", path, &e))?;
     let mut said = false;
     loop {

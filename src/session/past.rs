@@ -7,7 +7,7 @@
 pub mod backfill;
 pub mod bisect;
 
-use super::check::{Private, prepare, write_sources};
+use super::check::{Private, Withheld, prepare, write_sources};
 use super::source::source_of;
 use super::{Event, Events, Setup, host, tensor_sha256};
 use crate::case::{self, Case};
@@ -43,7 +43,7 @@ struct Trees<'a> {
     root: PathBuf,
     private: Private,
     events: Events<'a>,
-    /// What is said once, and not for each commit.
+    /// What was said something about: that is done once, and not for each commit.
     said: RefCell<BTreeSet<String>>,
 }
 
@@ -75,9 +75,11 @@ impl<'a> Trees<'a> {
             .prefix("commit-")
             .tempdir_in(self.private.path())
             .map_err(|e| Failure::io("create a folder in", self.private.path(), &e))?;
-        write_sources(&self.repo, &commit.id, folder.path(), name, self.events)?;
+        for Withheld { what, files } in write_sources(&self.repo, &commit.id, folder.path())? {
+            self.say_once(what, format!("{name} has {what}: {files} (other commits may, too)"));
+        }
         let root = folder.path().join(&self.root);
-        let (project, configured) = match Project::at(&root)? {
+        let (project, configured) = match Project::at(&root)?.filter(Project::is_configured) {
             Some(project) => {
                 prepare(&project, name, self.events)?;
                 let configured = self.configured(&project)?;
@@ -115,11 +117,8 @@ impl<'a> Trees<'a> {
         }
         if !both.redefined.is_empty() {
             let what: Vec<String> = both.redefined.iter().map(ToString::to_string).collect();
-            let what = what.join(", ");
-            self.say_once(format!(
-                "{}: commits asked something else ({what}); every commit is asked what the work tree asks",
-                asked.id
-            ));
+            let said = format!("{}: commits asked something else ({})", asked.id, what.join(", "));
+            self.say_once(&said, format!("{said}; every commit is asked what the work tree asks"));
         }
         Ok(both.head)
     }
@@ -135,10 +134,10 @@ impl<'a> Trees<'a> {
         Ok(Case { model, ..asked.clone() })
     }
 
-    fn say_once(&self, text: String) {
-        if !self.said.borrow().contains(&text) {
+    /// Says a text about something that nothing was said about before.
+    fn say_once(&self, about: &str, text: String) {
+        if self.said.borrow_mut().insert(about.to_owned()) {
             (self.events)(Event::Note { text: &text });
-            self.said.borrow_mut().insert(text);
         }
     }
 }

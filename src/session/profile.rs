@@ -17,8 +17,8 @@ use crate::measure::ProfileJob;
 use crate::measured::ProfiledRun;
 use crate::profile::{KernelTable, Nsys, NsysTrace, NvtxDetail, Profiled, ProfilerTool, ncu_command, quoted};
 use crate::units::plural;
-use crate::worker::WORKER_ARG;
 use crate::worker::protocol::{Job, WorkerMessage};
+use crate::worker::{WORKER_ARG, executable};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tool::InstalledProfiler;
@@ -220,7 +220,7 @@ fn plan(
     files: &ProfileFiles,
     how: &ProfileHow,
 ) -> Result<Vec<String>> {
-    let exe = std::env::current_exe().map_err(|e| Failure::io("find", "this executable".as_ref(), &e))?;
+    let exe = executable()?;
     let [exe, job, reply] = [&exe, &files.job, &files.reply].map(|path| path.display().to_string());
     let mut what = Profiled {
         worker: [exe, WORKER_ARG.to_owned(), job, reply],

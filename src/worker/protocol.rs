@@ -3,7 +3,7 @@
 
 use crate::backend::Looked;
 use crate::build::BuildJob;
-use crate::case::Target;
+use crate::case::{BackendKind, Target};
 use crate::device::Gpu;
 use crate::engine::{Built, KernelFile};
 use crate::error::Failure;
@@ -16,7 +16,7 @@ use crate::tool::ToolJob;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Parent and worker are the same executable; the number guards against a binary replaced between two spawns.
+/// Parent and worker are the same executable, but for one that a profiler started by its path, which may have been replaced.
 pub const PROTOCOL: u32 = 1;
 
 // There is one per process, so its size does not matter.
@@ -45,6 +45,24 @@ pub enum Job {
     Prepare(PrepareJob),
     /// Look for TensorRT and open it: the folder, or `None` to search.
     Probe(Option<PathBuf>),
+}
+
+impl Job {
+    /// Whether the worker starts other programs, which must end with it.
+    pub fn starts_programs(&self) -> bool {
+        let by_program = |target: &Target| target.kind.is_command() || target.kind == BackendKind::Trtexec;
+        match self {
+            Self::Build(job) => by_program(&job.target),
+            Self::Measure(job) => by_program(&job.load.target),
+            Self::Tool(_) | Self::Prepare(_) => true,
+            Self::Gpus(_)
+            | Self::Warm(_)
+            | Self::Memory(_)
+            | Self::Inputs(_)
+            | Self::Profile(_)
+            | Self::Probe(_) => false,
+        }
+    }
 }
 
 /// Where TensorRT was looked for, and what was opened.

@@ -1,7 +1,7 @@
 //! `calibrate` end to end: what it stores, what it refuses, and that check, run and doctor use what it stored.
 //! Durations are tiny and no time or verdict is asserted: what is tested is what is kept and said.
 
-use crate::support::{Ran, Sandbox, model, sample};
+use crate::support::{Ran, Sandbox, model, sample, wait_for};
 use serde_json::Value;
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -152,4 +152,23 @@ fn ctrl_c_keeps_five_complete_sessions_and_nothing_less() {
         assert!(said.contains(if kept { "stopped: kept the" } else { "so nothing is stored" }), "{said}");
         assert_eq!(ran.out.contains("false verdicts"), kept);
     }
+}
+
+#[test]
+fn ctrl_c_within_a_session_stores_no_calibration_of_a_part_of_the_cases() {
+    let s = Sandbox::with_repo();
+    let prints = "for i in $(seq 300); do echo \"20.$((i % 7))us\"; done\n";
+    s.write("repo/a.sh", prints);
+    // Four sessions are 24 processes: in the fifth it hangs.
+    let hangs = "echo >>../runs\n[ $(wc -l <../runs) -le 24 ] || { touch ../hangs; sleep 300; }\n";
+    s.write("repo/b.sh", [hangs, prints].concat());
+    let table = |name: &str| format!("[[model]]\nname = \"{name}\"\nrun = [\"sh\", \"{name}.sh\"]\n");
+    s.write("repo/trt-perf.toml", format!("backend = \"command\"\n{}{}", table("a"), table("b")));
+    s.commit("repo", "two programs");
+    let few = ["--sessions", "6", "--pairs", "3", "--measure", "5ms"];
+    let running = s.start("repo", &args("calibrate", &[&few]));
+    wait_for("the second case to hang", || s.path("hangs").exists().then_some(()));
+    running.signal("INT");
+    running.finish().says(130, &["stopped with 4 complete sessions; 5 are needed, so nothing is stored"]);
+    assert_eq!(s.baselines("repo"), Vec::<PathBuf>::new());
 }

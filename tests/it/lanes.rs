@@ -1,9 +1,10 @@
 //! `--devices`: several devices of one host side by side. Programs in the place of models say in a log when they run, and on
 //! which device; the order of its lines is what happened.
 
-use crate::support::{Ran, Running, Sandbox, files_below, wait_for};
+use crate::support::{Ran, Running, Sandbox, files_below, program, wait_for};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use trt_perf::baseline;
 use trt_perf::record::Record;
@@ -115,6 +116,27 @@ fn cases_wait_in_one_queue_and_stay_on_the_device_that_takes_them() {
 
     let ran = host.run(&["run", "--devices", "0,1"]);
     ran.says(0, &["(devices 0, 1)", "device 0: measuring project/", "device 1: measuring project/"]);
+}
+
+#[test]
+fn other_users_may_wait_for_a_lock_that_was_made_under_a_strict_umask() {
+    let host = Host::new(&["a", "b"]);
+    let run = host.command("repo", &["run", "--devices", "0,1"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(program()).args(run.get_args());
+    host.0.shield(&mut command, "repo");
+    run.get_envs().for_each(|(name, value)| match value {
+        Some(value) => drop(command.env(name, value)),
+        None => drop(command.env_remove(name)),
+    });
+    Ran::of(command).says(0, &["project/b/default/latency"]);
+    let locks: Vec<_> =
+        files_below(&host.0.path("tmp")).into_iter().filter(|p| p.extension().is_some()).collect();
+    assert_eq!(locks.len(), 2, "{locks:?}");
+    for lock in locks {
+        let mode = std::fs::metadata(&lock).expect("a lock").permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{}", lock.display());
+    }
 }
 
 fn lane(message: &Value) -> (String, u64) {

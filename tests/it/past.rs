@@ -1,6 +1,6 @@
 //! `backfill` and `bisect` in real repositories: which commits are measured, what is kept, and which one is found.
 
-use crate::support::{Sandbox, measuring, with};
+use crate::support::{QUICK, Ran, Sandbox, measuring, model as table, with};
 use serde_json::Value;
 use std::fs;
 
@@ -143,6 +143,63 @@ fn what_cannot_be_searched_is_said_before_anything_is_measured() {
     bare.run(".", &["backfill", "a..b", "mlp.onnx"]).says(2, &["is in no git repository, so it has no past"]);
 }
 
+#[test]
+fn a_good_end_that_was_merged_is_refused_with_what_to_name_instead() {
+    let (s, _) = repository();
+    program(&s, 20_000, 0);
+    let before = s.commit("repo", "before the branch");
+    s.git("repo", &["checkout", "--quiet", "-b", "side"]);
+    s.write("repo/notes", "of the branch");
+    let side = s.commit("repo", "on the branch");
+    s.git("repo", &["checkout", "--quiet", "main"]);
+    program(&s, 24_000, 1);
+    s.commit("repo", "slower, before the merge");
+    s.git("repo", &["merge", "--quiet", "--no-ff", "--message", "the merge", "side"]);
+    let merge = s.git("repo", &["rev-parse", "HEAD"]);
+    program(&s, 24_000, 2);
+    s.commit("repo", "last");
+    let instead = format!("{} (the branch has it, too) or {} (the merge)", &before[..12], &merge[..12]);
+    s.run("repo", &["bisect", ID, &side])
+        .says(2, &[&format!("{} is on a branch that was merged", &side[..12]), &instead]);
+    // Nor is it taken for the oldest commit with a record.
+    s.run("repo", &["backfill", &format!("{before}..{side}")]).says(0, &["1 measured"]);
+    s.run("repo", &["bisect", ID])
+        .says(2, &["no commit before ", " has a record of project/m/default/latency"]);
+    s.run("repo", &["bisect", ID, &before, "--pairs", "5"]).says(0, &["found: ", "slower, before the merge"]);
+}
+
+#[test]
+fn what_the_search_found_is_an_answer_where_it_cannot_be_confirmed_or_kept() {
+    let (s, _) = repository();
+    let fails = "case \"$TRT_PERF_SAMPLES\" in */confirm/*) echo no weights >&2; exit 3;; esac\n";
+    let commits: Vec<String> = [20_000, 24_000]
+        .into_iter()
+        .enumerate()
+        .map(|(at, ns)| {
+            program(&s, ns, at);
+            let script = fs::read_to_string(s.path("repo/infer.sh")).expect("a script");
+            s.write("repo/infer.sh", [fails, &script].concat());
+            s.commit("repo", &format!("commit {at}"))
+        })
+        .collect();
+    s.run("repo", &["bisect", ID, &commits[0], "--pairs", "5"]).says(
+        102,
+        &["cannot be confirmed", "no weights", "one of these commits made the change:", "commit 1"],
+    );
+    for ns in [28_000, 34_000] {
+        program(&s, ns, 2);
+        s.commit("repo", "without that fault");
+    }
+    // A file is where the folder of this device is to be.
+    let results = s.path("repo/.trt-perf/results");
+    let device = fs::read_dir(&results).expect("records").flatten().next().expect("of a device").file_name();
+    fs::remove_dir_all(results.join(&device)).expect("removed");
+    fs::write(results.join(&device), "").expect("a file");
+    s.write("repo/.trt-perf/bisects/".to_owned() + &device.to_string_lossy(), "");
+    s.run("repo", &["bisect", ID, "HEAD~1", "--pairs", "5"])
+        .says(0, &["found: ", "without that fault", "cannot write the record ", "/.trt-perf/bisects/"]);
+}
+
 /// Six commits after the first: one before there is a configuration, one whose model is none, and one that asks something
 /// else.
 fn past() -> (Sandbox, String, Vec<String>) {
@@ -227,4 +284,59 @@ fn a_stopped_backfill_keeps_what_is_complete_and_goes_on_there() {
     assert!((1..5).contains(&kept), "{told:#}");
     let says = format!("{} measured, {kept} recorded before, 1 skipped", 5 - kept);
     s.run("repo", &["backfill", &range]).says(0, &[&says]);
+}
+
+#[test]
+fn commits_of_a_cargo_project_from_before_its_configuration_are_measured() {
+    let s = Sandbox::with_repo();
+    s.write("repo/README", "");
+    let root = s.commit("repo", "nothing yet");
+    s.add_package("repo", "demo", "[workspace]\n");
+    s.copy("mlp.onnx", "repo/model.onnx");
+    s.commit("repo", "a model, and no table");
+    let tables = format!("[workspace]\n[package.metadata.trt-perf]\n{QUICK}\n{}", table("m", "model.onnx"));
+    s.add_package("repo", "demo", &tables);
+    s.commit("repo", "configured");
+    s.run("repo", &["backfill", &format!("{root}..")]).says(0, &["2 measured, 0 recorded before, 0 skipped"]);
+}
+
+#[test]
+fn a_commit_is_recorded_where_one_case_has_a_record_and_another_cannot_be_built() {
+    let (s, root) = repository();
+    model(&s, "mlp.onnx", 0);
+    // The SHA-256 is of a file that nobody has.
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 6\n", "0".repeat(64));
+    s.write("repo/weights.bin", pointer);
+    s.commit("repo", "one model");
+    model(&s, "mlp.onnx", 1);
+    let other = fs::read_to_string(s.path("repo/trt-perf.toml")).expect("a file")
+        + "[[model]]\nname = \"broken\"\npath = \"broken.onnx\"\n";
+    s.write("repo/trt-perf.toml", other);
+    s.write("repo/broken.onnx", "this is no model");
+    s.commit("repo", "and another one");
+    let range = format!("{root}..");
+    let first = s.run("repo", &["backfill", &range]);
+    first.says(0, &["2 measured, 0 recorded before, 0 skipped"]);
+    assert_eq!(first.err.matches("files in Git LFS that are not here").count(), 1, "{first}");
+    let again = s.run("repo", &["backfill", &range, "--save-baseline"]);
+    again.says(0, &["0 measured, 2 recorded before, 0 skipped", "project/broken/default/latency of "]);
+    assert_eq!(s.baselines("repo").len(), 2, "{again}");
+}
+
+#[test]
+fn backfill_leaves_no_engine_of_a_commit_behind() {
+    let (s, root) = repository();
+    let log = s.path("log");
+    for commit in 0..3 {
+        model(&s, "mlp.onnx", commit);
+        let prepare =
+            "prepare = [\"sh\", \"-c\", \"(echo prepared; ls ../engines) >>$LOG; true\"]\n[[model]]";
+        s.edit("repo/trt-perf.toml", "[[model]]", prepare);
+        s.commit("repo", "another model");
+    }
+    let mut command = s.command("repo", &["backfill", &format!("{root}..")]);
+    command.env("LOG", &log);
+    Ran::of(command).says(0, &["3 measured"]);
+    assert_eq!(fs::read_to_string(&log).expect("a log"), "prepared\n".repeat(3));
 }

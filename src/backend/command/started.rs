@@ -1,6 +1,7 @@
 //! Starts a program and waits for its end. No other file of this backend starts one.
 //!
-//! What it starts belongs to the worker's process group, which the parent ends at the time limit and after the worker.
+//! It and what it starts belong to the worker's process group, which the parent ends at the time limit and after the
+//! worker, and which the worker ends where the parent is gone.
 
 use crate::error::{Failure, FailureKind, Result, last_words};
 use crate::units::nanos;

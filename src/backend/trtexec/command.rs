@@ -1,13 +1,12 @@
 //! Starts trtexec, waits until it ends, and says how it ended. No other file starts it.
 //!
-//! Its output goes to a file, because a full pipe would stop it. It ends together with this worker, which the parent
-//! ends at the time limit: the kernel ends the first process, the parent the rest of the process group.
+//! Its output goes to a file, because a full pipe would stop it. It and what it starts belong to the worker's process
+//! group, which the parent ends at the time limit and after the worker, and which the worker ends where the parent is gone.
 
 use crate::error::{Failure, FailureKind, Result, last_words};
-use rustix::process::Signal;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use tempfile::TempDir;
@@ -39,21 +38,8 @@ pub(super) fn run(program: &Path, args: &[String], folder: &Path) -> Result<Ran>
     let io = |e: std::io::Error| Failure::io("write the output of trtexec in", folder, &e);
     let mut printed = tempfile::tempfile_in(folder).map_err(io)?;
     let (out, err) = (printed.try_clone().map_err(io)?, printed.try_clone().map_err(io)?);
-    let parent = rustix::process::getpid();
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(out).stderr(err);
-    // SAFETY: between fork and exec only two system calls are made, and nothing is allocated.
-    unsafe {
-        command.pre_exec(move || {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The worker may have died before the line above took effect.
-            if rustix::process::getppid() == Some(parent) {
-                Ok(())
-            } else {
-                Err(std::io::ErrorKind::NotFound.into())
-            }
-        });
-    }
     let status = command.status().map_err(|e| Failure::io("start", program, &e))?;
     Ok(Ran { program: program.to_owned(), status, text: text(&mut printed).map_err(io)? })
 }

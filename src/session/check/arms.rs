@@ -14,6 +14,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::git::{Commit, Repo};
 use crate::record::{Source, short};
+use crate::session::lock::lock_target;
 use crate::session::source::{source, source_of};
 use crate::session::{Event, Events, host};
 use std::collections::BTreeSet;
@@ -239,7 +240,7 @@ impl Finder<'_> {
         let dirty = source.as_ref().is_some_and(|s| s.dirty);
         let event = ci_event()?;
         let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
-        prepare(self.project, "head", self.events)?;
+        self.prepare_head()?;
         let [configured, files] = self.all_cases(overrides, self.project)?;
         let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides)?;
         let mut cases = match self.select(configured) {
@@ -253,6 +254,14 @@ impl Finder<'_> {
         let changes = if dirty { " with changes beside it" } else { "" };
         let head = HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases };
         Ok(self.arms(base, head, prepare_differs))
+    }
+
+    /// Runs head's command in the checkout, whose models another session may be measuring. The lock is given back before the
+    /// check takes it as a session.
+    fn prepare_head(&self) -> Result<()> {
+        let project = self.project;
+        let _turn = project.prepare()?.map(|_| lock_target(&project.folders, self.events)).transpose()?;
+        prepare(project, "head", self.events)
     }
 
     /// The base as it was committed, and how the command that prepares it differs from head's. Where its sources or models

@@ -64,6 +64,13 @@ impl Private {
         self.dir.path().join("engines")
     }
 
+    /// Forgets the engines of a commit that is done with: those of many would fill the disk, and what the next one may
+    /// share with it is in the user's cache.
+    pub(in crate::session) fn remove_engines(&self) {
+        // Only space is lost where this fails.
+        let _ = std::fs::remove_dir_all(self.engines());
+    }
+
     /// The engines of earlier checks, if they may be used.
     pub(in crate::session) fn cache(&self) -> Option<PathBuf> {
         self.cache.clone()

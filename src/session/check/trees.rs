@@ -2,10 +2,12 @@
 
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
-use crate::git::{Extracted, Repo};
+use crate::git::Repo;
 use crate::session::{Event, Events};
-use crate::units::plural;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// So many files are named, of each kind.
+const NAMED: usize = 5;
 
 /// The project `head` as it was at `commit`, in the new folder `tree`. `root` is where it lies in the repository.
 pub(super) fn extract(
@@ -15,7 +17,9 @@ pub(super) fn extract(
     tree: &Path,
     events: Events,
 ) -> Result<Project> {
-    write_sources(repo, commit, tree, "the base", events)?;
+    for Withheld { what, files } in write_sources(repo, commit, tree)? {
+        events(Event::Note { text: &format!("the base has {what}: {files}") });
+    }
     // By its own settings of cargo, not by those of the work tree.
     let folder = tree.join(root);
     if let Some(project) = Project::at(&folder)? {
@@ -30,25 +34,48 @@ pub(super) fn extract(
     })
 }
 
-/// The files of `commit` in the new folder `tree`; names what git alone could not give of `whose` files.
-pub(in crate::session) fn write_sources(
-    repo: &Repo,
-    commit: &str,
-    tree: &Path,
-    whose: &str,
-    events: Events,
-) -> Result<()> {
-    let Extracted { lfs_missing, submodules, .. } = repo.extract_tree(commit, tree)?;
-    let note = |text: String| events(Event::Note { text: &text });
-    if !lfs_missing.is_empty() {
-        let files: Vec<String> = lfs_missing.iter().map(|p| p.display().to_string()).collect();
-        note(format!(
-            "{whose}'s {} are in Git LFS and not here; run `git lfs fetch --all`",
-            files.join(", ")
-        ));
+/// What git alone could not give of a commit's files.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::session) struct Withheld {
+    /// What kind of files these are, and what becomes of them.
+    pub what: &'static str,
+    /// Some of them, and how many more there are.
+    pub files: String,
+}
+
+impl Withheld {
+    /// `None` where there are no such files.
+    fn of(what: &'static str, files: &[PathBuf]) -> Option<Self> {
+        let mut names: Vec<String> = files.iter().take(NAMED).map(|p| p.display().to_string()).collect();
+        if files.len() > NAMED {
+            names.push(format!("and {} more", files.len() - NAMED));
+        }
+        (!names.is_empty()).then(|| Self { what, files: names.join(", ") })
     }
-    if !submodules.is_empty() {
-        note(format!("{whose}'s {} are not extracted", plural(submodules.len(), "submodule")));
+}
+
+/// The files of `commit` in the new folder `tree`.
+pub(in crate::session) fn write_sources(repo: &Repo, commit: &str, tree: &Path) -> Result<Vec<Withheld>> {
+    let done = repo.extract_tree(commit, tree)?;
+    let kinds = [
+        ("files in Git LFS that are not here (`git lfs fetch --all` gets them)", done.lfs_missing),
+        ("submodules, which are not extracted", done.submodules),
+        ("links that lead out of its tree", done.links_outside),
+    ];
+    Ok(kinds.iter().filter_map(|(what, files)| Withheld::of(what, files)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_files_are_five_names_and_a_number() {
+        let files: Vec<PathBuf> = (0..1000).map(|at| format!("m{at}.onnx").into()).collect();
+        let names = |files| Withheld::of("links", files).map(|withheld| withheld.files);
+        let some = "m0.onnx, m1.onnx, m2.onnx, m3.onnx, m4.onnx";
+        assert_eq!(names(&files), Some(format!("{some}, and 995 more")));
+        assert_eq!(names(&files[..5]), Some(some.to_owned()));
+        assert_eq!(names(&[]), None);
     }
-    Ok(())
 }

@@ -13,7 +13,7 @@ use crate::outcome::{Backfilled, CommitDone};
 use crate::record::{CaseRecord, Record, short};
 use crate::session::Setup;
 use crate::session::context::Session;
-use crate::session::expected::whole_time;
+use crate::session::expected::{ExpectedTime, whole_time};
 use crate::session::pin::Pins;
 use crate::session::stages::{build_all, case_record, measure_case, new_record};
 use crate::worker::{check_interrupt, interrupted};
@@ -49,11 +49,11 @@ pub fn backfill(setup: &Setup, asked: &PastAsked, plan: &BackfillPlan) -> Result
         wanted: BTreeMap::new(),
         begin: Instant::now(),
     };
-    let least: Duration = run.cases.iter().map(least_time).sum::<Duration>() * commits.len() as u32;
+    let each = ExpectedTime::of_run(&run.cases).of_parts(|_| true);
     session.note(&format!(
-        "{} commits, newest first; measuring takes {} at least, beside building",
+        "{} commits, newest first; measuring takes about {}, and building and loading on top",
         commits.len(),
-        whole_time(least)
+        whole_time(each * commits.len() as u32)
     ));
     let mut outcome =
         Backfilled { commits: Vec::new(), asked: commits.len(), baselines: Vec::new(), interrupted: false };
@@ -61,6 +61,7 @@ pub fn backfill(setup: &Setup, asked: &PastAsked, plan: &BackfillPlan) -> Result
     for (at, commit) in commits.iter().enumerate() {
         let begin = Instant::now();
         let Some(done) = run.commit(commit, &mut outcome.interrupted)? else { break };
+        trees.private.remove_engines();
         if matches!(done, CommitDone::Measured { .. }) {
             (measured, measuring) = (measured + 1, measuring + begin.elapsed());
             let left = (measuring / measured) * (commits.len() - at - 1) as u32;
@@ -97,11 +98,6 @@ fn range(repo: &Repo, text: &str) -> Result<Vec<Commit>> {
             .next(format!("the older end stands first; `git log {text}` shows what is in it")));
     }
     Ok(commits)
-}
-
-/// How long the processes of a case measure.
-fn least_time(case: &Case) -> Duration {
-    (case.effort.warm_up.duration() + case.effort.measure.duration()) * case.effort.processes as u32
 }
 
 /// The records of this device, by commit, that are of the commit alone.
@@ -153,7 +149,7 @@ impl Backfill<'_> {
             }
             Err(f) => return Ok(Some(self.skipped(commit, reason(&f)))),
         };
-        let (mut record, failed) = self.measure(&tree);
+        let (mut record, failed, known) = self.measure(&tree);
         *stopped = failed.values().any(|f| f.kind == FailureKind::Interrupted);
         let failed: BTreeMap<String, Failure> =
             failed.into_iter().filter(|(_, f)| f.kind != FailureKind::Interrupted).collect();
@@ -165,14 +161,17 @@ impl Backfill<'_> {
             self.recorded.entry(commit.id.clone()).or_default().push(record);
             return Ok(Some(CommitDone::Measured { record: path, cases, failed: reasons }));
         }
-        Ok(match failed.values().next() {
-            _ if *stopped => None,
-            None => Some(CommitDone::Recorded),
-            Some(_) => {
-                let all: Vec<String> = failed.values().map(reason).collect();
-                Some(self.skipped(commit, all.join("; ")))
-            }
-        })
+        if *stopped {
+            return Ok(None);
+        }
+        if known == 0 {
+            let all: Vec<String> = failed.values().map(reason).collect();
+            return Ok(Some(self.skipped(commit, all.join("; "))));
+        }
+        for (id, failure) in &failed {
+            self.session.note(&format!("{id} of {}: {}", short(&commit.id), reason(failure)));
+        }
+        Ok(Some(CommitDone::Recorded))
     }
 
     fn skipped(&self, commit: &Commit, why: String) -> CommitDone {
@@ -180,9 +179,9 @@ impl Backfill<'_> {
         CommitDone::Skipped(why)
     }
 
-    /// Builds and measures what a commit has no record of.
-    fn measure(&mut self, tree: &CommitTree) -> (Record, BTreeMap<String, Failure>) {
-        let mut failed = BTreeMap::new();
+    /// Builds a commit's cases, and measures those that it has no record of; last, how many have one.
+    fn measure(&mut self, tree: &CommitTree) -> (Record, BTreeMap<String, Failure>, usize) {
+        let (mut failed, mut known) = (BTreeMap::new(), 0);
         let mut cases = Vec::new();
         for asked in &self.cases {
             match self.trees.case_in(tree, asked) {
@@ -196,7 +195,7 @@ impl Backfill<'_> {
         for case in &cases {
             let built = built.remove(&case.id).unwrap_or_else(|| Err(interrupted()));
             match built.and_then(|built| self.case(case, &built, &tree.source.commit)) {
-                Ok(None) => {}
+                Ok(None) => known += 1,
                 Ok(Some(found)) => drop(record.cases.insert(case.id.clone(), found)),
                 Err(f) => {
                     let stop = f.kind == FailureKind::Interrupted;
@@ -207,7 +206,7 @@ impl Backfill<'_> {
                 }
             }
         }
-        (record, failed)
+        (record, failed, known)
     }
 
     /// Measures a case of a commit; `None` where that was done before.

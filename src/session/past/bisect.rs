@@ -61,8 +61,7 @@ pub fn bisect(setup: &Setup, asked: &PastAsked, plan: &BisectPlan) -> Result<Bis
     ));
     let ends = compare_ends(&mut bench)?;
     let Some(change) = change(&ends.comparison) else {
-        let nothing = bench.so_far();
-        return Ok(bench.finish(ends, nothing, BisectAnswer::NoChange));
+        return Ok(bench.finish(ends, BisectAnswer::NoChange));
     };
     let (metric, size) = (change.metric, change.size);
     session.note(&format!(
@@ -77,11 +76,8 @@ pub fn bisect(setup: &Setup, asked: &PastAsked, plan: &BisectPlan) -> Result<Bis
     let margin = metric.rule(case.margins).margin;
     let found = search(commits.len() - 1, &Ends { change: size, margin, ratios: &ratios }, &mut bench);
     match found {
-        Ok(narrowed) => bench.answer(ends, narrowed, size),
-        Err(f) if f.kind == FailureKind::Interrupted => {
-            let narrowed = bench.so_far();
-            Ok(bench.finish(ends, narrowed, BisectAnswer::Interrupted))
-        }
+        Ok(narrowed) => Ok(bench.answer(ends, narrowed.commit(), size)),
+        Err(f) if f.kind == FailureKind::Interrupted => Ok(bench.finish(ends, BisectAnswer::Interrupted)),
         Err(f) => Err(f),
     }
 }
@@ -125,27 +121,49 @@ fn commits(repo: &Repo, setup: &Setup, case: &Case, plan: &BisectPlan) -> Result
             .next("the older commit stands first: cargo trt-perf bisect CASE GOOD BAD"));
     }
     let mut commits = repo.first_parents(&good.id, &bad.id)?;
-    if commits.is_empty() {
+    let Some(oldest) = commits.last() else {
         return Err(Failure::usage(format!("both ends are {}", short(&bad.id)))
             .next("name a commit before the change: cargo trt-perf bisect CASE GOOD BAD"));
+    };
+    let before = repo.first_parent(&oldest.id)?;
+    if before.as_ref().is_none_or(|before| before.id != good.id) {
+        return Err(beside_the_line(repo, &commits, &good, before.as_ref())?);
     }
     commits.push(good);
     commits.reverse();
     Ok(commits)
 }
 
-/// The oldest ancestor of `bad` with a record of the case on this device.
+/// What is to be named instead of a good end that was merged. `line`, newest first, are the commits that the good end does not
+/// have, and `before` the one before them, which it has.
+fn beside_the_line(repo: &Repo, line: &[Commit], good: &Commit, before: Option<&Commit>) -> Result<Failure> {
+    let mut merge = None;
+    // The bad end itself cannot be the good one.
+    for commit in line[1..].iter().rev() {
+        if repo.distance(&commit.id, &good.id)? == 0 {
+            merge = Some(format!("{} (the merge)", short(&commit.id)));
+            break;
+        }
+    }
+    let before = before.map(|commit| format!("{} (the branch has it, too)", short(&commit.id)));
+    let names: Vec<String> = before.into_iter().chain(merge).collect();
+    let what = format!("{} is on a branch that was merged, and first parents are searched", short(&good.id));
+    Ok(Failure::usage(what).next(format!("name a commit of the main line: {}", names.join(" or "))))
+}
+
+/// The oldest commit before `bad`, along first parents, with a record of the case on this device.
 fn oldest_with_record(repo: &Repo, setup: &Setup, case: &Case, bad: &Commit) -> Result<String> {
     let records = baseline::all(&stores(setup.project), &mut Vec::new())?;
     let of_case =
         records.iter().filter(|r| r.device.key == setup.device.key && r.cases.contains_key(&case.id));
     let known: BTreeSet<&str> =
         of_case.filter_map(|r| r.source.as_ref()).map(|s| s.commit.as_str()).collect();
-    let mut oldest = None;
-    for ancestor in repo.ancestors(&bad.id)?.take(MAX_STEPS) {
-        let id = ancestor?.id;
-        if id != bad.id && known.contains(id.as_str()) {
-            oldest = Some(id);
+    let (mut oldest, mut at) = (None, repo.first_parent(&bad.id)?);
+    for _ in 0..MAX_STEPS {
+        let Some(commit) = at else { break };
+        at = repo.first_parent(&commit.id)?;
+        if known.contains(commit.id.as_str()) {
+            oldest = Some(commit.id);
         }
     }
     oldest.ok_or_else(|| {
@@ -173,6 +191,6 @@ fn compare_ends(bench: &mut Commits) -> Result<Paired> {
     }
     let looks = bench.looks;
     let ends = bench.paired(0, last, looks, "ends")?;
-    bench.keep([0, last], &ends)?;
+    bench.keep([0, last], &ends);
     Ok(ends)
 }

@@ -2,7 +2,7 @@
 
 mod outputs;
 
-use crate::support::{Ran, Sandbox, model};
+use crate::support::{Ran, Running, Sandbox, model};
 use std::process::Command;
 
 /// An improvement needs a tail that is judged. The slow model has few requests in so short a time: enough for p50.
@@ -242,6 +242,22 @@ fn prepare_runs_in_both_trees() {
     let (code, text) = gate.check(&[]);
     assert_eq!(code, 101, "{text}");
     assert!(text.contains("prepare command of head"), "{text}");
+}
+
+#[test]
+fn prepare_waits_for_a_session_that_may_measure_what_it_writes() {
+    let gate = Gate::new();
+    gate.manifest("prepare = [\"touch\", \"prepared\"]\n", "small");
+    gate.0.write("repo/target/trt-perf/lock", "");
+    let lock = std::fs::File::open(gate.0.path("repo/target/trt-perf/lock")).expect("a file");
+    lock.lock().expect("a lock");
+    let mut running = Running::start(gate.command(&["check", "--base", "HEAD"]));
+    running.err_until("waiting: another session is measuring in ");
+    let prepared = gate.0.path("repo/prepared");
+    assert!(!prepared.exists());
+    drop(lock);
+    running.finish().says(0, &["same engine"]);
+    assert!(prepared.exists());
 }
 
 #[test]

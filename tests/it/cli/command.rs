@@ -1,6 +1,7 @@
 //! Programs in a model's place: they time themselves, or each run is a request.
 
-use crate::support::{Sandbox, files_below};
+use crate::support::{Sandbox, files_below, state, wait_for};
+use std::fs;
 use std::process::Command;
 
 const QUICK: &str = "processes = 2\nwarm-up = \"5ms\"\nmeasure = \"30ms\"\n";
@@ -70,6 +71,23 @@ fn what_a_program_does_wrong_is_one_row_with_its_last_words() {
         .says(101, &["cannot start `no-such-program`", "next: name a program on the PATH"]);
     let s = program(r#"["true"]"#, "build = [\"sh\", \"-c\", \"echo no compiler >&2; exit 1\"]");
     s.run("repo", &["run"]).says(101, &["failed (exit code 1); it said: no compiler"]);
+}
+
+#[test]
+fn a_program_and_what_it_started_do_not_outlive_the_tool() {
+    let s = program(r#"["sh", "infer.sh"]"#, "");
+    s.write("repo/infer.sh", "sleep 300 &\necho $! >../child\necho $$ >../program\nwait\n");
+    let running = s.start("repo", &["run"]);
+    let pid = |name: &str| -> i32 {
+        wait_for("the program", || fs::read_to_string(s.path(name)).ok()?.trim().parse().ok())
+    };
+    let pids = [pid("program"), pid("child")];
+    running.signal("KILL");
+    for pid in pids {
+        wait_for("its end", || {
+            state(pid).is_none_or(|(letter, _)| matches!(letter, 'Z' | 'X')).then_some(())
+        });
+    }
 }
 
 #[test]

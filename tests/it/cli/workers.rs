@@ -168,6 +168,28 @@ fn an_interrupt_before_anything_is_complete_keeps_nothing_and_says_so() {
 }
 
 #[test]
+fn a_session_goes_on_where_its_executable_is_removed_or_replaced() {
+    let s = Sandbox::new();
+    // What is measured removes the program that measures it, and puts another one in its place.
+    s.write(
+        "infer.sh",
+        "rm -f tool\necho '#!/bin/false' >tool\nchmod +x tool\nfor i in $(seq 500); do echo \"20.$((i % 7))us\"; done\n",
+    );
+    let settings = "processes = 3\nmeasure = \"5ms\"\nbackend = \"command\"\n";
+    s.write("trt-perf.toml", format!("{settings}[[model]]\nname = \"p\"\nrun = [\"sh\", \"infer.sh\"]\n"));
+    let tool = s.path("tool");
+    if fs::hard_link(program(), &tool).is_err() {
+        // By another process: a file that is open for writing cannot be run.
+        assert!(Command::new("cp").arg(program()).arg(&tool).status().unwrap().success());
+    }
+    let mut command = Command::new(&tool);
+    s.shield(&mut command, ".");
+    command.args(["trt-perf", "run"]);
+    Ran::of(command).says(0, &["project/p/default/latency", "record: "]);
+    assert!(fs::metadata(&tool).unwrap().len() < 100, "it was replaced");
+}
+
+#[test]
 fn two_sessions_in_one_target_folder_take_turns() {
     let s = Sandbox::package(&model("mlp", "mlp.onnx"));
     s.copy("mlp.onnx", "mlp.onnx");

@@ -271,21 +271,21 @@ fn the_time_limit_ends_the_program_and_what_it_started() {
 }
 
 #[test]
-fn the_program_does_not_outlive_the_tool() {
+fn the_program_and_what_it_started_do_not_outlive_the_tool() {
     let bench = Bench::new("101303");
     let all = [&["run", MLP, "--backend", "trtexec"], &QUICK_ARGS[..]].concat();
     let mut command = bench.sandbox.command(".", &all);
     let mut tool = command
         .env("TRT_PERF_TRTEXEC", &bench.program)
-        .env("STANDIN", "hang-alone")
+        .env("STANDIN", "hang")
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("it starts");
-    let program = pid(&bench, "pid");
+    let pids = [pid(&bench, "pid"), pid(&bench, "child")];
     kill("KILL", &tool.id().to_string());
     tool.wait().expect("its end");
-    ended(program);
+    pids.into_iter().for_each(ended);
 }
 
 #[test]

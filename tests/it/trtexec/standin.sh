@@ -86,7 +86,6 @@ grep -q "plan of version $version" "$plan" || refuse "The engine plan file is no
 case "$STANDIN" in
   crash) kill -SEGV $$ ;;
   hang) echo $$ > "@LOG@.pid"; sleep 600 & echo $! > "@LOG@.child"; wait ;;
-  hang-alone) echo $$ > "@LOG@.pid"; exec sleep 600 ;;
   no-graph) echo "[W] The built engine contains operations that are not permitted under CUDA graph capture mode." ;;
   loud) i=0; while [ $i -lt 20000 ]; do say "a line that nobody reads"; i=$((i + 1)); done ;;
 esac

@@ -1,19 +1,21 @@
 //! Ends a search: measures the change that was found once more, and keeps what was found.
 
+use super::super::reason;
 use super::bench::{Commits, Paired};
 use crate::baseline::keep_found;
-use crate::bisect::{FoundChange, Narrowed};
+use crate::bisect::FoundChange;
 use crate::compare::confirm::{Claimant, confirm, second_pairs};
 use crate::compare::{CaseComparison, MetricComparison};
-use crate::error::{FailureKind, Result};
+use crate::error::FailureKind;
 use crate::outcome::{BisectAnswer, Bisected};
 use crate::record::short;
 use crate::session::looks::Looks;
 
 impl Commits<'_> {
-    /// The outcome of a search that came to its end; `size` is the change that was looked for.
-    pub fn answer(&mut self, ends: Paired, narrowed: Narrowed, size: f64) -> Result<Bisected> {
-        let Some(at) = narrowed.commit() else { return Ok(self.finish(ends, narrowed, BisectAnswer::Range)) };
+    /// The outcome of a search that came to its end, at this commit if at one; `size` is the change that was looked for.
+    /// What the search found is an answer even where the last step of all fails.
+    pub fn answer(&mut self, ends: Paired, found: Option<usize>, size: f64) -> Bisected {
+        let Some(at) = found else { return self.finish(ends, BisectAnswer::Range) };
         let pairs = second_pairs(ends.pairs);
         self.session
             .note(&format!("measuring {pairs} other pairs of {} and the commit before it", self.label(at)));
@@ -21,26 +23,31 @@ impl Commits<'_> {
         let second = match self.paired(at - 1, at, looks, "confirm") {
             Ok(second) => second,
             Err(f) if f.kind == FailureKind::Interrupted => {
-                return Ok(self.finish(ends, narrowed, BisectAnswer::Interrupted));
+                return self.finish(ends, BisectAnswer::Interrupted);
             }
-            Err(f) => return Err(f),
+            Err(f) => {
+                self.session.note(&format!("{} cannot be confirmed: {}", self.label(at), reason(&f)));
+                return self.finish(ends, BisectAnswer::Range);
+            }
         };
         let mut first = ends.comparison.clone();
         let mut claimants = [Claimant { first: &mut first, second: &second.comparison }];
         let confirmed = confirm(&mut claimants, self.looks.alpha).is_ok_and(|held| held == [Some(true)]);
-        self.keep([at - 1, at], &second)?;
+        self.keep([at - 1, at], &second);
         let answer = BisectAnswer::Found {
             partial: confirmed && self.is_partial(&ends.comparison, &second.comparison, size),
             comparison: Box::new(second.comparison.clone()),
             pairs: second.pairs,
             confirmed,
         };
-        let mut outcome = self.finish(ends, narrowed, answer);
+        let mut outcome = self.finish(ends, answer);
         if confirmed && let Some(found) = self.found(at, &second.comparison) {
-            keep_found(&self.session.folders.bisects(), &found)?;
+            if let Err(f) = keep_found(&self.session.folders.bisects(), &found) {
+                self.session.note(&reason(&f));
+            }
             outcome.found = Some(found);
         }
-        Ok(outcome)
+        outcome
     }
 
     fn label(&self, at: usize) -> &str {

@@ -2,7 +2,7 @@
 
 use super::super::{CommitTree, Trees, reason, shown};
 use crate::baseline::Store;
-use crate::bisect::{Bench, Narrowed, Step};
+use crate::bisect::{Bench, Narrowed};
 use crate::case::Case;
 use crate::compare::{CaseComparison, Metric};
 use crate::engine::Built;
@@ -49,7 +49,8 @@ pub(super) struct Commits<'a> {
     pub metric: Option<Metric>,
     ready: BTreeMap<usize, ReadyCommit>,
     pub unmeasurable: BTreeMap<usize, String>,
-    steps: Vec<Step>,
+    /// How far the search came.
+    pub known: Narrowed,
     /// Pairs that were tried; also what the numbers of processes go on from.
     pub tried: u64,
     /// Files of records.
@@ -74,7 +75,7 @@ impl<'a> Commits<'a> {
             metric: None,
             ready,
             unmeasurable,
-            steps: Vec::new(),
+            known: Narrowed::between_ends(commits.len() - 1),
             tried: 0,
             written: Vec::new(),
         }
@@ -140,39 +141,29 @@ impl<'a> Commits<'a> {
         pairs.filter_map(|(b, h)| Some((value(h)? / value(b)?).ln())).collect()
     }
 
-    /// How far the search came before it was stopped.
-    pub fn so_far(&self) -> Narrowed {
-        let mut known = Narrowed { good: 0, bad: self.commits.len() - 1, steps: self.steps.clone() };
-        for step in &self.steps {
-            match step.side.is_bad() {
-                Some(true) => known.bad = step.at,
-                Some(false) => known.good = step.at,
-                None => {}
-            }
-        }
-        known
-    }
-
-    /// Writes the records of two commits that are ready and were measured as pairs: `history` shows them.
-    pub fn keep(&mut self, commits: [usize; 2], paired: &Paired) -> Result<()> {
+    /// Writes the records of two commits that are ready and were measured as pairs: `history` shows them. The answer does not
+    /// depend on them, so that one that cannot be written is only said.
+    pub fn keep(&mut self, commits: [usize; 2], paired: &Paired) {
         let store = Store::results(self.session.folders.results());
         for (at, case) in commits.into_iter().zip([&paired.base, &paired.head]) {
             let Some(ready) = self.ready.get(&at).filter(|_| !case.processes.is_empty()) else { continue };
             let mut record = new_record(self.session, Some(ready.tree.source.clone()));
             record.cases.insert(self.case.id.clone(), case.clone());
-            self.written.push(store.save(&mut record)?);
+            match store.save(&mut record) {
+                Ok(path) => self.written.push(path),
+                Err(f) => self.session.note(&reason(&f)),
+            }
         }
-        Ok(())
     }
 
     /// The outcome, but for what only a found change has.
-    pub fn finish(&self, ends: Paired, narrowed: Narrowed, answer: BisectAnswer) -> Bisected {
+    pub fn finish(&self, ends: Paired, answer: BisectAnswer) -> Bisected {
         Bisected {
             case: self.case.id.clone(),
             commits: self.commits.iter().map(shown).collect(),
             ends: ends.comparison,
             end_pairs: ends.pairs,
-            narrowed,
+            narrowed: self.known.clone(),
             unmeasurable: self.unmeasurable.clone(),
             answer,
             processes: 2 * self.tried as usize,
@@ -212,7 +203,7 @@ impl Bench for Commits<'_> {
             Ok(paired) => Ok(Some(self.ratios(&paired))),
             Err(failure) => {
                 // The ends have been measured before: what fails now is the commit between them.
-                let between = if base == self.so_far().good { head } else { base };
+                let between = if base == self.known.good { head } else { base };
                 let failure = failure.any();
                 if failure.kind == FailureKind::Interrupted {
                     return Err(failure);
@@ -223,9 +214,9 @@ impl Bench for Commits<'_> {
         }
     }
 
-    fn placed(&mut self, step: &Step) {
-        self.steps.push(step.clone());
-        let known = self.so_far();
+    fn placed(&mut self, known: &Narrowed) {
+        self.known.clone_from(known);
+        let Some(step) = known.steps.last() else { return };
         let commit = &self.commits[step.at];
         let outcome = Bisected::words(step, &self.unmeasurable);
         self.session.note(&format!(
