@@ -150,12 +150,18 @@ impl Project {
         self.root.join("baselines")
     }
 
-    /// What prepares a tree for measuring (exports models, say), as configured; run in its root.
+    /// What prepares a tree for measuring (exports models, say), as configured.
     pub fn prepare(&self) -> Result<Option<Prepare>> {
-        let Some(workspace) = &self.workspace else { return Ok(None) };
-        let tables =
-            std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata));
-        prepare::find(tables.filter_map(|table| table.get("trt-perf")))
+        prepare::find(&self.tables().collect::<Vec<_>>())
+    }
+
+    /// The `trt-perf` tables, as far as there are any, each with its manifest.
+    fn tables(&self) -> impl Iterator<Item = (&Path, &Value)> {
+        let all = self.workspace.iter().flat_map(|workspace| {
+            let members = workspace.members.iter().map(|p| (&p.manifest, &p.metadata));
+            std::iter::once((&workspace.manifest, &workspace.metadata)).chain(members)
+        });
+        all.filter_map(|(manifest, metadata)| Some((&**manifest, metadata.get("trt-perf")?)))
     }
 
     /// Every configured model, of `packages` only if any are named.
