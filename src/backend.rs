@@ -310,8 +310,12 @@ fn refuse_options_of_others(backend: BackendKind, options: &BuildOptions) -> Res
     match tensorrt.into_iter().chain(trtexec).find(|(_, of)| *of != backend) {
         None => Ok(()),
         Some((key, of)) => {
+            let next = match backend.is_command() {
+                true => "take it out; how a program is built is a command: build = [\"make\"]".to_owned(),
+                false => format!("take it out, or build with --backend {}", of.word()),
+            };
             Err(Failure::usage(format!("the {} backend has no build option `{key}`", backend.word()))
-                .next(format!("take it out, or build with --backend {}", of.word())))
+                .next(next))
         }
     }
 }

@@ -5,7 +5,7 @@ mod values;
 
 use crate::backend::trace::{MemoryTrace, keep_events};
 use crate::backend::{Backend, BuildRequest, backend};
-use crate::cache::Cache;
+use crate::cache::{Cache, touch};
 use crate::case::{BackendKind, Target, sha256_hex};
 use crate::config::{BuildOptions, Shape, dims_text, is_plan};
 use crate::engine::{self, Built, EngineHeader, EngineInputs, InputSpec, PlanHeader};
@@ -81,6 +81,7 @@ pub fn run(job: &BuildJob, tell: &mut dyn Tell) -> Result<Built> {
     }
     // A file that is damaged is built again, not trusted and not complained about.
     if let Some((header, parts)) = engine::read(&path).ok().filter(|_| !job.fresh) {
+        touch(&path);
         let here = with_plugins_of(job, &header);
         if here != header {
             write(&path, &here, &parts)?;

@@ -7,6 +7,7 @@ use crate::case::sha256_hex;
 use crate::engine::{self, EngineHeader};
 use crate::error::{Failure, Result};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fs::{DirBuilder, File};
 use std::io::{Error, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -142,9 +143,8 @@ impl Cache {
 
     /// Keeps a copy of a file of kernels, and makes room for it.
     pub fn keep_kernels(&self, path: &Path) -> Result<()> {
-        let bytes = std::fs::read(path).map_err(|e| Failure::io("read the kernels", path, &e))?;
         let (entry, name) = self.kernels(path);
-        self.write(&entry, &name, &bytes)
+        self.write(&entry, &name, path)
     }
 
     fn kernels(&self, path: &Path) -> (PathBuf, String) {
@@ -168,22 +168,26 @@ impl Cache {
         if mac != self.mac(name, &bytes) {
             return Err(refused("no check of this user wrote it (its keyed hash is wrong)".into()));
         }
-        // The newest are kept: those that are used.
-        let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+        touch(path);
         Ok(Some(bytes))
     }
 
     /// Keeps a copy of an engine file, and makes room for it.
     pub fn keep(&self, inputs_hash: &str, engine: &Path) -> Result<()> {
-        let bytes = std::fs::read(engine).map_err(|e| Failure::io("read the engine", engine, &e))?;
-        self.write(&self.entry(inputs_hash), inputs_hash, &bytes)
+        self.write(&self.entry(inputs_hash), inputs_hash, engine)
     }
 
-    fn write(&self, path: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    /// Keeps a copy of the file `from`, unless there would be room for nothing but it, and it would not be read.
+    fn write(&self, path: &Path, name: &str, from: &Path) -> Result<()> {
+        let size = from.metadata().map_err(|e| Failure::io("look at", from, &e))?.len();
+        if size + MAC_BYTES as u64 > KEPT_BYTES {
+            return Ok(());
+        }
+        let bytes = std::fs::read(from).map_err(|e| Failure::io("read", from, &e))?;
         let write = || -> Result<(), Error> {
             let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
-            file.write_all(bytes)?;
-            file.write_all(&self.mac(name, bytes))?;
+            file.write_all(&bytes)?;
+            file.write_all(&self.mac(name, &bytes))?;
             file.as_file().sync_all()?;
             file.persist(path).map_err(|e| e.error)?;
             Ok(())
@@ -195,21 +199,10 @@ impl Cache {
 
     /// Removes all but the newest entries, and what was never finished. Only names that this file gives.
     fn tidy(&self, kept_bytes: u64) {
-        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let mut found: Vec<(SystemTime, u64, PathBuf)> = entries
-            .filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.metadata().ok()?.len(), e.path())))
-            .collect();
-        found.sort_by(|a, b| b.cmp(a));
-        let mut sum = 0;
-        for (time, size, path) in found {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let remove = if is_entry(&name) {
-                sum += size;
-                sum > kept_bytes
-            } else {
-                name.starts_with(UNFINISHED) && time.elapsed().is_ok_and(|age| age > LEFTOVER_AGE)
-            };
-            if remove {
+        keep_newest(&self.dir, kept_bytes, None);
+        for (time, _, path) in files(&self.dir) {
+            let unfinished = name_of(&path).starts_with(UNFINISHED);
+            if unfinished && time.elapsed().is_ok_and(|age| age > LEFTOVER_AGE) {
                 // Only space is lost where this fails.
                 let _ = std::fs::remove_file(&path);
             }
@@ -224,6 +217,39 @@ impl Cache {
 
 fn not_used(path: &Path, why: &str) -> String {
     format!("{} was not used: {why}", path.display())
+}
+
+/// Removes the oldest engines and kernels, so that the others have no more than `kept_bytes` together. What was used `since`
+/// then stays, and does not count.
+pub fn keep_newest(dir: &Path, kept_bytes: u64, since: Option<SystemTime>) {
+    let mut found: Vec<_> = files(dir).filter(|(_, _, path)| is_entry(&name_of(path))).collect();
+    found.sort_by(|a, b| b.cmp(a));
+    let mut sum = 0;
+    for (_, size, path) in found.into_iter().filter(|(time, ..)| since.is_none_or(|since| *time < since)) {
+        sum += size;
+        if sum > kept_bytes {
+            // Only space is lost where this fails.
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Says that an engine is used, and so one of the newest. Where that fails it is built anew some day.
+pub fn touch(path: &Path) {
+    let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+}
+
+/// When each file of a folder was changed, and its size.
+fn files(dir: &Path) -> impl Iterator<Item = (SystemTime, u64, PathBuf)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let found = entry.metadata().ok().filter(|found| found.is_file())?;
+        Some((found.modified().ok()?, found.len(), entry.path()))
+    })
+}
+
+fn name_of(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 fn is_entry(name: &str) -> bool {
@@ -282,6 +308,19 @@ mod tests {
         assert!(
             !left(&name(1)) && left(&name(2)) && left(&name(3)) && left("notes.engine") && left("secret")
         );
+    }
+
+    #[test]
+    fn what_has_no_room_leaves_the_others_alone() {
+        let (home, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let cache = Cache::open(&make(home.path()).unwrap()).unwrap();
+        let [small, large] = ["small", "large"].map(|name| work.path().join(name));
+        std::fs::write(&small, "engine").unwrap();
+        File::create(&large).unwrap().set_len(KEPT_BYTES).unwrap();
+        let [first, second] = [1, 2].map(|n: u8| hex([n; 32]));
+        cache.keep(&first, &small).unwrap();
+        cache.keep(&second, &large).unwrap();
+        assert!(cache.entry(&first).exists() && !cache.entry(&second).exists());
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! The *definition hash* covers what is asked; two measurements compare when it is the same. What answers (model bytes,
 //! build options, backend, library) is hashed as *engine inputs* when the engine is built.
 
+mod asked;
 mod filter;
 mod open;
 mod partition;
 mod target;
 
 pub use crate::config::BackendKind;
+pub use asked::{AskedCases, AskedModels, ensure_unique_ids};
 pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
 pub use partition::{

@@ -150,9 +150,9 @@ impl Project {
         self.root.join("baselines")
     }
 
-    /// What prepares a tree for measuring (exports models, say), as configured; run in its root.
+    /// What prepares a tree for measuring (exports models, say), as configured.
     pub fn prepare(&self) -> Result<Option<Prepare>> {
-        prepare::find(self.tables())
+        prepare::find(&self.tables().collect::<Vec<_>>())
     }
 
     /// Whether anything is: a Cargo project need not have a table of ours.
@@ -160,12 +160,13 @@ impl Project {
         self.tables().next().is_some()
     }
 
-    /// The `trt-perf` tables, as far as there are any.
-    fn tables(&self) -> impl Iterator<Item = &Value> + Clone {
+    /// The `trt-perf` tables, as far as there are any, each with its manifest.
+    fn tables(&self) -> impl Iterator<Item = (&Path, &Value)> {
         let all = self.workspace.iter().flat_map(|workspace| {
-            std::iter::once(&workspace.metadata).chain(workspace.members.iter().map(|p| &p.metadata))
+            let members = workspace.members.iter().map(|p| (&p.manifest, &p.metadata));
+            std::iter::once((&workspace.manifest, &workspace.metadata)).chain(members)
         });
-        all.filter_map(|metadata| metadata.get("trt-perf"))
+        all.filter_map(|(manifest, metadata)| Some((&**manifest, metadata.get("trt-perf")?)))
     }
 
     /// Every configured model, of `packages` only if any are named.

@@ -99,6 +99,18 @@ impl Repo {
             .map_err(|_| GitError::OutsideRepository { path: path.to_owned(), repo: self.workdir.clone() })
     }
 
+    /// Where the working tree has a file, by its own name: what is a link may be another one in another commit. `None` where
+    /// it has none of that name.
+    pub fn place(&self, file: &Path) -> Option<PathBuf> {
+        let file = std::path::absolute(file).ok()?;
+        let names_all = |rest: &&Path| rest.components().all(|c| matches!(c, Component::Normal(_)));
+        match file.strip_prefix(&self.workdir).ok().filter(names_all) {
+            Some(rest) => Some(rest.to_owned()),
+            // By another name of the tree, or by way of `..`.
+            None => Some(self.relative(file.parent()?).ok()?.join(file.file_name()?)),
+        }
+    }
+
     /// Turns a libgit2 error into one that names this repository and what was being done.
     fn failed(&self, doing: impl Into<String>) -> impl FnOnce(git2::Error) -> GitError {
         let (repo, doing) = (self.workdir.clone(), doing.into());

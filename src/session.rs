@@ -41,6 +41,7 @@ use crate::compare::{Sessions, many::correct};
 use crate::engine::Built;
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
+use crate::git::Repo;
 use crate::outcome::{Event, RunOutcome};
 use crate::record::{CaseRecord, Record};
 use context::Session;
@@ -60,6 +61,12 @@ pub fn build(setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Bu
 /// The SHA-256 of a `.npy` file, by which paired cases tell whether they feed the same; `None` where it cannot be read.
 fn tensor_sha256(path: &Path) -> Option<String> {
     file::read(path, &file::NPY).ok().map(|bytes| case::sha256_hex(&bytes))
+}
+
+/// That no commit has a file's bytes, in words, whatever leads to it; `None` where one may.
+fn outside(repo: &Repo, file: &Path) -> Option<String> {
+    let lies = format!("{} lies outside of the repository: git keeps no earlier state of it", file.display());
+    repo.relative(file).is_err().then_some(lies)
 }
 
 /// The case with one build of its engine.

@@ -44,10 +44,14 @@ pub fn check_interrupt() -> Result<()> {
 /// Runs `job` in a fresh process and returns its last message. `on_message` sees every message before that.
 pub fn run(job: &Job, limit: Duration, on_message: &mut dyn FnMut(&WorkerMessage)) -> Result<WorkerMessage> {
     check_interrupt()?;
+    let text = serde_json::to_vec(job).map_err(|e| {
+        Failure::usage(format!("a path of this project is not UTF-8, and no worker can be told it ({e})"))
+            .next("rename that folder or file, or move the project")
+    })?;
     let oom_before = oom_kills();
     let mut child = spawn(job)?;
     let (messages, stderr) = (pump_stdout(&mut child), pump_stderr(&mut child));
-    if let (Some(mut stdin), Ok(text)) = (child.stdin.take(), serde_json::to_vec(job)) {
+    if let Some(mut stdin) = child.stdin.take() {
         // A worker that is already dead cannot take its job; how it died is read off below.
         let _ = stdin.write_all(&text);
     }
@@ -265,6 +269,15 @@ fn oom_kills() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn a_path_that_no_job_can_hold_is_named_as_what_is_wrong() {
+        let path = std::ffi::OsString::from_vec(b"models\xff/m.onnx".to_vec());
+        let failure = run(&Job::Inputs(path.into()), Duration::ZERO, &mut |_| {}).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Usage);
+        assert!(failure.message.starts_with("a path of this project is not UTF-8"), "{failure}");
+    }
 
     #[test]
     fn what_took_the_place_of_a_file_is_found_under_its_name() {

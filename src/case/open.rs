@@ -69,7 +69,12 @@ fn check_program(case: &Case) -> Result<()> {
     } else if !has_program {
         return Ok(());
     } else if case.scenario != Scenario::Latency {
-        ("a program answers one request after the other", "take `scenarios` out, or name latency alone")
+        (
+            "a program answers one request after the other, and has the scenario latency alone",
+            "leave it out with --skip, or take `scenarios` out of its table",
+        )
+    } else if case.batch_asked {
+        ("a program has batches of its own", "leave it out with --skip, or take `batches` out of its table")
     } else if !(case.inputs.is_empty() && case.expect.is_empty() && case.shapes.is_empty()) {
         ("a program has inputs and outputs of its own", "take `inputs`, `expect` and `shapes` out")
     } else {

@@ -4,9 +4,9 @@ use super::args::{MessageFormat, SettingArgs};
 use super::exit::Exit;
 use super::{out, out_message};
 use crate::baseline::ensure_name;
-use crate::case::{self, Case, CaseFilter};
-use crate::config::{Model, Overrides, Project, is_plan};
-use crate::error::{Failure, Result};
+use crate::case::{self, AskedCases, Case, CaseFilter};
+use crate::config::{Project, is_plan};
+use crate::error::Result;
 use crate::report::json;
 use crate::session;
 use crate::session::keep::ensure_savable;
@@ -106,48 +106,21 @@ impl GridArgs {
     }
 }
 
-/// Models that a command line is about.
-pub struct AskedModels {
-    /// `None` where only files are named.
-    pub configured: Option<Vec<Model>>,
-    /// The files, in the order of the command line.
-    pub files: Vec<Model>,
-    /// What is left to select configured cases by.
-    pub filter: CaseFilter,
-}
-
 impl CaseArgs {
-    /// The configured models, and those of the files among the filters.
-    pub fn models(&self, overrides: &Overrides, project: &Project) -> Result<AskedModels> {
-        let (files, filter) = self.split();
-        let configured =
-            (files.is_empty() || !filter.names.is_empty()).then(|| project.models(&self.package, overrides));
-        Ok(AskedModels {
-            configured: configured.transpose()?,
-            files: project.ad_hocs(&files, overrides)?,
-            filter,
-        })
-    }
-
     /// The files among the words, and what selects configured cases.
-    pub fn split(&self) -> (Vec<PathBuf>, CaseFilter) {
+    pub fn asked(&self) -> AskedCases {
         let (files, names): (Vec<&String>, Vec<&String>) = self.filters.iter().partition(|f| is_file(f));
         let names = names.into_iter().cloned().collect();
-        let filter = CaseFilter { names, exact: self.exact, skip: self.skip.clone() };
-        (files.into_iter().map(PathBuf::from).collect(), filter)
+        AskedCases {
+            files: files.into_iter().map(PathBuf::from).collect(),
+            filter: CaseFilter { names, exact: self.exact, skip: self.skip.clone() },
+            packages: self.package.clone(),
+        }
     }
 
     /// The configured cases that the filters select, and the files among them.
     pub fn select(&self, settings: &SettingArgs, project: &Project) -> Result<Vec<Case>> {
-        let overrides = settings.overrides()?;
-        let host = session::host();
-        let asked = self.models(&overrides, project)?;
-        let mut cases = match &asked.configured {
-            Some(models) => case::select(case::cases(models, host), &asked.filter)?,
-            None => Vec::new(),
-        };
-        cases.extend(case::cases(&asked.files, host));
-        ensure_unique_ids(cases.iter().map(|c| c.id.as_str()))?;
+        let cases = self.asked().models(project, &settings.overrides()?)?.cases(session::host())?;
         case::check(&cases)?;
         Ok(cases)
     }
@@ -156,14 +129,4 @@ impl CaseArgs {
 /// Whether a filter names a model's file instead.
 fn is_file(filter: &str) -> bool {
     filter.ends_with(".onnx") || filter.ends_with(".toml") || is_plan(Path::new(filter))
-}
-
-/// Fails where an id is there twice.
-pub fn ensure_unique_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    match ids.into_iter().find(|id| !seen.insert(*id)) {
-        None => Ok(()),
-        Some(twice) => Err(Failure::usage(format!("two cases have the id {twice}"))
-            .next("rename one of the models; ids must differ")),
-    }
 }

@@ -164,8 +164,7 @@ fn asked(args: &CheckArgs) -> Result<Asked<'_>> {
         },
         _ => Between::Commits { base: args.base.as_deref(), overrides: args.settings.overrides()? },
     };
-    let (files, filter) = args.cases.split();
-    Ok(Asked { filter, files, packages: &args.cases.package, between, use_cache: !args.no_cache })
+    Ok(Asked { cases: args.cases.asked(), between, use_cache: !args.no_cache })
 }
 
 /// This work tree with `extra` settings.

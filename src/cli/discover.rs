@@ -3,13 +3,13 @@
 mod write;
 
 use super::args::MessageFormat;
-use super::cases::{SessionArgs, ensure_unique_ids};
+use super::cases::SessionArgs;
 use super::exit::Exit;
 use super::history::{locale_glyphs, size};
 use super::keep::save_baseline;
 use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown, width, write_file};
-use crate::case::{self, Case};
+use crate::case::{self, Case, ensure_unique_ids};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
 use crate::error::{Failure, Result};
@@ -64,8 +64,7 @@ pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>)
         .next("say --save-baseline alone"));
     }
     asked.ensure_savable(&project)?;
-    let cases: Vec<Case> = grids.iter().flat_map(|g| g.cells.iter().cloned()).collect();
-    let device = machine_of(&cases)?;
+    let device = machine_of(&cells(&grids))?;
     let show = Show::new(asked.message_format, asked.quiet, asked.verbose);
     let show = show.expecting(ExpectedTime::of_search(&grids));
     let events = |event: Event| show.event(&event);
@@ -78,21 +77,24 @@ pub fn search(asked: &SessionArgs, page: Option<&Path>, manifest: Option<&Path>)
 /// The grids that are asked for, and the ids of all configured cases.
 fn select(asked: &SessionArgs, project: &Project) -> Result<(Vec<Grid>, BTreeSet<String>)> {
     let axes = AskedAxes::parse(&asked.grid.axes)?;
-    let overrides = asked.settings.overrides()?;
-    let models = asked.cases.models(&overrides, project)?;
-    let (mut all, mut known) = (Vec::new(), BTreeSet::new());
-    if let Some(configured) = &models.configured {
-        known = case::cases(configured, host()).into_iter().map(|c| c.id).collect();
-        all = grids(configured, &axes, host())?;
-        let cases = all.iter().flat_map(|g| g.cells.iter().cloned()).collect();
-        let selected = case::select(cases, &models.filter)?;
+    let models = asked.cases.asked().models(project, &asked.settings.overrides()?)?;
+    let configured = case::cases(models.configured.as_deref().unwrap_or_default(), host());
+    let known = configured.into_iter().map(|c| c.id).collect();
+    let mut all = Vec::new();
+    for (models, filter) in models.parts() {
+        let mut grids = grids(models, &axes, host())?;
+        let selected = case::select(cells(&grids), &filter)?;
         let ids: BTreeSet<&str> = selected.iter().map(|c| c.id.as_str()).collect();
-        all.iter_mut().for_each(|g| g.retain(|case| ids.contains(case.id.as_str())));
-        all.retain(|g| !g.cells.is_empty());
+        grids.iter_mut().for_each(|g| g.retain(|case| ids.contains(case.id.as_str())));
+        all.extend(grids.into_iter().filter(|g| !g.cells.is_empty()));
     }
-    all.extend(grids(&models.files, &axes, host())?);
     ensure_unique_ids(all.iter().map(|g| g.name.as_str()))?;
+    case::check(&cells(&all))?;
     Ok((all, known))
+}
+
+fn cells(grids: &[Grid]) -> Vec<Case> {
+    grids.iter().flat_map(|g| g.cells.iter().cloned()).collect()
 }
 
 /// Whether what is to be done with a winner can be done.

@@ -8,13 +8,14 @@ mod text;
 
 use super::exit::Exit;
 use super::out;
+use crate::config::edit::replace;
 use crate::config::{Home, OWN_FILE, Project};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::onnx::ModelInput;
 use crate::printable::line;
 use crate::session::declared_inputs;
-use manifest::{append, check, check_appended, line_end, replace};
+use manifest::{append, check, check_appended, line_end};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ const MODEL_DEPTH: usize = 4;
 /// Write a first, commented configuration
 ///
 /// Appends a commented table with every key to this package's Cargo.toml, or writes a trt-perf.toml where there is no
-/// Cargo project, with the .onnx files found and the inputs that they declare; adds baselines/.gitattributes and a
+/// Cargo project (or no cargo), with the .onnx files found and the inputs that they declare; adds baselines/.gitattributes and a
 /// .gitignore line. Overwrites nothing.
 #[derive(clap::Args)]
 pub struct InitArgs {}
@@ -58,6 +59,10 @@ fn package(project: &Project, manifest: Option<&Path>) -> Result<Option<PathBuf>
     }
     if let Some(path) = manifest {
         return std::path::absolute(path).map(Some).map_err(|e| Failure::io("find", path, &e));
+    }
+    // Without cargo a table in its manifest would never be read.
+    if project.workspace.is_none() {
+        return Ok(None);
     }
     let cwd =
         std::env::current_dir().map_err(|e| Failure::io("find", Path::new("the current folder"), &e))?;

@@ -85,13 +85,9 @@ fn select(args: &MemoryArgs, project: &Project, events: Events) -> Result<(Vec<C
 
 /// This work tree and another commit.
 fn arms(args: &MemoryArgs, rev: &str, project: &Project, events: Events) -> Result<Arms> {
-    let (files, filter) = args.cases.split();
     let between = Between::Commits { base: Some(rev), overrides: args.settings.overrides()? };
-    let arms = find_arms(
-        &Asked { filter, files, packages: &args.cases.package, between, use_cache: true },
-        project,
-        events,
-    )?;
+    let asked = Asked { cases: args.cases.asked(), between, use_cache: true };
+    let arms = find_arms(&asked, project, events)?;
     match &arms.base.cases {
         Ok(_) => Ok(arms),
         Err(failure) => Err(failure.clone().context(format!("--compare {rev}"))),

@@ -89,6 +89,11 @@ impl BuildLayer {
         layer
     }
 
+    /// The same without the options of builders, which a program has not.
+    pub fn of_programs(self) -> Self {
+        Self { tensorrt: TensorrtOptions::default(), trtexec_args: None, ..self }
+    }
+
     /// This layer where it says something, otherwise the one `below`.
     pub fn over(self, below: Self) -> Self {
         Self {

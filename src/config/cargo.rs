@@ -28,20 +28,30 @@ impl Project {
         if !found {
             return Ok(Self::bare(&cwd));
         }
-        Self::read(manifest, &cwd)
+        match Self::read(manifest, &cwd)? {
+            Some(project) => Ok(project),
+            // A machine that only measures has no toolchain; models named on the command line need none.
+            None if manifest.is_none() => Ok(Self::bare(&cwd)),
+            None => {
+                Err(Failure::usage("--manifest-path names a Cargo.toml, and there is no cargo to read it")
+                    .next("install cargo; or configure the models in a trt-perf.toml, which needs none"))
+            }
+        }
     }
 
     /// The project of `folder` in another tree of the same repository, as it is seen from there: no
-    /// `.cargo/config.toml` of another folder counts. `None` where nothing is configured.
+    /// `.cargo/config.toml` of another folder counts. `None` where nothing is configured, or only cargo could tell and there
+    /// is none.
     pub fn at(folder: &Path) -> Result<Option<Self>> {
         let (own, cargo) = (folder.join(super::OWN_FILE), folder.join("Cargo.toml"));
         if own.is_file() {
             return Self::own(&own).map(Some);
         }
-        cargo.is_file().then(|| Self::read(Some(&cargo), folder)).transpose()
+        if cargo.is_file() { Self::read(Some(&cargo), folder) } else { Ok(None) }
     }
 
-    fn read(manifest: Option<&Path>, cwd: &Path) -> Result<Self> {
+    /// What cargo tells; `None` where there is no cargo.
+    fn read(manifest: Option<&Path>, cwd: &Path) -> Result<Option<Self>> {
         let mut command = cargo_metadata::MetadataCommand::new();
         command.no_deps().current_dir(cwd);
         if let Some(path) = manifest {
@@ -49,12 +59,7 @@ impl Project {
         }
         let metadata = match command.exec() {
             Ok(metadata) => metadata,
-            // A machine that only measures has no toolchain; models named on the command line need none.
-            Err(cargo_metadata::Error::Io(e))
-                if manifest.is_none() && e.kind() == std::io::ErrorKind::NotFound =>
-            {
-                return Ok(Self::bare(cwd));
-            }
+            Err(cargo_metadata::Error::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => {
                 return Err(Failure::usage(format!(
                     "cargo cannot read this project: {}",
@@ -65,11 +70,11 @@ impl Project {
                 ));
             }
         };
-        Ok(Self {
+        Ok(Some(Self {
             root: metadata.workspace_root.clone().into(),
             folders: Folders::below(metadata.target_directory.join("trt-perf").into()),
             workspace: Some(workspace(metadata)),
-        })
+        }))
     }
 }
 

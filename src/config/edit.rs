@@ -1,6 +1,6 @@
 //! Changes settings in the text of a Cargo.toml or trt-perf.toml and leaves everything else as people wrote it.
 //!
-//! Only [`write()`] touches a file; the rest is pure.
+//! Only [`write()`] and [`replace`] touch a file; the rest is pure.
 //!
 //! Invariant: the new text says what the old one did with just the change (`only_the_change_changes`; checked each time
 //! by a second parser).
@@ -8,7 +8,9 @@
 use super::Home;
 use crate::error::{Failure, Result};
 use crate::file;
-use std::io::Write;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
@@ -151,23 +153,39 @@ fn expected(text: &str, place: EditedTable, changes: &[SettingChange]) -> Result
 
 /// Makes the changes in the file `manifest`, at once or not at all.
 pub fn write(manifest: &Path, place: EditedTable, changes: &[SettingChange]) -> Result<()> {
-    // A link stays one.
-    let target = manifest.canonicalize().map_err(|e| Failure::io("find", manifest, &e))?;
-    let text = file::text(&target, &file::MANIFEST)?;
+    let text = file::text(manifest, &file::MANIFEST)?;
     let said: Vec<String> = changes.iter().map(SettingChange::to_string).collect();
     let new = edited(&text, place, changes).map_err(|why| {
         Failure::usage(format!("{} was not changed: {why}", manifest.display()))
             .next(format!("write it by hand: {}", said.join(", ")))
     })?;
-    let replace = || -> std::io::Result<()> {
-        let dir = target.parent().unwrap_or(Path::new("."));
-        let mut temporary = tempfile::Builder::new().prefix(".manifest").tempfile_in(dir)?;
-        temporary.write_all(new.as_bytes())?;
-        temporary.as_file().set_permissions(std::fs::metadata(&target)?.permissions())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(&target).map(drop).map_err(|e| e.error)
+    replace(manifest, &new)
+}
+
+/// Puts `text` in place of the file at once: a reader sees the old or the new one. Keeps mode and owner.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    let fail = |doing: &str, e: &std::io::Error| {
+        Failure::io(doing, path, e).next("make the file and its folder writable, then run again")
     };
-    replace().map_err(|e| Failure::io("write", &target, &e))
+    // Renaming onto a symbolic link would replace the link.
+    let target = fs::canonicalize(path).map_err(|e| fail("find", &e))?;
+    let old = fs::metadata(&target).map_err(|e| fail("read", &e))?;
+    if old.permissions().readonly() {
+        // A rename would get around it, which is not what a read-only file asks for.
+        return Err(fail("write", &ErrorKind::PermissionDenied.into()));
+    }
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new()
+        .prefix(".manifest.")
+        .tempfile_in(folder)
+        .map_err(|e| fail("write beside", &e))?;
+    file.write_all(text.as_bytes()).map_err(|e| fail("write", &e))?;
+    // Only root may give a file away, and only root's files need it.
+    let _ = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+    file.as_file().set_permissions(old.permissions()).map_err(|e| fail("set the permissions of", &e))?;
+    file.as_file().sync_all().map_err(|e| fail("write", &e))?;
+    file.persist(&target).map_err(|e| fail("write", &e.error))?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -284,5 +302,9 @@ name = "long"
         let said = failure.unwrap_err().to_string();
         assert!(said.contains("was not changed") && said.contains("streams = 3"), "{said}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
+        std::fs::set_permissions(&manifest, PermissionsExt::from_mode(0o440)).unwrap();
+        let failure = write(&manifest, place, &[change("streams", SettingValue::Number(4))]);
+        assert!(failure.unwrap_err().next.starts_with("make the file and its folder writable"));
+        assert!(std::fs::read_to_string(&manifest).unwrap().contains("streams = 3     # one"));
     }
 }

@@ -187,6 +187,12 @@ settings! {
 }
 
 impl SettingsLayer {
+    /// What a layer of the whole project says of its programs: what only a model can have is not meant for them.
+    pub fn of_programs(&self) -> Self {
+        let build = self.build.clone().of_programs();
+        Self { scenarios: None, batches: None, max_memory: None, build, ..self.clone() }
+    }
+
     /// The same for a program, which has no scenario but one request after the other unless somebody says so.
     pub fn resolve_for(mut self, program: Option<&ProgramOptions>) -> Settings {
         if program.is_some() {

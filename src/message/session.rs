@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 pub struct SessionStarted {
     /// Version of cargo-trt-perf.
     pub tool: String,
-    /// The backend's name.
+    /// The backend's name; of several, each, with commas between them.
     pub backend: String,
-    /// Why that backend.
+    /// Why those.
     pub backend_reason: String,
     /// The device key.
     pub device: String,

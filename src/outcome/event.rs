@@ -23,9 +23,9 @@ pub enum Event<'a> {
         device: &'a Device,
         /// The numbers of the devices that measure side by side; empty where there is but one.
         devices: &'a [u32],
-        /// The backend's name.
+        /// The backend's name; of several, each, with commas between them.
         backend: &'a str,
-        /// What it is for, in words.
+        /// Why those, in words.
         why: &'a str,
         /// Measuring processes in all; `None` where looks decide how many.
         processes: Option<u64>,

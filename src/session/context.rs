@@ -65,9 +65,9 @@ impl<'a> Session<'a> {
     pub(super) fn begin(setup: &Setup<'a>, cases: &[Case], processes: Option<u64>) -> Result<Self> {
         let Setup { project, device, lanes, now_s, events } = *setup;
         let lock = lock(&project.folders, device, lanes, events)?;
-        let (backend, why) = backend_of(cases);
+        let (backend, why) = backends_of(cases);
         let devices: Vec<u32> = lanes.iter().map(|lane| lane.number).collect();
-        events(Event::Started { cases, device, devices: &devices, backend, why, processes });
+        events(Event::Started { cases, device, devices: &devices, backend: &backend, why: &why, processes });
         say_confidential(device, events);
         say_short_of_memory(device, cases, events);
         say_lanes_differ(device, lanes, events);
@@ -176,9 +176,20 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The backend that a session's cases share, and why that one.
-fn backend_of(cases: &[Case]) -> (&'static str, &'static str) {
-    cases.first().map_or(("no backend", "no case"), |c| (c.target.kind.word(), c.target_why))
+/// The backends of a session's cases, and why those.
+fn backends_of(cases: &[Case]) -> (String, String) {
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    for case in cases {
+        let word = case.target.kind.word();
+        if all.iter().all(|(known, _)| *known != word) {
+            all.push((word, case.target_why));
+        }
+    }
+    if all.is_empty() {
+        all.push(("no backend", "no case"));
+    }
+    let (words, reasons): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    (words.join(", "), reasons.join("; "))
 }
 
 #[cfg(test)]

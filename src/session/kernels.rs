@@ -4,7 +4,7 @@
 
 use super::context::Session;
 use super::stages::{load_job, stage};
-use crate::cache::Cache;
+use crate::cache::{Cache, touch};
 use crate::case::Case;
 use crate::config::BackendKind;
 use crate::engine::{Built, KernelFile};
@@ -31,6 +31,7 @@ pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Opti
         said(&why);
     }
     if let Some(found) = KernelFile::find(&place) {
+        touch(&place);
         return Ok(Some(found));
     }
     let job = Job::Warm(WarmJob { load: load_job(session, case, built), kernels: place });

@@ -3,6 +3,7 @@
 
 use super::lanes::Lane;
 use super::{Event, Events};
+use crate::cache::keep_newest;
 use crate::config::Folders;
 use crate::device::Device;
 use crate::error::{Failure, Result};
@@ -12,24 +13,39 @@ use std::fs::{DirEntry, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Sessions whose raw samples, events of memory or profiles are kept.
 const KEPT_SAMPLES: usize = 50;
 
+/// Of these sizes together the newest engines are kept, beside those that the last session used.
+const KEPT_ENGINES: u64 = 10 << 30;
+/// File systems tell the time of a change less exactly than clocks do.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// Held until it is dropped.
 pub(super) struct Lock {
+    engines: PathBuf,
+    since: SystemTime,
     _target: File,
     _devices: Vec<File>,
+}
+
+/// At the end, when it is known which engines a session used: those would have to be built again next time.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        keep_newest(&self.engines, KEPT_ENGINES, self.since.checked_sub(CLOCK_SLACK));
+    }
 }
 
 /// Waits until no other session has the folder or one of the devices.
 pub(super) fn lock(folders: &Folders, device: &Device, lanes: &[Lane], events: Events) -> Result<Lock> {
     let _target = lock_target(folders, events)?;
+    let (engines, since) = (folders.engines(), SystemTime::now());
     tidy(folders);
     let devices = places(device, lanes);
     let _devices = devices.iter().map(|path| acquire(path, path, events)).collect::<Result<_>>()?;
-    Ok(Lock { _target, _devices })
+    Ok(Lock { engines, since, _target, _devices })
 }
 
 /// Waits until no session has the folder. One process may hold it once only: it would wait for itself.
@@ -120,7 +136,29 @@ fn is_session(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::touch;
     use crate::device::Gpu;
+    use crate::units::hex;
+
+    #[test]
+    fn old_engines_beyond_a_limit_go_when_a_session_ends_and_those_that_it_used_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = Folders::below(dir.path().to_owned());
+        std::fs::create_dir(folders.engines()).unwrap();
+        let engine = |n: u8| folders.engines().join(format!("{}.engine", hex([n; 32])));
+        for n in 1..=4 {
+            let file = File::create(engine(n)).unwrap();
+            file.set_len(KEPT_ENGINES / 2 + u64::from(n)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(n))).unwrap();
+        }
+        let session = || lock(&folders, &Device::with_gpus(vec![]), &[], &|_| {}).unwrap();
+        let left = || [1, 2, 3, 4].map(|n| engine(n).exists());
+        let held = session();
+        [1, 2].iter().for_each(|n| touch(&engine(*n)));
+        assert_eq!(left(), [true; 4], "whatever they take while the session runs");
+        drop(held);
+        assert_eq!(left(), [true, true, false, true]);
+    }
 
     #[test]
     fn two_sessions_on_one_gpu_wait_for_each_other_and_on_two_do_not() {

@@ -24,27 +24,39 @@ pub fn host() -> Host {
 /// Opening the driver takes seconds where it has to wake GPUs up first.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// The machine as these cases see it. A record never mixes backends or devices, so nor may its cases.
+/// The machine as these cases see it. A record is of one device, and so are its cases; which backend measures one on it is
+/// the case's own.
 pub fn machine_of(cases: &[Case]) -> Result<Device> {
+    ensure_one_device(cases)?;
     // The cpu backend needs no GPU, and asking for one can take a second.
     let machine = Device::with_gpus(Vec::new());
-    let Some(first) = cases.first() else { return Ok(machine) };
-    if let Some(other) = cases.iter().find(|c| c.target != first.target) {
-        let named = |c: &Case| match c.target.kind.on_gpu() {
-            true => format!("{} ({} on GPU {})", c.id, c.target.kind.word(), c.target.gpu),
-            false => format!("{} ({})", c.id, c.target.kind.word()),
-        };
-        return Err(Failure::usage(format!(
-            "{} and {} cannot be in one session: a record holds one backend and one device",
-            named(first),
-            named(other)
-        ))
-        .next("name cases of one backend, or choose one for all with --backend"));
-    }
-    if !first.target.kind.on_gpu() {
-        return Ok(machine);
-    }
-    Ok(machine.on_gpu(of_number(gpus(&first.target)?, first.target.gpu)?))
+    let Some(target) = knows_gpus(cases) else { return Ok(machine) };
+    Ok(machine.on_gpu(of_number(gpus(target)?, target.gpu)?))
+}
+
+fn ensure_one_device(cases: &[Case]) -> Result<()> {
+    let gpu = |case: &Case| case.target.kind.on_gpu().then_some(case.target.gpu);
+    let Some((first, rest)) = cases.split_first() else { return Ok(()) };
+    let Some(other) = rest.iter().find(|case| gpu(case) != gpu(first)) else { return Ok(()) };
+    let named = |case: &Case| {
+        let place = gpu(case).map_or_else(|| "the CPU".to_owned(), |number| format!("GPU {number}"));
+        format!("{} ({} on {place})", case.id, case.target.kind.word())
+    };
+    Err(Failure::usage(format!(
+        "{} and {} cannot be in one session: a record holds the numbers of one device",
+        named(first),
+        named(other)
+    ))
+    .next(
+        "name the cases of one device, leave the others out with --skip, or set their `backend` and `device`: \
+         a program that uses no GPU has backend = \"command\"",
+    ))
+}
+
+/// Who to ask for the GPUs, where these cases run on one. trtexec tells of one GPU only, and less of it.
+fn knows_gpus(cases: &[Case]) -> Option<&Target> {
+    let targets = || cases.iter().map(|case| &case.target).filter(|target| target.kind.on_gpu());
+    targets().find(|target| target.kind != BackendKind::Trtexec).or_else(|| targets().next())
 }
 
 fn of_number(gpus: Vec<Gpu>, number: u32) -> Result<Gpu> {
@@ -67,26 +79,32 @@ pub struct Machine {
 /// The devices with these numbers, by their kind in the order in which they are named; where none is named, the one that the
 /// cases say.
 pub fn machines_of(cases: &[Case], devices: &[u32]) -> Result<Vec<Machine>> {
-    let (Some(number), Some(case)) = (devices.first(), cases.first()) else {
+    let (Some(number), false) = (devices.first(), cases.is_empty()) else {
         return Ok(vec![Machine { device: machine_of(cases)?, lanes: Vec::new() }]);
     };
     if devices.iter().collect::<BTreeSet<_>>().len() < devices.len() {
         return Err(Failure::usage("--devices names a device twice").next("name each once: --devices 0,1"));
     }
-    if case.target.kind == BackendKind::Cpu {
-        return Err(Failure::usage(format!("{} is measured on the CPU, which is one device", case.id))
-            .next("take --devices out, or choose another backend with --backend"));
+    if let Some(case) = cases.iter().find(|case| case.target.kind == BackendKind::Cpu) {
+        return Err(Failure::usage(format!("{} is measured on the CPU, which is one device", case.id)).next(
+            "take --devices out, leave the case out with --skip, or choose another backend with --backend",
+        ));
     }
     let here = |case: &Case| Case { target: Target { gpu: *number, ..case.target.clone() }, ..case.clone() };
     let device = machine_of(&cases.iter().map(here).collect::<Vec<_>>())?;
     let mut known = Vec::new();
     let mut lanes = Vec::new();
     for number in devices {
-        // trtexec tells of the one that it is asked for.
-        if case.target.kind.on_gpu() && (known.is_empty() || case.target.kind == BackendKind::Trtexec) {
-            known = gpus(&Target { gpu: *number, ..case.target.clone() })?;
-        }
-        let gpu = case.target.kind.on_gpu().then(|| of_number(known.clone(), *number)).transpose()?;
+        let gpu = match knows_gpus(cases) {
+            None => None,
+            Some(target) => {
+                // trtexec tells of the one that it is asked for.
+                if known.is_empty() || target.kind == BackendKind::Trtexec {
+                    known = gpus(&Target { gpu: *number, ..target.clone() })?;
+                }
+                Some(of_number(known.clone(), *number)?)
+            }
+        };
         lanes.push(Lane { number: *number, gpu });
     }
     Ok(by_kind(&device, lanes))
@@ -158,6 +176,47 @@ pub(super) fn say_confidential(device: &Device, events: Events) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::cases;
+    use crate::config::{Overrides, Project};
+
+    /// A case of a model file for the backend, on the GPU of this number.
+    fn case(backend: &str, gpu: u32) -> Case {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(format!("{backend}.onnx"));
+        std::fs::write(&file, "").unwrap();
+        let serde_json::Value::Object(settings) =
+            serde_json::json!({ "backend": backend, "device": gpu, "scenarios": "latency" })
+        else {
+            panic!("a table");
+        };
+        let overrides = Overrides { settings, ..Overrides::default() };
+        let model = Project::bare(dir.path()).ad_hoc(&file, &overrides).unwrap();
+        cases(&[model], Host { cpus: 2, gpu: false, tensorrt: false }).remove(0)
+    }
+
+    #[test]
+    fn one_session_is_of_one_device_by_whichever_of_its_backends() {
+        let refused = |cases: &[Case]| ensure_one_device(cases).err().map(|failure| failure.message);
+        assert_eq!(refused(&[case("cpu", 0), case("command", 1)]), None);
+        assert_eq!(refused(&["tensorrt", "cuda", "trtexec", "gpu-command"].map(|word| case(word, 1))), None);
+        assert_eq!(
+            refused(&[case("cpu", 0), case("command", 0), case("gpu-command", 2)]).as_deref(),
+            Some(
+                "files/cpu/default/latency (cpu on the CPU) and files/gpu-command/default/latency (gpu-command \
+                 on GPU 2) cannot be in one session: a record holds the numbers of one device"
+            )
+        );
+        assert!(refused(&[case("cuda", 0), case("cuda", 1)]).is_some());
+        let asked = |words: &[&str]| {
+            let cases: Vec<Case> = words.iter().map(|word| case(word, 0)).collect();
+            knows_gpus(&cases).map(|target| target.kind)
+        };
+        assert_eq!(asked(&["cpu", "command"]), None);
+        assert_eq!(asked(&["trtexec", "gpu-command"]), Some(BackendKind::GpuCommand));
+        assert_eq!(asked(&["trtexec"]), Some(BackendKind::Trtexec));
+        let refused = machines_of(&[case("command", 0), case("cpu", 0)], &[0, 1]).unwrap_err();
+        assert!(refused.message.starts_with("files/cpu/default/latency is measured on the CPU"), "{refused}");
+    }
 
     #[test]
     fn devices_with_one_key_are_lanes_and_others_are_machines_of_their_own() {

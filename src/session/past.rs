@@ -9,7 +9,7 @@ pub mod bisect;
 
 use super::check::{Private, Withheld, prepare, write_sources};
 use super::source::source_of;
-use super::{Event, Events, Setup, host, tensor_sha256};
+use super::{Event, Events, Setup, host, outside, tensor_sha256};
 use crate::case::{self, Case};
 use crate::config::{AD_HOC_PACKAGE, Overrides, Project};
 use crate::error::{Failure, FailureKind, Result};
@@ -19,7 +19,7 @@ use crate::pairing::{Pairing, pair};
 use crate::record::{Source, short};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// What commits are asked.
@@ -49,11 +49,10 @@ struct Trees<'a> {
 
 /// A commit's files, for as long as they are needed.
 struct CommitTree {
-    project: Project,
     source: Source,
     /// Its configured cases; `None` where it has no configuration.
     configured: Option<Vec<Case>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl<'a> Trees<'a> {
@@ -79,16 +78,15 @@ impl<'a> Trees<'a> {
             self.say_once(what, format!("{name} has {what}: {files} (other commits may, too)"));
         }
         let root = folder.path().join(&self.root);
-        let (project, configured) = match Project::at(&root)?.filter(Project::is_configured) {
+        let configured = match Project::at(&root)?.filter(Project::is_configured) {
             Some(project) => {
                 prepare(&project, name, self.events)?;
-                let configured = self.configured(&project)?;
-                (project, Some(configured))
+                Some(self.configured(&project)?)
             }
-            None => (Project::bare(&root), None),
+            None => None,
         };
         let source = source_of(&self.repo, commit.id.clone(), &self.project.baselines())?;
-        Ok(CommitTree { project, source, configured, _folder: folder })
+        Ok(CommitTree { source, configured, folder })
     }
 
     fn configured(&self, project: &Project) -> Result<Vec<Case>> {
@@ -105,7 +103,7 @@ impl<'a> Trees<'a> {
             Some(cases) => cases.iter().find(|c| c.id == asked.id).cloned().ok_or_else(|| {
                 Failure::new(FailureKind::Nothing, format!("{} is not configured there", asked.id))
             })?,
-            None => self.moved_to(&tree.project.root, asked)?,
+            None => self.moved_to(tree, asked)?,
         };
         let Some(Pairing::Both(both)) =
             pair(std::slice::from_ref(asked), &[own], &tensor_sha256).into_iter().next()
@@ -123,12 +121,13 @@ impl<'a> Trees<'a> {
         Ok(both.head)
     }
 
-    /// The case with its model where a commit has it; a file outside of the project is the same for all.
-    fn moved_to(&self, root: &Path, asked: &Case) -> Result<Case> {
-        let Ok(inside) = asked.model.strip_prefix(&self.project.root) else { return Ok(asked.clone()) };
-        let model = root.join(inside);
+    /// The case with its model where a commit has it; a file that is not of the repository is the same for all.
+    fn moved_to(&self, tree: &CommitTree, asked: &Case) -> Result<Case> {
+        outside(&self.repo, &asked.model).into_iter().for_each(|text| self.say_once(text));
+        let Some(place) = self.repo.place(&asked.model) else { return Ok(asked.clone()) };
+        let model = tree.folder.path().join(&place);
         if asked.build.program.is_none() && !model.is_file() {
-            let what = format!("{}: {} is not there", asked.id, inside.display());
+            let what = format!("{}: {} is not there", asked.id, place.display());
             return Err(Failure::new(FailureKind::Nothing, what));
         }
         Ok(Case { model, ..asked.clone() })

@@ -17,6 +17,9 @@ const MOST_OUT: u64 = 256 << 20;
 /// How much of its standard error is looked at, from the end.
 const MOST_ERR: u64 = 64 << 10;
 
+/// Why a program that starts in the checkout may not start for a base.
+const COMMITTED: &str = "a commit's own tree has only what git holds, and no .venv or build outputs";
+
 /// A program that came to its end.
 pub(super) struct Started {
     command: Vec<String>,
@@ -41,7 +44,9 @@ impl Started {
         let begin = Instant::now();
         let status = ready.status().map_err(|e| {
             Failure::new(FailureKind::Usage, format!("cannot start `{program}` in {}: {e}", folder.display()))
-                .next("name a program on the PATH, or with a slash one relative to that folder")
+                .next(format!(
+                    "name a program on the PATH, or with a slash one relative to that folder; {COMMITTED}"
+                ))
         })?;
         let ns = nanos(begin.elapsed());
         let text = |file: &mut File, most, from_end| {
@@ -67,7 +72,7 @@ impl Started {
             None => (kind, format!("failed (exit code {})", self.status.code().unwrap_or(-1))),
         };
         Err(Failure::new(kind, format!("{} {how}; it said: {said}", self.name()))
-            .next("run it by hand in the folder of the configuration"))
+            .next(format!("run it by hand in the folder of the configuration; {COMMITTED}")))
     }
 }
 

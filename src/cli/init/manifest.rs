@@ -2,8 +2,6 @@
 
 use crate::error::{Failure, FailureKind, Result};
 use std::fs;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// That the manifest is one of a package, and that there is no configuration in it yet.
@@ -87,30 +85,4 @@ pub(super) fn check_appended(manifest: &Path, longer: &str) -> Result<()> {
     Err(Failure::new(FailureKind::Format, what).next(
         "write `metadata = { … }` of the package as a table of its own, [package.metadata], then run again",
     ))
-}
-
-/// Puts `text` in place of the file at once: a reader sees the old or the new one. Keeps mode and owner.
-pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
-    let fail = |doing: &str, e: &std::io::Error| {
-        Failure::io(doing, path, e).next("make the file and its folder writable, then run again")
-    };
-    // Renaming onto a symbolic link would replace the link.
-    let target = fs::canonicalize(path).map_err(|e| fail("find", &e))?;
-    let old = fs::metadata(&target).map_err(|e| fail("read", &e))?;
-    if old.permissions().readonly() {
-        // A rename would get around it, which is not what a read-only file asks for.
-        return Err(fail("write", &ErrorKind::PermissionDenied.into()));
-    }
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new()
-        .prefix(".Cargo.toml.")
-        .tempfile_in(folder)
-        .map_err(|e| fail("write beside", &e))?;
-    file.write_all(text.as_bytes()).map_err(|e| fail("write", &e))?;
-    // Only root may give a file away, and only root's files need it.
-    let _ = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
-    file.as_file().set_permissions(old.permissions()).map_err(|e| fail("set the permissions of", &e))?;
-    file.as_file().sync_all().map_err(|e| fail("write", &e))?;
-    file.persist(&target).map_err(|e| fail("write", &e.error))?;
-    Ok(())
 }

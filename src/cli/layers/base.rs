@@ -122,9 +122,8 @@ fn is_revision(project: &Project, name: &str) -> bool {
 
 /// Both arms: the commit's sources are extracted as for a check.
 fn commit(args: &LayersArgs, name: &str, project: &Project, events: Events) -> Result<LayerBase> {
-    let (files, filter) = args.cases.split();
     let between = Between::Commits { base: Some(name), overrides: args.settings.overrides()? };
-    let asked = Asked { filter, files, packages: &args.cases.package, between, use_cache: true };
+    let asked = Asked { cases: args.cases.asked(), between, use_cache: true };
     find_arms(&asked, project, events).map(|arms| LayerBase::Commit(Box::new(arms)))
 }
 

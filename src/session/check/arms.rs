@@ -7,8 +7,8 @@ use super::private::Private;
 use super::trees::extract;
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
-use crate::case::{self, BackendKind, Case, CaseFilter, Partition};
-use crate::config::{Overrides, Project, is_plan};
+use crate::case::{self, AskedCases, BackendKind, Case, Partition};
+use crate::config::{Model, Overrides, Project, is_plan};
 use crate::engine::{self, PlanHeader};
 use crate::error::{Failure, FailureKind, Result};
 use crate::file;
@@ -16,19 +16,15 @@ use crate::git::{Commit, Repo};
 use crate::record::{Source, short};
 use crate::session::lock::lock_target;
 use crate::session::source::{source, source_of};
-use crate::session::{Event, Events, host};
+use crate::session::{Event, Events, host, outside};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What somebody wants to check.
 pub struct Asked<'a> {
-    /// Which of the configured cases.
-    pub filter: CaseFilter,
-    /// Model files, whatever is configured; configured cases are meant too only where a filter names some.
-    pub files: Vec<PathBuf>,
-    /// All, if none is named.
-    pub packages: &'a [String],
+    /// The cases that are meant, configured or named as files.
+    pub cases: AskedCases,
     /// What is compared with what.
     pub between: Between<'a>,
     /// Whether engines of earlier checks may be used.
@@ -219,10 +215,7 @@ impl Finder<'_> {
             Some(repo) => source(&repo, &baselines)?,
             None => None,
         };
-        let cases = |overrides| -> Result<Vec<Case>> {
-            let [configured, files] = self.all_cases(overrides, self.project)?;
-            Ok(self.select(configured)?.into_iter().chain(files).collect())
-        };
+        let cases = |overrides| self.asked.cases.models(self.project, overrides)?.cases(host());
         let base = BaseArm {
             name: base.name.clone(),
             source: source.clone(),
@@ -241,16 +234,15 @@ impl Finder<'_> {
         let event = ci_event()?;
         let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
         self.prepare_head()?;
-        let [configured, files] = self.all_cases(overrides, self.project)?;
-        let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides)?;
-        let mut cases = match self.select(configured) {
+        let asked = self.asked.cases.models(self.project, overrides)?;
+        let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides, &asked.files)?;
+        let cases = match asked.cases(host()) {
             // What head does not have any more must not hide that the base has it.
             Err(f) if f.kind == FailureKind::Nothing && base.cases.iter().flatten().next().is_some() => {
-                Vec::new()
+                asked.cases_there(host())?
             }
             selected => selected?,
         };
-        cases.extend(files);
         let changes = if dirty { " with changes beside it" } else { "" };
         let head = HeadArm { name: format!("{}{changes}", short(&head.id)), source, cases };
         Ok(self.arms(base, head, prepare_differs))
@@ -265,12 +257,13 @@ impl Finder<'_> {
     }
 
     /// The base as it was committed, and how the command that prepares it differs from head's. Where its sources or models
-    /// are missing there may still be stored numbers.
+    /// are missing there may still be stored numbers. `files`: those that are named, as head has them.
     fn base_of_commit(
         &self,
         repo: &Repo,
         base: &BaseCommit,
         overrides: &Overrides,
+        files: &[Model],
     ) -> Result<(BaseArm, Option<String>)> {
         let commit = &base.commit.id;
         let (tree, root) = (self.private.base(), repo.relative(&self.project.root)?);
@@ -281,11 +274,10 @@ impl Finder<'_> {
         differs.iter().for_each(|text| (self.events)(Event::Note { text }));
         let cases = project.and_then(|project| {
             prepare(&project, "base", self.events)?;
-            let [mut cases, files] = self.all_cases(overrides, &project)?;
+            let configured = self.asked.cases.configured(&project, overrides)?;
+            let files = files.iter().filter_map(|model| self.in_base(repo, model)).collect();
             // A filter may well select none here.
-            cases.retain(|c| self.asked.filter.takes(&c.id));
-            cases.extend(files);
-            Ok(cases)
+            configured.with_files(files).cases_there(host())
         });
         if let Err(f) = &cases
             && f.kind == FailureKind::Interrupted
@@ -295,33 +287,14 @@ impl Finder<'_> {
         Ok((BaseArm { name: base.label(), source: Some(source), cases, stored }, differs))
     }
 
-    /// The configured cases of a project, as far as they are asked for, and those of the files that are named.
-    fn all_cases(&self, overrides: &Overrides, project: &Project) -> Result<[Vec<Case>; 2]> {
-        let asked = &self.asked;
-        let configured = match self.is_about_configured() {
-            true => project.models(asked.packages, overrides)?,
-            false => Vec::new(),
-        };
-        let files: Vec<PathBuf> =
-            asked.files.iter().map(|file| self.same_file(file, project)).collect::<Result<_>>()?;
-        let files = project.ad_hocs(&files, overrides)?;
-        Ok([case::cases(&configured, host()), case::cases(&files, host())])
-    }
-
-    fn is_about_configured(&self) -> bool {
-        self.asked.files.is_empty() || !self.asked.filter.names.is_empty()
-    }
-
-    /// A file of the work tree as another tree of the project has it; one outside of the project is the same for both.
-    fn same_file(&self, file: &Path, project: &Project) -> Result<PathBuf> {
-        let file = std::path::absolute(file).map_err(|e| Failure::io("find", file, &e))?;
-        Ok(file
-            .strip_prefix(&self.project.root)
-            .map_or_else(|_| file.clone(), |rest| project.root.join(rest)))
-    }
-
-    fn select(&self, cases: Vec<Case>) -> Result<Vec<Case>> {
-        if self.is_about_configured() { case::select(cases, &self.asked.filter) } else { Ok(cases) }
+    /// A file of the work tree as the base's tree has it; `None` where that has none: the model is new.
+    fn in_base(&self, repo: &Repo, model: &Model) -> Option<Model> {
+        if let Some(text) = outside(repo, &model.path) {
+            (self.events)(Event::Note { text: &text });
+        }
+        let Some(place) = repo.place(&model.path) else { return Some(model.clone()) };
+        let path = self.private.base().join(place);
+        path.is_file().then(|| Model { path, ..model.clone() })
     }
 }
 

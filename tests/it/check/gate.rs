@@ -242,6 +242,16 @@ fn prepare_runs_in_both_trees() {
     let (code, text) = gate.check(&[]);
     assert_eq!(code, 101, "{text}");
     assert!(text.contains("prepare command of head"), "{text}");
+    assert!(text.contains("next: run it by hand in "), "{text}");
+    // What only the checkout has; and where the base's tree lies is gone when somebody reads this.
+    gate.0.write("repo/.gitignore", "/target\n/Cargo.lock\n/model.onnx\n/tool.sh\n");
+    gate.0.write("repo/tool.sh", "cp seed.bin model.onnx\n");
+    gate.manifest("prepare = [\"sh\", \"tool.sh\"]\n", "small");
+    gate.0.commit("repo", "a tool that is not committed");
+    let (code, text) = gate.check(&["--base", "HEAD"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("prepare command of base (sh tool.sh) failed"), "{text}");
+    assert!(text.contains("failed: exit status: 2, in a tree of only what git holds"), "{text}");
 }
 
 #[test]

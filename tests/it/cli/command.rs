@@ -141,3 +141,61 @@ fn tolerances_of_outputs_that_nobody_keeps_are_refused() {
         &["outputs compares those of two commits, and command runs its requests itself", "another backend"],
     );
 }
+
+/// As README shows it: a model on the CPU and a program in one file.
+#[test]
+fn a_model_and_a_program_are_measured_in_one_session() {
+    let s = Sandbox::with_repo();
+    s.copy("mlp.onnx", "repo/mlp.onnx");
+    let model = "[[model]]\nname = \"m\"\npath = \"mlp.onnx\"\nbackend = \"cpu\"\n";
+    let program = "[[model]]\nname = \"p\"\nrun = [\"sh\", \"infer.sh\"]\nbackend = \"command\"\n";
+    s.write("repo/trt-perf.toml", format!("{QUICK}scenarios = [\"latency\"]\n{model}{program}"));
+    s.write("repo/infer.sh", PRINTS);
+    s.commit("repo", "first");
+    let both = ["project/m/default/latency", "project/p/default/latency"];
+    let ran = s.run("repo", &["run", "--save-baseline", "--message-format", "json"]);
+    ran.says(0, &both);
+    let started = ran.message("session-started");
+    assert_eq!(
+        (&started["backend"], &started["backend_reason"]),
+        (&"cpu, command".into(), &"asked for; asked for".into())
+    );
+    let records = files_below(&s.path("repo/.trt-perf/results"));
+    let record = trt_perf::baseline::load(&records[0]).expect("a record");
+    let backends = both.map(|id| record.cases[id].engine.backend.as_str());
+    assert_eq!(backends, ["cpu", "command"]);
+    s.commit("repo", "baseline");
+    s.run("repo", &["compare", "HEAD", "HEAD"]).says(0, &both);
+    s.write("repo/infer.sh", PRINTS.replace("20.", "22."));
+    s.run("repo", &["check", "--base", "HEAD", "--pairs", "8"])
+        .says(100, &["project/m/default/latency", "same engine", "project/p/default/latency", "regressed"]);
+    // A search is about requests side by side, which a program has not.
+    s.run("repo", &["discover"])
+        .says(2, &["project/p/default/throughput: a program answers one request", "--skip"]);
+    let listed = s.run("repo", &["discover", "--list", "--skip", "/p/"]);
+    listed.says(0, &["project/m/default/throughput"]).silent_on(&["project/p/"]);
+}
+
+#[test]
+fn what_a_project_sets_for_its_models_is_not_meant_for_programs() {
+    let s = Sandbox::with_repo();
+    let project = "scenarios = [\"latency\", \"throughput\"]\nbatches = [1, 8]\nmax-memory = \"1KiB\"\n\
+                   build = { workspace = \"1GiB\", trtexec-args = [\"--fp16\"] }\n";
+    let table = "[[model]]\nname = \"p\"\nrun = [\"sh\", \"infer.sh\"]\nbackend = \"command\"\n";
+    s.write("repo/trt-perf.toml", format!("{QUICK}{project}{table}"));
+    s.write("repo/infer.sh", PRINTS);
+    s.commit("repo", "first");
+    let ran = s.run("repo", &["run", "--list"]);
+    assert_eq!((ran.code, &*ran.out), (Some(0), "project/p/default/latency\n"), "{ran}");
+    s.run("repo", &["run"]).says(0, &["project/p/default/latency", "p50 20."]);
+    for (own, says) in [
+        ("batches = [1]", "a program has batches of its own"),
+        ("scenarios = [\"throughput\"]", "and has the scenario latency alone"),
+        ("build = { workspace = \"1GiB\" }", "how a program is built is a command"),
+    ] {
+        s.write("repo/trt-perf.toml", format!("{QUICK}{project}{table}{own}\n"));
+        s.run("repo", &["run"]).says(2, &[says]);
+    }
+    s.write("repo/trt-perf.toml", format!("{QUICK}{project}{table}"));
+    s.run("repo", &["run", "--scenario", "throughput"]).says(2, &["next: leave it out with --skip"]);
+}

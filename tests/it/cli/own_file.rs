@@ -135,3 +135,41 @@ fn patterns_select_and_skip() {
     list(&["--skip", "*throughput", "--skip", "mlp"]).says(0, &["project/cnn/b1/latency\n"]);
     list(&["--skip", "*"]).says(4, &["no case of 4 matches --skip *"]);
 }
+
+#[test]
+fn a_file_is_the_bases_own_by_whatever_path_it_is_named_and_a_new_one_is_new() {
+    let s = python();
+    s.commit("repo", "models");
+    let quick =
+        ["--base", "HEAD", "--pairs", "8", "--warm-up", "5ms", "--measure", "20ms", "--scenario", "latency"];
+    let check = |files: &[&str]| s.run("repo", &[&["check"], files, &quick].concat());
+    s.copy("mlp_slow.onnx", "repo/models/mlp.onnx");
+    std::os::unix::fs::symlink(s.path("repo"), s.path("link")).expect("a link");
+    let by_link = s.path("link/models/mlp.onnx").display().to_string();
+    check(&[&by_link]).says(100, &["files/mlp/default/latency", "Performance has regressed"]);
+    s.copy("cnn.onnx", "repo/models/new.onnx");
+    check(&["models/mlp.onnx", "models/new.onnx", "--shape", "new:image:1x3x32x32"])
+        .says(100, &["files/mlp/default/latency", "regressed", "files/new/default/latency", "1 new"]);
+    // What lies elsewhere has no earlier state.
+    s.copy("mlp.onnx", "elsewhere/mlp.onnx");
+    check(&["../elsewhere/mlp.onnx"]).says(0, &["mlp.onnx lies outside of the repository", "same engine"]);
+    check(&["../elsewhere/mlp.onnx", "--skip", "mlp"]).says(4, &["no case of 1 matches --skip mlp"]);
+}
+
+#[test]
+fn a_cargo_manifest_is_left_alone_where_there_is_no_cargo() {
+    let s = python();
+    s.add_package("repo", "demo", "");
+    s.commit("repo", "models");
+    let quick = ["--pairs", "5", "--warm-up", "5ms", "--measure", "20ms", "--scenario", "latency"];
+    let without_cargo = |args: &[&str]| {
+        let mut command = s.command("repo", args);
+        command.env("PATH", s.path("nothing")).env_remove("CARGO");
+        crate::support::Ran::of(command)
+    };
+    without_cargo(&[&["check", "models/mlp.onnx", "--base", "HEAD"], &quick[..]].concat())
+        .says(0, &["files/mlp/default/latency", "same engine in both arms"]);
+    without_cargo(&["init"]).says(0, &["trt-perf.toml: created, with models/cnn.onnx, models/mlp.onnx"]);
+    without_cargo(&["run", "--list"]).says(0, &["project/cnn/default/latency"]);
+    without_cargo(&["run", "--manifest-path", "Cargo.toml"]).says(2, &["there is no cargo to read it"]);
+}
