@@ -190,7 +190,7 @@ impl SettingsLayer {
     /// What a layer of the whole project says of its programs: what only a model can have is not meant for them.
     pub fn of_programs(&self) -> Self {
         let build = self.build.clone().of_programs();
-        Self { scenarios: None, batches: None, max_memory: None, build, ..self.clone() }
+        Self { scenarios: None, batches: None, max_memory: None, outputs: None, build, ..self.clone() }
     }
 
     /// The same for a program, which has no scenario but one request after the other unless somebody says so.

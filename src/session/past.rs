@@ -123,7 +123,7 @@ impl<'a> Trees<'a> {
 
     /// The case with its model where a commit has it; a file that is not of the repository is the same for all.
     fn moved_to(&self, tree: &CommitTree, asked: &Case) -> Result<Case> {
-        outside(&self.repo, &asked.model).into_iter().for_each(|text| self.say_once(text));
+        outside(&self.repo, &asked.model).into_iter().for_each(|text| self.say_once(&text.clone(), text));
         let Some(place) = self.repo.place(&asked.model) else { return Ok(asked.clone()) };
         let model = tree.folder.path().join(&place);
         if asked.build.program.is_none() && !model.is_file() {
