@@ -3,6 +3,8 @@
 //! data. Takes a few minutes: `cargo bench --bench verdicts`. Nothing is asserted here: `tests/it/verdicts.rs` does, on
 //! a smaller version.
 
+#[path = "../tests/it/support/claims.rs"]
+mod claims;
 #[path = "verdicts/former.rs"]
 mod former;
 #[path = "../tests/it/support/noise.rs"]

@@ -243,7 +243,7 @@ pub fn touch(path: &Path) {
 fn files(dir: &Path) -> impl Iterator<Item = (SystemTime, u64, PathBuf)> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| {
-        let found = entry.metadata().ok().filter(|found| found.is_file())?;
+        let found = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
         Some((found.modified().ok()?, found.len(), entry.path()))
     })
 }

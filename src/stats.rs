@@ -28,7 +28,7 @@
 //! | [`ranks`] | [`RankTest`]: p values, interval and estimate by ranks | oriented log ratios |
 //! | [`mod@decide`] | [`Ruling`]: THE decision | an [`Estimate`], the [`Test`] that decides and a [`Rule`] |
 //! | [`judge`] | [`Judgement`]: all of the above in one call | two arms and a question |
-//! | [`multiplicity`] | the same rulings, corrected for their number | all gated rulings of a run |
+//! | [`multiplicity`] | p values, adjusted for their number | p values of a run |
 //! | [`sequential`] | when to look, and at what threshold | – |
 //! | [`binomial`] | the exact interval of a share | k of n |
 //! | [`bursts`] | a share over a limit with bounds | correlated values in time order |
@@ -76,7 +76,7 @@ pub use describe::{Description, OutlierLabels, QUANTILES, describe, is_judged, s
 pub use estimate::{Estimate, Orientation};
 pub use interval::{Interval, geometric_mean_interval};
 pub use judge::{Judgement, Order, PairedQuestion, judge_pairs, judge_unpaired};
-pub use multiplicity::{benjamini_hochberg, correct, correct_after_looks};
+pub use multiplicity::benjamini_hochberg;
 pub use paired::{crossover_t, log_ratios, paired_t};
 pub use power::{minimum_detectable_effect, required_units};
 pub use ranks::{RankTest, crossover, rank_sum, signed_rank};

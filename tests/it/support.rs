@@ -2,6 +2,7 @@
 //! simulated measurements and queues. Benches use single files of this folder.
 
 pub mod cases;
+pub mod claims;
 pub mod installed;
 pub mod noise;
 mod processes;
