@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench live_bisect` takes minutes: each search is of a repository of its own whose 16 commits have
 //! 16 different engines of one model; from one of them on each request does 5 % more real work (`debug-extra-work`).
-//! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS=3` makes it shorter.
+//! Nothing is asserted: a machine is what it is. `TRT_PERF_LIVE_RUNS=2` makes it shorter.
 
 #[path = "../tests/it/support/program.rs"]
 mod program;
@@ -20,7 +20,7 @@ fn main() {
         println!("live_bisect: skipped in quick mode, it measures for minutes");
         return;
     }
-    let runs = std::env::var("TRT_PERF_LIVE_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
+    let runs = std::env::var("TRT_PERF_LIVE_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
     println!("| planted at | answer | commit | change | processes | checking all | time |");
     println!("|---:|---|---:|---:|---:|---:|---:|");
     let (mut right, mut taken, mut all) = (0, 0, 0);
@@ -50,7 +50,7 @@ fn search(planted: usize) -> (Option<usize>, u64, u64) {
         git(folder.path(), &["commit", "--quiet", "--message", &at.to_string()]);
     }
     let first = format!("HEAD~{}", COMMITS - 1);
-    let args = ["bisect", ID, &first, "--warm-up", "50ms", "--measure", "200ms", "--message-format", "json"];
+    let args = ["bisect", ID, &first, "--message-format", "json"];
     let begin = Instant::now();
     let ran = Ran::of(program::command(folder.path(), &args));
     let told = ran.message("bisected");
