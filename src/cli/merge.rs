@@ -2,8 +2,9 @@
 
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
+use super::run::RunFiles;
 use super::verdict::{ShownVerdict, VerdictArgs, publish};
-use super::{copy_file, note, out, out_message, project, shown, width, write_file};
+use super::{note, out, out_message, project, shown, width, write_file};
 use crate::baseline::{self, Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -12,8 +13,8 @@ use crate::message::{Message, SessionFinished};
 use crate::outcome::{RunOutcome, Tally};
 use crate::record::wire::document::{EVIDENCE, kind_name};
 use crate::record::{self, Record};
-use crate::report::{html, json, junit, markdown, terminal};
-use crate::session::{details, kept};
+use crate::report::{json, terminal};
+use crate::session::kept;
 use crate::units::plural;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -184,35 +185,19 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
         interrupted: false,
         exit_code: exit.code(),
     });
-    write_files(args, project, &outcome, (&path, &finished))?;
+    let files = RunFiles {
+        result: args.result.as_deref(),
+        markdown: args.verdict.markdown.as_deref(),
+        junit: args.verdict.junit.as_deref(),
+        html: args.verdict.html.as_deref(),
+        strict: args.verdict.strict,
+    };
+    files.write(&project.folders, &outcome, Some(&path))?;
+    if let Some(path) = &args.verdict.json {
+        write_file(path, finished.line() + "\n")?;
+    }
     if args.verdict.message_format == MessageFormat::Json {
         out_message(&finished);
     }
     Ok(exit)
-}
-
-/// The files that are asked for. `record`: the file of the record; `finished`: the last message.
-fn write_files(
-    args: &MergeArgs,
-    project: &Project,
-    outcome: &RunOutcome,
-    (record, finished): (&Path, &Message),
-) -> Result<()> {
-    if let Some(to) = &args.result {
-        copy_file(record, to)?;
-    }
-    if let Some(path) = &args.verdict.markdown {
-        write_file(path, markdown::run(outcome))?;
-    }
-    if let Some(path) = &args.verdict.junit {
-        write_file(path, junit::run(outcome, args.verdict.strict))?;
-    }
-    if let Some(path) = &args.verdict.html {
-        let details = details::of_run(&project.folders, outcome);
-        write_file(path, html::record(&outcome.record, &outcome.compared, &details)?)?;
-    }
-    if let Some(path) = &args.verdict.json {
-        write_file(path, finished.line() + "\n")?;
-    }
-    Ok(())
 }

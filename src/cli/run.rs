@@ -9,7 +9,7 @@ use super::show::Show;
 use super::{copy_file, note, now_s, out, out_message, project, shown, width, write_file};
 use crate::baseline::find_record_file;
 use crate::case::{Case, CasePart, Partition};
-use crate::config::Project;
+use crate::config::{Folders, Project};
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Event, RunOutcome, Tally};
@@ -171,7 +171,14 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result
         notes.iter().for_each(|n| out_message(&Message::note(n)));
     }
     let record = written.ok().flatten();
-    write_files(args, project, outcome, record.as_deref())?;
+    let files = RunFiles {
+        result: args.result.as_deref(),
+        markdown: args.markdown.as_deref(),
+        junit: args.junit.as_deref(),
+        html: args.html.as_deref(),
+        strict: args.strict,
+    };
+    files.write(&project.folders, outcome, record.as_deref())?;
     if human {
         return Ok(exit);
     }
@@ -189,22 +196,35 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result
     Ok(exit)
 }
 
-/// The files that are asked for. `record`: the file of the record.
-fn write_files(args: &RunArgs, project: &Project, outcome: &RunOutcome, record: Option<&Path>) -> Result<()> {
-    if let Some((from, to)) = record.zip(args.result.as_deref()) {
-        copy_file(from, to)?;
+/// The files about a run, or about runs that were joined, that are asked for.
+pub(super) struct RunFiles<'a> {
+    /// Where a copy of the record goes.
+    pub result: Option<&'a Path>,
+    pub markdown: Option<&'a Path>,
+    pub junit: Option<&'a Path>,
+    pub html: Option<&'a Path>,
+    /// What counts as a failure in the JUnit file.
+    pub strict: bool,
+}
+
+impl RunFiles<'_> {
+    /// Writes them. `record`: the file of the record.
+    pub fn write(&self, folders: &Folders, outcome: &RunOutcome, record: Option<&Path>) -> Result<()> {
+        if let Some((from, to)) = record.zip(self.result) {
+            copy_file(from, to)?;
+        }
+        if let Some(path) = self.markdown {
+            write_file(path, markdown::run(outcome))?;
+        }
+        if let Some(path) = self.junit {
+            write_file(path, junit::run(outcome, self.strict))?;
+        }
+        if let Some(path) = self.html {
+            let details = details::of_run(folders, outcome);
+            write_file(path, html::record(&outcome.record, &outcome.compared, &details)?)?;
+        }
+        Ok(())
     }
-    if let Some(path) = &args.markdown {
-        write_file(path, markdown::run(outcome))?;
-    }
-    if let Some(path) = &args.junit {
-        write_file(path, junit::run(outcome, args.strict))?;
-    }
-    if let Some(path) = &args.html {
-        let details = details::of_run(&project.folders, outcome);
-        write_file(path, html::record(&outcome.record, &outcome.compared, &details)?)?;
-    }
-    Ok(())
 }
 
 /// Where the record is.

@@ -75,7 +75,7 @@ impl<'a> Trees<'a> {
             .tempdir_in(self.private.path())
             .map_err(|e| Failure::io("create a folder in", self.private.path(), &e))?;
         for Withheld { what, files } in write_sources(&self.repo, &commit.id, folder.path())? {
-            self.say_once(what, format!("{name} has {what}: {files} (other commits may, too)"));
+            self.say_once(what, &format!("{name} has {what}: {files} (other commits may, too)"));
         }
         let root = folder.path().join(&self.root);
         let configured = match Project::at(&root)?.filter(Project::is_configured) {
@@ -116,14 +116,16 @@ impl<'a> Trees<'a> {
         if !both.redefined.is_empty() {
             let what: Vec<String> = both.redefined.iter().map(ToString::to_string).collect();
             let said = format!("{}: commits asked something else ({})", asked.id, what.join(", "));
-            self.say_once(&said, format!("{said}; every commit is asked what the work tree asks"));
+            self.say_once(&said, &format!("{said}; every commit is asked what the work tree asks"));
         }
         Ok(both.head)
     }
 
     /// The case with its model where a commit has it; a file that is not of the repository is the same for all.
     fn moved_to(&self, tree: &CommitTree, asked: &Case) -> Result<Case> {
-        outside(&self.repo, &asked.model).into_iter().for_each(|text| self.say_once(&text.clone(), text));
+        if let Some(text) = outside(&self.repo, &asked.model) {
+            self.say_once(&text, &text);
+        }
         let Some(place) = self.repo.place(&asked.model) else { return Ok(asked.clone()) };
         let model = tree.folder.path().join(&place);
         if asked.build.program.is_none() && !model.is_file() {
@@ -134,9 +136,9 @@ impl<'a> Trees<'a> {
     }
 
     /// Says a text about something that nothing was said about before.
-    fn say_once(&self, about: &str, text: String) {
+    fn say_once(&self, about: &str, text: &str) {
         if self.said.borrow_mut().insert(about.to_owned()) {
-            (self.events)(Event::Note { text: &text });
+            (self.events)(Event::Note { text });
         }
     }
 }
