@@ -203,6 +203,8 @@ pub struct Opened {
     pub gpu: Option<cuda::GpuProbe>,
     /// What was compiled, where the library compiles while it loads and was to keep it ([`CompiledKernels::Keep`]).
     pub kernels: Option<Vec<u8>>,
+    /// What is to be said of the loading.
+    pub note: Option<String>,
 }
 
 /// One stream of requests. A request begins with [`Stream::submit`] and ends when [`Stream::complete`] returns:

@@ -84,9 +84,11 @@ fn measure(
     gpu::keep_warm_up(&job.warm_up_samples, &warm_up.latencies);
     let at_last = answer_now(&mut opened, "after measuring")?;
     checks.check(&at_last)?;
-    let notes = [(&at_first, &warm), (&warm, &at_last)];
+    let differences = [(&at_first, &warm), (&warm, &at_last)]
+        .into_iter()
+        .filter_map(|(early, late)| checks.difference(early, late));
     Ok(Measured {
-        notes: notes.into_iter().filter_map(|(early, late)| checks.difference(early, late)).collect(),
+        notes: opened.note.take().into_iter().chain(differences).collect(),
         load_ns: opened.load_ns,
         first_ns,
         warm_up_requests: warm_up.latencies.len() as u64,

@@ -69,6 +69,7 @@ impl Backend for Cpu {
             plain: None,
             gpu: None,
             kernels: None,
+            note: None,
         })))
     }
 }

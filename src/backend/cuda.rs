@@ -103,7 +103,15 @@ impl Backend for Cuda {
         }
         let load_ns = steps.iter().map(|(_, ns)| ns).sum();
         let gpu = Some(GpuProbe::new(&gpu, &kernels)?);
-        Ok(Loaded::Streams(Box::new(Opened { streams, load_ns, steps, plain: None, gpu, kernels: None })))
+        Ok(Loaded::Streams(Box::new(Opened {
+            streams,
+            load_ns,
+            steps,
+            plain: None,
+            gpu,
+            kernels: None,
+            note: None,
+        })))
     }
 }
 

@@ -33,8 +33,8 @@ pub struct KeptKernels {
 impl KernelFile {
     /// Where the kernels of an engine with this payload are, or would be. `compiled_on` is everything else that kernels
     /// depend on: GPU and driver, library, shapes.
-    pub fn place(engine: &Path, payload_sha256: &str, compiled_on: &[&str]) -> PathBuf {
-        let key = sha256_hex([&[payload_sha256], compiled_on].concat().join("\n").as_bytes());
+    pub fn place(engine: &Path, payload_sha256: &str, compiled_on: &[String]) -> PathBuf {
+        let key = sha256_hex(format!("{payload_sha256}\n{}", compiled_on.join("\n")).as_bytes());
         engine.with_file_name(format!("{key}.kernels"))
     }
 
@@ -86,8 +86,9 @@ mod tests {
     fn kernels_come_back_as_they_were_and_changed_ones_do_not() {
         let dir = tempfile::tempdir().unwrap();
         let engine = dir.path().join("x.engine");
-        let path = KernelFile::place(&engine, "payload", &["GPU", "driver 580"]);
-        assert_ne!(path, KernelFile::place(&engine, "payload", &["GPU", "driver 590"]));
+        let on = |driver: &str| KernelFile::place(&engine, "payload", &["GPU".into(), driver.into()]);
+        let path = on("driver 580");
+        assert_ne!(path, on("driver 590"));
         assert_eq!(KernelFile::find(&path), None);
         let written = KernelFile::write(&path, b"two\nlines", 7).unwrap();
         assert_eq!(KernelFile::find(&path).as_ref(), Some(&written));

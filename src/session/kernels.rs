@@ -1,29 +1,73 @@
 //! The last step of the build phase: what a library compiles while it loads an engine is compiled once, and kept.
 //!
-//! TensorRT-RTX spends two to five seconds a process on it (ResNet-50 on an H100), for less than a second of measuring.
+//! TensorRT-RTX spends two to five seconds a process on it (ResNet-50 on an H100), for less than a second of measuring. It
+//! takes kernels back on the GPU that they were compiled on, under the number that it had: 1.6.1 refuses them on another H200
+//! of the same host, and on the same one where CUDA counts it otherwise (`tests/gpu/kept_kernels.py`). So each lane has its own.
 
 use super::context::Session;
+use super::lanes::Lane;
 use super::stages::{load_job, stage};
 use crate::cache::{Cache, touch};
-use crate::case::Case;
+use crate::case::{Case, Target};
 use crate::config::BackendKind;
-use crate::engine::{Built, KernelFile};
+use crate::device::Gpu;
+use crate::engine::{Built, EngineInputs, KernelFile};
 use crate::error::{Failure, FailureKind, Result};
 use crate::measure::WarmJob;
 use crate::worker::protocol::{Job, WorkerMessage};
 use crate::worker::run as run_worker;
+use std::thread::ScopedJoinHandle;
 
-/// The kernels of a built engine: those that are there, or new ones. `None` where the library compiles none, they are not
-/// to be kept, or it did not work out, which is said: then every process compiles its own.
-pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Option<KernelFile>> {
+/// A built engine with its kernels, which are there for every lane that may measure the case.
+pub(super) fn for_all_lanes(session: &Session, case: &Case, built: Built) -> Result<Built> {
+    let lanes = session.lanes.that_may_measure(&case.id);
+    let on = |lane: &Lane| {
+        let target = Target { gpu: lane.number, ..case.target.clone() };
+        kept(session, &Case { target, ..case.clone() }, &built)
+    };
+    if lanes.len() > 1 {
+        std::thread::scope(|scope| {
+            let on = &on;
+            let compiling: Vec<_> = lanes.iter().map(|lane| scope.spawn(move || on(lane))).collect();
+            let compiled = compiling.into_iter().map(ScopedJoinHandle::join);
+            compiled
+                .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Result<Vec<_>>>()
+        })?;
+    }
+    Ok(Built { kernels: kept(session, case, &built)?, ..built })
+}
+
+/// A built engine, and its other builds, with the kernels of the lane that measures the case.
+pub(super) fn on_its_lane(session: &Session, case: &Case, built: &Built) -> Result<Built> {
+    let mut here = built.clone();
+    if session.lanes.all.len() > 1 {
+        here.kernels = kept(session, case, built)?;
+        for other in &mut here.others {
+            other.kernels = kept(session, case, other)?;
+        }
+    }
+    Ok(here)
+}
+
+/// What the kernels of an engine depend on beside its payload. `number`: the GPU's, as CUDA counts.
+fn compiled_on(gpu: &Gpu, number: u32, made: &EngineInputs) -> [String; 6] {
+    let shapes: Vec<String> = made.inputs.iter().map(|i| i.shape.to_string()).collect();
+    let [key, driver, library] = [&gpu.key, &gpu.driver, &made.library].map(String::clone);
+    [key, gpu.uuid.clone().unwrap_or_default(), number.to_string(), driver, library, shapes.join(" ")]
+}
+
+/// The kernels of a built engine for the device that measures the case: those that are there, or new ones. `None` where the
+/// library compiles none, they are not to be kept, or it did not work out, which is said: then every process compiles its own.
+fn kept(session: &Session, case: &Case, built: &Built) -> Result<Option<KernelFile>> {
     let library = &built.header.made_from.library;
     let compiles = case.target.kind == BackendKind::Tensorrt && library.contains("TensorRT-RTX");
     let wanted = case.build.tensorrt.runtime_cache != Some(false);
-    let Some(gpu) = session.device.measured_gpu.as_ref().filter(|_| compiles && wanted) else {
+    let number = session.target(case).gpu;
+    let Some(gpu) = session.gpu(number).filter(|_| compiles && wanted) else {
         return Ok(None);
     };
-    let shapes: Vec<String> = built.header.made_from.inputs.iter().map(|i| i.shape.to_string()).collect();
-    let compiled_on = [session.device.key.as_str(), &gpu.driver, library, &shapes.join(" ")];
+    let compiled_on = compiled_on(gpu, number, &built.header.made_from);
     let place = KernelFile::place(&built.engine, &built.header.payload_sha256, &compiled_on);
     let said = |why: &str| session.note(&format!("{}: {why}", case.id));
     let cache = session.cache.as_deref().and_then(|dir| Cache::open(dir).ok());
@@ -51,5 +95,40 @@ pub(super) fn kept(session: &Session, case: &Case, built: &Built) -> Result<Opti
             said(&format!("each process compiles its kernels anew, as none were kept ({why})"));
             Ok(None)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::BuildOptions;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn two_gpus_of_one_kind_have_kernels_of_their_own() {
+        let made = EngineInputs {
+            format: 1,
+            backend: "tensorrt".into(),
+            library: "TensorRT-RTX 1.6.1".into(),
+            model_sha256: "m".into(),
+            external_sha256: BTreeMap::new(),
+            build: BuildOptions::default(),
+            threads: 1,
+            inputs: vec![],
+            hardware: None,
+        };
+        let gpu = |uuid: Option<&str>| Gpu {
+            uuid: uuid.map(str::to_owned),
+            ..Gpu::without_nvml(0, "NVIDIA H200", 141 << 30, "9.0".into())
+        };
+        let on = |gpu: &Gpu, number| compiled_on(gpu, number, &made);
+        let all = [
+            on(&gpu(Some("GPU-a")), 0),
+            on(&gpu(Some("GPU-b")), 0),
+            on(&gpu(Some("GPU-a")), 1),
+            on(&gpu(None), 0),
+        ];
+        assert_eq!(on(&gpu(Some("GPU-a")), 0), all[0]);
+        assert_eq!(BTreeSet::from(all).len(), 4);
     }
 }

@@ -34,6 +34,12 @@ impl<'a> Lanes<'a> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The lanes that a case can be measured on: that which took it, or any.
+    pub(super) fn that_may_measure(&self, id: &str) -> &'a [Lane] {
+        let taken = self.taken().get(id).and_then(|place| self.all.get(*place..=*place));
+        taken.unwrap_or(self.all)
+    }
+
     /// Where a case is measured: on the lane that took it, or where it says, if that is one.
     fn target(&self, case: &Case) -> Target {
         let asked = || self.all.iter().position(|lane| lane.number == case.target.gpu);
@@ -49,6 +55,12 @@ impl Session<'_> {
     /// The backend of a case, and the device that it is measured on.
     pub(super) fn target(&self, case: &Case) -> Target {
         self.lanes.target(case)
+    }
+
+    /// The GPU that has this number; `None` where the session measures on none.
+    pub(super) fn gpu(&self, number: u32) -> Option<&Gpu> {
+        let lane = self.lanes.all.iter().find(|lane| lane.number == number);
+        lane.and_then(|lane| lane.gpu.as_ref()).or(self.device.measured_gpu.as_ref())
     }
 
     /// Does `work` for every item, one at a time on each lane, until the user asks to stop. An item whose case was measured
@@ -117,6 +129,16 @@ pub(super) fn say_lanes_differ(device: &Device, lanes: &[Lane], events: Events) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_case_stays_where_it_was_measured_first() {
+        let all = [0, 3].map(|number| Lane { number, gpu: None });
+        let lanes = Lanes::new(&all);
+        assert_eq!(lanes.that_may_measure("a"), all);
+        lanes.taken().insert("a".into(), 1);
+        assert_eq!(lanes.that_may_measure("a"), &all[1..]);
+        assert_eq!(lanes.that_may_measure("b"), all);
+    }
 
     #[test]
     fn lanes_that_differ_in_what_no_key_holds_are_told_apart() {

@@ -7,6 +7,7 @@
 
 use super::alternation::Alternation;
 use super::context::Session;
+use super::kernels::on_its_lane;
 use super::looks::Looks;
 use super::pilot::{self, PILOT_PAIRS};
 use super::stages::{Destination, case_record, measure_process};
@@ -80,6 +81,9 @@ pub(super) fn compare_pairs(
     samples: &Path,
 ) -> Result<PairSet, PairFailure> {
     let start = Instant::now();
+    let here = |arm: &Arm| on_its_lane(session, arm.case, arm.built);
+    let built = [here(base).map_err(PairFailure::Base)?, here(head).map_err(PairFailure::Head)?];
+    let [base, head] = [&Arm { built: &built[0], ..*base }, &Arm { built: &built[1], ..*head }];
     let mut run = PairRun {
         arms: [base, head],
         summaries: [Vec::new(), Vec::new()],

@@ -76,14 +76,12 @@ pub(super) fn build_case(session: &Session, case: &Case) -> Result<Built> {
 
 /// One build, with what the library compiles while loading it.
 fn build_one(session: &Session, case: &Case) -> Result<Built> {
-    let built = engine_of(session, case, None)?;
-    Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
+    kernels::for_all_lanes(session, case, engine_of(session, case, None)?)
 }
 
 /// Builds the engine of a case anew, and keeps what its allocator was asked for in `events`.
 pub(super) fn build_traced(session: &Session, case: &Case, events: PathBuf) -> Result<Built> {
-    let built = engine_of(session, case, Some(events))?;
-    Ok(Built { kernels: kernels::kept(session, case, &built)?, ..built })
+    kernels::for_all_lanes(session, case, engine_of(session, case, Some(events))?)
 }
 
 /// The engine alone. Several builds of one case are several only where none is taken from a cache.
@@ -157,6 +155,7 @@ pub(super) fn measure_case(
     built: &Built,
     samples: &Path,
 ) -> Result<CaseRecord> {
+    let built = &kernels::on_its_lane(session, case, built)?;
     let folder = samples.join(case_folder(&case.id));
     let mut processes = Vec::new();
     let mut outputs = BTreeMap::new();

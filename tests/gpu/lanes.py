@@ -1,10 +1,13 @@
-"""Measures eight copies of a model on one device and on several side by side, and looks whether lanes are what they are
+"""Measures copies of a model on one device and on several side by side, and looks whether lanes are what they are
 meant to be: no device measures two cases at a time, a killed worker costs its case alone, and neighbours are told of.
 
-    python3 lanes.py PROGRAM MODEL FOLDER [--devices 0,1] [--sessions 6] [--pairs 3] [-- OPTIONS OF run]
+    python3 lanes.py PROGRAM MODEL FOLDER [--devices 0,1] [--cases 8] [--runs 2] [--processes 4] [--sessions 6] [--pairs 3]
+        [--check-pairs 8] [-- OPTIONS OF run]
 
 MODEL: a .onnx file (needs python3 with onnx), a .toml file of the cuda backend, or a shell script (.sh), which stands for a
-model as a program: a rehearsal without GPUs. Ends with 1 where something was wrong.
+model as a program: a rehearsal without GPUs. --runs: how often all is run on one device and on all of them, with --processes
+a case; --sessions, --pairs: of the calibration; --check-pairs: of the check; 0 leaves each out. After the runs one worker is killed.
+Ends with 1 where something was wrong. With pynvml it also asks the driver which processes are on which GPU.
 """
 
 import json
@@ -13,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 CASES = 8
@@ -35,6 +39,43 @@ def other(model, text):
         return loaded.SerializeToString()
     with open(model, "rb") as file:
         return file.read() + f"\n# {text}\n".encode()
+
+
+class Watch:
+    """Looks at the GPUs' processes every 0.2 s: how many were on one at a time, and how many there were on each."""
+
+    def __init__(self, devices):
+        self.most, self.seen, self.stop = dict.fromkeys(devices, 0), {d: set() for d in devices}, threading.Event()
+        try:
+            import pynvml
+
+            pynvml.nvmlInit()
+            self.nvml, self.thread = pynvml, threading.Thread(target=self.look, daemon=True)
+        except Exception as error:  # Without NVML there is nothing to look at, whatever the reason.
+            print(f"  processes on the GPUs were not looked at: {error}", flush=True)
+            self.thread = None
+
+    def __enter__(self):
+        if self.thread:
+            self.thread.start()
+        return self
+
+    def look(self):
+        handles = {device: self.nvml.nvmlDeviceGetHandleByIndex(device) for device in self.most}
+        while not self.stop.wait(0.2):
+            for device, handle in handles.items():
+                there = {process.pid for process in self.nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+                self.most[device] = max(self.most[device], len(there))
+                self.seen[device] |= there
+
+    def __exit__(self, *_):
+        self.stop.set()
+        if self.thread:
+            self.thread.join()
+            for device, most in self.most.items():
+                seen = len(self.seen[device])
+                print(f"  GPU {device}: {seen} processes, at most {most} at a time (NVML)", flush=True)
+                expect(most == 1, f"{most} processes at a time on GPU {device}")
 
 
 def project(folder, model, text):
@@ -130,6 +171,8 @@ def main():
         arguments, options = arguments[:at], arguments[at + 1 :]
     program, model, folder = (os.path.abspath(a) for a in arguments[:3])
     named = dict(zip(arguments[3::2], arguments[4::2]))
+    global CASES
+    CASES = int(named.get("--cases", "8"))
     devices = [int(number) for number in named.get("--devices", "0,1").split(",")]
     all_devices = ",".join(map(str, devices))
     shutil.rmtree(folder, ignore_errors=True)
@@ -139,28 +182,35 @@ def main():
     expect(code == 0, f"build has exit code {code}: {messages[-1:]}")
 
     seconds = {}
-    for lanes in [[devices[0]], devices, devices, [devices[0]]]:
+    one, runs, processes = [devices[0]], int(named.get("--runs", "2")), ["--processes", named.get("--processes", "4")]
+    # One, all, all, one: what drifts meets both alike.
+    for lanes in [lanes for turn in range(runs) for lanes in ([one, devices] if turn % 2 == 0 else [devices, one])]:
         number = ",".join(map(str, lanes))
-        code, messages, took = run(folder, command(program, "run", ["--devices", number, *options]))
+        with Watch(lanes):
+            code, messages, took = run(folder, command(program, "run", ["--devices", number, *processes, *options]))
         expect(code == 0, f"run --devices {number} has exit code {code}")
         look(messages, lanes, 0)
         seconds.setdefault(number, []).append(took)
     for number, took in seconds.items():
         print(f"TIME {CASES} cases on {number}: {', '.join(f'{s:.1f} s' for s in took)}", flush=True)
 
-    amount = ["--sessions", named.get("--sessions", "6"), "--pairs", named.get("--pairs", "3")]
-    words = command(program, "calibrate", ["case0", "--devices", all_devices, *amount, *options])
-    print(f"== {' '.join(words[1:])}", flush=True)
-    code = subprocess.run(words, cwd=folder).returncode
-    expect(code == 0, f"calibrate has exit code {code}")
-
-    print("== A/A: a check of the same work on all devices", flush=True)
-    verdicts = check(program, folder, model, all_devices, options)
-    print(f"  verdicts: {verdicts}", flush=True)
-
     print("== one worker is killed", flush=True)
-    words = command(program, "run", ["--devices", all_devices, *options])
+    words = command(program, "run", ["--devices", all_devices, *processes, *options])
     look(kill_a_worker(folder, words, devices), devices, 1)
+
+    sessions, pairs = named.get("--sessions", "6"), named.get("--check-pairs", "8")
+    if sessions != "0":
+        amount = ["--sessions", sessions, "--pairs", named.get("--pairs", "3")]
+        words = command(program, "calibrate", ["case0", "--devices", all_devices, *amount, *options])
+        print(f"== {' '.join(words[1:])}", flush=True)
+        code = subprocess.run(words, cwd=folder).returncode
+        expect(code == 0, f"calibrate has exit code {code}")
+
+    if pairs != "0":
+        print("== A/A: a check of the same work on all devices", flush=True)
+        verdicts = check(program, folder, model, all_devices, ["--pairs", pairs, *options])
+        print(f"  verdicts: {verdicts}", flush=True)
+
     print(f"== {os.path.basename(model)}: {len(wrong)} wrong", flush=True)
     raise SystemExit(1 if wrong else 0)
 
@@ -178,7 +228,7 @@ def check(program, folder, model, devices, options):
 
     base = commit("first", None)
     commit("second", base)
-    words = command(program, "check", ["--base", base, "--devices", devices, "--pairs", "8", *options])
+    words = command(program, "check", ["--base", base, "--devices", devices, *options])
     code, messages, took = run(repository.folder, words)
     rows = of(messages, "checked")
     expect(len(rows) == CASES, f"a check has {len(rows)} rows and exit code {code}")

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use trt_perf::backend::tensorrt::sys::abi::{Family, LibraryVersion, Release, TEST_LIBRARY_BUILD};
 
 /// Everything that can be made to go wrong. A number after a colon says how many times it goes well before.
-const FAULTS: [&str; 30] = [
+const FAULTS: [&str; 31] = [
     // The library and its objects.
     "wrong-version",
     "builder-null",
@@ -30,6 +30,7 @@ const FAULTS: [&str; 30] = [
     // What the builder takes of an allocator is not given back.
     "leak-in-build",
     // The run phase.
+    "kernels-refused",
     "deserialize-null",
     "crash-in-deserialize",
     "no-context",

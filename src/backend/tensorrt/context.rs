@@ -135,7 +135,8 @@ impl Engine {
     }
 
     /// A cache for the kernels that contexts of TensorRT-RTX compile, filled with those of an earlier process, or empty.
-    pub fn runtime_cache(&self, kept: &[u8]) -> Result<Arc<RuntimeCache>> {
+    /// `None` where the library refuses those.
+    pub fn runtime_cache(&self, kept: &[u8]) -> Result<Option<Arc<RuntimeCache>>> {
         let api = self.object().api();
         let config = self.runtime_config()?;
         let cache = call!(config, v_runtime_config::CREATE_RUNTIME_CACHE);
@@ -145,9 +146,11 @@ impl Engine {
         if !kept.is_empty() {
             let accepted =
                 call!(object, v_runtime_cache::DESERIALIZE, kept.as_ptr().cast_mut().cast(), kept.len());
-            api.ensure_accepted(accepted, "the kept kernels were not taken")?;
+            if !accepted {
+                return Ok(None);
+            }
         }
-        Ok(Arc::new(RuntimeCache { object, _config: config }))
+        Ok(Some(Arc::new(RuntimeCache { object, _config: config })))
     }
 
     fn runtime_config(&self) -> Result<Object> {

@@ -48,7 +48,7 @@ pub(super) fn open(
     if let Some(trace) = &setup.memory {
         trace.engine(engine_memory(&engine, header, plan)?);
     }
-    let cache = cache(api, &engine, &setup.kernels)?;
+    let (cache, note) = cache(api, &engine, &setup.kernels)?;
     let mut streams: Vec<Box<dyn Stream>> = Vec::new();
     let (mut capture_ns, mut plain) = (0, None);
     for _ in 0..setup.point.streams {
@@ -76,7 +76,7 @@ pub(super) fn open(
         (CompiledKernels::Keep, Some(cache)) => Some(cache.serialize()?),
         _ => None,
     };
-    Ok(Opened { streams, load_ns, steps: steps.0, plain, gpu, kernels })
+    Ok(Opened { streams, load_ns, steps: steps.0, plain, gpu, kernels, note })
 }
 
 /// What loading was spent on; steps of the same name add up.
@@ -160,14 +160,31 @@ fn ensure_same(plugin: &Path, built_with: Option<&PathBuf>) -> Result<()> {
     Err(Failure::new(FailureKind::Measure, what).next("build the engine again: cargo trt-perf build"))
 }
 
-/// What the contexts compile, and what an earlier process did; `None` where nothing is kept.
-fn cache(api: &Arc<Api>, engine: &Engine, kernels: &CompiledKernels) -> Result<Option<Arc<RuntimeCache>>> {
+/// What the contexts compile, and what an earlier process did; `None` where nothing is kept. With what is to be said where
+/// the library refuses what an earlier process compiled.
+fn cache(
+    api: &Arc<Api>,
+    engine: &Engine,
+    kernels: &CompiledKernels,
+) -> Result<(Option<Arc<RuntimeCache>>, Option<String>)> {
     let kept = match kernels {
-        CompiledKernels::Compile => return Ok(None),
+        CompiledKernels::Compile => return Ok((None, None)),
+        _ if api.family() != Family::Rtx1 => return Ok((None, None)),
         CompiledKernels::Keep => &[][..],
         CompiledKernels::Kept(bytes) => bytes,
     };
-    (api.family() == Family::Rtx1).then(|| engine.runtime_cache(kept)).transpose()
+    let cache = engine.runtime_cache(kept)?;
+    let refused = cache.is_none().then(|| {
+        let errors = api.logged().into_iter().filter(|logged| logged.error);
+        let said: Vec<String> = errors.map(|logged| format!(" ({})", logged.text)).collect();
+        format!(
+            "{} refuses the kernels that were kept for this engine{}: each process compiles its own and loads longer; \
+             delete the .kernels files beside the engine to keep new ones",
+            api.release,
+            said.concat()
+        )
+    });
+    Ok((cache, refused))
 }
 
 fn context(api: &Arc<Api>, engine: &Arc<Engine>, cache: Option<&Arc<RuntimeCache>>) -> Result<Context> {

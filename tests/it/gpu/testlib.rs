@@ -243,6 +243,22 @@ fn what_goes_wrong_while_running_is_one_row_and_other_cases_go_on() {
 }
 
 #[test]
+fn kernels_that_are_refused_are_compiled_again_and_that_is_said() {
+    if !gpu() {
+        return;
+    }
+    let lab = Lab::new(RELEASES[2]);
+    let more = ["--processes", "2", "--scenario", "latency"];
+    lab.run(&["mlp.onnx"], &more, "").says(0, &[]).silent_on(&["refuses the kernels"]);
+    let refused = lab.run(&["mlp.onnx"], &more, "kernels-refused");
+    let says = "refuses the kernels that were kept for this engine";
+    refused.says(0, &[says]);
+    let times = refused.out.matches(says).count() + refused.err.matches(says).count();
+    assert_eq!(times, 1, "{refused}");
+    lab.installed.calls().check_lifecycle();
+}
+
+#[test]
 fn without_a_runtime_there_is_one_failure() {
     if !gpu() {
         return;

@@ -60,6 +60,7 @@ fn checks() {
         "foreign plan" => foreign_plan_fails(&api),
         "no runtime" => no_runtime_is_made(&api),
         "rtx context" => rtx_context_says_how(&api, &plan),
+        "kernels refused" => assert!(load(&api, &plan).runtime_cache(b"kernels").unwrap().is_none()),
         "no rtx context" => rtx_context_is_refused(&api, &plan, "it needs TensorRT-RTX 1.5"),
         "memory" => super::memory::traced(&api, &plan, &std::env::var("TRT_PERF_TESTLIB_FAULT").unwrap()),
         "values" => values::values_decide_shapes(&api, &plan),
@@ -190,7 +191,7 @@ fn a_null_pointer_that_was_moved_to_a_base_class_is_no_runtime() {
 
 fn rtx_context_says_how(api: &Arc<Api>, plan: &[u8]) {
     let engine = load(api, plan);
-    let cache = engine.runtime_cache(b"kernels").unwrap();
+    let cache = engine.runtime_cache(b"kernels").unwrap().expect("kernels that are taken");
     let how = RtxContext {
         specialization: Specialization::Eager,
         cuda_graph: true,
@@ -220,6 +221,13 @@ fn contexts_of_tensorrt_rtx_say_when_kernels_are_compiled_and_keep_them() {
         deleted[..6],
         ["host memory", "context", "runtime config", "context", "runtime config", "runtime cache"]
     );
+}
+
+#[test]
+fn kernels_that_are_refused_make_no_cache() {
+    let calls = alone("kernels refused", RELEASES[2], "kernels-refused");
+    calls.check_lifecycle();
+    assert_eq!(deleted(&calls)[..2], ["runtime cache", "runtime config"]);
 }
 
 fn rtx_context_is_refused(api: &Arc<Api>, plan: &[u8], says: &str) {
