@@ -16,38 +16,39 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::measure::WarmJob;
 use crate::worker::protocol::{Job, WorkerMessage};
 use crate::worker::run as run_worker;
+use std::path::PathBuf;
 use std::thread::ScopedJoinHandle;
 
-/// A built engine with its kernels, which are there for every lane that may measure the case.
+/// A built engine with its kernels, which are compiled for every lane that may measure the case.
 pub(super) fn for_all_lanes(session: &Session, case: &Case, built: Built) -> Result<Built> {
     let lanes = session.lanes.that_may_measure(&case.id);
+    if lanes.len() < 2 {
+        return Ok(Built { kernels: compiled(session, case, &built)?, ..built });
+    }
     let on = |lane: &Lane| {
         let target = Target { gpu: lane.number, ..case.target.clone() };
-        kept(session, &Case { target, ..case.clone() }, &built)
+        compiled(session, &Case { target, ..case.clone() }, &built)
     };
-    if lanes.len() > 1 {
-        std::thread::scope(|scope| {
-            let on = &on;
-            let compiling: Vec<_> = lanes.iter().map(|lane| scope.spawn(move || on(lane))).collect();
-            let compiled = compiling.into_iter().map(ScopedJoinHandle::join);
-            compiled
-                .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Result<Vec<_>>>()
-        })?;
-    }
-    Ok(Built { kernels: kept(session, case, &built)?, ..built })
+    std::thread::scope(|scope| {
+        let on = &on;
+        let compiling: Vec<_> = lanes.iter().map(|lane| scope.spawn(move || on(lane))).collect();
+        let ended = compiling.into_iter().map(ScopedJoinHandle::join);
+        ended
+            .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    Ok(on_its_lane(session, case, &built))
 }
 
-/// A built engine, and its other builds, with the kernels of the lane that measures the case.
-pub(super) fn on_its_lane(session: &Session, case: &Case, built: &Built) -> Result<Built> {
+/// A built engine, and its other builds, with the kernels that were compiled for the device that measures the case.
+pub(super) fn on_its_lane(session: &Session, case: &Case, built: &Built) -> Built {
     let mut here = built.clone();
     if session.lanes.all.len() > 1 {
-        here.kernels = kept(session, case, built)?;
-        for other in &mut here.others {
-            other.kernels = kept(session, case, other)?;
-        }
+        let kernels = |built: &Built| KernelFile::find(&place(session, case, built)?);
+        here.kernels = kernels(built);
+        here.others.iter_mut().for_each(|other| other.kernels = kernels(other));
     }
-    Ok(here)
+    here
 }
 
 /// What the kernels of an engine depend on beside its payload. `number`: the GPU's, as CUDA counts.
@@ -57,18 +58,21 @@ fn compiled_on(gpu: &Gpu, number: u32, made: &EngineInputs) -> [String; 6] {
     [key, gpu.uuid.clone().unwrap_or_default(), number.to_string(), driver, library, shapes.join(" ")]
 }
 
-/// The kernels of a built engine for the device that measures the case: those that are there, or new ones. `None` where the
-/// library compiles none, they are not to be kept, or it did not work out, which is said: then every process compiles its own.
-fn kept(session: &Session, case: &Case, built: &Built) -> Result<Option<KernelFile>> {
-    let library = &built.header.made_from.library;
-    let compiles = case.target.kind == BackendKind::Tensorrt && library.contains("TensorRT-RTX");
+/// Where the kernels of a built engine are for the device that measures the case. `None` where the library compiles none, or
+/// they are not to be kept.
+fn place(session: &Session, case: &Case, built: &Built) -> Option<PathBuf> {
+    let made = &built.header.made_from;
+    let compiles = case.target.kind == BackendKind::Tensorrt && made.library.contains("TensorRT-RTX");
     let wanted = case.build.tensorrt.runtime_cache != Some(false);
     let number = session.target(case).gpu;
-    let Some(gpu) = session.gpu(number).filter(|_| compiles && wanted) else {
-        return Ok(None);
-    };
-    let compiled_on = compiled_on(gpu, number, &built.header.made_from);
-    let place = KernelFile::place(&built.engine, &built.header.payload_sha256, &compiled_on);
+    let gpu = session.gpu(number).filter(|_| compiles && wanted)?;
+    Some(KernelFile::place(&built.engine, &built.header.payload_sha256, &compiled_on(gpu, number, made)))
+}
+
+/// The kernels of a built engine: those that are there, or new ones. `None` also where compiling them did not work out, which
+/// is said: then every process compiles its own.
+fn compiled(session: &Session, case: &Case, built: &Built) -> Result<Option<KernelFile>> {
+    let Some(place) = place(session, case, built) else { return Ok(None) };
     let said = |why: &str| session.note(&format!("{}: {why}", case.id));
     let cache = session.cache.as_deref().and_then(|dir| Cache::open(dir).ok());
     if let Some(Err(why)) = cache.as_ref().filter(|_| !place.exists()).map(|c| c.take_kernels(&place)) {

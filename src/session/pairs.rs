@@ -82,7 +82,7 @@ pub(super) fn compare_pairs(
 ) -> Result<PairSet, PairFailure> {
     let start = Instant::now();
     let here = |arm: &Arm| on_its_lane(session, arm.case, arm.built);
-    let built = [here(base).map_err(PairFailure::Base)?, here(head).map_err(PairFailure::Head)?];
+    let built = [here(base), here(head)];
     let [base, head] = [&Arm { built: &built[0], ..*base }, &Arm { built: &built[1], ..*head }];
     let mut run = PairRun {
         arms: [base, head],
