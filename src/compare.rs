@@ -29,7 +29,7 @@ pub use several::{SeveralCell, SeveralRow, several};
 pub use verdict::{Verdict, case_verdict, verdict_of};
 
 use crate::case::{Budget, Margins};
-use crate::config::BuildOptions;
+use crate::config::{BackendKind, BuildOptions};
 use crate::discover::{self, Moved};
 use crate::record::{CaseRecord, EngineRecord, Record, Unreal};
 use crate::stats::judge::MIN_UNPAIRED_UNITS;
@@ -326,7 +326,10 @@ pub fn value_change(worse: Interval, orientation: Orientation) -> Interval {
 /// What differs between two engines of a case, in words.
 pub fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
     let mut changes = Vec::new();
-    if base.model_sha256 != head.model_sha256 {
+    // Each build of a program has a mark of its own, as nobody knows what it is made from.
+    let program = |e: &EngineRecord| BackendKind::of_word(&e.backend).is_some_and(BackendKind::is_command);
+    let known = !(program(base) && program(head));
+    if known && base.model_sha256 != head.model_sha256 {
         changes.push("the model".to_owned());
     }
     if base.library != head.library {
@@ -342,7 +345,7 @@ pub fn engine_changes(base: &EngineRecord, head: &EngineRecord) -> Vec<String> {
     if base.threads != head.threads {
         changes.push(format!("threads {} → {}", base.threads, head.threads));
     }
-    if changes.is_empty() && base.inputs_hash != head.inputs_hash {
+    if known && changes.is_empty() && base.inputs_hash != head.inputs_hash {
         changes.push("the engine's inputs".to_owned());
     }
     changes.extend(tactics_change(base, head));
@@ -385,5 +388,21 @@ mod tests {
         ] {
             assert_eq!(engine_changes(&base, &head), Vec::from_iter(expected.map(str::to_owned)));
         }
+    }
+
+    #[test]
+    fn of_programs_only_what_is_known_of_them_is_told() {
+        let engine = |backend: &str, model: &str| EngineRecord {
+            backend: backend.into(),
+            model_sha256: model.into(),
+            inputs_hash: model.into(),
+            ..case().engine
+        };
+        let changes = |base: &EngineRecord, head: &EngineRecord| engine_changes(base, head);
+        assert_eq!(changes(&engine("cpu", "a"), &engine("cpu", "b")), ["the model"]);
+        assert_eq!(changes(&engine("command", "a"), &engine("command", "b")), [""; 0]);
+        assert_eq!(changes(&engine("gpu-command", "a"), &engine("gpu-command", "b")), [""; 0]);
+        let longer = EngineRecord { threads: 9, ..engine("command", "b") };
+        assert_eq!(changes(&engine("command", "a"), &longer).len(), 1);
     }
 }

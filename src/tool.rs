@@ -74,8 +74,14 @@ pub fn find(name: &str, variable: &str, asked: &[PathBuf], usual: &[&str]) -> Re
     let path = std::env::var_os("PATH").filter(|value| !value.is_empty());
     let path: Vec<PathBuf> = path.iter().flat_map(|path| std::env::split_paths(path)).collect();
     let usual: Vec<PathBuf> = usual.iter().flat_map(|folder| versions(folder)).collect();
-    let looked: Vec<PathBuf> =
-        [asked, &path, &usual].concat().iter().map(|folder| folder.join(name)).collect();
+    let mut looked: Vec<PathBuf> = Vec::new();
+    for folder in [asked, &path, &usual].concat() {
+        let place = folder.join(name);
+        // A PATH may name a folder twice.
+        if !looked.contains(&place) {
+            looked.push(place);
+        }
+    }
     looked.iter().find(|file| is_program(file)).cloned().ok_or(looked)
 }
 
@@ -117,9 +123,10 @@ mod tests {
 
     #[test]
     fn folders_that_are_asked_for_come_before_path_and_the_usual_ones() {
-        let asked = [PathBuf::from("/asked/bin")];
+        let asked = [PathBuf::from("/asked/bin"), PathBuf::from("/asked/bin")];
         let looked = find("no-such-program", "TRT_PERF_NO_SUCH_PROGRAM", &asked, &["/usual"]).unwrap_err();
         let [first, .., last] = &looked[..] else { panic!("{looked:?}") };
+        assert_eq!(looked.iter().filter(|place| *place == first).count(), 1, "{looked:?}");
         assert_eq!(
             [first, last],
             [Path::new("/asked/bin/no-such-program"), Path::new("/usual/no-such-program")]

@@ -86,6 +86,8 @@ fn by_revision(project: &Project, name: &str, lists: &[Vec<Entry>]) -> Result<(P
         return Err(fail(format!("{no_record}, and there is no git repository to look for a revision in")));
     };
     let commit = repo.resolve(name).map_err(|e| match e.is_about_the_name() {
+        // Nobody means a branch of that name.
+        true if name.ends_with(".json") => fail(format!("there is no file `{name}`")),
         true => fail(format!("{no_record}, and as a revision: {e}")),
         false => in_git(e),
     })?;

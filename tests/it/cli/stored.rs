@@ -86,6 +86,7 @@ fn list_and_show_say_what_is_there() {
     }
     s.run(".", &["baseline", "show", "nowhere"])
         .says(4, &["`nowhere` is no record file and no record id", "next: "]);
+    s.run(".", &["baseline", "show", "gone/r.json"]).says(4, &["there is no file `gone/r.json`", "next: "]);
     s.run(".", &["baseline", "show", "0123456789abcdef"]).says(4, &["0123456789abcdef"]);
 }
 
