@@ -41,9 +41,11 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use exit::Exit;
 use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use stopped::LogStream;
 
@@ -139,7 +141,11 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Verb::Completions(args) => shell::completions(&args, called::in_help(Cli::command())),
         Verb::Man(args) => shell::man(&args, called::in_help(Cli::command())),
     };
-    let exit = outcome.unwrap_or_else(|f| report_failure(&f));
+    let mut exit = outcome.unwrap_or_else(|f| report_failure(&f));
+    if let Some(e) = UNWRITTEN.get() {
+        let failed = report_failure(&Failure::io("write", Path::new("standard output"), e));
+        exit = if exit == Exit::Ok { failed } else { exit };
+    }
     stopped::end();
     exit.into()
 }
@@ -229,9 +235,20 @@ fn page(text: &str, width: usize) -> String {
 
 /// Prints text for people to standard output; a reader that went away (`| head`) is no error.
 fn out(text: &str) {
-    use std::io::Write;
     stopped::at(LogStream::Out);
-    let _ = write!(anstream::stdout(), "{}", page(text, width()));
+    let mut to = anstream::stdout();
+    written(write!(to, "{}", page(text, width())).and_then(|()| to.flush()));
+}
+
+/// Why standard output was not written. It is told at the end: what goes into files is written all the same.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
+/// A reader that went away is no error; a disk that is full is one.
+fn written(done: std::io::Result<()>) {
+    if let Err(e) = done.or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) }) {
+        // The first is told.
+        let _ = UNWRITTEN.set(e);
+    }
 }
 
 /// Prints a message for machines to standard output.
@@ -241,8 +258,8 @@ fn out_message(message: &Message) {
 
 /// Prints a line for machines to standard output.
 fn out_json(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let mut to = std::io::stdout();
+    written(writeln!(to, "{line}").and_then(|()| to.flush()));
 }
 
 /// Prints a remark to standard error: a line, and what belongs to it on indented ones.

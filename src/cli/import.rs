@@ -150,6 +150,10 @@ fn case_of(text: &str) -> Result<(String, Scenario)> {
         }
         all @ [_, _, _, scenario] if all.iter().all(plain) => {
             let scenario = scenario.parse().map_err(|why| Failure::usage(format!("--case {text}: {why}")))?;
+            if scenario == Scenario::Capacity {
+                return Err(Failure::usage(format!("--case {text}: trtexec measures no capacity"))
+                    .next("write …/latency or …/throughput"));
+            }
             Ok((text.to_owned(), scenario))
         }
         _ => Err(Failure::usage(format!("--case {text} is no id of a case"))

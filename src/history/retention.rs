@@ -133,8 +133,10 @@ impl<'a> StoredOfCase<'a> {
         &self.records[i].cases[self.id]
     }
 
-    fn in_history(&self, i: usize) -> bool {
-        self.records[i].source.as_ref().is_some_and(|s| self.places.contains_key(&s.commit))
+    /// How many commits behind HEAD its commit is; `None` where it is not in HEAD's history.
+    fn back(&self, i: usize) -> Option<usize> {
+        let source = self.records[i].source.as_ref()?;
+        Some(self.places.get(&source.commit)?.back)
     }
 
     /// Which of the records that hold the case, newest first, it needs for what.
@@ -144,18 +146,22 @@ impl<'a> StoredOfCase<'a> {
         // Extra work for a test is no reference, and better than nothing.
         let usable = if references.is_empty() { holders } else { &references };
         let replaced = superseded(holders.iter().map(|i| &self.records[*i]), self.id);
-        let (merged, others): (Vec<usize>, Vec<usize>) = usable.iter().partition(|i| self.in_history(**i));
+        let (merged, others): (Vec<usize>, Vec<usize>) =
+            usable.iter().partition(|i| self.back(**i).is_some());
         let mut needs = BTreeSet::new();
         for group in [merged, others].iter().filter(|group| !group.is_empty()) {
-            needs.extend(group.iter().take(keep.newest.max(1)).map(|i| (*i, CaseNeed::Newest)));
-            let definition = &self.case(group[0]).definition_hash;
+            // The newest commits, which `backfill` measures first; drift is measured from what was measured first.
+            let mut by_commit = group.clone();
+            by_commit.sort_by_key(|i| self.back(*i));
+            needs.extend(by_commit.iter().take(keep.newest.max(1)).map(|i| (*i, CaseNeed::Newest)));
+            let definition = &self.case(by_commit[0]).definition_hash;
             let may_be_reference = |i: &&usize| {
                 self.case(**i).definition_hash == *definition
                     && !replaced.contains(self.records[**i].id.as_str())
             };
             needs.extend(group.iter().rev().find(may_be_reference).map(|i| (*i, CaseNeed::Oldest)));
             let mut pinned: BTreeSet<&str> = BTreeSet::new();
-            let pins = group.iter().filter(|i| self.case(**i).discovery.is_some());
+            let pins = by_commit.iter().filter(|i| self.case(**i).discovery.is_some());
             let newest = pins.filter(|i| pinned.insert(&self.case(**i).engine.backend));
             needs.extend(newest.map(|i| (*i, CaseNeed::Pin)));
         }

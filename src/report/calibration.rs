@@ -14,6 +14,7 @@ use crate::message::{
 };
 use crate::printable::line;
 use crate::record::date;
+use crate::stats::SessionSpread;
 use crate::units::{change, share, time};
 use std::fmt::Write;
 
@@ -208,8 +209,14 @@ pub fn metric_basis(m: &MetricComparison) -> Option<String> {
 fn sessions_text(sessions: Sessions) -> String {
     let from = match sessions {
         Sessions::Calibrated { created_s, .. } => format!("calibrated {}", date(created_s)),
+        Sessions::Known(spread) if spread == SessionSpread::NONE => {
+            return "one session: it does not differ from itself".into();
+        }
         Sessions::Known(_) => "from stored sessions".into(),
-        Sessions::Given(_) => "as --assume-session-sd says".into(),
+        // As it was given, and not on the scale that is computed on.
+        Sessions::Given(SessionSpread { sd, .. }) => {
+            return format!("sessions differ by {} (as --assume-session-sd says)", percent(sd.exp_m1()));
+        }
         Sessions::Assumed => {
             return format!("sessions differ by an assumed {}", percent(sessions.spread().sd));
         }

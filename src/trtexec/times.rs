@@ -154,6 +154,9 @@ pub fn times(text: &str, warm_up_ms: f64) -> Result<Times, String> {
     Ok(Times { requests, warm_up: all, resolution_ns: step_ms(end_ms) * 1e6 })
 }
 
+/// No run of trtexec takes longer: a month.
+const LONGEST_MS: f64 = 31.0 * 86_400e3;
+
 fn request(row: &TimesRow) -> Result<TimedRequest, String> {
     let durations = [
         ("latencyMs", row.latency_ms),
@@ -167,6 +170,9 @@ fn request(row: &TimesRow) -> Result<TimedRequest, String> {
     ];
     if let Some((name, value)) = durations.iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)) {
         return Err(format!("has {name} = {value}, which is no time,"));
+    }
+    if let Some((name, value)) = durations.iter().find(|(_, v)| *v > LONGEST_MS) {
+        return Err(format!("has {name} = {value}, which is longer than a month,"));
     }
     if row.latency_ms == 0.0 {
         return Err("says that nothing was timed (latencyMs = 0)".into());
@@ -261,6 +267,7 @@ mod tests {
             (&file(&[row(1.0, "-nan")]), "holds `nan`"),
             (&file(&[row(1.0, "inf")]), "holds `inf`"),
             (&file(&[row(1.0, "-0.5")]), "latencyMs = -0.5, which is no time, in request 1 of 1"),
+            (&file(&[row(1.0, "1e300")]), "latencyMs = 1"),
             (&file(&[row(1.0, "0")]), "nothing was timed"),
             (&file(&[row(1.0, "1e999")]), "out of range"),
             (&file(&[row(1.0, "\"x\"")]), "is no export"),

@@ -5,6 +5,7 @@
 //! On a machine without Rust, `TRT_PERF_BIN` names the program, `TRT_PERF_TESTLIB` the library in TensorRT's place, and
 //! `TRT_PERF_MODELS` the folder of the sample models: see `tests/gpu/bundle.sh`.
 
+mod kernels;
 mod memory;
 mod profile;
 mod testlib;

@@ -50,6 +50,31 @@ fn stay(records: &[Record], newest: usize, epochs: bool) -> Vec<String> {
 }
 
 #[test]
+fn commits_count_and_not_when_they_were_measured() {
+    // As `backfill` measures: the newest commit first.
+    let records: Vec<Record> = (1..=4).map(|day| record(day, &[(A, case(1e6))])).collect();
+    let place = |(day, back): (i32, usize)| (day.to_string(), CommitPlace { back, time_s: 0 });
+    let places = [(0, 9), (1, 1), (2, 2), (3, 3), (4, 4)].map(place).into();
+    let why = kept(&records, &places, Keep { newest: 1, epochs: false });
+    let needs = |at: usize| -> Vec<CaseNeed> {
+        let need = |why: &WhyKept| match why {
+            WhyKept::Cases(need, _) => *need,
+            other => panic!("{other:?}"),
+        };
+        why[at].iter().map(need).collect()
+    };
+    let both = [CaseNeed::Newest, CaseNeed::Oldest];
+    assert_eq!(
+        [0, 1, 2, 3].map(needs),
+        [&both[..], &[], &[], &[]],
+        "the first one that was measured is of HEAD"
+    );
+    let records = [&[record(0, &[(A, case(1e6))])], &records[..]].concat();
+    let why = kept(&records, &places, Keep { newest: 1, epochs: false });
+    assert_eq!(why[1], [WhyKept::Cases(CaseNeed::Newest, vec![A.into()])], "HEAD's");
+}
+
+#[test]
 fn the_newest_of_each_case_stay_and_the_oldest_that_drift_is_measured_from() {
     let both = [(A, case(1e6)), (B, case(1e6))];
     let records: Vec<Record> =

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// An improvement needs a tail that is judged. The slow model has few requests in so short a time: enough for p50.
 const WITH_TAIL: [&str; 8] =
-    ["--pairs", "8", "--max-latency", "10s", "--percentile", "50", "--measure", "150ms"];
+    ["--pairs", "8", "--max-latency", "10s", "--percentile", "50", "--measure", "400ms"];
 
 /// A project with one small model in a repository with one commit.
 struct Gate(Sandbox);

@@ -24,6 +24,24 @@ fn three_baselines() -> (Sandbox, Vec<std::path::PathBuf>) {
 }
 
 #[test]
+fn a_full_disk_under_standard_output_is_an_error() {
+    let (s, _) = three_baselines();
+    for words in [
+        &["baseline", "list"][..],
+        &["export", "csv"],
+        &["compare", "HEAD", "HEAD", "--message-format", "json"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+        let mut command = s.command(".", words);
+        command.stdout(full).stderr(std::process::Stdio::piped());
+        let ran = command.spawn().and_then(std::process::Child::wait_with_output).expect("it runs");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(101), "{words:?}: {said}");
+        assert!(said.contains("standard output") && said.contains("No space left"), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn list_and_show_say_what_is_there() {
     let (s, files) = three_baselines();
     let head = s.git(".", &["rev-parse", "--short=12", "HEAD"]);

@@ -8,18 +8,18 @@ use serde_json::Value;
 use trt_perf::tensor::{DType, Tensor, read_npy, write_npy};
 
 /// A folder to work in, and the library.
-struct Lab {
+pub(super) struct Lab {
     bench: Bench,
-    installed: Installed,
+    pub installed: Installed,
 }
 
 impl Lab {
-    fn new(file: &str) -> Self {
+    pub fn new(file: &str) -> Self {
         Self { bench: Bench::new(), installed: Installed::new(file) }
     }
 
     /// Runs models with more arguments and something that goes wrong (nothing, where that is empty).
-    fn run(&self, models: &[&str], more: &[&str], fault: &str) -> Ran {
+    pub fn run(&self, models: &[&str], more: &[&str], fault: &str) -> Ran {
         let models: Vec<String> = models.iter().map(|m| sample(m).display().to_string()).collect();
         let folder = self.installed.folder().display().to_string();
         let mut args = vec!["run"];
@@ -240,22 +240,6 @@ fn what_goes_wrong_while_running_is_one_row_and_other_cases_go_on() {
         assert!(finished["case"].as_str().is_some_and(|c| c.contains("types")), "{fault}: {finished}");
         lab.installed.calls().check();
     }
-}
-
-#[test]
-fn kernels_that_are_refused_are_compiled_again_and_that_is_said() {
-    if !gpu() {
-        return;
-    }
-    let lab = Lab::new(RELEASES[2]);
-    let more = ["--processes", "2", "--scenario", "latency"];
-    lab.run(&["mlp.onnx"], &more, "").says(0, &[]).silent_on(&["refuses the kernels"]);
-    let refused = lab.run(&["mlp.onnx"], &more, "kernels-refused");
-    let says = "refuses the kernels that were kept for this engine";
-    refused.says(0, &[says]);
-    let times = refused.out.matches(says).count() + refused.err.matches(says).count();
-    assert_eq!(times, 1, "{refused}");
-    lab.installed.calls().check_lifecycle();
 }
 
 #[test]
