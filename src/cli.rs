@@ -245,7 +245,9 @@ static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
 
 /// A reader that went away is no error; a disk that is full is one.
 fn written(done: std::io::Result<()>) {
-    if let Err(e) = done.or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) }) {
+    if let Err(e) = done
+        && e.kind() != ErrorKind::BrokenPipe
+    {
         // The first is told.
         let _ = UNWRITTEN.set(e);
     }
@@ -258,8 +260,13 @@ fn out_message(message: &Message) {
 
 /// Prints a line for machines to standard output.
 fn out_json(line: &str) {
+    out_bytes(format!("{line}\n").as_bytes());
+}
+
+/// Prints bytes to standard output as they are.
+fn out_bytes(bytes: &[u8]) {
     let mut to = std::io::stdout();
-    written(writeln!(to, "{line}").and_then(|()| to.flush()));
+    written(to.write_all(bytes).and_then(|()| to.flush()));
 }
 
 /// Prints a remark to standard error: a line, and what belongs to it on indented ones.
@@ -270,7 +277,6 @@ fn note(text: &str) {
 
 /// Prints lines to standard error.
 fn err(text: &str) {
-    use std::io::Write;
     stopped::at(LogStream::Err);
     let _ = writeln!(anstream::stderr(), "{}", page(text, columns(std::io::stderr())));
 }

@@ -175,6 +175,11 @@ fn values(case: &CaseRecord, metric: Metric) -> Option<Vec<f64>> {
     all.filter(|v| !v.is_empty() && v.iter().all(|x| x.is_finite() && *x > 0.0))
 }
 
+/// Where the record's commit stands in HEAD's history; `None` where it does not.
+fn place_of(record: &Record, places: &BTreeMap<String, CommitPlace>) -> Option<CommitPlace> {
+    places.get(&record.source.as_ref()?.commit).copied()
+}
+
 type Placed<'a> = (&'a Record, &'a CaseRecord, Option<CommitPlace>);
 
 /// Commits of HEAD's history in its order; the others, whose place git does not tell, by their date between them.
@@ -182,9 +187,10 @@ fn in_order<'a>(
     holding: Vec<(&'a Record, &'a CaseRecord)>,
     places: &BTreeMap<String, CommitPlace>,
 ) -> Vec<Placed<'a>> {
-    let place_of = |r: &Record| r.source.as_ref().and_then(|s| places.get(&s.commit)).copied();
-    let (mut known, mut unknown): (Vec<Placed>, Vec<Placed>) =
-        holding.into_iter().map(|(r, c)| (r, c, place_of(r))).partition(|(_, _, place)| place.is_some());
+    let (mut known, mut unknown): (Vec<Placed>, Vec<Placed>) = holding
+        .into_iter()
+        .map(|(r, c)| (r, c, place_of(r, places)))
+        .partition(|(_, _, place)| place.is_some());
     let by_age = |(r, _, _): &Placed| (r.created_s, r.id.clone());
     known.sort_by_key(|p| (std::cmp::Reverse(p.2.map(|place| place.back)), by_age(p)));
     unknown.sort_by_key(by_age);

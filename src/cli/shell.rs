@@ -1,11 +1,10 @@
 //! The verbs `completions` and `man`: what shells and `man` want to know of the command line, made from it.
 
-use super::called;
 use super::exit::Exit;
+use super::{called, out_bytes};
 use crate::error::{Failure, Result};
 use clap::{Args, Command};
 use clap_complete::Shell;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Print completions for a shell
@@ -33,7 +32,8 @@ pub struct ManArgs {
 pub fn completions(args: &CompletionsArgs, mut command: Command) -> Result<Exit> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut command, called::file(), &mut text);
-    print(&text)
+    out_bytes(&text);
+    Ok(Exit::Ok)
 }
 
 /// Prints the manual page, or writes those of all commands.
@@ -43,19 +43,10 @@ pub fn man(args: &ManArgs, command: Command) -> Result<Exit> {
         let mut text = Vec::new();
         let page = clap_mangen::Man::new(command);
         page.render(&mut text).map_err(|e| Failure::io("write", Path::new("a manual page"), &e))?;
-        return print(&text);
+        out_bytes(&text);
+        return Ok(Exit::Ok);
     };
     let write = || std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     write().map_err(|e| Failure::io("write manual pages in", folder, &e))?;
     Ok(Exit::Ok)
-}
-
-/// To standard output as it is; a reader that went away is no error.
-fn print(text: &[u8]) -> Result<Exit> {
-    match std::io::stdout().write_all(text) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::io("write", Path::new("standard output"), &e))
-        }
-        _ => Ok(Exit::Ok),
-    }
 }

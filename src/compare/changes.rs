@@ -78,11 +78,10 @@ mod tests {
             inputs_hash: model.into(),
             ..case().engine
         };
-        let changes = |base: &EngineRecord, head: &EngineRecord| engine_changes(base, head);
-        assert_eq!(changes(&engine("cpu", "a"), &engine("cpu", "b")), ["the model"]);
-        assert_eq!(changes(&engine("command", "a"), &engine("command", "b")), [""; 0]);
-        assert_eq!(changes(&engine("gpu-command", "a"), &engine("gpu-command", "b")), [""; 0]);
-        let longer = EngineRecord { threads: 9, ..engine("command", "b") };
-        assert_eq!(changes(&engine("command", "a"), &longer).len(), 1);
+        assert_eq!(engine_changes(&engine("cpu", "a"), &engine("cpu", "b")), ["the model"]);
+        assert_eq!(engine_changes(&engine("command", "a"), &engine("command", "b")), [""; 0]);
+        assert_eq!(engine_changes(&engine("gpu-command", "a"), &engine("gpu-command", "b")), [""; 0]);
+        let wider = EngineRecord { threads: 9, ..engine("command", "b") };
+        assert_eq!(engine_changes(&engine("command", "a"), &wider).len(), 1);
     }
 }

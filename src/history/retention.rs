@@ -11,7 +11,7 @@
 //! Records of HEAD's history and others (of branches that were never merged, or were squashed) are counted apart: many of
 //! these must not leave HEAD without a base.
 
-use super::{CommitPlace, default_metric, in_order, steps, values};
+use super::{CommitPlace, default_metric, in_order, place_of, steps, values};
 use crate::error::Failure;
 use crate::record::{CaseRecord, Record, superseded};
 use crate::stats::changepoint::MAX_SERIES;
@@ -115,8 +115,7 @@ fn with_replacing(records: &[Record], mut why: Vec<Vec<WhyKept>>) -> Vec<Vec<Why
 
 /// The half year that a record is of: an old commit may have been measured yesterday.
 fn half_year(record: &Record, places: &BTreeMap<String, CommitPlace>) -> i64 {
-    let place = record.source.as_ref().and_then(|source| places.get(&source.commit));
-    place.map_or(record.created_s, |place| place.time_s).div_euclid(HALF_YEAR_S)
+    place_of(record, places).map_or(record.created_s, |place| place.time_s).div_euclid(HALF_YEAR_S)
 }
 
 /// One case in all records.
@@ -135,8 +134,7 @@ impl<'a> StoredOfCase<'a> {
 
     /// How many commits behind HEAD its commit is; `None` where it is not in HEAD's history.
     fn back(&self, i: usize) -> Option<usize> {
-        let source = self.records[i].source.as_ref()?;
-        Some(self.places.get(&source.commit)?.back)
+        place_of(&self.records[i], self.places).map(|place| place.back)
     }
 
     /// Which of the records that hold the case, newest first, it needs for what.

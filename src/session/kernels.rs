@@ -5,10 +5,10 @@
 //! of the same host, and on the same one where CUDA counts it otherwise (`tests/gpu/kept_kernels.py`). So each lane has its own.
 
 use super::context::Session;
-use super::lanes::Lane;
+use super::lanes::at_once;
 use super::stages::{load_job, stage};
 use crate::cache::{Cache, touch};
-use crate::case::{Case, Target};
+use crate::case::Case;
 use crate::config::BackendKind;
 use crate::device::Gpu;
 use crate::engine::{Built, EngineInputs, KernelFile};
@@ -17,7 +17,6 @@ use crate::measure::WarmJob;
 use crate::worker::protocol::{Job, WorkerMessage};
 use crate::worker::run as run_worker;
 use std::path::PathBuf;
-use std::thread::ScopedJoinHandle;
 
 /// A built engine with its kernels, which are compiled for every lane that may measure the case.
 pub(super) fn for_all_lanes(session: &Session, case: &Case, built: Built) -> Result<Built> {
@@ -25,18 +24,7 @@ pub(super) fn for_all_lanes(session: &Session, case: &Case, built: Built) -> Res
     if lanes.len() < 2 {
         return Ok(Built { kernels: compiled(session, case, &built)?, ..built });
     }
-    let on = |lane: &Lane| {
-        let target = Target { gpu: lane.number, ..case.target.clone() };
-        compiled(session, &Case { target, ..case.clone() }, &built)
-    };
-    std::thread::scope(|scope| {
-        let on = &on;
-        let compiling: Vec<_> = lanes.iter().map(|lane| scope.spawn(move || on(lane))).collect();
-        let ended = compiling.into_iter().map(ScopedJoinHandle::join);
-        ended
-            .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Result<Vec<_>>>()
-    })?;
+    at_once(lanes, |_, lane| compiled(session, &lane.given(case), &built))?;
     Ok(on_its_lane(session, case, &built))
 }
 

@@ -9,6 +9,7 @@ use crate::device::{Device, Gpu};
 use crate::error::{FailureKind, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 /// A device that measures beside others of its kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,28 @@ pub struct Lane {
     pub number: u32,
     /// What it is; `None` where only the program that is measured knows.
     pub gpu: Option<Gpu>,
+}
+
+impl Lane {
+    /// A case, to be measured on this one.
+    pub(super) fn given(&self, case: &Case) -> Case {
+        Case { target: Target { gpu: self.number, ..case.target.clone() }, ..case.clone() }
+    }
+}
+
+/// Does `work` on all of these lanes at the same time; it is told each lane's place, too. Returns what came of each, or the
+/// failure of the first that failed.
+pub(super) fn at_once<R: Send>(
+    lanes: &[Lane],
+    work: impl Fn(usize, &Lane) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let start = |(place, lane)| scope.spawn(move || work(place, lane));
+        let running: Vec<_> = lanes.iter().enumerate().map(start).collect();
+        let ended = running.into_iter().map(ScopedJoinHandle::join);
+        ended.map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// The lanes of a session, and which of them took which case.

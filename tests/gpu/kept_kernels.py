@@ -7,10 +7,11 @@ project runs. Needs two NVIDIA GPUs; each try is a process of its own.
 """
 
 import ctypes
-import importlib.util
 import os
 import subprocess
 import sys
+
+import bindings
 
 TRIES = {
     "GPU 0, the same": {},
@@ -18,16 +19,6 @@ TRIES = {
     "GPU 1": {"DEVICE": "1"},
     "GPU 1, as CUDA's device 0": {"CUDA_VISIBLE_DEVICES": "1"},
 }
-
-
-def library(bindings, libraries):
-    for name in ["libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"]:
-        ctypes.CDLL(os.path.join(libraries, name), mode=ctypes.RTLD_GLOBAL)
-    file = os.path.join(bindings, "tensorrt_rtx_bindings", "tensorrt_rtx.so")
-    spec = importlib.util.spec_from_file_location("tensorrt_rtx", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def use(device):
@@ -39,18 +30,14 @@ def use(device):
 
 
 def main():
-    bindings, libraries, model, *made = sys.argv[1:]
+    folder, libraries, model, *made = sys.argv[1:]
     use(int(os.environ.get("DEVICE", "0")))
-    trt = library(bindings, libraries)
+    trt = bindings.load(folder, libraries)
     logger = trt.Logger(trt.Logger.WARNING)
     plan_file, kernels_file = made or (f"/tmp/{os.getpid()}.plan", f"/tmp/{os.getpid()}.kernels")
     if not made:
-        builder = trt.Builder(logger)
-        network = builder.create_network(0)
-        if not trt.OnnxParser(network, logger).parse_from_file(model):
-            raise SystemExit(f"{model} is not parsed")
         with open(plan_file, "wb") as file:
-            file.write(builder.build_serialized_network(network, builder.create_builder_config()))
+            file.write(bindings.build(trt, logger, model))
     with open(plan_file, "rb") as file:
         engine = trt.Runtime(logger).deserialize_cuda_engine(file.read())
     config = engine.create_runtime_config()

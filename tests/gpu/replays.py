@@ -6,28 +6,16 @@ BINDINGS: a folder with the unpacked wheel tensorrt-rtx-cu13-bindings; LIBRARIES
 project runs: what differs here is the library's. Needs numpy, torch and an NVIDIA GPU.
 """
 
-import ctypes
-import importlib.util
-import os
 import sys
 
+import bindings
 import numpy as np
 import torch
 
-bindings, libraries, path = sys.argv[1:4]
-for name in ["libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"]:
-    ctypes.CDLL(os.path.join(libraries, name), mode=ctypes.RTLD_GLOBAL)
-library = os.path.join(bindings, "tensorrt_rtx_bindings", "tensorrt_rtx.so")
-spec = importlib.util.spec_from_file_location("tensorrt_rtx", library)
-trt = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(trt)
-
+folder, libraries, path = sys.argv[1:4]
+trt = bindings.load(folder, libraries)
 logger = trt.Logger(trt.Logger.WARNING)
-builder = trt.Builder(logger)
-network = builder.create_network(0)
-if not trt.OnnxParser(network, logger).parse_from_file(path + ".onnx"):
-    raise SystemExit(f"{path}.onnx is not parsed")
-plan = builder.build_serialized_network(network, builder.create_builder_config())
+plan = bindings.build(trt, logger, path + ".onnx")
 engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
 context = engine.create_execution_context()
 expected = np.load(path + "/output.npy").astype(np.float64)

@@ -175,8 +175,7 @@ fn cache(
     };
     let cache = engine.runtime_cache(kept)?;
     let refused = cache.is_none().then(|| {
-        let errors = api.logged().into_iter().filter(|logged| logged.error);
-        let said: Vec<String> = errors.map(|logged| format!(" ({})", logged.text)).collect();
+        let said: Vec<String> = api.errors().iter().map(|error| format!(" ({error})")).collect();
         format!(
             "{} refuses the kernels that were kept for this engine{}: each process compiles its own and loads longer; \
              delete the .kernels files beside the engine to keep new ones",

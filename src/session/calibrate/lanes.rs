@@ -1,13 +1,12 @@
 //! One session of several lanes: each alone, then all side by side, or the other way round.
 
 use super::{Amount, one};
-use crate::calibration::{AaSession, lanes::LaneSession};
-use crate::case::{Case, Target};
+use crate::calibration::lanes::LaneSession;
+use crate::case::Case;
 use crate::engine::Built;
 use crate::error::Result;
 use crate::session::context::Session;
-use crate::session::lanes::Lane;
-use std::thread::ScopedJoinHandle;
+use crate::session::lanes::{Lane, at_once};
 
 /// Measures a case on every lane.
 pub(super) fn session_of_lanes(
@@ -19,25 +18,15 @@ pub(super) fn session_of_lanes(
 ) -> Result<LaneSession> {
     let lanes = session.lanes.all;
     let on = |lane: &Lane, how: &str| {
-        let target = Target { gpu: lane.number, ..case.target.clone() };
         let folder = format!("{how}-on-{}", lane.number);
-        one(session, &Case { target, ..case.clone() }, built, amount, number, &folder)
+        one(session, &lane.given(case), built, amount, number, &folder)
     };
     let alone = || lanes.iter().map(|lane| on(lane, "alone")).collect::<Result<Vec<_>>>();
-    let together = || -> Result<Vec<AaSession>> {
-        std::thread::scope(|scope| {
-            let on = &on;
-            let start = |(place, lane)| {
-                // As in a session of many cases, a lane loads its engine while another measures.
-                let later = case.effort.measure.duration().mul_f64(place as f64 / lanes.len() as f64);
-                scope.spawn(move || {
-                    std::thread::sleep(later);
-                    on(lane, "beside-others")
-                })
-            };
-            let running: Vec<_> = lanes.iter().enumerate().map(start).collect();
-            let ended = running.into_iter().map(ScopedJoinHandle::join);
-            ended.map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    let together = || {
+        at_once(lanes, |place, lane| {
+            // As in a session of many cases, a lane loads its engine while another measures.
+            std::thread::sleep(case.effort.measure.duration().mul_f64(place as f64 / lanes.len() as f64));
+            on(lane, "beside-others")
         })
     };
     let [alone, together] = if alone_first {
