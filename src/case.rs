@@ -194,6 +194,8 @@ pub struct Case {
     pub threads: u64,
     /// Whether a setting says something of the point or the threads: then no pin takes their place.
     pub point_asked: bool,
+    /// Of a program: settings that are about requests which it runs itself.
+    pub meaningless: Vec<&'static str>,
     /// How long and how often it is measured.
     pub effort: Effort,
     /// Which changes are too small to matter.
@@ -262,6 +264,7 @@ fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: 
         build: s.build.clone(),
         threads: s.threads,
         point_asked: s.point_asked,
+        meaningless: s.meaningless.clone(),
         effort: Effort {
             processes: s.processes,
             builds: s.builds,
@@ -339,11 +342,14 @@ impl Case {
         sha256_json(&definition)
     }
 
-    /// Requests that each process needs for the quantile that the case is judged by; `None` where it is judged by none.
+    /// Requests that each process needs for the quantile that the case is judged by, and all of them together for the
+    /// budget's percentile, which may lie beyond; `None` where it is judged by none.
     pub fn tail_requests(&self) -> Option<u64> {
         match self.scenario {
             Scenario::Latency | Scenario::Throughput if !self.is_whole_program() => {
-                Some(requests_for(tail_quantile(self.budget)))
+                let of_all = self.budget.map_or(0, |budget| requests_for(budget.quantile));
+                let of_each = of_all.div_ceil(self.effort.processes.max(1));
+                Some(of_each.max(requests_for(tail_quantile(self.budget))))
             }
             _ => None,
         }

@@ -14,6 +14,7 @@ mod discover;
 pub mod doctor;
 mod exit;
 mod export;
+mod files;
 mod history;
 mod import;
 pub mod init;
@@ -40,6 +41,7 @@ use crate::{child, worker};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use exit::Exit;
+use files::write_file;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -279,19 +281,6 @@ fn note(text: &str) {
 fn err(text: &str) {
     stopped::at(LogStream::Err);
     let _ = writeln!(anstream::stderr(), "{}", page(text, columns(std::io::stderr())));
-}
-
-/// Writes a file that somebody asked for; a folder that is missing is made.
-fn write_file(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::io("create the folder", folder, &e))?;
-    }
-    std::fs::write(path, contents).map_err(|e| Failure::io("write", path, &e))
-}
-
-/// Copies a file that a session left to where somebody asked for it.
-fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    write_file(to, std::fs::read(from).map_err(|e| Failure::io("read", from, &e))?)
 }
 
 /// The time of a session: seconds since 1970.

@@ -53,9 +53,8 @@ use std::sync::{Mutex, PoisonError};
 /// Builds the engines of `cases` and measures nothing. Cases that share an engine find it in the cache, so each is built
 /// once.
 pub fn build(setup: &Setup, cases: &[Case]) -> Result<BTreeMap<String, Result<Built>>> {
-    let cases: Vec<Case> = cases.iter().map(built_once).collect();
-    let session = Session::begin(setup, &cases, Some(0))?;
-    Ok(build_all(&session, &cases))
+    let session = Session::begin(setup, cases, Some(0))?;
+    Ok(build_all(&session, cases))
 }
 
 /// The SHA-256 of a `.npy` file, by which paired cases tell whether they feed the same; `None` where it cannot be read.

@@ -73,14 +73,20 @@ fn check_program(case: &Case) -> Result<()> {
             "a program answers one request after the other, and has the scenario latency alone",
             "leave it out with --skip, or take `scenarios` out of its table",
         )
-    } else if case.batch_asked {
-        ("a program has batches of its own", "leave it out with --skip, or take `batches` out of its table")
     } else if !(case.inputs.is_empty() && case.expect.is_empty() && case.shapes.is_empty()) {
         ("a program has inputs and outputs of its own", "take `inputs`, `expect` and `shapes` out")
     } else {
-        return Ok(());
+        return check_settings(case);
     };
     Err(Failure::usage(format!("{}: {what}", case.id)).next(next).context(&case.place))
+}
+
+/// Settings are about requests that we send.
+fn check_settings(case: &Case) -> Result<()> {
+    let Some(key) = case.meaningless.first() else { return Ok(()) };
+    let what = format!("{}: {key} means nothing to a program, which runs its requests itself", case.id);
+    let next = format!("leave the program out with --skip, or take `{key}` out of its table");
+    Err(Failure::usage(what).next(next).context(&case.place))
 }
 
 /// What is wrong with a `capacity` case, and what to do.

@@ -171,8 +171,9 @@ pub fn tensorrt_folder(option: Option<&Path>) -> Option<PathBuf> {
 
 /// A whole number, a number, or a text: the configuration says which of them a key takes.
 fn scalar(text: &str) -> Value {
-    if let Ok(n) = text.parse::<i64>() {
-        return n.into();
+    // Seeds go further than numbers with a sign.
+    if let Ok(n) = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)) {
+        return n;
     }
     text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or_else(|| text.into(), Value::Number)
 }

@@ -66,9 +66,9 @@ pub fn run(args: &BuildArgs, manifest: Option<&Path>) -> Result<Exit> {
     for case in &cases {
         match engines.get(&case.id) {
             Some(Ok(built)) => {
-                tally.measured += 1;
+                tally.measured += built.builds().count();
                 if human {
-                    out(&block(&case.id, built, args.verbose));
+                    built.builds().for_each(|built| out(&block(&case.id, built, args.verbose)));
                 }
             }
             Some(Err(failure)) if failure.kind == FailureKind::Interrupted => tally.interrupted = true,
@@ -96,7 +96,7 @@ fn one_per_engine(cases: Vec<Case>) -> Vec<Case> {
     let mut seen = BTreeSet::new();
     let asked = |c: &Case| {
         let batch = c.batch_asked.then_some(c.point.batch);
-        format!("{:?}", (&c.model, &c.shapes, batch, &c.target, &c.build, c.threads))
+        format!("{:?}", (&c.model, &c.shapes, batch, &c.target, &c.build, c.threads, c.effort.builds))
     };
     cases.into_iter().filter(|c| seen.insert(asked(c))).collect()
 }

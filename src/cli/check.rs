@@ -121,16 +121,17 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         partition: args.partition,
         settings: settings(args)?,
     };
-    let KeptCheck { evidence, checked, path } = check(&setup, &arms, plan)?;
+    let KeptCheck { evidence, checked, path, lost } = check(&setup, &arms, plan)?;
     show.done();
     let judged = ShownVerdict {
         evidence: &evidence,
         checked: &checked,
-        path: Some(&path),
+        path: path.as_deref(),
+        lost: &lost,
         copy: args.result.as_deref(),
         remark: None,
     };
-    publish(&args.verdict, &project.folders, &judged)
+    Ok(publish(&args.verdict, &project.folders, &judged))
 }
 
 /// What the command line sets, as JSON. Where TensorRT lies is each machine's own.

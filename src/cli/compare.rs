@@ -6,7 +6,8 @@ pub use folders::natural;
 
 use super::args::{self, MessageFormat};
 use super::exit::{Exit, ExitPolicy};
-use super::{note, out, out_message, project, width, write_file};
+use super::files::Ending;
+use super::{note, out, out_message, project, width};
 use crate::baseline::{self, find_record, stores};
 use crate::case::Margins;
 use crate::compare::{self, Sessions, Verdict};
@@ -91,13 +92,6 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if human {
         out(&terminal::comparison_table(ordered.iter().copied(), width()));
     }
-    if let Some(path) = &args.markdown {
-        write_file(path, markdown::comparisons(&base.label(), &head.label(), ordered))?;
-    }
-    if let Some(path) = &args.junit {
-        let names = [&base.label(), &head.label(), head.device.key.as_str()];
-        write_file(path, junit::comparisons(names, &comparisons, args.strict))?;
-    }
     for (name, record) in [(&args.base, &base), (&args.head, &head)] {
         record.file_note().iter().for_each(|text| note(&format!("warning: {name} {text}")));
     }
@@ -108,11 +102,15 @@ pub fn run(args: &CompareArgs, manifest: Option<&Path>) -> Result<Exit> {
     if let Some(text) = only_in_base(&base, &head) {
         if human { note(&text) } else { out_message(&Message::note(text)) }
     }
-    if comparisons.iter().all(|c| matches!(c.verdict, Verdict::NotComparable(_))) {
-        return Ok(Exit::Nothing);
-    }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    Ok(gate.exit(Tally::of_comparisons(&comparisons)))
+    let nothing = comparisons.iter().all(|c| matches!(c.verdict, Verdict::NotComparable(_)));
+    let exit = if nothing { Exit::Nothing } else { gate.exit(Tally::of_comparisons(&comparisons)) };
+    let mut ending = Ending::of(exit);
+    let (base_label, head_label) = (base.label(), head.label());
+    let names = [&base_label, &head_label, head.device.key.as_str()];
+    ending.write(args.markdown.as_deref(), || Ok(markdown::comparisons(&base_label, &head_label, ordered)));
+    ending.write(args.junit.as_deref(), || Ok(junit::comparisons(names, &comparisons, args.strict)));
+    Ok(ending.exit())
 }
 
 /// The cases that no row tells of.

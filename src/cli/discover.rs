@@ -5,10 +5,11 @@ mod write;
 use super::args::MessageFormat;
 use super::cases::SessionArgs;
 use super::exit::Exit;
+use super::files::Ending;
 use super::history::{locale_glyphs, size};
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{note, now_s, out, out_message, project, shown, width, write_file};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::case::{self, Case, ensure_unique_ids};
 use crate::config::Project;
 use crate::discover::{AskedAxes, Cell, Grid, grids};
@@ -132,12 +133,12 @@ fn finish(
             report::discover::messages(explored).iter().for_each(out_message);
         }
     }
-    let mut exit = exit(found);
+    let mut ending = Ending::of(exit(found));
     let record = match found.written.take().transpose() {
         Ok(path) => path,
         // What was found has been shown; only its record is lost.
         Err(failure) => {
-            exit = super::report_failure(&failure);
+            ending.lose(&failure);
             None
         }
     };
@@ -147,10 +148,11 @@ fn finish(
     } else {
         notes.iter().for_each(|n| out_message(&Message::note(n)));
     }
-    if let Some(path) = page {
+    ending.write(page, || {
         let details = details::of_record(&project.folders, &found.record, &BTreeMap::new(), &|_| None);
-        write_file(path, html::discover(found, &details)?)?;
-    }
+        html::discover(found, &details)
+    });
+    let exit = ending.exit();
     if human {
         return Ok(exit);
     }

@@ -33,11 +33,11 @@ pub const HELP: &str = "\
 Exit codes:
   0    nothing regressed
   2    usage: the command line or the configuration makes no sense
-  4    no case selected, nothing to compare with, (discover) no cell within
-       the budget, or (bisect) no change between the ends; in check also: a
-       case of the base is gone, redefined or not comparable, and nobody
-       accepted that; in merge also: a part is missing, or the results are
-       not of one check
+  4    no case selected, nothing to compare with (run: with the record
+       that --baseline names), (discover) no cell within the budget, or
+       (bisect) no change between the ends; in check also: a case of the
+       base is gone, redefined or not comparable, and nobody accepted that;
+       in merge also: a part is missing, or the results are not of one check
   100  regression (check, merge, rejudge; run and compare with
        --fail-on-regression); max-memory is broken (memory)
   101  a case could not be built or measured

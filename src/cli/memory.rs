@@ -3,8 +3,9 @@
 use super::args::{MessageFormat, SettingArgs};
 use super::cases::CaseArgs;
 use super::exit::{Exit, ExitPolicy};
+use super::files::Ending;
 use super::show::Show;
-use super::{note, now_s, out_message, project, shown, write_file};
+use super::{note, now_s, out_message, project, shown};
 use crate::case::Case;
 use crate::compare::NotComparable;
 use crate::config::Project;
@@ -113,12 +114,12 @@ fn finish(args: &MemoryArgs, setup: &Setup, outcome: &mut MemoryOutcome) -> Resu
         ..Tally::default()
     };
     let gate = ExitPolicy { fail_on_regression: true, ..ExitPolicy::default() };
-    let mut exit = gate.exit(tally);
+    let mut ending = Ending::of(gate.exit(tally));
     let record = match outcome.written.take().transpose() {
         Ok(path) => path,
         // What was found has been shown; only its record is lost.
         Err(failure) => {
-            exit = super::report_failure(&failure);
+            ending.lose(&failure);
             None
         }
     };
@@ -128,10 +129,9 @@ fn finish(args: &MemoryArgs, setup: &Setup, outcome: &mut MemoryOutcome) -> Resu
         let record = record.iter().map(|path| format!("record: {} (events beside it)", shown(path)));
         base.chain(record).filter(|_| !args.quiet).for_each(|text| note(&text));
     }
-    if let Some(path) = &args.html {
-        let details = details::of_memory(&setup.project.folders, setup.now_s, outcome);
-        write_file(path, html::memory(outcome, &details)?)?;
-    }
+    let page = || html::memory(outcome, &details::of_memory(&setup.project.folders, setup.now_s, outcome));
+    ending.write(args.html.as_deref(), page);
+    let exit = ending.exit();
     if human {
         return Ok(exit);
     }

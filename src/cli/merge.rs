@@ -2,9 +2,10 @@
 
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
+use super::files::Ending;
 use super::run::RunFiles;
 use super::verdict::{ShownVerdict, VerdictArgs, publish};
-use super::{note, out, out_message, project, shown, width, write_file};
+use super::{note, out, out_message, project, shown, width};
 use crate::baseline::{self, Store, file};
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
@@ -131,15 +132,16 @@ fn below(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
 fn of_checks(args: &MergeArgs, project: &Project, parts: &[(String, Evidence)]) -> Result<Exit> {
     let merged = evidence::merge(parts)?;
     say(args, merged.notes.iter().cloned());
-    let kept = kept::keep(&project.folders, merged.evidence)?;
+    let kept = kept::keep(&project.folders, merged.evidence);
     let judged = ShownVerdict {
         evidence: &kept.evidence,
         checked: &kept.checked,
-        path: Some(&kept.path),
+        path: kept.path.as_deref(),
+        lost: &kept.lost,
         copy: args.result.as_deref(),
         remark: None,
     };
-    publish(&args.verdict, &project.folders, &judged)
+    Ok(publish(&args.verdict, &project.folders, &judged))
 }
 
 fn say(args: &MergeArgs, notes: impl IntoIterator<Item = String>) {
@@ -159,7 +161,8 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
     let outcome = RunOutcome { record, written: None, compared, interrupted: false, no_base: None };
     let record = &outcome.record;
     let tally = Tally::of_run(&outcome);
-    let exit = ExitPolicy { fail_on_regression: false, strict: args.verdict.strict }.exit(tally);
+    let gate = ExitPolicy { fail_on_regression: false, strict: args.verdict.strict };
+    let mut ending = Ending::of(gate.exit(tally));
     if args.verdict.message_format == MessageFormat::Human {
         out(&terminal::table(record, &outcome.compared, width()));
     }
@@ -175,16 +178,6 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
             format!("compare it, corrected for all its cases: cargo trt-perf compare BASE {}", record.id),
         ],
     );
-    let finished = Message::SessionFinished(SessionFinished {
-        record: Some(json::path(&path)),
-        id: record.id.clone(),
-        measured: tally.measured,
-        failed: tally.failed,
-        regressed: 0,
-        inconclusive: 0,
-        interrupted: false,
-        exit_code: exit.code(),
-    });
     let files = RunFiles {
         result: args.result.as_deref(),
         markdown: args.verdict.markdown.as_deref(),
@@ -192,12 +185,23 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
         html: args.verdict.html.as_deref(),
         strict: args.verdict.strict,
     };
-    files.write(&project.folders, &outcome, Some(&path))?;
-    if let Some(path) = &args.verdict.json {
-        write_file(path, finished.line() + "\n")?;
-    }
+    files.write(&mut ending, &project.folders, &outcome, Some(&path));
+    let finished = |exit: Exit| {
+        Message::SessionFinished(SessionFinished {
+            record: Some(json::path(&path)),
+            id: record.id.clone(),
+            measured: tally.measured,
+            failed: tally.failed,
+            regressed: 0,
+            inconclusive: 0,
+            interrupted: false,
+            exit_code: exit.code(),
+        })
+    };
+    let last = finished(ending.exit()).line() + "\n";
+    ending.write(args.verdict.json.as_deref(), || Ok(last));
     if args.verdict.message_format == MessageFormat::Json {
-        out_message(&finished);
+        out_message(&finished(ending.exit()));
     }
-    Ok(exit)
+    Ok(ending.exit())
 }

@@ -55,9 +55,15 @@ pub fn run(args: &RejudgeArgs, manifest: Option<&Path>) -> Result<Exit> {
     };
     let remark = format!("judged again, without measuring, what is in {}: {what}", shown(&path));
     let checked = again.checked(again.records(), Vec::new());
-    let judged =
-        ShownVerdict { evidence: &again, checked: &checked, path: None, copy: None, remark: Some(&remark) };
-    publish(&args.verdict, &project.folders, &judged)
+    let judged = ShownVerdict {
+        evidence: &again,
+        checked: &checked,
+        path: None,
+        lost: &[],
+        copy: None,
+        remark: Some(&remark),
+    };
+    Ok(publish(&args.verdict, &project.folders, &judged))
 }
 
 /// The options win over `--config`, as everywhere.

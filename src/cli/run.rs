@@ -4,15 +4,17 @@ use super::args::{self, LaneArgs, MessageFormat};
 use super::cases::SessionArgs;
 use super::discover;
 use super::exit::{Exit, ExitPolicy};
+use super::files::Ending;
 use super::keep::save_baseline;
 use super::show::Show;
-use super::{copy_file, note, now_s, out, out_message, project, shown, width, write_file};
+use super::{note, now_s, out, out_message, project, shown, width};
 use crate::baseline::find_record_file;
 use crate::case::{Case, CasePart, Partition};
+use crate::compare::Verdict;
 use crate::config::{Folders, Project};
 use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
-use crate::outcome::{Event, RunOutcome, Tally};
+use crate::outcome::{Compared, Event, RunOutcome, Tally};
 use crate::printable::line;
 use crate::record::Record;
 use crate::report::{html, json, junit, markdown, terminal};
@@ -126,7 +128,7 @@ fn on_machine(
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
     let mut outcome = session::run(&setup, cases, args.assume_session_sd, base, part)?;
     show.done();
-    finish(args, project, &mut outcome)
+    Ok(finish(args, project, &mut outcome))
 }
 
 /// The cases of this machine, and what they are a part of.
@@ -139,7 +141,7 @@ fn partitioned(all: &[Case], partition: Option<Partition>) -> (Vec<Case>, Option
 }
 
 /// The table, where the record is, the baseline, what to do next, and the files that are asked for.
-fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result<Exit> {
+fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Exit {
     let asked = &args.session;
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
     let tally = Tally::of_run(outcome);
@@ -149,18 +151,18 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result
         out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared, width())));
     }
     let written = outcome.written.take().transpose();
-    let mut exit = gate.exit(tally);
+    let mut ending = Ending::of(gate.exit(tally).and(uncompared(args, outcome)));
     let mut notes = Vec::new();
     match &written {
         // What was measured has been shown; only its record is lost.
-        Err(failure) => exit = exit.and(super::report_failure(failure)),
+        Err(failure) => ending.lose(failure),
         Ok(path) => notes.extend(kept(outcome, path.as_deref())),
     }
     if asked.save_baseline.is_some() {
         let name = asked.baseline_name();
         match save_baseline(project, &mut outcome.record, name, outcome.interrupted) {
             Ok(saved) => notes.extend(saved),
-            Err(failure) => exit = exit.and(super::report_failure(&failure)),
+            Err(failure) => ending.lose(&failure),
         }
     } else {
         notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
@@ -178,11 +180,12 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result
         html: args.html.as_deref(),
         strict: args.strict,
     };
-    files.write(&project.folders, outcome, record.as_deref())?;
+    files.write(&mut ending, &project.folders, outcome, record.as_deref());
+    let exit = ending.exit();
     if human {
-        return Ok(exit);
+        return exit;
     }
-    // Last: who reads that the session finished has all its files.
+    // Last: who reads that the session finished has all its files, or was told.
     out_message(&Message::SessionFinished(SessionFinished {
         record: record.as_deref().map(json::path),
         id: outcome.record.id.clone(),
@@ -193,7 +196,7 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Result
         interrupted: tally.interrupted,
         exit_code: exit.code(),
     }));
-    Ok(exit)
+    exit
 }
 
 /// The files about a run, or about runs that were joined, that are asked for.
@@ -209,22 +212,20 @@ pub(super) struct RunFiles<'a> {
 
 impl RunFiles<'_> {
     /// Writes them. `record`: the file of the record.
-    pub fn write(&self, folders: &Folders, outcome: &RunOutcome, record: Option<&Path>) -> Result<()> {
-        if let Some((from, to)) = record.zip(self.result) {
-            copy_file(from, to)?;
-        }
-        if let Some(path) = self.markdown {
-            write_file(path, markdown::run(outcome))?;
-        }
-        if let Some(path) = self.junit {
-            write_file(path, junit::run(outcome, self.strict))?;
-        }
-        if let Some(path) = self.html {
-            let details = details::of_run(folders, outcome);
-            write_file(path, html::record(&outcome.record, &outcome.compared, &details)?)?;
-        }
-        Ok(())
+    pub fn write(&self, ending: &mut Ending, folders: &Folders, outcome: &RunOutcome, record: Option<&Path>) {
+        ending.copy(record, self.result);
+        ending.write(self.markdown, || Ok(markdown::run(outcome)));
+        ending.write(self.junit, || Ok(junit::run(outcome, self.strict)));
+        let page = || html::record(&outcome.record, &outcome.compared, &details::of_run(folders, outcome));
+        ending.write(self.html, page);
     }
+}
+
+/// Whoever names a record asks for a comparison with it.
+fn uncompared(args: &RunArgs, outcome: &RunOutcome) -> Exit {
+    let is_one = |c: &Compared| !matches!(c.comparison.verdict, Verdict::NotComparable(_));
+    let nothing = args.baseline.is_some() && !outcome.compared.values().any(is_one);
+    if nothing { Exit::Nothing } else { Exit::Ok }
 }
 
 /// Where the record is.

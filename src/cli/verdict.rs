@@ -2,9 +2,10 @@
 
 use super::args::MessageFormat;
 use super::exit::{Exit, ExitPolicy};
-use super::{copy_file, note, out, out_message, shown, stopped, width, write_file};
+use super::files::Ending;
+use super::{note, out, out_message, shown, stopped, width};
 use crate::config::Folders;
-use crate::error::Result;
+use crate::error::Failure;
 use crate::evidence::Evidence;
 use crate::message::Message;
 use crate::outcome::{Checked, Tally};
@@ -54,6 +55,8 @@ pub struct ShownVerdict<'a> {
     pub checked: &'a Checked,
     /// The file of the evidence; `None` where none was written.
     pub path: Option<&'a Path>,
+    /// What could not be kept.
+    pub lost: &'a [Failure],
     /// Where a copy of that file goes.
     pub copy: Option<&'a Path>,
     /// What is to be said first of all.
@@ -61,8 +64,8 @@ pub struct ShownVerdict<'a> {
 }
 
 /// Shows it everywhere, and says how the command ends.
-pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> Result<Exit> {
-    let ShownVerdict { evidence, checked, path, copy, remark } = *judged;
+pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> Exit {
+    let ShownVerdict { evidence, checked, path, lost, copy, remark } = *judged;
     let tally = Tally::of_check(checked);
     // A gate must not pass on numbers that cannot be trusted.
     let gate = ExitPolicy { fail_on_regression: true, strict: args.strict || tally.invalid > 0 };
@@ -74,10 +77,6 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
         checked,
         remark,
     };
-    let exit = gate.exit(tally);
-    let mut messages: Vec<Message> = remark.iter().map(|text| Message::note(*text)).collect();
-    messages.extend(json::checked(checked));
-    messages.push(Message::CheckFinished(json::check_finished(&report, path, tally, exit.code())));
     let human = args.message_format == MessageFormat::Human;
     if human {
         out(&terminal::check(&report, args.quiet, width()));
@@ -86,53 +85,42 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
             path.iter().for_each(|p| note(&format!("result: {}", shown(p))));
         }
     }
+    let mut ending = Ending::of(gate.exit(tally));
+    lost.iter().for_each(|failure| ending.lose(failure));
+    ending.copy(path, copy);
     let text = markdown::check(&report);
-    if let Some((from, to)) = path.zip(copy) {
-        copy_file(from, to)?;
-    }
-    write_files(args, folders, &report, (&text, &messages))?;
+    ending.write(args.markdown.as_deref(), || Ok(&text));
+    ending.write(args.junit.as_deref(), || Ok(junit::check(&report, args.strict)));
+    ending.write(args.html.as_deref(), || html::check(&report, &details::of_check(folders, checked)));
+    let said: Vec<Message> = remark.map(Message::note).into_iter().chain(json::checked(checked)).collect();
+    let finished =
+        |exit: Exit| Message::CheckFinished(json::check_finished(&report, path, tally, exit.code()));
+    let last = finished(ending.exit());
+    let lines =
+        || json::failed(checked).iter().chain(&said).chain([&last]).map(|m| m.line() + "\n").collect();
+    ending.write(args.json.as_deref(), || Ok::<String, _>(lines()));
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        // Nobody asked for it: the verdict counts without it, too.
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from)
-            && let Err(e) = append(&path, github::summary(&text))
-        {
-            note(&format!("note: the summary is not in {}: {e}", shown(&path)));
-        }
-        // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
-        if human {
-            stopped::commands(&github::annotations(&report, &evidence.manifests));
-        }
+        on_github(args, &report, evidence, &text);
     }
-    // Last: who reads that the check finished has all its files.
+    // Last: who reads that the check finished has all its files, or was told.
     if !human {
-        messages.iter().for_each(out_message);
+        said.iter().chain([&finished(ending.exit())]).for_each(out_message);
     }
-    Ok(exit)
+    ending.exit()
 }
 
-/// The files that are asked for. `text`: the report as markdown.
-fn write_files(
-    args: &VerdictArgs,
-    folders: &Folders,
-    report: &CheckReport,
-    (text, messages): (&str, &[Message]),
-) -> Result<()> {
-    if let Some(path) = &args.json {
-        let failed = json::failed(report.checked);
-        let lines: String = failed.iter().chain(messages).map(|m| m.line() + "\n").collect();
-        write_file(path, lines)?;
+/// The job's summary, and the annotations. `text`: the report as markdown.
+fn on_github(args: &VerdictArgs, report: &CheckReport, evidence: &Evidence, text: &str) {
+    // Nobody asked for it: the verdict counts without it, too.
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from)
+        && let Err(e) = append(&path, github::summary(text))
+    {
+        note(&format!("note: the summary is not in {}: {e}", shown(&path)));
     }
-    if let Some(path) = &args.markdown {
-        write_file(path, text)?;
+    // Workflow commands are read from standard output; JSON readers get theirs undisturbed.
+    if args.message_format == MessageFormat::Human {
+        stopped::commands(&github::annotations(report, &evidence.manifests));
     }
-    if let Some(path) = &args.junit {
-        write_file(path, junit::check(report, args.strict))?;
-    }
-    if let Some(path) = &args.html {
-        let details = details::of_check(folders, report.checked);
-        write_file(path, html::check(report, &details)?)?;
-    }
-    Ok(())
 }
 
 fn append(path: &Path, text: &str) -> std::io::Result<()> {

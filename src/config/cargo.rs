@@ -61,11 +61,9 @@ impl Project {
             Ok(metadata) => metadata,
             Err(cargo_metadata::Error::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => {
-                return Err(Failure::usage(format!(
-                    "cargo cannot read this project: {}",
-                    e.to_string().trim()
-                ))
-                .next(
+                let said = e.to_string();
+                let lines = said.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+                return Err(Failure::usage("cargo cannot read this project").parts(lines).next(
                     "run `cargo metadata --no-deps` to see the same error, and mend the manifest it names",
                 ));
             }

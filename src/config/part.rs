@@ -87,8 +87,7 @@ impl Part {
         shapes.extend(overrides.shapes.iter().cloned());
         let mut files = OverridesFiles { inputs: self.inputs.clone(), expect: self.expect.clone() };
         files.apply(overrides);
-        let below = if program.is_some() { below.of_programs() } else { below.clone() };
-        let settings = top.clone().over(&self.layer.clone().over(&below)).resolve_for(program);
+        let settings = top.clone().over(&self.layer).resolve_for(program, below);
         Variant { name, shapes, inputs: files.inputs, expect: files.expect, settings }
     }
 }

@@ -20,6 +20,17 @@ pub const MARGIN_FRAC: f64 = 0.01;
 /// Default margin for tail quantiles, which vary more between processes.
 pub const TAIL_MARGIN_FRAC: f64 = 0.03;
 
+/// More streams or threads than any machine has use for.
+const MOST_SIDE_BY_SIDE: u64 = 4096;
+
+/// The settings that mean something to a program, which runs its requests itself; and where libraries lie and whether
+/// plans are trusted, which is said for everything that is measured together.
+#[rustfmt::skip]
+const OF_PROGRAMS: &[&str] = &[
+    "backend", "device", "processes", "warm-up", "measure", "time-limit", "margin", "tail-margin", "seed",
+    "tensorrt", "trust-plan",
+];
+
 /// Makes everything that knows the settings one by one from the table below: both structs, the reader of a table, the
 /// merge, the built-in values, and what `init` and the command line are made from. A row is
 ///
@@ -38,6 +49,8 @@ macro_rules! settings {
             $($(#[doc = $doc])+ pub $field: $type,)*
             /// Whether anything says streams, in-flight, cuda-graph or threads: then no pinned point takes their place.
             pub point_asked: bool,
+            /// Of a program: settings that its own table or the command line sets, and that mean nothing to it.
+            pub meaningless: Vec<&'static str>,
             /// How the engine is built.
             pub build: BuildOptions,
         }
@@ -64,10 +77,21 @@ macro_rules! settings {
                 Self { $($field: self.$field.or(below.$field),)* build: self.build.over(below.build) }
             }
 
+            /// The settings that this layer says something of.
+            fn said(&self) -> Vec<&'static str> {
+                [$(self.$field.is_some().then_some($key),)*].into_iter().flatten().collect()
+            }
+
+            /// Of this layer what it says of the settings in `keys`, and of the build.
+            fn only(self, keys: &[&str]) -> Self {
+                Self { $($field: self.$field.filter(|_| keys.contains(&$key)),)* build: self.build }
+            }
+
             /// The built-in values where no layer says anything.
             pub fn resolve(self) -> Settings {
                 Settings {
                     point_asked: self.asks_for_a_point(),
+                    meaningless: Vec::new(),
                     $($field: self.$field.unwrap_or_else(|| $default),)*
                     build: self.build.resolve(),
                 }
@@ -109,7 +133,7 @@ settings! {
         Flag::new("device", One("N"), "Which GPU, as CUDA numbers them");
     /// Concurrent sessions for throughput and capacity. The default is one on a GPU, otherwise the usable CPUs divided by
     /// `threads`; 2 is an example.
-    streams: Option<u64> = "streams", some(whole(1)), None, "2",
+    streams: Option<u64> = "streams", some(side_by_side), None, "2",
         Flag::new("streams", One("N"), "Concurrent sessions in throughput and capacity");
     /// Requests in flight per stream for throughput and capacity. The default is two on a GPU, otherwise one.
     in_flight: Option<u64> = "in-flight", some(whole(1)), None, "1",
@@ -124,7 +148,7 @@ settings! {
     wait: Wait = "wait", parsed, Wait::Spin, r#""spin""#,
         Flag::new("wait", One("HOW"), "How the host waits for the GPU: spin or block");
     /// CPU threads that work on one request.
-    threads: u64 = "threads", whole(1), 1, "1",
+    threads: u64 = "threads", side_by_side, 1, "1",
         Flag::new("threads", One("N"), "Intra-op threads of each session");
     /// The latency budget. There is none by default; 5 ms is an example.
     max_latency: Option<Nanos> = "max-latency", some(budget), None, r#""5ms""#,
@@ -188,18 +212,21 @@ settings! {
 
 impl SettingsLayer {
     /// What a layer of the whole project says of its programs: what only a model can have is not meant for them.
-    pub fn of_programs(&self) -> Self {
-        let build = self.build.clone().of_programs();
-        Self { scenarios: None, batches: None, max_memory: None, outputs: None, build, ..self.clone() }
+    fn of_programs(&self) -> Self {
+        let of_both = self.clone().only(OF_PROGRAMS);
+        Self { build: of_both.build.clone().of_programs(), ..of_both }
     }
 
-    /// The same for a program, which has no scenario but one request after the other unless somebody says so.
-    pub fn resolve_for(mut self, program: Option<&ProgramOptions>) -> Settings {
-        if program.is_some() {
-            self.scenarios.get_or_insert_with(|| vec![Scenario::Latency]);
-        }
-        let mut settings = self.resolve();
-        settings.build.program = program.cloned();
+    /// This layer, of a model or a program, on what the project says.
+    pub fn resolve_for(self, program: Option<&ProgramOptions>, project: &Self) -> Settings {
+        let Some(program) = program else { return self.over(project).resolve() };
+        let meaningless = self.said().into_iter().filter(|key| !OF_PROGRAMS.contains(key));
+        // A program has one, and may say so.
+        let meaningless = meaningless.filter(|key| *key != "scenarios").collect();
+        let mut layer = self.over(&project.of_programs());
+        layer.scenarios.get_or_insert_with(|| vec![Scenario::Latency]);
+        let mut settings = Settings { meaningless, ..layer.resolve() };
+        settings.build.program = Some(program.clone());
         settings
     }
 
@@ -255,6 +282,14 @@ pub(super) fn positive_time(value: &Value) -> Result<Nanos, String> {
 fn gpu_number(value: &Value) -> Result<u32, String> {
     let number = whole(0)(value)?;
     u32::try_from(number).map_err(|_| format!("is {number}; GPUs are numbered from 0"))
+}
+
+/// More is a slip of the finger, and takes a machine's memory before anybody is told.
+fn side_by_side(value: &Value) -> Result<u64, String> {
+    match whole(1)(value)? {
+        n if n > MOST_SIDE_BY_SIDE => Err(format!("is {n}; {MOST_SIDE_BY_SIDE} is the most")),
+        n => Ok(n),
+    }
 }
 
 /// Two would say nothing of how much builds differ.

@@ -32,6 +32,7 @@ fn case(id: &str) -> Case {
         build: BuildOptions::default(),
         threads: 1,
         point_asked: false,
+        meaningless: Vec::new(),
         effort: Effort {
             processes: 5,
             builds: 1,

@@ -11,6 +11,7 @@ use crate::case::Budget;
 use crate::compare::{CaseComparison, MetricComparison, Verdict};
 use crate::outcome::{Row, RowOrigin};
 use crate::printable;
+use crate::record::Unreal;
 use std::fmt::Write;
 
 /// Rows shown before the rest is folded.
@@ -194,9 +195,14 @@ fn remarks(c: &CaseComparison) -> String {
     if c.outputs_changed {
         cell += "; outputs differ";
     }
-    cell += &c.unreal.map_or_else(String::new, |u| format!(" **not a real result: {}**", u.words()));
+    cell += &no_result(c.unreal);
     cell += &c.moved.map_or_else(String::new, |moved| format!(" ({})", escape(&moved.to_string())));
     cell
+}
+
+/// Loud, so that nobody takes such a number for a result.
+fn no_result(unreal: Option<Unreal>) -> String {
+    unreal.map_or_else(String::new, |unreal| format!(" **not a real result: {}**", unreal.words()))
 }
 
 /// Metric, base, head and change: four cells without the outer bars.

@@ -11,7 +11,7 @@ use crate::compare::{CaseComparison, Verdict};
 use crate::error::Failure;
 use crate::outcome::{BudgetAnswer, Compared, Figure, Figures, Row, RunRow, worst_first};
 use crate::printable::{line, message, row as row_of};
-use crate::record::{CaseRecord, Record};
+use crate::record::{CaseRecord, Record, Unreal};
 use crate::units::{change as percent, rate, time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -86,6 +86,7 @@ pub fn check(report: &CheckReport, quiet: bool, width: usize) -> String {
         }
     }
     out += &check_table(report, &rows, width);
+    out += &no_results(rows.iter().map(|row| (row.comparison.id.as_str(), row.comparison.unreal)));
     for added in &report.checked.added {
         let _ = writeln!(out, "{YELLOW}added to the baselines:{RESET} {}", super::added(added));
     }
@@ -155,10 +156,21 @@ pub fn table(record: &Record, compared: &BTreeMap<String, Compared>, width: usiz
         let word = record.failed.get(id).map_or("failed", |f| f.kind.word());
         table.row([id.as_str(), "", "", "", "", "", word]);
     }
-    for r in worst_first(record, compared) {
-        table.row(run_cells(&r));
+    let rows = worst_first(record, compared);
+    rows.iter().for_each(|row| table.row(run_cells(row)));
+    table.text(width) + &no_results(rows.iter().map(|row| (row.id, row.case.engine.unreal())))
+}
+
+/// Which rows of a table are no results. With --quiet nothing else says so.
+fn no_results<'a>(rows: impl IntoIterator<Item = (&'a str, Option<Unreal>)>) -> String {
+    let mut ids: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (id, unreal) in rows {
+        unreal.into_iter().for_each(|unreal| ids.entry(unreal.words()).or_default().push(line(id)));
     }
-    table.text(width)
+    let text = |(why, ids): (&str, Vec<String>)| {
+        format!("{RED}{BOLD}NOT A REAL RESULT: {why}{RESET} ({})\n", ids.join(", "))
+    };
+    ids.into_iter().map(text).collect()
 }
 
 /// The cells of one measured case.

@@ -20,30 +20,41 @@ pub struct KeptCheck {
     pub evidence: Evidence,
     /// What follows from that.
     pub checked: Checked,
-    /// The file of the evidence.
-    pub path: PathBuf,
+    /// The file of the evidence; `None` where it could not be written.
+    pub path: Option<PathBuf>,
+    /// What could not be written. What was found counts all the same.
+    pub lost: Vec<Failure>,
 }
 
 /// Writes everything that a check leaves. The verdicts are those of what the file holds.
-pub fn keep(folders: &Folders, evidence: Evidence) -> Result<KeptCheck> {
+pub fn keep(folders: &Folders, evidence: Evidence) -> KeptCheck {
     let (text, id) = evidence::write(&evidence);
-    EVIDENCE.ensure_storable(&text)?;
-    let path = folders.evidence().join(file_name(&evidence, &id));
-    file::write(&path, &EVIDENCE, &text, false)?;
-    forget_old(&folders.evidence(), &path);
-    let evidence = evidence::read(&text)?;
+    let mut lost = Vec::new();
+    let path = kept(&mut lost, || {
+        let path = folders.evidence().join(file_name(&evidence, &id));
+        EVIDENCE.ensure_storable(&text)?;
+        file::write(&path, &EVIDENCE, &text, false)?;
+        forget_old(&folders.evidence(), &path);
+        Ok(path)
+    });
+    let evidence = evidence::read(&text).unwrap_or(evidence);
     let mut records = evidence.records();
-    let written = write_records(folders, &mut records)?;
+    let written = write_records(folders, &mut records, &mut lost);
     let checked = evidence.checked(records, written);
-    accept::keep(folders, &checked.rows, &checked.records[0], &checked.records[1])?;
-    Ok(KeptCheck { evidence, checked, path })
+    kept(&mut lost, || accept::keep(folders, &checked.rows, &checked.records[0], &checked.records[1]));
+    KeptCheck { evidence, checked, path, lost }
+}
+
+/// What was kept; why it was not is in `lost`.
+fn kept<T>(lost: &mut Vec<Failure>, keep: impl FnOnce() -> Result<T>) -> Option<T> {
+    keep().map_err(|failure| lost.push(failure)).ok()
 }
 
 /// Writes the records of the arms that were measured; they get their ids.
-fn write_records(folders: &Folders, records: &mut [Record; 2]) -> Result<Vec<PathBuf>> {
+fn write_records(folders: &Folders, records: &mut [Record; 2], lost: &mut Vec<Failure>) -> Vec<PathBuf> {
     let store = Store::results(folders.results());
     let measured = records.iter_mut().filter(|record| !record.cases.is_empty());
-    measured.map(|record| store.save(record)).collect()
+    measured.filter_map(|record| kept(lost, || store.save(record))).collect()
 }
 
 /// `20261122T100405-<commit12>-<id8>.json`; twelve zeros where there is no commit. Names sort by time.

@@ -44,6 +44,18 @@ fn processes_load_the_builds_in_turn_and_the_record_names_each() {
 }
 
 #[test]
+fn build_builds_so_often_and_says_each() {
+    let s = Sandbox::new();
+    let (ran, messages) = s.run_json(".", &["build", &model(), "--builds", "3"]);
+    ran.says(0, &[]);
+    let engines: std::collections::BTreeSet<String> =
+        messages.iter().filter(|m| m["reason"] == "engine").map(|m| m["engine"].to_string()).collect();
+    assert_eq!((engines.len(), ran.message("build-finished")["engines"].as_u64()), (3, Some(3)), "{ran}");
+    let said = s.run(".", &["build", &model(), "--builds", "3"]);
+    assert_eq!(said.out.matches("built in").count(), 3, "{said}");
+}
+
+#[test]
 fn builds_that_cannot_be_compared_are_refused_before_anything_is_built() {
     let s = Sandbox::new();
     let run = |more: &[&str]| s.run(".", &[&["run", &model()], more].concat());

@@ -11,6 +11,7 @@ mod compare;
 mod config;
 mod formats;
 mod fresh;
+mod lost;
 mod messages;
 mod output;
 mod own_file;

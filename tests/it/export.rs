@@ -99,7 +99,11 @@ fn what_cannot_be_exported_is_said_with_what_can() {
 #[test]
 fn numbers_that_are_no_result_are_exported_with_a_warning() {
     let (s, _) = measured();
-    s.run(".", &["run", "--config", "debug-extra-work=\"50%\""]).says(0, &[]);
+    // Loud wherever the numbers are, also where nothing but a table is.
+    let words = ["run", "--config", "debug-extra-work=\"50%\"", "--quiet", "--markdown", "run.md"];
+    s.run(".", &words).says(0, &["NOT A REAL RESULT: debug-extra-work (demo/mlp/default/latency"]);
+    let markdown = std::fs::read_to_string(s.path("run.md")).expect("a report");
+    assert!(markdown.contains("**not a real result: debug-extra-work**"), "{markdown}");
     let ran = s.run(".", &["export", "openmetrics"]);
     ran.says(0, &["warning: demo/mlp/default/latency: not a real result: debug-extra-work"]);
     let line = ran.out.lines().find(|l| l.starts_with("trt_perf_valid{")).expect("whether it is valid");

@@ -3,7 +3,8 @@
 use super::CompareArgs;
 use crate::case::Margins;
 use crate::cli::exit::{Exit, ExitPolicy};
-use crate::cli::{note, out, out_message, width, write_file};
+use crate::cli::files::Ending;
+use crate::cli::{note, out, out_message, width};
 use crate::compare::many::correct;
 use crate::compare::samples::compare_samples;
 use crate::compare::{ASSUMED_SESSION_SD, Design, Sessions};
@@ -105,14 +106,12 @@ pub fn run(args: &CompareArgs, base: &Path, head: &Path) -> Result<Exit> {
         }
         out_message(&Message::Comparison(json::compared_case(&c, None)));
     }
-    if let Some(path) = &args.markdown {
-        write_file(path, markdown::comparisons(&base.label(), &head.label(), [&c]))?;
-    }
-    if let Some(path) = &args.junit {
-        write_file(path, junit::comparisons([&base.label(), &head.label(), ""], [&c], args.strict))?;
-    }
     let gate = ExitPolicy { fail_on_regression: args.fail_on_regression, strict: args.strict };
-    Ok(gate.exit(Tally::of_comparisons([&c])))
+    let mut ending = Ending::of(gate.exit(Tally::of_comparisons([&c])));
+    let (base, head) = (base.label(), head.label());
+    ending.write(args.markdown.as_deref(), || Ok(markdown::comparisons(&base, &head, [&c])));
+    ending.write(args.junit.as_deref(), || Ok(junit::comparisons([&base, &head, ""], [&c], args.strict)));
+    Ok(ending.exit())
 }
 
 impl SampleFolder {

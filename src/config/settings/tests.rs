@@ -81,6 +81,7 @@ fn what_init_shows_is_read_and_is_the_default_or_an_example() {
         measure: shown.measure,
         outputs: shown.outputs,
         point_asked: true,
+        meaningless: Vec::new(),
         ..built_in
     };
     assert_eq!(shown, examples);

@@ -1,6 +1,6 @@
 //! A run, and records that were compared without measuring, as markdown.
 
-use super::{escape, numbers, remarks, sign};
+use super::{escape, no_result, numbers, remarks, sign};
 use crate::compare::{CaseComparison, Verdict};
 use crate::outcome::{RunOutcome, worst_first};
 use crate::report::{STOPPED, terminal};
@@ -28,7 +28,8 @@ pub fn run(outcome: &RunOutcome) -> String {
         let cells: Vec<String> = terminal::run_cells(&row).iter().map(|cell| escape(cell)).collect();
         let why = row.verdict.as_ref().and_then(Verdict::reason);
         let why = why.map_or_else(String::new, |why| format!(": {}", escape(&why)));
-        let more = row.compared.map_or_else(String::new, |c| remarks(&c.comparison));
+        let alone = || no_result(row.case.engine.unreal());
+        let more = row.compared.map_or_else(alone, |c| remarks(&c.comparison));
         let _ = writeln!(out, "| {sign} | {}{why}{more} |", cells.join(" | "));
     }
     out

@@ -8,7 +8,7 @@ impl Check<'_> {
     pub(super) fn finish(mut self) -> Result<KeptCheck> {
         self.evidence.added = added::added(self.session.project, &self.arms.base.stored)?;
         self.find_oldest();
-        let mut kept = keep(self.session.folders, self.evidence)?;
+        let mut kept = keep(self.session.folders, self.evidence);
         for (id, row) in &mut kept.checked.rows {
             row.memory = self.memory.remove(id);
         }

@@ -7,14 +7,15 @@ use std::process::Command;
 const QUICK: &str = "processes = 2\nwarm-up = \"5ms\"\nmeasure = \"30ms\"\n";
 
 /// A repository whose only model is a program, with the rest of its table.
-fn program(run: &str, more: &str) -> Sandbox {
+pub(super) fn program(run: &str, more: &str) -> Sandbox {
     let s = Sandbox::with_repo();
     s.write("repo/trt-perf.toml", format!("{QUICK}\n[[model]]\nname = \"p\"\nrun = {run}\n{more}\n"));
     s
 }
 
 /// Prints latencies of 20 µs and a little more.
-const PRINTS: &str = r#"i=0; while [ $i -lt 1500 ]; do echo "20.$((i % 7))us"; i=$((i + 1)); done"#;
+pub(super) const PRINTS: &str =
+    r#"i=0; while [ $i -lt 1500 ]; do echo "20.$((i % 7))us"; i=$((i + 1)); done"#;
 
 #[test]
 fn a_program_prints_its_latencies_and_is_checked_like_a_model() {
@@ -137,8 +138,8 @@ fn tolerances_of_outputs_that_nobody_keeps_are_refused() {
     let s = program(r#"["sh", "infer.sh"]"#, "backend = \"command\"\noutputs = { rtol = 1e-2 }");
     s.write("repo/infer.sh", PRINTS);
     s.run("repo", &["run"]).says(
-        101,
-        &["outputs compares those of two commits, and command runs its requests itself", "another backend"],
+        2,
+        &["outputs means nothing to a program, which runs its requests itself", "take `outputs` out"],
     );
 }
 
@@ -189,7 +190,10 @@ fn what_a_project_sets_for_its_models_is_not_meant_for_programs() {
     assert_eq!((ran.code, &*ran.out), (Some(0), "project/p/default/latency\n"), "{ran}");
     s.run("repo", &["run"]).says(0, &["project/p/default/latency", "p50 20."]);
     for (own, says) in [
-        ("batches = [1]", "a program has batches of its own"),
+        ("batches = [1]", "p/b1/latency: batches means nothing to a program"),
+        ("max-memory = \"1GiB\"", "max-memory means nothing to a program"),
+        ("max-latency = \"5ms\"", "take `max-latency` out of its table"),
+        ("builds = 3", "builds means nothing to a program"),
         ("scenarios = [\"throughput\"]", "and has the scenario latency alone"),
         ("build = { workspace = \"1GiB\" }", "how a program is built is a command"),
     ] {
@@ -198,4 +202,6 @@ fn what_a_project_sets_for_its_models_is_not_meant_for_programs() {
     }
     s.write("repo/trt-perf.toml", format!("{QUICK}{project}{table}"));
     s.run("repo", &["run", "--scenario", "throughput"]).says(2, &["next: leave it out with --skip"]);
+    s.run("repo", &["check", "--base", "HEAD", "--cuda-graph"])
+        .says(2, &["cuda-graph means nothing to a program", "next: leave the program out with --skip"]);
 }
