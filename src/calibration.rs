@@ -11,7 +11,7 @@ pub mod lanes;
 pub mod wire;
 
 use crate::case::{Budget, Margins};
-use crate::compare::{CalibratedPrior, Design, Metric, Verdict, compare_case, metrics};
+use crate::compare::{CalibratedPrior, Design, Metric, Sessions, Verdict, compare_case, metrics};
 use crate::config::Scenario;
 use crate::device::Timer;
 use crate::record::{CaseRecord, RecordDevice};
@@ -38,7 +38,7 @@ const MIN_PAIRS: usize = 2;
 pub struct Calibration {
     /// 16 hexadecimal digits; empty until it was written or read.
     pub id: String,
-    /// Seconds since 1970-01-01 UTC.
+    /// Seconds since 1970-01-01 UTC, of its newest case.
     pub created_s: i64,
     /// Version of this tool.
     pub tool: String,
@@ -55,6 +55,8 @@ pub struct Calibration {
 /// One case of a calibration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaseCalibration {
+    /// Seconds since 1970-01-01 UTC.
+    pub created_s: i64,
     /// The hash of the case's definition.
     pub definition_hash: String,
     /// The backend's name.
@@ -151,12 +153,14 @@ impl AaSession {
     }
 }
 
-/// What the sessions of one case say; `Err`: why they say nothing. `measure` is how long each process measured.
+/// What the sessions of one case say; `Err`: why they say nothing. `measure` is how long each process measured, `created_s`
+/// the time of the sessions.
 pub fn calibrate_case(
     id: &str,
     sessions: &[AaSession],
     margins: Margins,
     measure: Nanos,
+    created_s: i64,
 ) -> Result<CaseCalibration, String> {
     let sessions: Vec<&AaSession> = sessions.iter().filter(|s| s.pairs() >= MIN_PAIRS).collect();
     let first = sessions.first().filter(|_| sessions.len() >= MIN_SESSIONS).ok_or_else(|| {
@@ -168,6 +172,7 @@ pub fn calibrate_case(
     let discarded: usize = sessions.iter().map(|s| s.discarded).sum();
     let elapsed: u64 = sessions.iter().map(|s| s.elapsed.0).sum();
     let case = CaseCalibration {
+        created_s,
         definition_hash: first.base.definition_hash.clone(),
         backend: first.base.engine.backend.clone(),
         scenario: first.base.scenario,
@@ -303,9 +308,17 @@ impl Calibration {
     }
 
     /// σ_session of the case, where it was calibrated.
-    pub fn sessions(&self, id: &str, case: &CaseRecord, metric: Metric) -> Option<SessionSpread> {
+    pub fn sessions(&self, id: &str, case: &CaseRecord, metric: Metric) -> Option<Sessions> {
         let same = self.same(id, &case.definition_hash, &case.engine.backend)?;
-        same.metric(metric).map(|m| m.session)
+        let spread = same.metric(metric)?.session;
+        Some(Sessions::Calibrated { spread, created_s: same.created_s })
+    }
+
+    /// Takes the cases of an older calibration that this one does not hold, and tells which.
+    pub fn keep_of(&mut self, old: &Self) -> Vec<String> {
+        let kept: Vec<_> = old.cases.iter().filter(|(id, _)| !self.cases.contains_key(*id)).collect();
+        self.cases.extend(kept.iter().map(|(id, case)| ((*id).clone(), (*case).clone())));
+        kept.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
     /// What to expect of the spread of the case's pairs: its own if it was calibrated, else what the calibrated
@@ -318,11 +331,12 @@ impl Calibration {
         measure: Nanos,
         metric: Metric,
     ) -> Option<CalibratedPrior> {
-        let found = |prior, same_case| CalibratedPrior { prior, created_s: self.created_s, same_case };
         let usable = |c: &&CaseCalibration| c.measure <= measure;
         let same = self.same(id, &case.definition_hash, &case.engine.backend).filter(usable);
-        if let Some(prior) = same.and_then(|c| c.metric(metric)).and_then(|m| m.prior) {
-            return Some(found(prior, true));
+        if let Some(c) = same
+            && let Some(prior) = c.metric(metric).and_then(|m| m.prior)
+        {
+            return Some(CalibratedPrior { prior, created_s: c.created_s, same_case: true });
         }
         let name = metric.name(case.budget);
         let history: Vec<(f64, f64)> = self
@@ -332,7 +346,8 @@ impl Calibration {
             .filter(|c| c.backend == case.engine.backend && metric.name(c.budget) == name)
             .filter_map(|c| c.metric(metric).map(|m| (m.pair.sd, m.pair.df)))
             .collect();
-        fit_prior(&history).ok().map(|prior| found(prior, false))
+        let found = |prior| CalibratedPrior { prior, created_s: self.created_s, same_case: false };
+        fit_prior(&history).ok().map(found)
     }
 
     /// False verdicts over all cases and sessions.

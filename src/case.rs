@@ -4,6 +4,7 @@
 //! build options, backend, library) is hashed as *engine inputs* when the engine is built.
 
 mod asked;
+mod budget;
 mod filter;
 mod open;
 mod partition;
@@ -11,6 +12,7 @@ mod target;
 
 pub use crate::config::BackendKind;
 pub use asked::{AskedCases, AskedModels, ensure_unique_ids};
+pub use budget::{Budget, tail_index, tail_quantile};
 pub use filter::CaseFilter;
 pub use open::{OpenIdentity, OpenLoop, check};
 pub use partition::{
@@ -23,7 +25,6 @@ use crate::config::{
     Tolerances, Variant, Wait,
 };
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
-use crate::stats::{QUANTILES, requests_for};
 use crate::trtexec;
 use crate::units::{Nanos, hex};
 use serde::{Deserialize, Serialize};
@@ -71,29 +72,6 @@ impl Mode {
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// The maximum latency, and the share of requests that must meet it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Budget {
-    /// The longest latency that meets the budget, in nanoseconds.
-    pub max_ns: u64,
-    /// 0.99: 99 of 100 requests must take no longer than `max_ns`.
-    pub quantile: f64,
-}
-
-/// The quantile that stands for the slow requests of a case, as an index into [`QUANTILES`]: the budget's own where
-/// summaries hold it, otherwise the next one that they hold above it, so that what passes also keeps what was asked
-/// for (and not one further up, which varies more and was not asked about); the highest where none is above; p99
-/// without a budget.
-pub fn tail_index(budget: Option<Budget>) -> usize {
-    let wanted = budget.map_or(0.99, |b| b.quantile);
-    QUANTILES.iter().position(|q| *q >= wanted - 1e-9).unwrap_or(QUANTILES.len() - 1)
-}
-
-/// The same as a fraction of one. `discover` ranks by it, `run` and `check` gate it.
-pub fn tail_quantile(budget: Option<Budget>) -> f64 {
-    QUANTILES[tail_index(budget)]
 }
 
 /// How long and how often a case is measured. Not part of its definition: more processes make a better
@@ -211,14 +189,20 @@ pub fn cases(models: &[Model], host: Host) -> Vec<Case> {
     let mut all = Vec::new();
     for model in models {
         for variant in &model.variants {
-            for batch in variant.settings.batches.as_deref().map_or(&[1][..], |b| b) {
-                for scenario in &variant.settings.scenarios {
-                    all.push(case(model, variant, *batch, *scenario, host));
+            for batch in each(variant.settings.batches.as_deref().unwrap_or(&[1])) {
+                for scenario in each(&variant.settings.scenarios) {
+                    all.push(case(model, variant, batch, scenario, host));
                 }
             }
         }
     }
     all
+}
+
+/// What is said twice is meant once.
+fn each<T: Copy + PartialEq>(said: &[T]) -> Vec<T> {
+    let first = |(at, one): &(usize, &T)| said.iter().position(|other| other == *one) == Some(*at);
+    said.iter().enumerate().filter(first).map(|(_, one)| *one).collect()
 }
 
 fn case(model: &Model, variant: &Variant, batch: u64, scenario: Scenario, host: Host) -> Case {
@@ -340,19 +324,6 @@ impl Case {
                 .collect(),
         };
         sha256_json(&definition)
-    }
-
-    /// Requests that each process needs for the quantile that the case is judged by, and all of them together for the
-    /// budget's percentile, which may lie beyond; `None` where it is judged by none.
-    pub fn tail_requests(&self) -> Option<u64> {
-        match self.scenario {
-            Scenario::Latency | Scenario::Throughput if !self.is_whole_program() => {
-                let of_all = self.budget.map_or(0, |budget| requests_for(budget.quantile));
-                let of_each = of_all.div_ceil(self.effort.processes.max(1));
-                Some(of_each.max(requests_for(tail_quantile(self.budget))))
-            }
-            _ => None,
-        }
     }
 
     /// Whether each run of a program is a request: then there are too few for tails.

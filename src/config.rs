@@ -196,14 +196,16 @@ impl Project {
         let place = Place::new(home, String::new(), workspace.manifest.clone());
         let map = our_table(&workspace.metadata, &place, &mut problems);
         let nothing = SettingsLayer::default();
-        let (defaults, mut models) = tables(map, place, (&nothing, &top), overrides, &mut problems);
+        let names: Vec<String> = self.tables().flat_map(|(_, table)| model_names(table)).collect();
+        let asked = (overrides, names.as_slice());
+        let (defaults, mut models) = tables(map, place, (&nothing, &top), asked, &mut problems);
         if !packages.is_empty() {
             models.clear();
         }
         for package in members.iter().filter(|p| packages.is_empty() || packages.contains(&p.name)) {
             let place = Place::new(Home::Package, package.name.clone(), package.manifest.clone());
             let map = our_table(&package.metadata, &place, &mut problems);
-            models.extend(tables(map, place, (&defaults, &top), overrides, &mut problems).1);
+            models.extend(tables(map, place, (&defaults, &top), asked, &mut problems).1);
         }
         problems.check()?;
         Ok(models)
@@ -281,12 +283,19 @@ fn our_table(metadata: &Value, place: &Place, problems: &mut Problems) -> Map<St
     }
 }
 
-/// The settings and models of one package, or of none. `layers` are what lies below and above its own table.
+/// What the models of a `trt-perf` table are called, where they say it.
+fn model_names(table: &Value) -> impl Iterator<Item = String> {
+    let models = table.get("model").and_then(Value::as_array);
+    models.into_iter().flatten().filter_map(|model| Some(model.get("name")?.as_str()?.to_owned()))
+}
+
+/// The settings and models of one package, or of none. `layers` are what lies below and above its own table; `names`: of the
+/// models of all packages.
 fn tables(
     map: Map<String, Value>,
     place: Place,
     layers: (&SettingsLayer, &SettingsLayer),
-    overrides: &Overrides,
+    (overrides, names): (&Overrides, &[String]),
     problems: &mut Problems,
 ) -> (SettingsLayer, Vec<Model>) {
     let (below, top) = layers;
@@ -303,7 +312,11 @@ fn tables(
             .and_then(Value::as_str)
             .map_or_else(|| format!("#{}", index + 1), |n| format!("\"{n}\""));
         let place = place.table(place.home.model(&label));
-        let Some(model) = read_model(map, place, (&package, top), overrides, problems) else { continue };
+        let overrides = match map.get("name").and_then(Value::as_str) {
+            Some(name) => overrides.for_model(name, names),
+            None => overrides.clone(),
+        };
+        let Some(model) = read_model(map, place, (&package, top), &overrides, problems) else { continue };
         if !seen.insert(model.name.clone()) {
             problems.add(
                 &model.place,
@@ -333,6 +346,9 @@ fn read_model(
     let name = table.get("name", name_text);
     let path = table.get("path", table::text);
     let program = program.read(&mut table);
+    if program.is_some() && path.is_some() {
+        table.problem("path", "stands beside `run`: a model is a file or a program; leave one of them out");
+    }
     for (key, there) in missing {
         if !there {
             table.problem(

@@ -27,7 +27,7 @@ pub mod terminal;
 
 use crate::acceptance::AcceptanceStatus;
 use crate::compare::{CaseComparison, Verdict};
-use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Figure, Gap, Row, RowOrigin};
+use crate::outcome::{Added, AddedBy, AddedWhat, Checked, Figure, Gap, OnMissing, Row, RowOrigin};
 use crate::printable::{line, message};
 use crate::record::{Acceptance, short};
 use crate::stats::Interval;
@@ -61,6 +61,7 @@ impl CheckReport<'_> {
         let parts: Vec<String> = [
             (counts.regressed, "regressed"),
             (counts.accepted, "regressed but accepted"),
+            (counts.advisory, "regressed by stored numbers (advisory)"),
             (counts.failed, "failed"),
             (counts.invalid, "invalid"),
             (counts.removed, "removed"),
@@ -162,8 +163,8 @@ pub fn reason(row: &Row) -> Option<String> {
     }
 }
 
-/// What to do about a row that fails the check though nothing regressed.
-pub fn gap_next(row: &Row) -> Option<String> {
+/// What to do about a row of a check that misses something though nothing regressed.
+pub fn gap_next(of: &Checked, row: &Row) -> Option<String> {
     let accept = || {
         let id = line(&row.comparison.id);
         format!(
@@ -172,7 +173,11 @@ pub fn gap_next(row: &Row) -> Option<String> {
     };
     match row.open_gap()? {
         Gap::Removed | Gap::Redefined | Gap::NotComparable => Some(accept()),
-        Gap::NoBase => Some("mend the base, or say --on-missing warn or measure".into()),
+        Gap::NoBase => Some(match of.on_missing {
+            OnMissing::Fail => "mend the base, or say --on-missing warn or measure".into(),
+            OnMissing::Warn => "mend the base, or say --on-missing measure".into(),
+            OnMissing::Measure => "mend the base".into(),
+        }),
     }
 }
 

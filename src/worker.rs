@@ -189,7 +189,7 @@ fn wait(
                     crate::units::plain_time(limit.as_nanos() as f64)
                 ),
             )
-            .next("give it more with time-limit = \"30min\", or look at what it is doing with --verbose"));
+            .next("give it more with time-limit = \"30min\" or --time-limit 30min"));
         }
         match messages.recv_timeout(POLL.min(deadline - now)) {
             Ok(Ok(WorkerMessage::Hello { protocol, .. })) if protocol != PROTOCOL => {

@@ -57,7 +57,7 @@ fn sessions(count: usize, pairs: usize, truth: Truth, scenario: Scenario, seed: 
 
 fn calibrated(count: usize, pairs: usize, truth: Truth, seed: u64) -> CaseCalibration {
     let sessions = sessions(count, pairs, truth, Scenario::Latency, seed);
-    calibrate_case("p/m/default/latency", &sessions, Margins::default(), MEASURE).unwrap()
+    calibrate_case("p/m/default/latency", &sessions, Margins::default(), MEASURE, 1_795_305_600).unwrap()
 }
 
 /// A small calibration with every kind of field, as other tests store and print it.
@@ -111,7 +111,7 @@ fn every_component_is_found_again() {
 fn sessions_of_different_spread_are_worth_fewer_degrees_of_freedom() {
     let mut all = sessions(3, 5, TRUTH, Scenario::Latency, 1);
     all.extend(sessions(3, 5, Truth { process: 0.04, ..TRUTH }, Scenario::Latency, 2));
-    let c = calibrate_case("x", &all, Margins::default(), MEASURE).unwrap();
+    let c = calibrate_case("x", &all, Margins::default(), MEASURE, 0).unwrap();
     let mean = c.metric(Metric::Mean).unwrap();
     assert!(mean.prior.unwrap().df < 5.0 && mean.pair.df == 24.0, "{mean:?}");
 }
@@ -147,20 +147,20 @@ fn what_is_detectable_follows_the_formula_and_the_time() {
 #[test]
 fn throughput_is_calibrated_by_its_own_metrics() {
     let all = sessions(5, 3, TRUTH, Scenario::Throughput, 5);
-    let c = calibrate_case("x", &all, Margins::default(), MEASURE).unwrap();
+    let c = calibrate_case("x", &all, Margins::default(), MEASURE, 0).unwrap();
     assert_eq!(c.metrics.iter().map(|m| m.metric).collect::<Vec<_>>(), [Metric::Throughput, Metric::Tail]);
     assert!((c.metrics[0].typical / 1000.0 - 1.0).abs() < 0.03);
 }
 
 #[test]
 fn too_little_is_refused_and_nothing_varying_is_no_prior() {
-    let fail = |all: &[AaSession]| calibrate_case("x", all, Margins::default(), MEASURE).unwrap_err();
+    let fail = |all: &[AaSession]| calibrate_case("x", all, Margins::default(), MEASURE, 0).unwrap_err();
     assert!(fail(&sessions(4, 5, TRUTH, Scenario::Latency, 1)).contains("5 are needed"));
     assert!(fail(&sessions(6, 1, TRUTH, Scenario::Latency, 1)).starts_with("0 sessions"));
     assert!(fail(&[]).starts_with("0 sessions"));
     let mut few = sessions(5, 3, TRUTH, Scenario::Latency, 1);
     few[0].base.processes[0].requests = 900;
-    let c = calibrate_case("x", &few, Margins::default(), MEASURE).unwrap();
+    let c = calibrate_case("x", &few, Margins::default(), MEASURE, 0).unwrap();
     assert!(c.metric(Metric::Tail).is_none() && c.metric(Metric::Mean).is_some());
     assert!(advice::case(&c).iter().any(|a| a.contains("p99 cannot be gated")), "{:?}", advice::case(&c));
     let still = calibrated(5, 3, Truth { process: 0.0, session: 0.0, within: 0.0 }, 1);

@@ -60,6 +60,9 @@ struct ClockV1 {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct CalibrationCaseV1 {
+    /// RFC 3339, UTC; left out where the case was measured when the file was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
     /// SHA-256 over everything that is asked, as in a record.
     definition: String,
     backend: String,
@@ -139,7 +142,7 @@ fn to_wire(c: &Calibration) -> CalibrationV1 {
     CalibrationV1 {
         schema: document::CALIBRATION.schema(),
         id: c.id.clone(),
-        created: jiff::Timestamp::from_second(c.created_s).map(|t| t.to_string()).unwrap_or_default(),
+        created: rfc3339(c.created_s),
         tool: c.tool.clone(),
         device: CalibrationDeviceV1 {
             key: c.device.key.clone(),
@@ -151,13 +154,18 @@ fn to_wire(c: &Calibration) -> CalibrationV1 {
             read_min_ns: c.clock.min.0,
             read_median_ns: c.clock.median.0,
         },
-        cases: c.cases.iter().map(|(id, c)| (id.clone(), case_to_wire(c))).collect(),
+        cases: c.cases.iter().map(|(id, case)| (id.clone(), case_to_wire(case, c.created_s))).collect(),
         lanes: c.lanes.clone(),
     }
 }
 
-fn case_to_wire(c: &CaseCalibration) -> CalibrationCaseV1 {
+fn rfc3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map(|t| t.to_string()).unwrap_or_default()
+}
+
+fn case_to_wire(c: &CaseCalibration, file_s: i64) -> CalibrationCaseV1 {
     CalibrationCaseV1 {
+        created: (c.created_s != file_s).then(|| rfc3339(c.created_s)),
         definition: c.definition_hash.clone(),
         backend: c.backend.clone(),
         scenario: c.scenario,
@@ -193,14 +201,14 @@ fn rate_to_wire(r: Rate) -> RateV1 {
 }
 
 fn from_wire(w: CalibrationV1) -> Result<Calibration, String> {
-    let created: jiff::Timestamp = w.created.parse().map_err(|e| format!("created: {e}"))?;
+    let created_s = seconds(&w.created)?;
     let cases = w.cases.into_iter().map(|(id, c)| {
-        let case = case_from_wire(c).map_err(|e| format!("{id}: {e}"))?;
+        let case = case_from_wire(c, created_s).map_err(|e| format!("{id}: {e}"))?;
         Ok((id, case))
     });
     Ok(Calibration {
         id: w.id,
-        created_s: created.as_second(),
+        created_s,
         tool: w.tool,
         device: RecordDevice { key: w.device.key, name: w.device.name, soft: w.device.soft },
         clock: Timer {
@@ -213,7 +221,12 @@ fn from_wire(w: CalibrationV1) -> Result<Calibration, String> {
     })
 }
 
-fn case_from_wire(mut c: CalibrationCaseV1) -> Result<CaseCalibration, String> {
+fn seconds(text: &str) -> Result<i64, String> {
+    let time: jiff::Timestamp = text.parse().map_err(|e| format!("created: {e}"))?;
+    Ok(time.as_second())
+}
+
+fn case_from_wire(mut c: CalibrationCaseV1, file_s: i64) -> Result<CaseCalibration, String> {
     let budget = c.budget.map(|b| Budget { max_ns: b.max_ns, quantile: b.quantile });
     let mut found = Vec::new();
     // A metric this version does not know is passed over: none of its questions is about it.
@@ -237,6 +250,7 @@ fn case_from_wire(mut c: CalibrationCaseV1) -> Result<CaseCalibration, String> {
         }
     }
     Ok(CaseCalibration {
+        created_s: c.created.as_deref().map_or(Ok(file_s), seconds)?,
         definition_hash: c.definition,
         backend: c.backend,
         scenario: c.scenario,

@@ -89,7 +89,7 @@ pub fn ensure_unique_ids<'a>(ids: impl Iterator<Item = &'a str>) -> Result<()> {
     match ids.into_iter().find(|id| !seen.insert(*id)) {
         None => Ok(()),
         Some(twice) => Err(Failure::usage(format!("two cases have the id {twice}"))
-            .next("rename one of the models; ids must differ")),
+            .next("name a file once, or rename one of the models; ids must differ")),
     }
 }
 

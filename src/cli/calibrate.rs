@@ -95,11 +95,12 @@ fn on_machine(
     let show = show.expecting(ExpectedTime::of_calibration(cases, &amount, lanes.len()));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
-    let mut done = calibrate(&setup, cases, clock, amount)?;
+    let done = calibrate(&setup, cases, clock, amount)?;
     show.done();
     let mut notes = Vec::new();
-    let path = match &mut done.calibration {
-        Some(calibration) if !args.dry_run => Some(store(project, calibration, &mut notes)?),
+    let part = args.cases.is_part();
+    let path = match &done.calibration {
+        Some(found) if !args.dry_run => Some(store(project, found.clone(), part, &mut notes)?),
         _ => None,
     };
     notes.extend(why_not_stored(args, &done));
@@ -114,36 +115,41 @@ fn on_machine(
     Ok(exit)
 }
 
-/// Stores it, and says what it takes the place of.
-fn store(project: &Project, calibration: &mut Calibration, notes: &mut Vec<String>) -> Result<PathBuf> {
+/// Stores it, and says what it takes the place of. `part`: it is of some cases only, and keeps what is known of the others.
+fn store(
+    project: &Project,
+    mut calibration: Calibration,
+    part: bool,
+    notes: &mut Vec<String>,
+) -> Result<PathBuf> {
     let dir = project.baselines();
     match load_calibration(&dir, &calibration.device.key) {
         Ok(Some(old)) => {
-            let gone: Vec<&str> = old
-                .cases
-                .keys()
-                .filter(|id| !calibration.cases.contains_key(*id))
-                .map(String::as_str)
-                .collect();
-            let lost = if gone.is_empty() {
-                String::new()
-            } else {
-                format!(", which also held {}", gone.join(", "))
-            };
-            notes.push(format!("this replaces the calibration of {}{lost}", date(old.created_s)));
+            let kept = if part { calibration.keep_of(&old) } else { Vec::new() };
+            let gone = old.cases.keys().filter(|id| !calibration.cases.contains_key(*id)).cloned();
+            notes.push(replaces(date(old.created_s), &kept, &gone.collect::<Vec<_>>()));
             // What devices do to each other is another question.
             calibration.lanes = calibration.lanes.take().or(old.lanes);
         }
         Ok(None) => {}
         Err(e) => notes.push(format!("this replaces a calibration that could not be read: {}", e.message)),
     }
-    let path = save_calibration(&dir, calibration)?;
+    let path = save_calibration(&dir, &mut calibration)?;
     notes.push(format!(
         "calibration: {} (commit it: git add {}; check uses the one of the base commit)",
         shown(&path),
         shown(&path)
     ));
     Ok(path)
+}
+
+/// What becomes of the calibration that was there.
+fn replaces(date: String, kept: &[String], gone: &[String]) -> String {
+    match (kept, gone) {
+        ([], []) => format!("this replaces the calibration of {date}"),
+        ([], gone) => format!("this replaces the calibration of {date}, which also held {}", gone.join(", ")),
+        (kept, _) => format!("of the calibration of {date} this keeps {}", kept.join(", ")),
+    }
 }
 
 fn why_not_stored(args: &CalibrateArgs, done: &Calibrated) -> Option<String> {

@@ -118,6 +118,11 @@ impl CaseArgs {
         }
     }
 
+    /// Whether anything is said of which cases are meant.
+    pub fn is_part(&self) -> bool {
+        !(self.filters.is_empty() && self.skip.is_empty() && self.package.is_empty())
+    }
+
     /// The configured cases that the filters select, and the files among them.
     pub fn select(&self, settings: &SettingArgs, project: &Project) -> Result<Vec<Case>> {
         let cases = self.asked().models(project, &settings.overrides()?)?.cases(session::host())?;

@@ -50,7 +50,7 @@ pub struct CheckArgs {
     /// Exactly this many pairs per case, instead of looks at 5, 8, 12 and 20
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
-    /// Begin no look of a case that would end after this, judged by its first pair
+    /// For each case: begin no look that would end after this, judged by its first pair
     #[arg(long, value_name = "TIME")]
     max_time: Option<crate::units::Nanos>,
     /// Two-sided error rate over all looks: 0.05 or 0.01

@@ -49,6 +49,8 @@ const MOST_FILES: usize = 10_000;
 struct MergeParts {
     checks: Vec<(String, Evidence)>,
     runs: Vec<(String, Record)>,
+    /// Those of the runs that were named, and not found in a folder.
+    named_runs: Vec<String>,
     /// What lies in a folder beside them and cannot be read.
     skipped: Vec<String>,
 }
@@ -70,14 +72,29 @@ pub fn run(args: &MergeArgs, manifest: Option<&Path>) -> Result<Exit> {
         }
         (true, false) => of_runs(args, &project, &parts.runs),
         // A check writes records, too, and its evidence holds them.
-        (false, _) => of_checks(args, &project, &parts.checks),
+        (false, _) => match parts.named_runs.first() {
+            None => of_checks(args, &project, &parts.checks),
+            Some(run) => {
+                let check = parts.checks.first().map_or("", |(name, _)| name);
+                let what = format!("{check} is the result of a check, and {run} the record of a run");
+                Err(Failure::usage(what)
+                    .next("merge each kind for itself: the one has a verdict, the other numbers"))
+            }
+        },
     }
 }
 
 impl MergeParts {
     fn add(&mut self, path: &Path) -> Result<()> {
+        if !path.exists() {
+            let what = format!("a part is missing: there is no {}", shown(path));
+            return Err(Failure::new(FailureKind::Nothing, what)
+                .next("name the files of all machines, or their folder"));
+        }
         if !path.is_dir() {
+            let runs = self.runs.len();
             let known = self.add_file(path, kind_of(path)?.as_deref())?;
+            self.named_runs.extend(self.runs.iter().skip(runs).map(|(name, _)| name.clone()));
             let what = || format!("{} is no result of a check and no record", shown(path));
             return if known { Ok(()) } else { Err(Failure::usage(what()).next(EVIDENCE.damaged)) };
         }

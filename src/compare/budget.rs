@@ -16,8 +16,7 @@ use crate::summarize::Summary;
 pub(super) fn broken(base: &CaseRecord, head: &CaseRecord, design: &Design) -> Option<BrokenBudget> {
     let budget = head.budget?;
     match head.scenario {
-        Scenario::Latency => None,
-        Scenario::Throughput => {
+        Scenario::Latency | Scenario::Throughput => {
             let (b, h) = (tail(base, budget)?, tail(head, budget)?);
             // The budget is the same every day and the machine is not: what sessions differ by is head's alone.
             let (alpha, session) = match design {
@@ -135,6 +134,12 @@ mod tests {
         assert!(why.starts_with("p99 is 5.5") && why.contains("the budget of 5 ms"), "{why}");
         let c = compare(&base, &throughput(1200.0, 4.6));
         assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));
+        // One request at a time is held to it as well, also where the change alone is within the margin of a tail.
+        let latency = |tail_ms| CaseRecord { scenario: Scenario::Latency, ..throughput(1000.0, tail_ms) };
+        let c = compare(&latency(4.95), &latency(5.05));
+        assert!(c.verdict == Verdict::Regressed && c.broken_budget.is_some(), "{c:?}");
+        let c = compare(&latency(4.85), &latency(4.95));
+        assert_eq!(c.broken_budget, None);
         // What the base did not keep cannot be broken.
         let c = compare(&throughput(1000.0, 5.4), &throughput(1200.0, 5.5));
         assert_eq!((c.verdict, c.broken_budget), (Verdict::Improved, None));

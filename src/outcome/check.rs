@@ -207,6 +207,8 @@ pub struct Counts {
     pub regressed: usize,
     /// Regressed, and an acceptance covers it.
     pub accepted: usize,
+    /// Regressed by stored numbers, which fail nothing.
+    pub advisory: usize,
     /// Could not be built or measured.
     pub failed: usize,
     /// Cases whose numbers cannot be trusted.
@@ -273,7 +275,8 @@ impl Checked {
             counts.gaps_accepted += usize::from(gap_accepted);
             counts.redefined += usize::from(row.open_gap() == Some(Gap::Redefined));
             match row.comparison.verdict {
-                Verdict::Regressed => counts.regressed += usize::from(row.gates()),
+                Verdict::Regressed if row.gates() => counts.regressed += 1,
+                Verdict::Regressed => counts.advisory += usize::from(!row.is_accepted()),
                 Verdict::Invalid(_) => counts.invalid += 1,
                 Verdict::Inconclusive(_) => counts.inconclusive += 1,
                 Verdict::NotComparable(_) if gap_accepted => {}

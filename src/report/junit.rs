@@ -75,7 +75,7 @@ pub fn check(report: &CheckReport, strict: bool) -> String {
     let checked = report.checked;
     let rows = checked.rows.iter().map(|(id, row)| {
         let measured = checked.records.iter().filter_map(|record| record.cases.get(id));
-        let next = gap_next(row).map_or_else(String::new, |next| format!("next: {next}\n"));
+        let next = gap_next(checked, row).map_or_else(String::new, |next| format!("next: {next}\n"));
         TestCase {
             id,
             seconds: total(measured.map(seconds)),

@@ -126,7 +126,7 @@ fn notes(report: &CheckReport) -> String {
         let _ = writeln!(out, "- ⚠️ setting changed, the base's judges: {changed} ({})", cases.join(", "));
     }
     for row in report.checked.worst_first() {
-        if let Some(next) = gap_next(row) {
+        if let Some(next) = gap_next(report.checked, row) {
             let _ = writeln!(
                 out,
                 "- {} **{}** {}; {}",

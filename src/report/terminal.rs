@@ -136,7 +136,7 @@ pub fn comparison_table<'a>(
 fn gaps(report: &CheckReport) -> String {
     let mut out = String::new();
     for row in report.checked.worst_first() {
-        let Some(next) = super::gap_next(row) else { continue };
+        let Some(next) = super::gap_next(report.checked, row) else { continue };
         let colour = if report.checked.fails_for_gap(row) { RED } else { YELLOW };
         let reason = super::reason(row).map_or_else(String::new, |why| format!(": {why}"));
         let text = line(&format!("{}: {}{reason}", row.comparison.id, super::verdict(row)));

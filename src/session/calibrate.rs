@@ -208,7 +208,7 @@ impl CalibrationRun {
             else {
                 continue;
             };
-            match calibrate_case(&case.id, sessions, case.margins, case.effort.measure) {
+            match calibrate_case(&case.id, sessions, case.margins, case.effort.measure, session.now_s) {
                 Ok(found) => drop(calibrated.insert(case.id.clone(), found)),
                 Err(why) => {
                     let failure = Failure::new(FailureKind::Measure, format!("cannot be calibrated: {why}"));

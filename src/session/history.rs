@@ -187,9 +187,9 @@ pub fn sessions_for(
     metric: Metric,
 ) -> Sessions {
     if let Some(calibration) = calibration
-        && let Some(spread) = calibration.sessions(id, arms[1], metric)
+        && let Some(known) = calibration.sessions(id, arms[1], metric)
     {
-        return Sessions::Calibrated { spread, created_s: calibration.created_s };
+        return known;
     }
     arms.into_iter()
         .find_map(|c| baseline::stored_spread(stored, id, &c.engine.inputs_hash, &c.definition_hash, metric))

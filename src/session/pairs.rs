@@ -109,6 +109,10 @@ pub(super) fn compare_pairs(
                 run.take_short();
                 let set = run.set(looks.alpha, expect).map_err(PairFailure::Head)?;
                 paired = Some(PairSet { ran_out: Some(until), ..set });
+            } else {
+                let (id, pairs) = (&head.case.id, run.summaries[0].len());
+                session
+                    .note(&format!("{id}: time is up (--max-time): decided by {pairs} pairs, not {until}"));
             }
             break;
         };

@@ -77,6 +77,35 @@ fn a_calibration_is_stored_and_used_by_check_run_and_doctor() {
 }
 
 #[test]
+fn a_calibration_of_some_cases_keeps_what_is_known_of_the_others() {
+    let s = Sandbox::new();
+    s.add_package(".", "demo", &(model("a", "mlp.onnx") + &model("b", "mlp.onnx")));
+    s.copy("mlp.onnx", "mlp.onnx");
+    s.init_git(".");
+    s.commit(".", "first");
+    let cases = || -> Value {
+        let text = std::fs::read_to_string(stored(&s).unwrap()).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["cases"].take()
+    };
+    let words = |more: &[&'static str]| args("calibrate", &[&SHORT, &FEW, &["--scenario", "latency"], more]);
+    run(&s, &words(&["demo/a"])).says(0, &[]);
+    let first = cases()["demo/a/default/latency"].take();
+    let kept = run(&s, &words(&["demo/b"]));
+    kept.says(0, &["of the calibration of 20", "this keeps demo/a/default/latency"]);
+    assert!(!kept.out.contains("demo/a/default"), "what was not measured now is not shown: {kept}");
+    let mut both = cases();
+    let created = both["demo/a/default/latency"]["created"].take();
+    assert!(created.as_str().is_some_and(|t| t.starts_with("20")), "an older case says when: {both}");
+    both["demo/a/default/latency"].as_object_mut().unwrap().remove("created");
+    assert_eq!(both["demo/a/default/latency"], first);
+    assert!(both["demo/b/default/latency"]["created"].is_null());
+    // All that is configured is measured: what is no longer there goes.
+    s.edit("Cargo.toml", "name = \"a\"", "name = \"c\"");
+    run(&s, &words(&[])).says(0, &["which also held demo/a/default/latency"]);
+    assert!(cases()["demo/a/default/latency"].is_null() && cases()["demo/c/default/latency"].is_object());
+}
+
+#[test]
 fn without_a_calibration_the_difference_between_sessions_is_said_to_be_assumed() {
     let sandbox = project();
     let processes = ["--processes", "3"];

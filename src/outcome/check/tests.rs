@@ -52,7 +52,8 @@ fn only_what_gates_is_a_regression_of_the_check() {
         row("d/regressed", Verdict::Regressed, pairs()),
         row("e/improved", Verdict::Improved, pairs()),
     ]);
-    let expected = Counts { regressed: 1, accepted: 1, improved: 1, unchanged: 1, ..Counts::default() };
+    let expected =
+        Counts { regressed: 1, accepted: 1, advisory: 1, improved: 1, unchanged: 1, ..Counts::default() };
     assert_eq!(found.counts(), expected);
     // The base of the advice could not be measured, which is a gap of its own.
     assert_eq!(Tally::of_check(&found), Tally { regressed: 1, gaps: 1, ..Tally::default() });

@@ -50,7 +50,7 @@ fn notes(report: &CheckReport, view: &mut View) {
         view.note(Tone::Warn, &text);
     }
     for row in checked.worst_first() {
-        if let Some(next) = gap_next(row) {
+        if let Some(next) = gap_next(checked, row) {
             let tone = if checked.fails_for_gap(row) { Tone::Bad } else { Tone::Warn };
             let why = reason(row).map_or_else(String::new, |why| format!(": {why}"));
             view.note(tone, &format!("{} {}{why}; {next}", row.comparison.id, verdict(row)));

@@ -73,7 +73,7 @@ impl Check<'_> {
     fn head_not_built(&self, both: Option<&Both>, failure: Failure) -> Result<CaseEvidence> {
         match both.filter(|both| failure.kind == FailureKind::Usage && !both.redefined.is_empty()) {
             Some(both) => {
-                let message = in_project(&failure.message, &self.session.project.root);
+                let message = in_tree(&failure.message, &self.session.project.root, "");
                 let why = NotComparable::Unaskable(message);
                 Ok(self.not_measured(both, Found::Apart(why)))
             }
@@ -127,7 +127,8 @@ impl Check<'_> {
     fn without_base(&self, case: &Case, both: Option<(&Both, String)>, head: &Built) -> Result<CaseEvidence> {
         let id = &case.id;
         let new = both.is_none() && self.arms.base.cases.is_ok();
-        let why = both.as_ref().map_or_else(|| self.arms.base.why_not(), |(_, why)| why).to_owned();
+        let why = both.as_ref().map_or_else(|| self.arms.base.why_not(), |(_, why)| why);
+        let why = in_tree(why, &self.arms.private.base(), "the base's ");
         let stored = !new && self.session.history.holds(id);
         let found = if stored || self.plan.on_missing == OnMissing::Measure {
             let record = measure_case(self.session, case, head, &self.session.samples())?;
@@ -156,10 +157,10 @@ fn of_head(pairing: &Pairing) -> Option<&Case> {
     }
 }
 
-/// A message with the project's files as they are named in it, wherever it lies: what is accepted in these words on one
-/// machine is found in the same on another.
-fn in_project(message: &str, root: &Path) -> String {
-    message.replace(&format!("{}/", root.display()), "")
+/// A message with the files of a tree as they are named in it, wherever it lies: what is accepted in these words on one
+/// machine is found in the same on another, and the base's tree is gone when somebody reads of it.
+fn in_tree(message: &str, root: &Path, whose: &str) -> String {
+    message.replace(&format!("{}/", root.display()), whose)
 }
 
 /// Several builds of one thing differ by the builder's choices alone, which is nothing that head changed.
@@ -188,7 +189,7 @@ mod tests {
             let message = format!(
                 "package `p`, {root}/Cargo.toml, [x]: {root}/m/a.onnx: the shape 1x3 does not fit /data/b.onnx"
             );
-            in_project(&message, Path::new(root))
+            in_tree(&message, Path::new(root), "")
         };
         assert_eq!(
             said("/home/ada/shop"),

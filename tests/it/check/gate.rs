@@ -194,7 +194,7 @@ fn a_base_that_does_not_build_falls_back_to_stored_numbers_or_fails() {
     gate.0.commit("repo", "mended");
     let (code, text) = gate.check(&[]);
     assert_eq!(code, 4, "never a silent pass: {text}");
-    assert!(text.contains("no base"), "{text}");
+    assert!(text.contains("no base") && text.contains("the base's model.onnx is not"), "{text}");
     let (code, text) = gate.check(&["--on-missing", "warn"]);
     assert_eq!(code, 0, "{text}");
     let (code, text) = gate.check(&["--on-missing", "measure", "--message-format", "json"]);
@@ -220,6 +220,7 @@ fn stored_numbers_of_the_base_are_advice() {
     let (code, text) = gate.check(&["--base", "HEAD~1", "--on-missing", "warn"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("advisory, against stored numbers"), "{text}");
+    assert!(!text.contains("say --on-missing warn") && text.contains("say --on-missing measure"), "{text}");
 }
 
 #[test]

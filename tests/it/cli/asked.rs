@@ -12,6 +12,8 @@ fn files_of_the_same_stem_are_named_by_their_paths() {
     list(&["a/mlp.onnx", "b/mlp.onnx", "cnn.onnx"])
         .says(0, &["files/a.mlp/default/latency\nfiles/b.mlp/default/latency\nfiles/cnn/default/latency\n"]);
     list(&["a/mlp.onnx"]).says(0, &["files/mlp/default/latency\n"]);
+    let twice = ["a/mlp.onnx", "--scenario", "latency", "--batch", "4", "--batch", "4"];
+    assert_eq!(list(&twice).out, "files/mlp/b4/latency\n");
     list(&["a/mlp.onnx", "./a/mlp.onnx"]).says(2, &["two cases have the id files/a.mlp/default/latency"]);
 }
 
@@ -26,6 +28,19 @@ fn a_shape_may_be_for_one_of_several_models() {
     let shape = |id: &str| record.cases[id].shapes["image"].clone();
     assert_eq!(shape("files/cnn/default/latency"), "2x3x32x32");
     assert_eq!(shape("files/other/default/latency"), "3x3x32x32");
+    // Configured ones, too, in whichever packages they stand.
+    let s = Sandbox::new();
+    s.write("Cargo.toml", "[workspace]\nmembers = [\"p\", \"q\"]\nresolver = \"3\"\n");
+    for package in ["p", "q"] {
+        s.add_package(package, package, &model(&format!("of_{package}"), "cnn.onnx"));
+        s.copy("cnn.onnx", &format!("{package}/cnn.onnx"));
+    }
+    let shapes = ["--shape", "of_p:image:2x3x32x32", "--shape", "of_q:image:3x3x32x32"];
+    s.run(".", &[&["run", "--scenario", "latency"], &shapes[..], &QUICK_ARGS].concat()).says(0, &[]);
+    let record = s.record("target");
+    let shape = |id: &str| record.cases[id].shapes["image"].clone();
+    assert_eq!(shape("p/of_p/default/latency"), "2x3x32x32");
+    assert_eq!(shape("q/of_q/default/latency"), "3x3x32x32");
 }
 
 #[test]

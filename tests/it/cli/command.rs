@@ -101,6 +101,7 @@ fn a_table_that_makes_no_sense_is_refused() {
         ("shapes = { x = [1] }", "a program has inputs and outputs of its own"),
         ("build = [1]", "key `build`"),
         ("whole = 3", "key `whole`"),
+        ("path = \"model.onnx\"", "key `path`: stands beside `run`"),
     ] {
         program(r#"["true"]"#, more).run("repo", &["run"]).says(2, &[says]);
     }

@@ -18,6 +18,11 @@ fn what_is_not_of_one_check_gets_no_verdict() {
     merge(&[&one, &two, &two])
         .says(4, &["missing: count:3/3", "no verdict is given on a part"])
         .silent_on(&["regressed"]);
+    merge(&[&one, "gone.json"]).says(4, &["a part is missing: there is no gone.json", "next: "]);
+    let run = s.0.run("repo", &["run", "weak", "--result", "run.json"]);
+    run.says(0, &[]);
+    let run = s.0.path("repo/run.json").display().to_string();
+    merge(&[&run, &one]).says(2, &["is the result of a check, and", "run.json the record of a run"]);
     // Measured again, it has other numbers.
     let again = part("2b", "count:2/3", &["--order-seed", "8"]);
     let three = part("3", "count:3/3", &[]);
