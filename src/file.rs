@@ -21,6 +21,8 @@ pub struct Expected {
     pub next: &'static str,
     /// Whether the path may be a symbolic link.
     pub links: bool,
+    /// Whether somebody names it: where it is not there, that is a mistake in what was asked.
+    pub named: bool,
 }
 
 const MIB: u64 = 1 << 20;
@@ -34,13 +36,12 @@ pub const WORKLOAD: Expected = named("workload", MIB, "name a .toml file such as
 pub const WEIGHTS: Expected =
     named("external weights", 64 * GIB, "put the weights beside the model, as regular files");
 /// What the build phase makes.
-pub const ENGINE: Expected = named("engine", 64 * GIB, "delete it; the next run builds it again");
+pub const ENGINE: Expected = made("engine", 64 * GIB, "delete it; the next run builds it again");
 /// What TensorRT's builder makes, as somebody else kept it.
 pub const PLAN: Expected =
     named("plan", 64 * GIB, "name a plan, as `trtexec --saveEngine=model.plan` writes it");
 /// What a library compiled for an engine while it loaded it.
-pub const KERNELS: Expected =
-    named("file of kernels", 4 * GIB, "delete it; the next run compiles them again");
+pub const KERNELS: Expected = made("file of kernels", 4 * GIB, "delete it; the next run compiles them again");
 /// Inputs, expected outputs, samples.
 pub const NPY: Expected = named(".npy file", 16 * GIB, "name a file that numpy.save() wrote");
 /// Recorded times of arrival, for an open loop.
@@ -55,6 +56,7 @@ pub const LAYERS: Expected = Expected {
     most: GIB,
     next: "measure them again: cargo trt-perf layers",
     links: false,
+    named: false,
 };
 /// What `import trtexec` reads.
 pub const EXPORT: Expected = named("export of trtexec", GIB, "name a file that trtexec wrote");
@@ -71,17 +73,22 @@ pub const NSYS_EXPORT: Expected = named(
     "name what `nsys export --type=sqlite REPORT.nsys-rep` writes",
 );
 /// A package's manifest.
-pub const MANIFEST: Expected = named("Cargo.toml", 16 * MIB, "restore it from git");
+pub const MANIFEST: Expected = made("Cargo.toml", 16 * MIB, "restore it from git");
 /// The configuration of a project without Cargo.
-pub const OWN_MANIFEST: Expected = named("trt-perf.toml", 16 * MIB, "restore it from git");
+pub const OWN_MANIFEST: Expected = made("trt-perf.toml", 16 * MIB, "restore it from git");
 /// Why GitHub runs a job.
-pub const CI_EVENT: Expected = named("CI event", 32 * MIB, "name the base yourself, with --base");
+pub const CI_EVENT: Expected = made("CI event", 32 * MIB, "name the base yourself, with --base");
 /// A `.gitignore`.
-pub const IGNORED: Expected = named("list of ignored files", MIB, "make it a regular file");
+pub const IGNORED: Expected = made("list of ignored files", MIB, "make it a regular file");
 
 /// A file that the user, or the configuration, names.
 const fn named(noun: &'static str, most: u64, next: &'static str) -> Expected {
-    Expected { noun, most, next, links: true }
+    Expected { noun, most, next, links: true, named: true }
+}
+
+/// A file that nobody names: an earlier phase made it, or it has its place.
+const fn made(noun: &'static str, most: u64, next: &'static str) -> Expected {
+    Expected { named: false, ..named(noun, most, next) }
 }
 
 /// All bytes of the file at `path`.
@@ -140,6 +147,10 @@ impl Unread {
                 );
                 Failure::new(FailureKind::Format, what).next("fetch it: git lfs pull")
             }
+            Self::Io(e) if expected.named && e.kind() == ErrorKind::NotFound => {
+                let what = format!("there is no {} {}", expected.noun, path.display());
+                Failure::usage(what).next(expected.next)
+            }
             Self::Io(e) => Failure::io(&format!("read the {}", expected.noun), path, &e),
             Self::Is(what) => not(path, &format!("is {what}"), expected),
             Self::TooLarge => not(path, &format!("has more than {} bytes", expected.most), expected),
@@ -194,8 +205,13 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    const NOTES: Expected =
-        Expected { noun: "list of notes", most: 256 << 10, next: "write another", links: false };
+    const NOTES: Expected = Expected {
+        noun: "list of notes",
+        most: 256 << 10,
+        next: "write another",
+        links: false,
+        named: false,
+    };
 
     #[test]
     fn only_regular_files_of_a_bearable_size_are_read() {

@@ -5,7 +5,7 @@
 
 use super::{Backend, BuildRequest, LoadSetup, Loaded, Opened, Payload, Stream, refuse_options_of_others};
 use crate::case::BackendKind;
-use crate::config::BuildOptions;
+use crate::config::{BuildOptions, Wait};
 use crate::engine::EngineHeader;
 use crate::error::{Failure, FailureKind, Result};
 use crate::memory::MemoryPhase;
@@ -80,8 +80,10 @@ fn gpu_settings(setup: &LoadSetup) -> Result<()> {
         "in-flight above 1"
     } else if setup.point.cuda_graph {
         "cuda-graph"
-    } else if !setup.mode.is_default() {
-        "transfers = false and wait = \"block\""
+    } else if !setup.mode.transfers {
+        "transfers = false (--no-transfers)"
+    } else if setup.mode.wait == Wait::Block {
+        "wait = \"block\""
     } else {
         return Ok(());
     };

@@ -151,7 +151,7 @@ settings! {
     threads: u64 = "threads", side_by_side, 1, "1",
         Flag::new("threads", One("N"), "Intra-op threads of each session");
     /// The latency budget. There is none by default; 5 ms is an example.
-    max_latency: Option<Nanos> = "max-latency", some(budget), None, r#""5ms""#,
+    max_latency: Option<Nanos> = "max-latency", some(positive_time), None, r#""5ms""#,
         Flag::new("max-latency", One("TIME"), "The budget, such as 5ms");
     /// Which percentile of the latencies has to stay within the budget.
     percentile: f64 = "percentile", percentile, 99.0, "99",
@@ -161,7 +161,7 @@ settings! {
     max_memory: Option<u64> = "max-memory", some(memory_budget), None, r#""2GiB""#,
         Flag::new("max-memory", One("SIZE"), "The budget of memory that `memory` and `check` hold, such as 2GiB");
     /// Further budgets that capacity finds rates for: with the budget, a curve. There are none by default.
-    budgets: Vec<Nanos> = "budgets", list(budget), Vec::new(), r#"["2ms", "10ms"]"#,
+    budgets: Vec<Nanos> = "budgets", list(positive_time), Vec::new(), r#"["2ms", "10ms"]"#,
         Flag::new("budget", Many("TIME"), "A further budget that capacity finds a rate for (may be repeated)");
     /// When requests arrive in capacity: "poisson" (at random), "uniform" (with equal gaps), or the path of a file with a
     /// time in seconds on each line.
@@ -261,10 +261,6 @@ fn batch_delay(value: &Value) -> Result<Option<Nanos>, String> {
     parsed(value).map(|delay: Nanos| (delay.0 > 0).then_some(delay))
 }
 
-fn budget(value: &Value) -> Result<Nanos, String> {
-    positive_time(value).map_err(|why| format!("{why}; the budget is a time above zero such as \"5ms\""))
-}
-
 fn memory_budget(value: &Value) -> Result<u64, String> {
     match size(value)? {
         0 => Err("is 0; the budget is a size above zero such as \"2GiB\"".to_owned()),
@@ -274,7 +270,7 @@ fn memory_budget(value: &Value) -> Result<u64, String> {
 
 pub(super) fn positive_time(value: &Value) -> Result<Nanos, String> {
     match parsed::<Nanos>(value)? {
-        Nanos(0) => Err(format!("`{}` must be above zero", text(value)?)),
+        Nanos(0) => Err(format!("`{}` must be above zero, such as \"5ms\"", text(value)?)),
         ns => Ok(ns),
     }
 }

@@ -3,7 +3,7 @@
 //! A key is known because somebody asked for it. The others are reported as unknown, each with the known key that was
 //! probably meant. Problems are collected, so that one run shows all of them.
 
-use super::Home;
+use super::{Home, SETTINGS};
 use crate::error::{Failure, did_you_mean};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -57,7 +57,14 @@ pub struct Problems(Vec<String>);
 
 impl Problems {
     pub fn add(&mut self, place: &Place, key: &str, what: impl fmt::Display) {
-        self.0.push(format!("{place}, key `{key}`: {what}"));
+        self.0.push(match (place.home, key) {
+            // The file that was named says it.
+            (Home::CommandLine, "path") => what.to_string(),
+            (Home::CommandLine, key) if place.table == Home::CommandLine.table() => {
+                format!("{}: {what}", option(key))
+            }
+            _ => format!("{place}, key `{key}`: {what}"),
+        });
     }
 
     /// `Err` with all problems, if there are any.
@@ -65,11 +72,18 @@ impl Problems {
         match self.0.as_slice() {
             [] => Ok(()),
             [one] => Err(Failure::usage(one.clone())),
-            many => {
-                Err(Failure::usage(format!("{} problems in the configuration:", many.len()))
-                    .parts(many.to_vec()))
-            }
+            many => Err(Failure::usage(format!("{} problems:", many.len())).parts(many.to_vec())),
         }
+    }
+}
+
+/// The option that sets `key` on the command line.
+fn option(key: &str) -> String {
+    match (key, SETTINGS.iter().find(|setting| setting.key == key).and_then(|s| s.flag.as_ref())) {
+        ("inputs", _) => "--input".to_owned(),
+        ("expect", _) => "--expect".to_owned(),
+        (_, Some(flag)) => format!("--{}", flag.name),
+        (key, None) => format!("--config {key}"),
     }
 }
 
@@ -188,7 +202,11 @@ pub fn number(value: &Value) -> Result<f64, String> {
 
 /// A text that parses into `T`.
 pub fn parsed<T: std::str::FromStr<Err = String>>(value: &Value) -> Result<T, String> {
-    text(value)?.parse()
+    match value {
+        // What reads it knows what is missing, such as a unit.
+        Value::Number(number) => number.to_string().parse(),
+        _ => text(value)?.parse(),
+    }
 }
 
 /// A list whose items are read by `item`; a single value counts as a list of one. Not empty.

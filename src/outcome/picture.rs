@@ -74,11 +74,15 @@ pub struct ArmValues {
 }
 
 impl ProcessValues {
-    /// The metric that decided the comparison; without one, the first of the scenario. `None` without any arm.
+    /// The metric that decided the comparison; without one, or where no process has it, the first of the scenario. `None`
+    /// without any arm.
     fn of(arms: [Option<&CaseRecord>; 2], comparison: Option<&CaseComparison>) -> Option<Self> {
         let case = arms[1].or(arms[0])?;
         let decided = comparison.and_then(|c| Some(c.deciding()?.metric));
-        let metric = decided.or_else(|| case_metrics(case).first().copied())?;
+        let has = |metric: &Metric| {
+            arms.iter().flatten().any(|c| c.processes.iter().any(|s| metric.value(s, c.budget).is_some()))
+        };
+        let metric = decided.filter(has).or_else(|| case_metrics(case).first().copied())?;
         let values = |case: &CaseRecord| {
             let values: Vec<Option<f64>> =
                 case.processes.iter().map(|s: &Summary| metric.value(s, case.budget)).collect();

@@ -59,7 +59,7 @@ fn build_builds_so_often_and_says_each() {
 fn builds_that_cannot_be_compared_are_refused_before_anything_is_built() {
     let s = Sandbox::new();
     let run = |more: &[&str]| s.run(".", &[&["run", &model()], more].concat());
-    run(&["--builds", "2"]).says(2, &["key `builds`: is 2, which says nothing of how much builds differ"]);
+    run(&["--builds", "2"]).says(2, &["--builds: is 2, which says nothing of how much builds differ"]);
     run(&["--builds", "5", "--processes", "4"])
         .says(2, &["4 processes are fewer than 5 builds", "set processes = 10 or more"]);
     assert!(!s.path("target/trt-perf/engines").exists(), "nothing was built");

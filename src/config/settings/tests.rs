@@ -27,7 +27,7 @@ fn each_mistake_is_named() {
     for (value, says) in [
         (json!({"max-latncy": "5ms"}), "did you mean `max-latency`"),
         (json!({"max-latency": "0ms"}), "must be above zero"),
-        (json!({"max-latency": 5}), "a text is meant"),
+        (json!({"max-latency": 5}), "`5` has no unit"),
         (json!({"max-memory": "0MiB"}), "a size above zero"),
         (json!({"max-memory": "2 pounds"}), "is not a size"),
         (json!({"max-latency": "-1ms"}), "out of range"),

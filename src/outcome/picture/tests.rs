@@ -92,3 +92,20 @@ fn a_picture_has_the_values_that_the_reports_print() {
     assert_eq!(head.figure, Figures::of(&case).mean_ns);
     assert_eq!(CasePicture::of([None, None], None, |_, _, _| None), None);
 }
+
+#[test]
+fn of_a_number_that_no_process_has_the_first_of_the_case_is_drawn_instead() {
+    let case = sample::case();
+    let process = |i: u32| Summary { requests: 100, ..sample::summary(1e6 + f64::from(i)) };
+    let few = CaseRecord { processes: (0..8).map(process).collect(), ..case };
+    let comparison = crate::compare::compare_case(
+        "p/m/v/latency",
+        &few,
+        &few,
+        crate::case::Margins::default(),
+        &crate::compare::Design::Stored(&|_| crate::compare::Sessions::Assumed),
+    );
+    assert_eq!(comparison.deciding().map(|m| m.metric), Some(Metric::Tail), "{comparison:?}");
+    let picture = CasePicture::of([Some(&few), Some(&few)], Some(&comparison), |_, _, _| None).unwrap();
+    assert_eq!(picture.values.metric, Metric::Mean);
+}

@@ -129,7 +129,7 @@ impl FileKind {
 
     /// What a file of this kind is on the disk.
     pub fn file(&self) -> Expected {
-        Expected { noun: self.noun, most: self.most as u64, next: self.damaged, links: false }
+        Expected { noun: self.noun, most: self.most as u64, next: self.damaged, links: false, named: false }
     }
 
     /// Fails where the text is too large to be stored.

@@ -73,7 +73,7 @@ pub fn accept(project: &Project, request: &AcceptRequest) -> Result<(PathBuf, Re
         return Err(Failure::usage("an acceptance without a reason tells nobody anything")
             .next("say why the change is worth it: --reason \"…\""));
     }
-    let (repo, head) = clean_head(project).map_err(|f| f.context("cannot accept a change"))?;
+    let (repo, head) = clean_head(project)?;
     let (id, case) = measured_case(project, &repo, &head, request)?;
     let store = Store::new(project.baselines());
     let mut record = match &case.numbers {

@@ -78,7 +78,7 @@ fn a_profile_is_a_timeline() {
     // Without a file it goes to standard output, and nothing else does.
     let ran = s.run(".", &args[..3]);
     check(&ran.says(0, &[]).out);
-    s.run(".", &["export", "perfetto", "not-there.sqlite"]).says(101, &["not-there.sqlite"]);
+    s.run(".", &["export", "perfetto", "not-there.sqlite"]).says(2, &["there is no", "not-there.sqlite"]);
 }
 
 #[test]

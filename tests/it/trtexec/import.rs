@@ -230,7 +230,7 @@ fn each_mistake_is_named() {
         .says(2, &["short.json holds requests of 810", "trtexec was told to measure for 3"]);
     import(&sandbox, &["good.json"]).says(2, &["nothing says how these times were taken", "--log"]);
     import(&sandbox, &["good.json", "--log", "good.json"]).says(2, &["good.json is not what trtexec prints"]);
-    import(&sandbox, &["absent.json"]).says(101, &["absent.json"]);
+    import(&sandbox, &["absent.json"]).says(2, &["there is no export of trtexec absent.json", "next: "]);
     sandbox.write("no-gpu.log", usual().replace("Selected Device: ", "Chosen: "));
     let no_gpu = ["good.json", "--log", "no-gpu.log"];
     import(&sandbox, &no_gpu).says(2, &["nothing says which GPU"]);
