@@ -4,7 +4,7 @@ use super::args::MessageFormat;
 use super::exit::Exit;
 use super::{note, out, out_message, project, width};
 use crate::baseline::{self, stores};
-use crate::compare::Metric;
+use crate::compare::{Metric, case_metrics};
 use crate::device::Device;
 use crate::error::{Failure, FailureKind, Result, did_you_mean};
 use crate::history::{self, Series};
@@ -85,13 +85,23 @@ pub fn run(args: &HistoryArgs, manifest: Option<&Path>) -> Result<Exit> {
     series.found = baseline::found_changes(&project.folders.bisects(), &device, &id, &mut notes);
     show(&series, &notes, args.message_format);
     if series.points.is_empty() {
-        return Err(Failure::new(
-            FailureKind::Nothing,
-            format!("no record of {id} has enough requests for {}", series.metric.name(None)),
-        )
-        .next("choose another --metric, or measure longer, with --measure"));
+        return Err(no_point(&records, &id, series.metric));
     }
     Ok(Exit::Ok)
+}
+
+/// Why no record tells this number of the case.
+fn no_point(records: &[Record], id: &str, metric: Metric) -> Failure {
+    let has = |record: &Record| record.cases.get(id).is_some_and(|c| case_metrics(c).contains(&metric));
+    let name = metric.name(None);
+    let nothing = |why: String| Failure::new(FailureKind::Nothing, format!("no record of {id} {why}"));
+    if records.iter().any(has) {
+        nothing(format!("has enough requests for {name}"))
+            .next("choose another --metric, or measure longer: cargo trt-perf run --measure 5s")
+    } else {
+        nothing(format!("tells {name}, a number of another scenario or of a GPU"))
+            .next("choose another --metric")
+    }
 }
 
 fn show(series: &Series, notes: &[String], format: MessageFormat) {

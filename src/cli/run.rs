@@ -147,8 +147,7 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Exit {
     let tally = Tally::of_run(outcome);
     let human = asked.message_format == MessageFormat::Human;
     if human && !(outcome.record.cases.is_empty() && outcome.record.failed.is_empty()) {
-        let gap = if asked.quiet { "" } else { "\n" };
-        out(&format!("{gap}{}", terminal::table(&outcome.record, &outcome.compared, width())));
+        out(&terminal::table(&outcome.record, &outcome.compared, width()));
     }
     let written = outcome.written.take().transpose();
     let mut ending = Ending::of(gate.exit(tally).and(uncompared(args, outcome)));

@@ -109,6 +109,10 @@ fn engine_lines(case: &CaseRecord) -> Vec<String> {
         (size, 0) => bytes(size),
         (size, ns) => format!("{}, built in {}", bytes(size), time(ns as f64)),
     };
+    let fed = [shapes.join(", "), format!("batch {}", case.point.batch)];
+    // A program has inputs of its own.
+    let fed = if shapes.is_empty() { Vec::new() } else { fed.to_vec() };
+    let streams = plural(case.point.streams as usize, "stream");
     vec![
         format!(
             "{:<8}{} ({}), {}, {made}",
@@ -117,14 +121,7 @@ fn engine_lines(case: &CaseRecord) -> Vec<String> {
             e.library,
             plural(e.threads as usize, "thread"),
         ),
-        format!(
-            "{:<8}{}, batch {}, {}{}",
-            "point:",
-            shapes.join(", "),
-            case.point.batch,
-            plural(case.point.streams as usize, "stream"),
-            gpu_point(case)
-        ),
+        format!("{:<8}{}{}", "point:", [fed, vec![streams]].concat().join(", "), gpu_point(case)),
     ]
 }
 

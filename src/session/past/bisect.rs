@@ -19,7 +19,7 @@ use crate::session::looks::Looks;
 use crate::session::stages::case_record;
 use crate::session::{Setup, built_once};
 use crate::stats::{Decision, Orientation};
-use crate::units;
+use crate::units::{self, plural};
 use bench::{Commits, Paired};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,8 +54,8 @@ pub fn bisect(setup: &Setup, asked: &PastAsked, plan: &BisectPlan) -> Result<Bis
     }
     let mut bench = Commits::new(&session, &trees, built_once(case), &commits, plan.looks);
     session.note(&format!(
-        "searching {} commits, {}..{}; first the ends are compared",
-        commits.len() - 1,
+        "searching {}, {}..{}; first the ends are compared",
+        plural(commits.len() - 1, "commit"),
         short(&commits[0].id),
         short(&commits[commits.len() - 1].id)
     ));
@@ -65,11 +65,11 @@ pub fn bisect(setup: &Setup, asked: &PastAsked, plan: &BisectPlan) -> Result<Bis
     };
     let (metric, size) = (change.metric, change.size);
     session.note(&format!(
-        "{}: {} {} from end to end, by {} pairs; searching its commit",
+        "{}: {} {} from end to end, by {}; searching its commit",
         case.id,
         change.name,
         units::change(size.exp_m1()),
-        ends.pairs
+        plural(ends.pairs, "pair")
     ));
     bench.metric = Some(metric);
     let ratios = bench.ratios(&ends);

@@ -74,7 +74,7 @@ fn every_mistake_is_named_in_one_run() {
         ),
         (&b_model, "`inputs`: there is no file "),
         (&b_model, "`expect`: is the text \"all\", where a table is meant"),
-        (&b_model, "`warm-up`: is the number 5, where a text is meant"),
+        (&b_model, "`warm-up`: `5` has no unit; write it like"),
     ] {
         named.push(format!("{place}{says}"));
     }
