@@ -4,7 +4,7 @@
 
 use super::prepare::{difference, prepare};
 use super::private::Private;
-use super::trees::extract;
+use super::trees::{Withheld, project_in, write_sources};
 use crate::base::{self, BaseCommit, CiEvent};
 use crate::baseline::Store;
 use crate::case::{self, AskedCases, BackendKind, Case, Partition};
@@ -267,7 +267,10 @@ impl Finder<'_> {
     ) -> Result<(BaseArm, Option<String>)> {
         let commit = &base.commit.id;
         let (tree, root) = (self.private.base(), repo.relative(&self.project.root)?);
-        let project = extract(repo, (self.project, &root), commit, &tree, self.events);
+        let written = write_sources(repo, commit, &tree);
+        let missing = written.iter().flatten().map(Withheld::of_the_base).collect::<Vec<_>>();
+        missing.iter().for_each(|text| (self.events)(Event::Note { text }));
+        let project = written.and_then(|_| project_in(&tree.join(&root), self.project));
         let stored = project.as_ref().map_or_else(|_| tree.join(root).join("baselines"), Project::baselines);
         let source = source_of(repo, commit.clone(), &self.project.baselines())?;
         let differs = project.as_ref().ok().and_then(|base| difference(base, self.project));
@@ -284,6 +287,9 @@ impl Finder<'_> {
         {
             return Err(f.clone());
         }
+        // What is missing may be why.
+        let cases =
+            cases.map_err(|f| Failure { message: [vec![f.message], missing].concat().join("; "), ..f });
         Ok((BaseArm { name: base.label(), source: Some(source), cases, stored }, differs))
     }
 

@@ -3,30 +3,19 @@
 use crate::config::Project;
 use crate::error::{Failure, FailureKind, Result};
 use crate::git::Repo;
-use crate::session::{Event, Events};
 use std::path::{Path, PathBuf};
 
 /// So many files are named, of each kind.
 const NAMED: usize = 5;
 
-/// The project `head` as it was at `commit`, in the new folder `tree`. `root` is where it lies in the repository.
-pub(super) fn extract(
-    repo: &Repo,
-    (head, root): (&Project, &Path),
-    commit: &str,
-    tree: &Path,
-    events: Events,
-) -> Result<Project> {
-    for Withheld { what, files } in write_sources(repo, commit, tree)? {
-        events(Event::Note { text: &format!("the base has {what}: {files}") });
-    }
+/// The project `head` as it was in a commit that was written to `folder`.
+pub(super) fn project_in(folder: &Path, head: &Project) -> Result<Project> {
     // By its own settings of cargo, not by those of the work tree.
-    let folder = tree.join(root);
-    if let Some(project) = Project::at(&folder)? {
+    if let Some(project) = Project::at(folder)? {
         return Ok(project);
     }
     // Where head has no configuration either, its models are named on the command line.
-    head.workspace.is_none().then(|| Project::bare(&folder)).ok_or_else(|| {
+    head.workspace.is_none().then(|| Project::bare(folder)).ok_or_else(|| {
         Failure::new(
             FailureKind::Nothing,
             "the base has no Cargo.toml and no trt-perf.toml where this project has one",
@@ -51,6 +40,11 @@ impl Withheld {
             names.push(format!("and {} more", files.len() - NAMED));
         }
         (!names.is_empty()).then(|| Self { what, files: names.join(", ") })
+    }
+
+    /// In words, where the commit is the base of a check.
+    pub(super) fn of_the_base(&self) -> String {
+        format!("the base has {}: {}", self.what, self.files)
     }
 }
 

@@ -316,3 +316,17 @@ fn events_with_the_repositorys_secrets_run_nothing_that_was_proposed() {
         assert_eq!(b.find(None, trusted).expect("a base").commit.id, b.main[1]);
     }
 }
+
+#[test]
+fn a_model_in_a_submodule_is_missing_in_the_base_and_that_is_said() {
+    let s = Sandbox::with_repo();
+    s.git(".", &["init", "--quiet", "inner"]);
+    s.copy("mlp.onnx", "inner/mlp.onnx");
+    s.commit("inner", "weights");
+    s.git("repo", &["submodule", "--quiet", "add", &s.url("inner"), "weights"]);
+    let table = "[[model]]\nname = \"m\"\npath = \"weights/mlp.onnx\"\nbackend = \"cpu\"\n";
+    s.write("repo/trt-perf.toml", format!("scenarios = [\"latency\"]\n{table}"));
+    s.commit("repo", "with a submodule");
+    let ran = s.run("repo", &["check", "--base", "HEAD", "--quiet"]);
+    ran.says(4, &["the base's weights/mlp.onnx", "submodules, which are not extracted: weights"]);
+}
