@@ -314,11 +314,22 @@ impl Calibration {
         Some(Sessions::Calibrated { spread, created_s: same.created_s })
     }
 
-    /// Takes the cases of an older calibration that this one does not hold, and tells which.
-    pub fn keep_of(&mut self, old: &Self) -> Vec<String> {
-        let kept: Vec<_> = old.cases.iter().filter(|(id, _)| !self.cases.contains_key(*id)).collect();
-        self.cases.extend(kept.iter().map(|(id, case)| ((*id).clone(), (*case).clone())));
-        kept.into_iter().map(|(id, _)| id.clone()).collect()
+    /// Takes those cases of an older calibration that this one does not hold and that are `wanted`, and tells which; and
+    /// what it knows of the same lanes.
+    pub fn keep_of(&mut self, old: &Self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let missing = |id: &&String| !self.cases.contains_key(*id) && wanted(id);
+        let kept: Vec<String> = old.cases.keys().filter(missing).cloned().collect();
+        self.cases.extend(kept.iter().filter_map(|id| Some((id.clone(), old.cases.get(id)?.clone()))));
+        match (&mut self.lanes, &old.lanes) {
+            (Some(lanes), Some(old)) if lanes.devices == old.devices => {
+                let others = old.cases.iter().filter(|(id, _)| kept.contains(id));
+                lanes.cases.extend(others.map(|(id, effects)| (id.clone(), effects.clone())));
+            }
+            // What devices do to each other is another question.
+            (lanes @ None, old) => lanes.clone_from(old),
+            (Some(_), _) => {}
+        }
+        kept
     }
 
     /// What to expect of the spread of the case's pairs: its own if it was calibrated, else what the calibrated

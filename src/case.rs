@@ -341,10 +341,11 @@ pub fn select(cases: Vec<Case>, filter: &CaseFilter) -> Result<Vec<Case>> {
     let ids: Vec<String> = cases.iter().map(|c| c.id.clone()).collect();
     let selected: Vec<Case> = cases.into_iter().filter(|c| filter.takes(&c.id)).collect();
     if selected.is_empty() {
-        let near = filter
-            .names
-            .iter()
-            .find_map(|f| did_you_mean(f, ids.iter().flat_map(|id| id.split('/').chain([id.as_str()]))));
+        let near = filter.names.iter().find_map(|name| {
+            // Only the whole id equals it.
+            let parts = ids.iter().filter(|_| !filter.exact).flat_map(|id| id.split('/'));
+            did_you_mean(name, parts.chain(ids.iter().map(String::as_str)))
+        });
         let next = near.map_or_else(
             || "list them with `cargo trt-perf run --list`".into(),
             |n| format!("did you mean `{n}`? List them with `cargo trt-perf run --list`"),

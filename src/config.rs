@@ -11,6 +11,7 @@ mod cargo;
 pub mod edit;
 mod folders;
 mod home;
+mod overrides;
 #[cfg(feature = "cli")]
 mod own;
 mod part;
@@ -27,6 +28,7 @@ mod words;
 pub use build::BuildOptions;
 pub use folders::{Folders, case_folder};
 pub use home::{Home, OWN_FILE};
+pub use overrides::Overrides;
 pub use prepare::Prepare;
 pub use program::ProgramOptions;
 pub use setting::{Flag, Setting, Takes};
@@ -81,31 +83,6 @@ pub struct Package {
     pub manifest: PathBuf,
     /// `[package.metadata]`.
     pub metadata: Value,
-}
-
-/// What the command line adds to the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// `--config KEY=VALUE` and its short forms, as one table.
-    pub settings: Map<String, Value>,
-    /// `--shape NAME:SHAPE`: shapes, or values that decide shapes, by input.
-    pub shapes: Vec<(String, ShapeSpec)>,
-    /// `--input NAME=FILE`: `.npy` files by the input they are for.
-    pub inputs: BTreeMap<String, PathBuf>,
-    /// `--expect NAME=FILE`: `.npy` files by the output that has to match them.
-    pub expect: BTreeMap<String, PathBuf>,
-}
-
-impl Overrides {
-    /// Those for one of several models: a shape may name the model before the input.
-    fn for_model(&self, model: &str, models: &[String]) -> Self {
-        let named = |(input, shape): &(String, ShapeSpec)| match input.split_once(':') {
-            Some((of, input)) if of == model => Some((input.to_owned(), shape.clone())),
-            Some((of, _)) if models.iter().any(|m| m == of) => None,
-            _ => Some((input.clone(), shape.clone())),
-        };
-        Self { shapes: self.shapes.iter().filter_map(named).collect(), ..self.clone() }
-    }
 }
 
 /// A model as configured.
@@ -196,16 +173,15 @@ impl Project {
         let place = Place::new(home, String::new(), workspace.manifest.clone());
         let map = our_table(&workspace.metadata, &place, &mut problems);
         let nothing = SettingsLayer::default();
-        let names: Vec<String> = self.tables().flat_map(|(_, table)| model_names(table)).collect();
-        let asked = (overrides, names.as_slice());
-        let (defaults, mut models) = tables(map, place, (&nothing, &top), asked, &mut problems);
+        let overrides = &overrides.knowing(self, &[]);
+        let (defaults, mut models) = tables(map, place, (&nothing, &top), overrides, &mut problems);
         if !packages.is_empty() {
             models.clear();
         }
         for package in members.iter().filter(|p| packages.is_empty() || packages.contains(&p.name)) {
             let place = Place::new(Home::Package, package.name.clone(), package.manifest.clone());
             let map = our_table(&package.metadata, &place, &mut problems);
-            models.extend(tables(map, place, (&defaults, &top), asked, &mut problems).1);
+            models.extend(tables(map, place, (&defaults, &top), overrides, &mut problems).1);
         }
         problems.check()?;
         Ok(models)
@@ -214,17 +190,22 @@ impl Project {
     /// Models named on the command line. Where files have the same stem, their paths name them; a shape for
     /// `MODEL:INPUT` is for the one model.
     pub fn ad_hocs(&self, paths: &[PathBuf], overrides: &Overrides) -> Result<Vec<Model>> {
+        let overrides = overrides.knowing(self, paths);
+        (paths.iter().zip(self.file_names(paths)))
+            .map(|(path, name)| {
+                let model = self.ad_hoc(path, &overrides.for_model(&name))?;
+                Ok(Model { name, ..model })
+            })
+            .collect()
+    }
+
+    /// What the models of these files are called.
+    fn file_names(&self, paths: &[PathBuf]) -> Vec<String> {
         let stems: Vec<String> = paths.iter().map(|path| stem(path)).collect();
-        let names: Vec<String> = (paths.iter().zip(&stems))
+        (paths.iter().zip(&stems))
             .map(|(path, stem)| match stems.iter().filter(|s| *s == stem).count() {
                 1 => stem.clone(),
                 _ => self.path_name(path),
-            })
-            .collect();
-        (paths.iter().zip(&names))
-            .map(|(path, name)| {
-                let model = self.ad_hoc(path, &overrides.for_model(name, &names))?;
-                Ok(Model { name: name.clone(), ..model })
             })
             .collect()
     }
@@ -283,19 +264,12 @@ fn our_table(metadata: &Value, place: &Place, problems: &mut Problems) -> Map<St
     }
 }
 
-/// What the models of a `trt-perf` table are called, where they say it.
-fn model_names(table: &Value) -> impl Iterator<Item = String> {
-    let models = table.get("model").and_then(Value::as_array);
-    models.into_iter().flatten().filter_map(|model| Some(model.get("name")?.as_str()?.to_owned()))
-}
-
-/// The settings and models of one package, or of none. `layers` are what lies below and above its own table; `names`: of the
-/// models of all packages.
+/// The settings and models of one package, or of none. `layers` are what lies below and above its own table.
 fn tables(
     map: Map<String, Value>,
     place: Place,
     layers: (&SettingsLayer, &SettingsLayer),
-    (overrides, names): (&Overrides, &[String]),
+    overrides: &Overrides,
     problems: &mut Problems,
 ) -> (SettingsLayer, Vec<Model>) {
     let (below, top) = layers;
@@ -313,7 +287,7 @@ fn tables(
             .map_or_else(|| format!("#{}", index + 1), |n| format!("\"{n}\""));
         let place = place.table(place.home.model(&label));
         let overrides = match map.get("name").and_then(Value::as_str) {
-            Some(name) => overrides.for_model(name, names),
+            Some(name) => overrides.for_model(name),
             None => overrides.clone(),
         };
         let Some(model) = read_model(map, place, (&package, top), &overrides, problems) else { continue };

@@ -93,10 +93,10 @@ impl Failure {
         let failure = Self::new(FailureKind::Io, format!("cannot {doing} {}: {error}", path.display()));
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                failure.next("free some space, or point CARGO_TARGET_DIR at another disk")
+                failure.next("free some space, or write to another disk (CARGO_TARGET_DIR says where the target folder is)")
             }
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => failure.next(
-                "check the permissions of that folder, or point CARGO_TARGET_DIR at a folder you may write",
+                "check the permissions of that folder, or write to another (CARGO_TARGET_DIR says where the target folder is)",
             ),
             _ => failure,
         }

@@ -83,7 +83,8 @@ pub fn plain_time(ns: f64) -> String {
 
 /// A measured time with five significant digits, as criterion prints it: `1.2345 ms`.
 pub fn time(ns: f64) -> String {
-    let (value, unit) = scaled_time(ns);
+    // Rounded before: 999.9996 µs is a millisecond.
+    let (value, unit) = scaled_time(round5(ns));
     format!("{} {unit}", five_digits(value))
 }
 
@@ -98,7 +99,7 @@ fn scaled_time(ns: f64) -> (f64, &'static str) {
 
 /// Inferences per second with five significant digits: `812.34 inf/s`, `1.2345 Kinf/s`.
 pub fn rate(per_second: f64) -> String {
-    let (value, unit) = scaled_rate(per_second);
+    let (value, unit) = scaled_rate(round5(per_second));
     format!("{} {unit}", five_digits(value))
 }
 
@@ -231,6 +232,7 @@ pub fn round5(value: f64) -> f64 {
 
 /// Five significant digits, without a unit.
 pub fn five_digits(value: f64) -> String {
+    let value = round5(value);
     match value.abs() {
         v if v < 10.0 => format!("{value:.4}"),
         v if v < 100.0 => format!("{value:.3}"),
@@ -275,6 +277,10 @@ mod tests {
     fn numbers_look_like_criterions() {
         assert_eq!(time(1_234_567.0), "1.2346 ms");
         assert_eq!(time(12.3), "12.300 ns");
+        assert_eq!(
+            [time(999_999.6), time(9_999.96), rate(999.9999)],
+            ["1.0000 ms", "10.000 µs", "1.0000 Kinf/s"]
+        );
         assert_eq!(plain_time(5e6), "5 ms");
         assert_eq!(plain_time(1_500_000.0), "1.5 ms");
         assert_eq!(rate(1234.5), "1.2345 Kinf/s");

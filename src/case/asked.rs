@@ -20,8 +20,9 @@ pub struct AskedCases {
 impl AskedCases {
     /// The configured models, and those of the files.
     pub fn models(&self, project: &Project, overrides: &Overrides) -> Result<AskedModels> {
-        let files = project.ad_hocs(&self.files, overrides)?;
-        Ok(self.configured(project, overrides)?.with_files(files))
+        let overrides = overrides.knowing(project, &self.files);
+        let files = project.ad_hocs(&self.files, &overrides)?;
+        Ok(self.configured(project, &overrides)?.with_files(files))
     }
 
     /// The configured models alone, as far as they are meant.

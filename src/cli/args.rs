@@ -13,7 +13,7 @@ pub enum MessageFormat {
     /// Text for people
     #[default]
     Human,
-    /// One JSON object a line (trt-perf/message@1; see the README)
+    /// One JSON object a line (trt-perf/message@1, as the guide's chapter on records and JSON says)
     Json,
 }
 
@@ -159,6 +159,7 @@ impl SettingArgs {
             shapes,
             inputs: files("--input", paths)?,
             expect: files("--expect", &self.pairs.expect)?,
+            ..Overrides::default()
         })
     }
 }

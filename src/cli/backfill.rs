@@ -63,7 +63,7 @@ pub fn run(args: &BackfillArgs, manifest: Option<&Path>) -> Result<Exit> {
     let asked = PastAsked {
         cases: &cases,
         packages: &args.cases.package,
-        overrides: args.settings.overrides()?,
+        overrides: args.settings.overrides()?.knowing(&project, &[]),
         use_cache: !args.no_cache,
     };
     let plan =

@@ -81,7 +81,7 @@ pub fn run(args: &BisectArgs, manifest: Option<&Path>) -> Result<Exit> {
     let asked = PastAsked {
         cases: &case,
         packages: &args.package,
-        overrides: args.settings.overrides()?,
+        overrides: args.settings.overrides()?.knowing(&project, &[]),
         use_cache: !args.no_cache,
     };
     let plan = BisectPlan { good: args.good.as_deref(), bad: &args.bad, looks };

@@ -8,8 +8,8 @@ use super::show::Show;
 use super::{note, now_s, out, out_message, project, shown, width};
 use crate::baseline::{load_calibration, save_calibration};
 use crate::calibration::Calibration;
-use crate::case::Case;
-use crate::config::Project;
+use crate::case::{AskedCases, Case};
+use crate::config::{Overrides, Project};
 use crate::device;
 use crate::error::Result;
 use crate::message::{CalibrationFinished, Message};
@@ -18,10 +18,11 @@ use crate::record::date;
 use crate::report::{calibration as report, json};
 use crate::session::calibrate::{Amount, Calibrated, calibrate};
 use crate::session::expected::ExpectedTime;
-use crate::session::{Machine, Setup, machines_of};
+use crate::session::{self, Machine, Setup, machines_of};
 use crate::stats::sessions::MIN_SESSIONS;
 use crate::units::plural;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Measure how much numbers vary on this device when nothing changed
@@ -95,12 +96,17 @@ fn on_machine(
     let show = show.expecting(ExpectedTime::of_calibration(cases, &amount, lanes.len()));
     let events = |event: Event| show.event(&event);
     let setup = Setup { project, device, lanes, now_s: now_s(), events: &events };
-    let done = calibrate(&setup, cases, clock, amount)?;
+    let mut done = calibrate(&setup, cases, clock, amount)?;
     show.done();
     let mut notes = Vec::new();
-    let part = args.cases.is_part();
-    let path = match &done.calibration {
-        Some(found) if !args.dry_run => Some(store(project, found.clone(), part, &mut notes)?),
+    let path = match &mut done.calibration {
+        Some(found) if !args.dry_run => {
+            let mut whole = found.clone();
+            let path = store(project, &mut whole, args.cases.is_part(), &mut notes)?;
+            // What is shown is what was measured now, and it goes by the file's id.
+            found.id = whole.id;
+            Some(path)
+        }
         _ => None,
     };
     notes.extend(why_not_stored(args, &done));
@@ -115,26 +121,26 @@ fn on_machine(
     Ok(exit)
 }
 
-/// Stores it, and says what it takes the place of. `part`: it is of some cases only, and keeps what is known of the others.
+/// Stores it with what is known of other cases, and says what it takes the place of. `part`: some cases were named; otherwise
+/// those go that are not configured any more.
 fn store(
     project: &Project,
-    mut calibration: Calibration,
+    calibration: &mut Calibration,
     part: bool,
     notes: &mut Vec<String>,
 ) -> Result<PathBuf> {
     let dir = project.baselines();
     match load_calibration(&dir, &calibration.device.key) {
         Ok(Some(old)) => {
-            let kept = if part { calibration.keep_of(&old) } else { Vec::new() };
+            let configured = configured(project);
+            let kept = calibration.keep_of(&old, |id| part || configured.contains(id));
             let gone = old.cases.keys().filter(|id| !calibration.cases.contains_key(*id)).cloned();
             notes.push(replaces(date(old.created_s), &kept, &gone.collect::<Vec<_>>()));
-            // What devices do to each other is another question.
-            calibration.lanes = calibration.lanes.take().or(old.lanes);
         }
         Ok(None) => {}
         Err(e) => notes.push(format!("this replaces a calibration that could not be read: {}", e.message)),
     }
-    let path = save_calibration(&dir, &mut calibration)?;
+    let path = save_calibration(&dir, calibration)?;
     notes.push(format!(
         "calibration: {} (commit it: git add {}; check uses the one of the base commit)",
         shown(&path),
@@ -143,12 +149,26 @@ fn store(
     Ok(path)
 }
 
+/// The ids of all configured cases, whatever the command line asks for.
+fn configured(project: &Project) -> BTreeSet<String> {
+    let models = AskedCases::default().models(project, &Overrides::default());
+    let cases = models.and_then(|models| models.cases_there(session::host())).unwrap_or_default();
+    cases.into_iter().map(|case| case.id).collect()
+}
+
 /// What becomes of the calibration that was there.
 fn replaces(date: String, kept: &[String], gone: &[String]) -> String {
     match (kept, gone) {
         ([], []) => format!("this replaces the calibration of {date}"),
         ([], gone) => format!("this replaces the calibration of {date}, which also held {}", gone.join(", ")),
-        (kept, _) => format!("of the calibration of {date} this keeps {}", kept.join(", ")),
+        (kept, []) => format!("of the calibration of {date} this keeps {}", kept.join(", ")),
+        (kept, gone) => {
+            format!(
+                "of the calibration of {date} this keeps {}, and not {}",
+                kept.join(", "),
+                gone.join(", ")
+            )
+        }
     }
 }
 

@@ -94,7 +94,7 @@ pub struct GridArgs {
     /// The values of an axis: batch, streams, in-flight, cuda-graph or threads (may be repeated)
     #[arg(long = "grid", value_name = "KEY=A,B,…", help_heading = "Search")]
     pub axes: Vec<String>,
-    /// Write the winner into the model's table in its Cargo.toml
+    /// Write the winner into the model's table, in its trt-perf.toml or Cargo.toml
     #[arg(long, help_heading = "Search")]
     pub write: bool,
 }

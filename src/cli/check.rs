@@ -121,14 +121,14 @@ pub fn run(args: &CheckArgs, manifest: Option<&Path>) -> Result<Exit> {
         partition: args.partition,
         settings: settings(args)?,
     };
-    let KeptCheck { evidence, checked, path, lost } = check(&setup, &arms, plan)?;
+    let KeptCheck { evidence, checked, text, path, lost } = check(&setup, &arms, plan)?;
     show.done();
     let judged = ShownVerdict {
         evidence: &evidence,
         checked: &checked,
         path: path.as_deref(),
         lost: &lost,
-        copy: args.result.as_deref(),
+        copy: args.result.as_deref().map(|to| (to, text.as_str())),
         remark: None,
     };
     Ok(publish(&args.verdict, &project.folders, &judged))

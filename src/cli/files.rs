@@ -38,12 +38,6 @@ impl Ending {
         }
     }
 
-    /// Copies a file that a session left to where somebody asked for it.
-    pub fn copy(&mut self, from: Option<&Path>, to: Option<&Path>) {
-        let Some(from) = from else { return };
-        self.write(to, || std::fs::read(from).map_err(|e| Failure::io("read", from, &e)));
-    }
-
     /// How it ends so far.
     pub fn exit(&self) -> Exit {
         self.exit

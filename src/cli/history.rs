@@ -99,7 +99,7 @@ fn no_point(records: &[Record], id: &str, metric: Metric) -> Failure {
         nothing(format!("has enough requests for {name}"))
             .next("choose another --metric, or measure longer: cargo trt-perf run --measure 5s")
     } else {
-        nothing(format!("tells {name}, a number of another scenario or of a GPU"))
+        nothing(format!("has {name}, which is no number of this case's scenario and backend"))
             .next("choose another --metric")
     }
 }

@@ -155,7 +155,7 @@ fn of_checks(args: &MergeArgs, project: &Project, parts: &[(String, Evidence)]) 
         checked: &kept.checked,
         path: kept.path.as_deref(),
         lost: &kept.lost,
-        copy: args.result.as_deref(),
+        copy: args.result.as_deref().map(|to| (to, kept.text.as_str())),
         remark: None,
     };
     Ok(publish(&args.verdict, &project.folders, &judged))
@@ -173,7 +173,8 @@ fn say(args: &MergeArgs, notes: impl IntoIterator<Item = String>) {
 
 fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> Result<Exit> {
     let mut record = record::merge(parts)?;
-    let path = Store::results(project.folders.results()).save(&mut record)?;
+    let written = Store::results(project.folders.results()).save(&mut record);
+    let path = written.as_ref().ok();
     let compared = BTreeMap::new();
     let outcome = RunOutcome { record, written: None, compared, interrupted: false, no_base: None };
     let record = &outcome.record;
@@ -183,18 +184,21 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
     if args.verdict.message_format == MessageFormat::Human {
         out(&terminal::table(record, &outcome.compared, width()));
     }
-    say(
-        args,
-        [
-            format!(
-                "record: {} ({}, of {})",
-                shown(&path),
-                plural(record.cases.len(), "case"),
-                plural(parts.len(), "part")
-            ),
-            format!("compare it, corrected for all its cases: cargo trt-perf compare BASE {}", record.id),
-        ],
-    );
+    match &written {
+        Ok(path) => {
+            let (cases, of) = (plural(record.cases.len(), "case"), plural(parts.len(), "part"));
+            let next = format!("cargo trt-perf compare BASE {}", record.id);
+            say(
+                args,
+                [
+                    format!("record: {} ({cases}, of {of})", shown(path)),
+                    format!("compare it, corrected for all its cases: {next}"),
+                ],
+            );
+        }
+        // What was measured has been shown; only its record is lost.
+        Err(failure) => ending.lose(failure),
+    }
     let files = RunFiles {
         result: args.result.as_deref(),
         markdown: args.verdict.markdown.as_deref(),
@@ -202,10 +206,10 @@ fn of_runs(args: &MergeArgs, project: &Project, parts: &[(String, Record)]) -> R
         html: args.verdict.html.as_deref(),
         strict: args.verdict.strict,
     };
-    files.write(&mut ending, &project.folders, &outcome, Some(&path));
+    files.write(&mut ending, &project.folders, &outcome);
     let finished = |exit: Exit| {
         Message::SessionFinished(SessionFinished {
-            record: Some(json::path(&path)),
+            record: path.map(|path| json::path(path)),
             id: record.id.clone(),
             measured: tally.measured,
             failed: tally.failed,

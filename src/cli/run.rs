@@ -16,7 +16,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::message::{Message, SessionFinished};
 use crate::outcome::{Compared, Event, RunOutcome, Tally};
 use crate::printable::line;
-use crate::record::Record;
+use crate::record::{Record, wire};
 use crate::report::{html, json, junit, markdown, terminal};
 use crate::session::expected::ExpectedTime;
 use crate::session::{self, Machine, Setup, details};
@@ -150,7 +150,8 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Exit {
         out(&terminal::table(&outcome.record, &outcome.compared, width()));
     }
     let written = outcome.written.take().transpose();
-    let mut ending = Ending::of(gate.exit(tally).and(uncompared(args, outcome)));
+    let mut ending = Ending::of(gate.exit(tally));
+    uncompared(args, outcome).iter().for_each(|failure| ending.lose(failure));
     let mut notes = Vec::new();
     match &written {
         // What was measured has been shown; only its record is lost.
@@ -164,7 +165,8 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Exit {
             Err(failure) => ending.lose(&failure),
         }
     } else {
-        notes.extend(outcome.no_base.as_ref().map(|why| format!("nothing to compare with: {why}")));
+        let why = outcome.no_base.as_ref().filter(|_| args.baseline.is_none());
+        notes.extend(why.map(|why| format!("nothing to compare with: {why}")));
     }
     if human {
         notes.iter().filter(|_| !asked.quiet).for_each(|n| note(n));
@@ -179,7 +181,7 @@ fn finish(args: &RunArgs, project: &Project, outcome: &mut RunOutcome) -> Exit {
         html: args.html.as_deref(),
         strict: args.strict,
     };
-    files.write(&mut ending, &project.folders, outcome, record.as_deref());
+    files.write(&mut ending, &project.folders, outcome);
     let exit = ending.exit();
     if human {
         return exit;
@@ -210,9 +212,11 @@ pub(super) struct RunFiles<'a> {
 }
 
 impl RunFiles<'_> {
-    /// Writes them. `record`: the file of the record.
-    pub fn write(&self, ending: &mut Ending, folders: &Folders, outcome: &RunOutcome, record: Option<&Path>) {
-        ending.copy(record, self.result);
+    /// Writes them.
+    pub fn write(&self, ending: &mut Ending, folders: &Folders, outcome: &RunOutcome) {
+        let record = &outcome.record;
+        let result = self.result.filter(|_| !(record.cases.is_empty() && record.failed.is_empty()));
+        ending.write(result, || Ok(wire::write(&mut record.clone())));
         ending.write(self.markdown, || Ok(markdown::run(outcome)));
         ending.write(self.junit, || Ok(junit::run(outcome, self.strict)));
         let page = || html::record(&outcome.record, &outcome.compared, &details::of_run(folders, outcome));
@@ -220,11 +224,18 @@ impl RunFiles<'_> {
     }
 }
 
-/// Whoever names a record asks for a comparison with it.
-fn uncompared(args: &RunArgs, outcome: &RunOutcome) -> Exit {
+/// Whoever names a record asks for a comparison with it: why there is none.
+fn uncompared(args: &RunArgs, outcome: &RunOutcome) -> Option<Failure> {
+    let name = args.baseline.as_ref()?;
     let is_one = |c: &Compared| !matches!(c.comparison.verdict, Verdict::NotComparable(_));
-    let nothing = args.baseline.is_some() && !outcome.compared.values().any(is_one);
-    if nothing { Exit::Nothing } else { Exit::Ok }
+    if outcome.compared.values().any(is_one) || outcome.record.cases.is_empty() {
+        return None;
+    }
+    let reasons = outcome.compared.values().filter_map(|c| c.comparison.verdict.reason());
+    let why = outcome.no_base.iter().cloned().chain(reasons).next().unwrap_or_default();
+    let what = format!("no case compares with --baseline {name}: {why}");
+    let next = "see what it holds with `cargo trt-perf baseline show`";
+    Some(Failure::new(FailureKind::Nothing, what).next(next))
 }
 
 /// Where the record is.

@@ -57,8 +57,8 @@ pub struct ShownVerdict<'a> {
     pub path: Option<&'a Path>,
     /// What could not be kept.
     pub lost: &'a [Failure],
-    /// Where a copy of that file goes.
-    pub copy: Option<&'a Path>,
+    /// Where a copy of that file goes, and what it holds.
+    pub copy: Option<(&'a Path, &'a str)>,
     /// What is to be said first of all.
     pub remark: Option<&'a str>,
 }
@@ -87,7 +87,7 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
     }
     let mut ending = Ending::of(gate.exit(tally));
     lost.iter().for_each(|failure| ending.lose(failure));
-    ending.copy(path, copy);
+    ending.write(copy.map(|(to, _)| to), || Ok(copy.map_or("", |(_, text)| text)));
     let text = markdown::check(&report);
     ending.write(args.markdown.as_deref(), || Ok(&text));
     ending.write(args.junit.as_deref(), || Ok(junit::check(&report, args.strict)));
@@ -112,7 +112,8 @@ pub fn publish(args: &VerdictArgs, folders: &Folders, judged: &ShownVerdict) -> 
 /// The job's summary, and the annotations. `text`: the report as markdown.
 fn on_github(args: &VerdictArgs, report: &CheckReport, evidence: &Evidence, text: &str) {
     // Nobody asked for it: the verdict counts without it, too.
-    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from)
+    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    if let Some(path) = summary.map(PathBuf::from)
         && let Err(e) = append(&path, github::summary(text))
     {
         note(&format!("note: the summary is not in {}: {e}", shown(&path)));

@@ -22,13 +22,15 @@ pub const TAIL_MARGIN_FRAC: f64 = 0.03;
 
 /// More streams or threads than any machine has use for.
 const MOST_SIDE_BY_SIDE: u64 = 4096;
+/// More processes of one case than anybody waits for.
+const MOST_PROCESSES: u64 = 10_000;
 
 /// The settings that mean something to a program, which runs its requests itself; and where libraries lie and whether
 /// plans are trusted, which is said for everything that is measured together.
 #[rustfmt::skip]
 const OF_PROGRAMS: &[&str] = &[
     "backend", "device", "processes", "warm-up", "measure", "time-limit", "margin", "tail-margin", "seed",
-    "tensorrt", "trust-plan",
+    "tensorrt", "trust-plan", "max-latency", "percentile",
 ];
 
 /// Makes everything that knows the settings one by one from the table below: both structs, the reader of a table, the
@@ -133,7 +135,7 @@ settings! {
         Flag::new("device", One("N"), "Which GPU, as CUDA numbers them");
     /// Concurrent sessions for throughput and capacity. The default is one on a GPU, otherwise the usable CPUs divided by
     /// `threads`; 2 is an example.
-    streams: Option<u64> = "streams", some(side_by_side), None, "2",
+    streams: Option<u64> = "streams", some(up_to(MOST_SIDE_BY_SIDE)), None, "2",
         Flag::new("streams", One("N"), "Concurrent sessions in throughput and capacity");
     /// Requests in flight per stream for throughput and capacity. The default is two on a GPU, otherwise one.
     in_flight: Option<u64> = "in-flight", some(whole(1)), None, "1",
@@ -148,7 +150,7 @@ settings! {
     wait: Wait = "wait", parsed, Wait::Spin, r#""spin""#,
         Flag::new("wait", One("HOW"), "How the host waits for the GPU: spin or block");
     /// CPU threads that work on one request.
-    threads: u64 = "threads", side_by_side, 1, "1",
+    threads: u64 = "threads", up_to(MOST_SIDE_BY_SIDE), 1, "1",
         Flag::new("threads", One("N"), "Intra-op threads of each session");
     /// The latency budget. There is none by default; 5 ms is an example.
     max_latency: Option<Nanos> = "max-latency", some(positive_time), None, r#""5ms""#,
@@ -172,7 +174,7 @@ settings! {
     batch_delay: Option<Nanos> = "batch-delay", batch_delay, None, r#""1ms""#,
         Flag::new("batch-delay", One("TIME"), "In capacity, inferences arrive one by one and wait up to so long for others to fill the batch");
     /// Fresh processes for each case. Verdicts compare processes: with more of them smaller changes show.
-    processes: u64 = "processes", whole(1), 8, "8",
+    processes: u64 = "processes", up_to(MOST_PROCESSES), 8, "8",
         Flag::new("processes", One("N"), "Fresh measuring processes per case");
     /// How often each engine is built, afresh each time: builders that time kernels choose others from build to build.
     /// Processes are spread over the builds, and where there are several, verdicts compare builds.
@@ -280,10 +282,10 @@ fn gpu_number(value: &Value) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| format!("is {number}; GPUs are numbered from 0"))
 }
 
-/// More is a slip of the finger, and takes a machine's memory before anybody is told.
-fn side_by_side(value: &Value) -> Result<u64, String> {
-    match whole(1)(value)? {
-        n if n > MOST_SIDE_BY_SIDE => Err(format!("is {n}; {MOST_SIDE_BY_SIDE} is the most")),
+/// From 1 on. More than `most` is a slip of the finger, and takes a machine's memory or days before anybody is told.
+fn up_to(most: u64) -> impl Fn(&Value) -> Result<u64, String> {
+    move |value| match whole(1)(value)? {
+        n if n > most => Err(format!("is {n}; {most} is the most")),
         n => Ok(n),
     }
 }
@@ -315,6 +317,13 @@ pub fn parse_override(arg: &str) -> Result<Map<String, Value>, String> {
     let (key, value) =
         arg.split_once('=').ok_or_else(|| format!("`{arg}` is not KEY=VALUE; write it like processes=10"))?;
     let (key, value) = (key.trim(), value.trim());
+    // TOML has no number beyond those with a sign; seeds go further.
+    if let Ok(n) = value.parse::<u64>()
+        && i64::try_from(n).is_err()
+        && !key.contains('.')
+    {
+        return Ok(Map::from_iter([(key.to_owned(), n.into())]));
+    }
     let table: toml::Table = format!("{key} = {value}")
         .parse()
         .or_else(|_| format!("{key} = {}", toml::Value::String(value.to_owned())).parse())

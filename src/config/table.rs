@@ -67,6 +67,16 @@ impl Problems {
         });
     }
 
+    /// The same of a key that nothing reads, in the words in which it was written.
+    fn add_unknown(&mut self, place: &Place, key: &str, what: &str) {
+        match place.home {
+            Home::CommandLine if place.table == Home::CommandLine.table() => {
+                self.0.push(format!("--config {key}: {what}"));
+            }
+            _ => self.add(place, key, what),
+        }
+    }
+
     /// `Err` with all problems, if there are any.
     pub fn check(&self) -> Result<(), Failure> {
         match self.0.as_slice() {
@@ -157,7 +167,7 @@ impl<'a> Table<'a> {
                     format!("is not a key of this table; known keys: {}", known.join(", "))
                 }
             };
-            self.problems.add(&self.place, key, what);
+            self.problems.add_unknown(&self.place, key, &what);
         }
     }
 }

@@ -76,11 +76,14 @@ pub fn check(report: &CheckReport, strict: bool) -> String {
     let rows = checked.rows.iter().map(|(id, row)| {
         let measured = checked.records.iter().filter_map(|record| record.cases.get(id));
         let next = gap_next(checked, row).map_or_else(String::new, |next| format!("next: {next}\n"));
+        // Why, and by whom: a test that passes says nothing else of it.
+        let accepted = row.accepted.is_some() || row.gap_accepted.is_some();
+        let accepted = if accepted { format!("{}\n", verdict(row)) } else { String::new() };
         TestCase {
             id,
             seconds: total(measured.map(seconds)),
             ended: of_row(report, row, strict),
-            numbers: comparison_block(&row.comparison) + &next,
+            numbers: comparison_block(&row.comparison) + &accepted + &next,
             figures: how(&row.origin),
         }
     });

@@ -10,7 +10,7 @@ mod lanes;
 use super::alternation::Alternation;
 use super::context::Session;
 use super::expected::whole_time;
-use super::looks::Looks;
+use super::looks::{Looks, MOST_PAIRS};
 use super::pairs::{Arm, PairFailure, compare_pairs};
 use super::stages::{build_all, record_device};
 use super::{Setup, ensure_some_make_sense};
@@ -52,6 +52,10 @@ impl Amount {
         if self.pairs < 3 {
             return Err(Failure::usage(format!("{} pairs do not tell how much pairs differ", self.pairs))
                 .next("measure at least 3 --pairs per session, better 5"));
+        }
+        if self.pairs > MOST_PAIRS || self.sessions > MOST_PAIRS {
+            let what = format!("{} sessions of {} pairs have no end", self.sessions, self.pairs);
+            return Err(Failure::usage(format!("{what}; {MOST_PAIRS} of each are the most")));
         }
         Ok(())
     }

@@ -20,7 +20,9 @@ pub struct KeptCheck {
     pub evidence: Evidence,
     /// What follows from that.
     pub checked: Checked,
-    /// The file of the evidence; `None` where it could not be written.
+    /// What the file of the evidence holds.
+    pub text: String,
+    /// That file; `None` where it could not be written.
     pub path: Option<PathBuf>,
     /// What could not be written. What was found counts all the same.
     pub lost: Vec<Failure>,
@@ -42,7 +44,7 @@ pub fn keep(folders: &Folders, evidence: Evidence) -> KeptCheck {
     let written = write_records(folders, &mut records, &mut lost);
     let checked = evidence.checked(records, written);
     kept(&mut lost, || accept::keep(folders, &checked.rows, &checked.records[0], &checked.records[1]));
-    KeptCheck { evidence, checked, path, lost }
+    KeptCheck { evidence, checked, text, path, lost }
 }
 
 /// What was kept; why it was not is in `lost`.

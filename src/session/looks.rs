@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Fewer pairs decide nothing.
 const MIN_PAIRS: usize = 3;
+/// More are a slip of the finger: nobody waits for them.
+pub(super) const MOST_PAIRS: usize = 10_000;
 
 /// How many pairs, and how sure.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,9 @@ impl Looks {
             }
             (Some(n), _) if n < MIN_PAIRS => Err(Failure::usage(format!("{n} pairs decide nothing"))
                 .next("measure at least 3 --pairs, better 5")),
+            (Some(n), _) if n > MOST_PAIRS => {
+                Err(Failure::usage(format!("{n} pairs have no end; {MOST_PAIRS} are the most")))
+            }
             _ if !(self.alpha > 0.0 && self.alpha < 0.5) => {
                 Err(Failure::usage("--alpha is an error rate, such as 0.05"))
             }
@@ -108,5 +113,7 @@ mod tests {
         let fixed = Looks { pairs: Some(3), ..looks };
         assert_eq!(fixed.most(), 3);
         assert_eq!((fixed.next(0), fixed.next(3)), (Some((3, 0.05)), None));
+        let check = |pairs| Looks { pairs: Some(pairs), ..looks }.check().is_ok();
+        assert_eq!([2, 3, MOST_PAIRS, MOST_PAIRS + 1].map(check), [false, true, true, false]);
     }
 }

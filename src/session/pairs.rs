@@ -112,7 +112,7 @@ pub(super) fn compare_pairs(
             } else {
                 let (id, pairs) = (&head.case.id, run.summaries[0].len());
                 session
-                    .note(&format!("{id}: time is up (--max-time): decided by {pairs} pairs, not {until}"));
+                    .note(&format!("{id}: time is up (--max-time) after {pairs} pairs; {until} were next"));
             }
             break;
         };

@@ -99,9 +99,16 @@ fn a_calibration_of_some_cases_keeps_what_is_known_of_the_others() {
     both["demo/a/default/latency"].as_object_mut().unwrap().remove("created");
     assert_eq!(both["demo/a/default/latency"], first);
     assert!(both["demo/b/default/latency"]["created"].is_null());
+    // The message goes by the id of the file. A scenario is a part of the cases, too.
+    let json = run(&s, &words(&["demo/b", "--message-format", "json"]));
+    let text = std::fs::read_to_string(stored(&s).unwrap()).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json.message("calibration")["id"], file["id"], "{json}");
+    run(&s, &args("calibrate", &[&SHORT, &FEW, &["--scenario", "throughput"]]))
+        .says(0, &["this keeps demo/a/default/latency, demo/b/default/latency"]);
     // All that is configured is measured: what is no longer there goes.
     s.edit("Cargo.toml", "name = \"a\"", "name = \"c\"");
-    run(&s, &words(&[])).says(0, &["which also held demo/a/default/latency"]);
+    run(&s, &words(&[])).says(0, &["this keeps demo/b/default/throughput, and not demo/a/default/latency"]);
     assert!(cases()["demo/a/default/latency"].is_null() && cases()["demo/c/default/latency"].is_object());
 }
 

@@ -239,7 +239,7 @@ fn what_was_asked_for_must_be_one_thing_that_exists() {
     let (out, err, code) = text(history(&p, &["big", "--device", "gpu-other"]));
     assert!(code == 0 && out.contains("gpu-other"), "{code} {err}");
     let (_, err, code) = text(history(&p, &["big", "--device", "gpu-other", "--metric", "gpu"]));
-    assert!(code == 4 && err.contains("tells GPU p50, a number of another scenario or of a GPU"), "{err}");
+    assert!(code == 4 && err.contains("has GPU p50, which is no number of this case"), "{err}");
     let (_, _, code) = text(history(&p, &["big", "--metric", "median"]));
     assert_eq!(code, 2);
 }

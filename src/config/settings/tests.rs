@@ -33,6 +33,8 @@ fn each_mistake_is_named() {
         (json!({"max-latency": "-1ms"}), "out of range"),
         (json!({"percentile": 101}), "from 50 to below 100"),
         (json!({"processes": 0}), "at least 1"),
+        (json!({"processes": 10_001}), "10000 is the most"),
+        (json!({"streams": 5000}), "4096 is the most"),
         (json!({"builds": 2}), "use 1, or 3 and more"),
         (json!({"scenarios": ["latncy"]}), "did you mean `latency`"),
         (json!({"scenarios": []}), "empty list"),

@@ -1,6 +1,6 @@
 //! Shows one measured case, before it is compared with anything.
 
-use crate::config::Wait;
+use crate::config::{BackendKind, Wait};
 use crate::outcome::{Bound, BudgetAnswer, BudgetResult, FewRequests, Figure, Figures, GpuFigures};
 use crate::record::{CaseRecord, Unreal};
 use crate::report::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
@@ -270,15 +270,24 @@ fn launch_next(cuda_graph: bool, compute_per_s: Option<f64>) -> String {
     }
 }
 
+/// What `import trtexec` made: nothing was built or measured here.
+fn is_imported(case: &CaseRecord) -> bool {
+    case.engine.backend == BackendKind::Trtexec.word() && case.engine.build_ns == 0
+}
+
 /// Which option gives the requests that are missing. A worker spends at most three quarters of its limit on them.
-fn few_requests_line(few: &FewRequests) -> String {
+fn few_requests_line(few: &FewRequests, case: &CaseRecord) -> String {
     let FewRequests { metric, least, needed, seconds } = few;
     let limit = seconds.saturating_add(seconds / 3 + 1);
-    let long = if *seconds > 400 { format!(" with --time-limit {limit}s") } else { String::new() };
+    let option = match seconds {
+        _ if is_imported(case) => format!("trtexec --duration={seconds}"),
+        ..=400 => format!("--measure {seconds}s"),
+        _ => format!("--measure {seconds}s with --time-limit {limit}s"),
+    };
     paint(
         YELLOW,
         &format!(
-            "{metric} needs {} requests in each process, and one had {}: --measure {seconds}s{long} gives them",
+            "{metric} needs {} requests in each process, and one had {}: {option} gives them",
             count(*needed),
             count(*least)
         ),
@@ -288,7 +297,7 @@ fn few_requests_line(few: &FewRequests) -> String {
 pub(super) fn warnings(case: &CaseRecord, figures: &Figures) -> Vec<String> {
     let total = figures.processes;
     let mut lines = Vec::new();
-    lines.extend(figures.few_requests.as_ref().map(few_requests_line));
+    lines.extend(figures.few_requests.as_ref().map(|few| few_requests_line(few, case)));
     if figures.unsteady > 0 {
         let text = format!(
             "warning: {} of {total} processes were not steady when warming up ended; try a longer --warm-up",

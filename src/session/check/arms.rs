@@ -234,6 +234,8 @@ impl Finder<'_> {
         let event = ci_event()?;
         let base = base::find(&repo, &head, dirty, base, event.as_ref(), &Store::new(baselines))?;
         self.prepare_head()?;
+        // A shape that names one of head's models is of no input of the base's.
+        let overrides = &overrides.knowing(self.project, &self.asked.cases.files);
         let asked = self.asked.cases.models(self.project, overrides)?;
         let (base, prepare_differs) = self.base_of_commit(&repo, &base, overrides, &asked.files)?;
         let cases = match asked.cases(host()) {

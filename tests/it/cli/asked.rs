@@ -41,6 +41,23 @@ fn a_shape_may_be_for_one_of_several_models() {
     let shape = |id: &str| record.cases[id].shapes["image"].clone();
     assert_eq!(shape("p/of_p/default/latency"), "2x3x32x32");
     assert_eq!(shape("q/of_q/default/latency"), "3x3x32x32");
+    // A model that only head has, or a file beside, is a model all the same, and no input of the others.
+    s.init_git(".");
+    s.write(".gitignore", "/target\n");
+    s.commit(".", "two models");
+    s.copy("mlp.onnx", "cnn2.onnx");
+    s.write("p/src/more.rs", "// head");
+    s.edit(
+        "p/Cargo.toml",
+        "[[package.metadata",
+        "[[package.metadata.trt-perf.model]]\nname = \"new\"\npath = \"cnn.onnx\"\n[[package.metadata",
+    );
+    let shapes = [&shapes[..], &["--shape", "new:image:4x3x32x32", "--scenario", "latency"]].concat();
+    let check = s.run(".", &[&["check", "--base", "HEAD", "--on-missing", "warn"][..], &shapes].concat());
+    check.says(0, &["p/of_p/default/latency", "same engine"]).silent_on(&["redefined"]);
+    let beside = ["run", "cnn2.onnx", "of_p", "--shape", "of_p:image:2x3x32x32"];
+    s.run(".", &[&beside[..], &QUICK_ARGS].concat())
+        .says(0, &["files/cnn2/default/latency", "p/of_p/default/latency"]);
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn what_a_project_sets_for_its_models_is_not_meant_for_programs() {
     for (own, says) in [
         ("batches = [1]", "p/b1/latency: batches means nothing to a program"),
         ("max-memory = \"1GiB\"", "max-memory means nothing to a program"),
-        ("max-latency = \"5ms\"", "take `max-latency` out of its table"),
+        ("cuda-graph = true", "take `cuda-graph` out of its table"),
         ("builds = 3", "builds means nothing to a program"),
         ("scenarios = [\"throughput\"]", "and has the scenario latency alone"),
         ("build = { workspace = \"1GiB\" }", "how a program is built is a command"),

@@ -100,6 +100,7 @@ fn the_command_line_is_checked_like_a_table() {
             "--config proceses: is not a key of this table; did you mean `processes`?",
         ),
         (&["--config", "build.optimise=true"], "did you mean `optimize`?"),
+        (&["--config", "inputs.x=3"], "--config inputs: is not a key of this table"),
         (&["--config", "processes"], "--config: `processes` is not KEY=VALUE; write it like processes=10"),
         (
             &["--config", "#processes=3"],

@@ -68,7 +68,13 @@ fn a_result_that_cannot_be_kept_is_judged() {
     let in_the_way =
         "\nrm -rf .trt-perf/evidence .trt-perf/results; echo >.trt-perf/evidence; echo >.trt-perf/results";
     s.write("repo/infer.sh", PRINTS.replace("20.", "22.") + in_the_way);
-    s.run("repo", &["check", "--base", "HEAD", "--pairs", "8", "--markdown", "check.md"])
-        .says(100, &["Performance has regressed", ".trt-perf/evidence", ".trt-perf/results"]);
+    s.run(
+        "repo",
+        &["check", "--base", "HEAD", "--pairs", "8", "--markdown", "check.md", "--result", "r.json"],
+    )
+    .says(100, &["Performance has regressed", ".trt-perf/evidence", ".trt-perf/results"]);
     assert!(s.path("repo/check.md").is_file());
+    std::fs::remove_file(s.path("repo/.trt-perf/evidence")).expect("there");
+    std::fs::remove_file(s.path("repo/.trt-perf/results")).expect("there");
+    s.run("repo", &["merge", "r.json"]).says(100, &["Performance has regressed"]);
 }

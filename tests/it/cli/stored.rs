@@ -233,6 +233,11 @@ fn a_named_baseline_is_compared_with_when_it_is_named_and_never_otherwise() {
         .collect::<Vec<_>>();
     assert_eq!(names, ["mine", "other"]);
     s.run(".", &["run", "--save-baseline=../x"]).says(2, &["cannot be the name of a baseline"]);
+    // Whoever names a record asks for a comparison: where there is none, that is said, also with --quiet.
+    s.run(".", &["run", "--baseline", "mine", "--quiet", "--scenario", "throughput"])
+        .says(4, &["no case compares with --baseline mine: ", "next: see what it holds"]);
+    s.run(".", &["run", "--baseline", "mine", "--config", "seed=18446744073709551615"])
+        .says(4, &["no case compares with --baseline mine: "]);
     s.run(".", &["run", "--baseline", "othr"])
         .says(4, &["`othr` is no record file", "did you mean the record other?"]);
     s.run(".", &["discover", "--save-baseline=x", "--max-latency", "1s"])

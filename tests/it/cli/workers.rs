@@ -297,7 +297,7 @@ fn a_full_disk_is_named_and_leaves_nothing_half_written() {
         &[
             &format!("I/O error: cannot write the engine {}/", engines.display()),
             "No space left on device",
-            "next: free some space, or point CARGO_TARGET_DIR at another disk",
+            "next: free some space, or write to another disk",
             "record: ",
         ],
     );
