@@ -53,6 +53,8 @@ pub enum Unit {
     Processes,
     /// The builds of an engine.
     Builds,
+    /// Of each arm, one for each process that another program measured.
+    Files,
 }
 
 impl Unit {
@@ -62,15 +64,17 @@ impl Unit {
             Self::Pairs => "pairs",
             Self::Processes => "processes",
             Self::Builds => "builds",
+            Self::Files => "files",
         }
     }
 
-    /// What measures so many of them.
-    fn option(self, n: usize) -> String {
+    /// What gives so many of them.
+    fn next(self, n: usize) -> String {
         match self {
-            Self::Pairs => format!("check --pairs {n}"),
-            Self::Processes => format!("run --processes {n}"),
-            Self::Builds => format!("--builds {n}"),
+            Self::Pairs => format!(" (`check --pairs {n}` measures them)"),
+            Self::Processes => format!(" (`run --processes {n}` measures them)"),
+            Self::Builds => format!(" (`--builds {n}` measures them)"),
+            Self::Files => " (one for each process)".to_owned(),
         }
     }
 }
@@ -121,7 +125,7 @@ impl NotJudged {
     fn next(&self) -> String {
         match self {
             Self::TooFewRequests => "; measure longer, with --measure".into(),
-            Self::NeedsUnits { unit, need, .. } => format!(" (`{}` measures them)", unit.option(*need)),
+            Self::NeedsUnits { unit, need, .. } => unit.next(*need),
             Self::GeneratorWasLate { .. } => "; leave a CPU core free".into(),
             _ => String::new(),
         }

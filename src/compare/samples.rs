@@ -1,7 +1,9 @@
 //! Compares processes that another program measured, by the same rule as records. Pure.
 
 use super::clock::Reading;
-use super::{CaseComparison, Design, Metric, MetricComparison, case_verdict, compare_values, metrics};
+use super::{
+    CaseComparison, Design, Metric, MetricComparison, NotJudged, Unit, case_verdict, compare_values, metrics,
+};
 use crate::case::Margins;
 use crate::config::Scenario;
 use crate::stats::{Description, is_judged};
@@ -19,7 +21,8 @@ pub fn compare_samples(
         .iter()
         .map(|metric| {
             let values = |arm: &[Description]| arm.iter().map(|d| value(*metric, d)).collect::<Vec<_>>();
-            compare_values(*metric, [&values(base), &values(head)], &clock, margins, design)
+            let m = compare_values(*metric, [&values(base), &values(head)], &clock, margins, design);
+            MetricComparison { ruling: m.ruling.map_err(of_files), ..m }
         })
         .collect();
     CaseComparison {
@@ -34,6 +37,14 @@ pub fn compare_samples(
         margins,
         unreal: None,
         moved: None,
+    }
+}
+
+/// More of them are for the other program to measure.
+fn of_files(why: NotJudged) -> NotJudged {
+    match why {
+        NotJudged::NeedsUnits { need, have, .. } => NotJudged::NeedsUnits { unit: Unit::Files, need, have },
+        why => why,
     }
 }
 
@@ -94,7 +105,7 @@ mod tests {
     fn two_processes_are_shown_and_not_judged() {
         let c = compare_samples("x", &arm(2, 1e6, 1), &arm(2, 2e6, 2), Margins::default(), &SAME);
         assert!(
-            matches!(&c.verdict, Verdict::Inconclusive(why) if why.to_string().contains("needs 4 processes"))
+            matches!(&c.verdict, Verdict::Inconclusive(why) if why.to_string().ends_with("needs 4 files, has 2 (one for each process)"))
         );
         assert!((c.metrics[0].head / c.metrics[0].base - 2.0).abs() < 0.02);
         let c = compare_samples("x", &arm(5, 1e6, 1), &arm(5, 2e6, 2), Margins::default(), &SAME);

@@ -150,7 +150,7 @@ fn what_cannot_be_compared_is_named_with_the_next_step() {
     let said = compare(&s, &["good", "two", "--same-session"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(
-        said.out.contains("needs 4 processes, has 2") && said.err.contains("a verdict needs 4"),
+        said.out.contains("needs 4 files, has 2") && said.err.contains("a verdict needs 4"),
         "{}",
         said.err
     );

@@ -119,7 +119,7 @@ fn the_binary_says_the_same_of_folders() {
     let compare = |base: &str, head: &str, more: &[&str]| {
         s.run(".", &[&["compare", base, head, "--fail-on-regression"], more].concat())
     };
-    compare("fp32", "fp16", &[]).says(0, &["Inconclusive: p99: needs 8 processes, has 6"]);
+    compare("fp32", "fp16", &[]).says(0, &["Inconclusive: p99: needs 8 files, has 6"]);
     compare("fp16", "fp32", &[]).says(0, &["Performance has regressed: ", "advisory, fails nothing"]);
     compare("fp16", "fp32", &["--assume-session-sd", "2%"])
         .says(100, &["Performance has regressed: "])
