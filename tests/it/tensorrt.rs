@@ -155,7 +155,7 @@ fn an_option_that_the_library_does_not_have_is_a_failure_that_names_it() {
         ("preview-features=profile-sharing-0806", "has no PreviewFeature"),
         ("flags=exclude-lean-runtime", "can only be set if kVERSION_COMPATIBLE is set"),
         ("optimize=false", "the tensorrt backend has no build option `optimize`"),
-        ("plugins=no.so", "cannot read"),
+        ("plugins=no.so", "there is no plugin"),
     ] {
         let done = with(&Sandbox::new(), &[option], &folder);
         let (key, _) = option.split_once('=').unwrap();
