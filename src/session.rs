@@ -43,7 +43,7 @@ use crate::error::{Failure, FailureKind, Result};
 use crate::file;
 use crate::git::Repo;
 use crate::outcome::{Event, RunOutcome};
-use crate::record::{CaseRecord, Record};
+use crate::record::{CaseRecord, Record, wire};
 use context::Session;
 use stages::{build_all, measure_case, new_record};
 use std::collections::BTreeMap;
@@ -121,7 +121,8 @@ pub fn run(
             let measured = measure_case(&session, case, &built, &session.samples())?;
             let discovery = pins.get(&case.id).cloned();
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-            outcome.record.cases.insert(case.id.clone(), CaseRecord { discovery, ..measured });
+            let measured = wire::as_stored(&CaseRecord { discovery, ..measured });
+            outcome.record.cases.insert(case.id.clone(), measured);
             finish_case(&session, case, &mut outcome);
             Ok(())
         },

@@ -175,6 +175,11 @@ pub fn write(record: &mut Record) -> String {
     text
 }
 
+/// The case as its record will be read: what is shown of it now is what is shown of it later.
+pub fn as_stored(case: &CaseRecord) -> CaseRecord {
+    case_from_wire(case_to_wire(case, round5))
+}
+
 /// The record in the text of a file.
 pub fn read(text: &str) -> Result<Record> {
     let contents = document::read(text, &document::RECORD, from_wire)?;

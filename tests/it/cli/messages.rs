@@ -1,6 +1,6 @@
 //! The messages of every verb: each line of the real program is as the schema of the messages says.
 
-use crate::support::{Sandbox, schema};
+use crate::support::{Sandbox, model, schema, with};
 use std::collections::BTreeSet;
 
 /// A repository whose model became slower, with a stored record before and after.
@@ -55,4 +55,24 @@ fn a_field_that_is_not_documented_is_noticed() {
 fn a_reason_that_is_not_documented_is_noticed() {
     let schema = trt_perf::message::schema();
     schema::check(&serde_json::json!({ "schema": "x", "reason": "other" }), &schema, &schema, "other");
+}
+
+/// A number has one text, wherever and whenever it is read: what a run says of a case is what its record holds.
+#[test]
+fn what_is_said_of_a_case_is_what_its_record_tells_later() {
+    let s = Sandbox::package(&model("mlp", "mlp.onnx"));
+    s.copy("mlp.onnx", "mlp.onnx");
+    let (ran, messages) = s.run_json(".", &["run", "--scenario", "latency", "--processes", "4"]);
+    let said = with(&messages, "case-finished").pop().unwrap_or_else(|| panic!("{ran}"));
+    let stored = s.record("target").cases["demo/mlp/default/latency"].clone();
+    let figures = trt_perf::outcome::Figures::of(&stored);
+    for (key, figure) in [
+        ("mean_ns", figures.mean_ns),
+        ("p50_ns", figures.p50_ns),
+        ("inferences_per_s", figures.inferences_per_s),
+        ("load_ns", figures.load_ns),
+    ] {
+        let figure = figure.expect("four processes have it").estimate();
+        assert_eq!(said[key]["est"].as_f64(), Some(figure), "{key}: {said}");
+    }
 }
