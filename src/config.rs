@@ -188,9 +188,8 @@ impl Project {
     }
 
     /// Models named on the command line. Where files have the same stem, their paths name them; a shape for
-    /// `MODEL:INPUT` is for the one model.
+    /// `MODEL:INPUT` is for the one model, where the overrides know it.
     pub fn ad_hocs(&self, paths: &[PathBuf], overrides: &Overrides) -> Result<Vec<Model>> {
-        let overrides = overrides.knowing(self, paths);
         (paths.iter().zip(self.file_names(paths)))
             .map(|(path, name)| {
                 let model = self.ad_hoc(path, &overrides.for_model(&name))?;

@@ -291,6 +291,17 @@ pub fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
+/// A time as files hold it: RFC 3339, UTC. `seconds` since 1970.
+pub fn rfc3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map(|t| t.to_string()).unwrap_or_default()
+}
+
+/// The seconds since 1970 of a time as files hold it; fails where it is none.
+pub(crate) fn created_seconds(text: &str) -> Result<i64, String> {
+    let time: jiff::Timestamp = text.parse().map_err(|e| format!("created: {e}"))?;
+    Ok(time.as_second())
+}
+
 /// `2026-11-22 10:04`, UTC.
 pub fn minute(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)

@@ -11,8 +11,8 @@ use crate::compare::metrics;
 use crate::config::Scenario;
 use crate::device::Timer;
 use crate::error::Result;
-use crate::record::RecordDevice;
 use crate::record::wire::document;
+use crate::record::{RecordDevice, created_seconds, rfc3339};
 use crate::stats::{Prior, SessionSpread};
 use crate::units::{Nanos, round5};
 use schemars::JsonSchema;
@@ -159,10 +159,6 @@ fn to_wire(c: &Calibration) -> CalibrationV1 {
     }
 }
 
-fn rfc3339(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map(|t| t.to_string()).unwrap_or_default()
-}
-
 fn case_to_wire(c: &CaseCalibration, file_s: i64) -> CalibrationCaseV1 {
     CalibrationCaseV1 {
         created: (c.created_s != file_s).then(|| rfc3339(c.created_s)),
@@ -201,7 +197,7 @@ fn rate_to_wire(r: Rate) -> RateV1 {
 }
 
 fn from_wire(w: CalibrationV1) -> Result<Calibration, String> {
-    let created_s = seconds(&w.created)?;
+    let created_s = created_seconds(&w.created)?;
     let cases = w.cases.into_iter().map(|(id, c)| {
         let case = case_from_wire(c, created_s).map_err(|e| format!("{id}: {e}"))?;
         Ok((id, case))
@@ -219,11 +215,6 @@ fn from_wire(w: CalibrationV1) -> Result<Calibration, String> {
         cases: cases.collect::<Result<_, String>>()?,
         lanes: w.lanes,
     })
-}
-
-fn seconds(text: &str) -> Result<i64, String> {
-    let time: jiff::Timestamp = text.parse().map_err(|e| format!("created: {e}"))?;
-    Ok(time.as_second())
 }
 
 fn case_from_wire(mut c: CalibrationCaseV1, file_s: i64) -> Result<CaseCalibration, String> {
@@ -250,7 +241,7 @@ fn case_from_wire(mut c: CalibrationCaseV1, file_s: i64) -> Result<CaseCalibrati
         }
     }
     Ok(CaseCalibration {
-        created_s: c.created.as_deref().map_or(Ok(file_s), seconds)?,
+        created_s: c.created.as_deref().map_or(Ok(file_s), created_seconds)?,
         definition_hash: c.definition,
         backend: c.backend,
         scenario: c.scenario,

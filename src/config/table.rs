@@ -33,6 +33,11 @@ impl Place {
         Self::new(Home::CommandLine, String::new(), PathBuf::new())
     }
 
+    /// Whether it is the command line's own table, whose keys are options.
+    fn is_options(&self) -> bool {
+        *self == Self::command_line()
+    }
+
     /// The same manifest, another table.
     pub fn table(&self, table: impl Into<String>) -> Self {
         Self { table: table.into(), ..self.clone() }
@@ -60,20 +65,17 @@ impl Problems {
         self.0.push(match (place.home, key) {
             // The file that was named says it.
             (Home::CommandLine, "path") => what.to_string(),
-            (Home::CommandLine, key) if place.table == Home::CommandLine.table() => {
-                format!("{}: {what}", option(key))
-            }
+            (_, key) if place.is_options() => format!("{}: {what}", option(key)),
             _ => format!("{place}, key `{key}`: {what}"),
         });
     }
 
     /// The same of a key that nothing reads, in the words in which it was written.
     fn add_unknown(&mut self, place: &Place, key: &str, what: &str) {
-        match place.home {
-            Home::CommandLine if place.table == Home::CommandLine.table() => {
-                self.0.push(format!("--config {key}: {what}"));
-            }
-            _ => self.add(place, key, what),
+        if place.is_options() {
+            self.0.push(format!("--config {key}: {what}"));
+        } else {
+            self.add(place, key, what);
         }
     }
 

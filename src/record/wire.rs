@@ -15,7 +15,10 @@ mod within;
 use self::acceptance::AcceptanceV1;
 use self::discovery::DiscoveryV1;
 use self::summary::SummaryV1;
-use super::{CaseRecord, EngineBuild, EngineRecord, KeptKernels, Record, RecordDevice, Source};
+use super::{
+    CaseRecord, EngineBuild, EngineRecord, KeptKernels, Record, RecordDevice, Source, created_seconds,
+    rfc3339,
+};
 use crate::case::{Budget, CasePart, Mode, OpenIdentity, OperatingPoint};
 use crate::config::{BuildOptions, ProgramOptions, Scenario, TensorrtOptions};
 use crate::error::{Failure, FailureKind, Result};
@@ -198,7 +201,7 @@ fn to_wire(r: &Record) -> RecordV1 {
     RecordV1 {
         schema: document::RECORD.schema(),
         id: r.id.clone(),
-        created: jiff::Timestamp::from_second(r.created_s).map(|t| t.to_string()).unwrap_or_default(),
+        created: rfc3339(r.created_s),
         tool: r.tool.clone(),
         source: r.source.clone().map(SourceV1::from),
         device: device_to_wire(&r.device),
@@ -286,10 +289,9 @@ fn failure_to_wire(f: &Failure) -> FailureV1 {
 }
 
 fn from_wire(w: RecordV1) -> Result<Record, String> {
-    let created: jiff::Timestamp = w.created.parse().map_err(|e| format!("created: {e}"))?;
     Ok(Record {
         id: w.id,
-        created_s: created.as_second(),
+        created_s: created_seconds(&w.created)?,
         tool: w.tool,
         source: w.source.map(Source::from),
         device: device_from_wire(w.device)?,

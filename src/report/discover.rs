@@ -4,7 +4,7 @@
 
 use super::plot::{Glyphs, Size};
 use super::scatter::{Dot, DotKind, legend, scatter};
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, no_result, paint};
 use super::table::TextTable;
 use crate::case::tail_quantile;
 use crate::discover::{Axes, Cell, Out, ROUNDS, TrialEntry};
@@ -55,7 +55,7 @@ fn heading(explored: &Explored) -> String {
         None => format!("{DIM}no budget{RESET}\n"),
     };
     if let Some(unreal) = explored.unreal {
-        let _ = writeln!(out, "{RED}{BOLD}NOT A REAL RESULT: {}{RESET}", unreal.words());
+        let _ = writeln!(out, "{}", no_result(unreal.words()));
     }
     out
 }

@@ -1,6 +1,6 @@
 //! Shows what cases take of memory: a table per process, then what the engine says, what leaked, what differs. Pure.
 
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, no_result, paint};
 use super::table::TextTable;
 use crate::memory::{Leak, MemoryDifference, PhaseMemory, ProcessMemory};
 use crate::message::{MemoryOfCase, Message};
@@ -19,7 +19,7 @@ pub fn text(row: &MemoryRow, width: usize) -> String {
     out += &case.build.as_ref().map_or_else(String::new, |build| indented(&table(build, "build", width)));
     out += &indented(&table(&case.run, "run", width));
     if case.of_test_library() {
-        out += &format!("  {RED}{BOLD}NOT A REAL RESULT: {}{RESET}\n", Unreal::TestLibrary.words());
+        out += &format!("  {}\n", no_result(Unreal::TestLibrary.words()));
     }
     for (colour, text) in said(row) {
         let text = colour.map_or_else(|| text.clone(), |colour| paint(colour, &text));

@@ -16,3 +16,8 @@ pub(super) fn clipped(text: &str) -> String {
     let end = text[..end].rfind(' ').filter(|space| *space > end / 2).unwrap_or(end);
     format!("{}…", text[..end].trim_end())
 }
+
+/// Loud, so that nobody takes such a number for a result.
+pub fn no_result(why: &str) -> String {
+    format!("{RED}{BOLD}NOT A REAL RESULT: {why}{RESET}")
+}

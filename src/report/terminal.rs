@@ -5,7 +5,7 @@ mod case;
 mod change;
 
 use super::CheckReport;
-use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, paint};
+use super::style::{BOLD, DIM, GREEN, RED, RESET, YELLOW, no_result, paint};
 use super::table::TextTable;
 use crate::compare::{CaseComparison, Verdict};
 use crate::error::Failure;
@@ -167,9 +167,7 @@ fn no_results<'a>(rows: impl IntoIterator<Item = (&'a str, Option<Unreal>)>) -> 
     for (id, unreal) in rows {
         unreal.into_iter().for_each(|unreal| ids.entry(unreal.words()).or_default().push(line(id)));
     }
-    let text = |(why, ids): (&str, Vec<String>)| {
-        format!("{RED}{BOLD}NOT A REAL RESULT: {why}{RESET} ({})\n", ids.join(", "))
-    };
+    let text = |(why, ids): (&str, Vec<String>)| format!("{} ({})\n", no_result(why), ids.join(", "));
     ids.into_iter().map(text).collect()
 }
 

@@ -15,6 +15,7 @@ use crate::memory::CaseMemory;
 use crate::memory::wire::MemoryRecord;
 use crate::outcome::{MemoryOutcome, MemoryRow};
 use crate::pairing::{Pairing, pair};
+use crate::record::rfc3339;
 use crate::worker::protocol::{Job, WorkerMessage};
 use crate::worker::run as run_worker;
 use std::collections::BTreeMap;
@@ -108,7 +109,7 @@ fn name(base: &MemoryBase) -> Option<String> {
 fn empty(session: &Session) -> MemoryRecord {
     MemoryRecord {
         tool: env!("CARGO_PKG_VERSION").into(),
-        created: jiff::Timestamp::from_second(session.now_s).map(|t| t.to_string()).unwrap_or_default(),
+        created: rfc3339(session.now_s),
         device: session.device.key.clone(),
         commit: session.source.as_ref().map(|s| s.commit.clone()),
         dirty: session.source.as_ref().is_some_and(|s| s.dirty),
